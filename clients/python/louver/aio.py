@@ -1,0 +1,239 @@
+"""The asyncio client: what ``louver.client`` has, with ``await``.
+
+    async with aio.connect(profile="bank-a") as bank:
+        answer = await bank.analyse("SELECT count(*) FROM hukou.person", purpose="credit_approval")
+
+Cancelling the task cancels the call and stops the engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import grpc
+import grpc.aio
+
+from louver import questions, wire
+from louver.client import CHANNEL_OPTIONS, UPLOAD_SECONDS, open_channel_credentials, told, translated
+from louver.encoding import encode
+from louver.failures import Misused, Unreachable
+from louver.questions import Parameter
+from louver.receipt import Receipt
+from louver.results import Answer, Explanation, QueryRecord, Table
+from louver.settings import Settings, settle
+from louver.surroundings import Surroundings, pause_before_retry
+from louver.transparency import TreeHead
+from louver.v1 import sandbox_pb2 as pb
+from louver.v1.sandbox_pb2_grpc import SandboxServiceStub
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from louver.v1.sandbox_pb2_grpc import SandboxServiceAsyncStub
+
+T = TypeVar("T")
+
+
+def connect(
+    target: str | None = None,
+    *,
+    profile: str | None = None,
+    certificate: str | Path | None = None,
+    key: str | Path | None = None,
+    ca: str | Path | None = None,
+    log_key: str | None = None,
+    purpose: str | None = None,
+    timeout: float | None = None,
+    verify: bool | None = None,
+    surroundings: Surroundings | None = None,
+) -> AsyncClient:
+    """A client to use in ``async with``; the arguments are those of ``louver.connect``. Raises ``Misused``."""
+    return AsyncClient(
+        settle(
+            target,
+            profile=profile,
+            certificate=certificate,
+            key=key,
+            ca=ca,
+            log_key=log_key,
+            purpose=purpose,
+            timeout=timeout,
+            verify=verify,
+            surroundings=surroundings,
+        )
+    )
+
+
+class AsyncClient:
+    """A connection to a sandbox within one event loop. Errors are those of ``louver.client``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._channel: grpc.aio.Channel | None = None
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Drop the connection; running calls are cancelled, further ones raise ``Misused``."""
+        self._closed = True
+        if self._channel is not None:
+            await self._channel.close()
+            self._channel = None
+
+    @property
+    def _stub(self) -> SandboxServiceAsyncStub:
+        if self._closed:
+            raise Misused("the client is closed", "connect again")
+        # Opened on first use: a grpc.aio channel belongs to the loop that runs at that moment.
+        if self._channel is None:
+            credentials = open_channel_credentials(self.settings)
+            target = self.settings.profile.target
+            self._channel = grpc.aio.secure_channel(target, credentials, options=CHANNEL_OPTIONS)
+        return cast("SandboxServiceAsyncStub", SandboxServiceStub(self._channel))
+
+    async def analyse(
+        self,
+        sql: str,
+        *,
+        purpose: str | None = None,
+        parameters: Mapping[str, Parameter] | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+        progress: Callable[[str], None] | None = None,
+    ) -> Answer:
+        """Ask a question and get the protected answer; see ``louver.client.Client.analyse``."""
+        allowed = self.settings.time_allowed(timeout)
+        question = self.settings.question(sql, purpose, parameters, request_id, allowed)
+
+        async def attempt(left: float) -> Answer:
+            assembly = wire.Assembly(question.request_id)
+            call = self._stub.Analyse(pb.AnalyseRequest(question=question), timeout=left)
+            try:
+                async for part in call:
+                    stage = assembly.take(part)
+                    if stage and progress:
+                        progress(stage)
+            finally:
+                call.cancel()
+            return assembly.answer(sql, self.settings.log_key)
+
+        return await self._persistently(attempt, allowed, question.request_id)
+
+    async def explain(
+        self,
+        sql: str,
+        *,
+        purpose: str | None = None,
+        parameters: Mapping[str, Parameter] | None = None,
+        timeout: float | None = None,
+    ) -> Explanation:
+        """What ``analyse`` would do. Spends nothing."""
+        request = self.settings.explain_request(sql, purpose, parameters)
+        allowed = self.settings.time_allowed(timeout)
+        response = await self._persistently(lambda left: self._stub.Explain(request, timeout=left), allowed)
+        return wire.explanation(response)
+
+    async def tables(self, own_only: bool = False) -> list[Table]:
+        """The catalogue as this caller may see it."""
+        request = pb.ListTablesRequest(own_only=own_only)
+        response = await self._call(lambda left: self._stub.ListTables(request, timeout=left))
+        return [wire.table(message) for message in response.tables]
+
+    async def upload(
+        self,
+        name: str,
+        data: object,
+        replace: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+        timeout: float = UPLOAD_SECONDS,
+    ) -> Table:
+        """Store one of the caller's own tables; reading ``data`` happens in a thread."""
+        with closing(await asyncio.to_thread(encode, data)) as content:
+            total = content.seek(0, os.SEEK_END)
+
+            async def attempt(left: float) -> pb.UploadTableResponse:
+                messages = told(wire.upload_messages(name, replace, content), total, progress)
+                return await self._stub.UploadTable(_asynchronous(messages), timeout=left)
+
+            return wire.table((await self._persistently(attempt, timeout)).table)
+
+    async def drop(self, name: str) -> None:
+        """Forget one of the caller's own tables. Not repeated by itself: a second drop is refused."""
+        request = pb.DropTableRequest(name=name)
+        await self._translated(
+            lambda left: self._stub.DropTable(request, timeout=left), self.settings.profile.timeout
+        )
+
+    async def my_queries(self, limit: int = 20) -> list[QueryRecord]:
+        """The newest ``limit`` lines of the caller's own trail."""
+        messages: list[pb.QueryRecord] = []
+        token = ""
+        while len(messages) < limit:
+            page = await self._page(min(limit - len(messages), 100), token)
+            messages.extend(page.queries)
+            token = page.next_page_token
+            if not token:
+                break
+        return wire.records(messages[:limit])
+
+    async def _page(self, size: int, token: str) -> pb.ListQueriesResponse:
+        request = pb.ListQueriesRequest(page_size=size, page_token=token)
+        return await self._call(lambda left: self._stub.ListQueries(request, timeout=left))
+
+    async def receipt(self, request_id: str) -> Receipt:
+        """The receipt of an own answer. Raises ``Unproven``."""
+        checked = questions.checked_request_id(request_id)
+        request = pb.GetReceiptRequest(request_id=checked)
+        response = await self._call(lambda left: self._stub.GetReceipt(request, timeout=left))
+        return wire.proven_receipt(response.receipt, checked, self.settings.log_key)
+
+    async def head(self) -> TreeHead:
+        """The log's newest head, verified when a log key is set."""
+        response = await self._call(lambda left: self._stub.GetHead(pb.GetHeadRequest(), timeout=left))
+        return wire.proven_head(response.checkpoint, self.settings.log_key)
+
+    async def _call(self, attempt: Callable[[float], Awaitable[T]]) -> T:
+        return await self._persistently(attempt, self.settings.profile.timeout)
+
+    async def _persistently(
+        self, attempt: Callable[[float], Awaitable[T]], allowed: float, request_id: str = ""
+    ) -> T:
+        around = self.settings.around
+        deadline = around.elapsed() + allowed
+        number = 0
+        while True:
+            try:
+                return await self._translated(attempt, max(deadline - around.elapsed(), 0.001), request_id)
+            except Unreachable as error:
+                pause = pause_before_retry(error, number, deadline - around.elapsed(), around)
+                if pause is None:
+                    raise
+            await asyncio.sleep(pause)
+            number += 1
+
+    async def _translated(self, attempt: Callable[[float], Awaitable[T]], left: float, request_id: str = "") -> T:
+        try:
+            return await attempt(left)
+        except grpc.RpcError as error:
+            # The probe that finds the reason of a broken connection blocks, so it has a thread.
+            raise await asyncio.to_thread(translated, error, self.settings, request_id) from None
+
+
+async def _asynchronous(messages: Iterable[pb.UploadTableRequest]) -> AsyncIterator[pb.UploadTableRequest]:
+    for message in messages:
+        yield message
+        # Reading the spooled file takes no turn of the loop; give others theirs.
+        await asyncio.sleep(0)

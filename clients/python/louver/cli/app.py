@@ -1,0 +1,295 @@
+"""The commands. Each says what it does, with an example, in its ``--help``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from louver import __version__
+from louver.cli import configuration, receipts
+from louver.cli.drawing import draw, language_of, notices
+from louver.cli.export import Format, as_csv, as_json, chosen_format
+from louver.cli.parameters import parse_parameters
+from louver.cli.session import (
+    Session,
+    ending,
+    print_table,
+    read_text,
+    showing_bytes,
+    showing_progress,
+    write_bytes,
+)
+from louver.display import visible
+from louver.failures import Misused
+from louver.results import Answer, Explanation
+
+app = typer.Typer(
+    name="louver",
+    help="Ask questions of government data you may not see.",
+    epilog="Exit codes: 0 done, 1 refused, 2 used wrongly, 3 fault or not reachable, 4 a proof does not hold.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(receipts.app, name="receipt")
+app.add_typer(configuration.app, name="config")
+
+Sql = Annotated[str | None, typer.Argument(help="The SQL; `-` or nothing reads standard input.", show_default=False)]
+SqlFile = Annotated[Path | None, typer.Option("--file", "-f", help="Read the SQL from a file.")]
+Purpose = Annotated[str | None, typer.Option(help="What the answer is for, such as credit_approval.")]
+Param = Annotated[list[str] | None, typer.Option(help="name=value or name:type=value (bool int decimal text date).")]
+Shape = Annotated[Format | None, typer.Option("--format", help="Default: table on a terminal, else csv.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file; its ending picks the format.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    profile: Annotated[str | None, typer.Option(help="Profile of the configuration file.")] = None,
+    target: Annotated[str | None, typer.Option(help="HOST:PORT of the sandbox.")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="Your certificate (PEM).")] = None,
+    key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
+    ca: Annotated[Path | None, typer.Option(help="The sandbox's authority (PEM).")] = None,
+    log_key: Annotated[str | None, typer.Option(help="The log's public key, or a file that holds it.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds per call, retries included.")] = None,
+    lang: Annotated[str | None, typer.Option(help="zh or en; default by LANG.")] = None,
+    unsafe_no_verify: Annotated[
+        bool, typer.Option("--unsafe-no-verify", help="Accept answers whose receipt proves nothing.")
+    ] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True)] = False,
+) -> None:
+    """Ask questions of government data you may not see."""
+    language = language_of(lang, os.environ)
+    if unsafe_no_verify:
+        typer.echo("WARNING: receipts are not verified", err=True)
+    context.obj = Session(
+        profile, target, certificate, key, ca, log_key, timeout, language, False if unsafe_no_verify else None
+    )
+
+
+def _sql(argument: str | None, file: Path | None) -> str:
+    """From one of the three places. Raises ``Misused`` when there is none, or more than one."""
+    if file is not None:
+        if argument is not None:
+            raise Misused("give the SQL as an argument or with --file, not both")
+        return read_text(file)
+    if argument is not None and argument != "-":
+        return argument
+    if argument is None and sys.stdin.isatty():
+        raise Misused("there is no SQL", 'louver query "SELECT count(*) FROM hukou.person" --purpose credit_approval')
+    return sys.stdin.read()
+
+
+@app.command()
+def query(
+    context: typer.Context,
+    sql: Sql = None,
+    file: SqlFile = None,
+    purpose: Purpose = None,
+    param: Param = None,
+    shape: Shape = None,
+    output: Output = None,
+    receipt: Annotated[Path | None, typer.Option(help="Save the receipt to a file.")] = None,
+    request_id: Annotated[str | None, typer.Option(help="Repeat a question: same answer, no charge.")] = None,
+) -> None:
+    """Ask a question; the protected answer goes to standard output.
+
+    Example: louver query "SELECT district, count(*) FROM hukou.person GROUP BY ALL" --purpose credit_approval
+    """
+    session: Session = context.obj
+    with ending(session.language):
+        text = _sql(sql, file)
+    with ending(session.language, text):
+        form = chosen_format(shape, output, sys.stdout.isatty())
+        parameters = parse_parameters(param or [])
+        with session.connect(purpose) as client, showing_progress("asking") as progress:
+            answer = client.analyse(text, parameters=parameters, request_id=request_id, progress=progress)
+        if receipt is not None and answer.receipt is not None:
+            write_bytes(answer.receipt.to_bytes(), receipt)
+        _write(answer, form, output)
+        for line in (*notices(answer.notices, session.language), f"({answer.summary})"):
+            typer.echo(visible(line), err=True)
+
+
+def _write(answer: Answer, form: Format, output: Path | None) -> None:
+    if form is Format.TABLE and output is None:
+        print_table([column.name for column in answer.columns], answer.rows)
+        return
+    contents = {
+        Format.TABLE: lambda: f"{answer!r}\n".encode(),
+        Format.CSV: lambda: as_csv(answer).encode(),
+        Format.JSON: lambda: f"{as_json(answer)}\n".encode(),
+        Format.ARROW: lambda: answer.stream,
+    }
+    write_bytes(contents[form](), output)
+
+
+@app.command()
+def explain(
+    context: typer.Context,
+    sql: Sql = None,
+    file: SqlFile = None,
+    purpose: Purpose = None,
+    param: Param = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a question would do, and spend nothing. Exits with 1 when it would be refused.
+
+    Example: louver explain -f question.sql --purpose credit_approval
+    """
+    session: Session = context.obj
+    with ending(session.language):
+        text = _sql(sql, file)
+    with ending(session.language, text):
+        parameters = parse_parameters(param or [])
+        with session.connect(purpose) as client:
+            verdict = client.explain(text, parameters=parameters)
+        if as_json:
+            typer.echo(_verdict_json(verdict))
+        else:
+            _print_verdict(verdict, text, session.language)
+        if not verdict.admitted:
+            raise typer.Exit(1)
+
+
+def _verdict_json(verdict: Explanation) -> str:
+    refusal = verdict.refusal
+    document = {
+        "admitted": verdict.admitted,
+        "refusal": {"code": refusal.code, "message": refusal.message, "hint": refusal.hint} if refusal else None,
+        "treatment": verdict.treatment,
+        "statement": verdict.statement,
+        "cost": dict(verdict.cost),
+        "remaining": dict(verdict.remaining),
+        "policies": list(verdict.policies),
+        "obligations": list(verdict.obligations),
+        "columns": [asdict(column) for column in verdict.columns],
+        "uses": [asdict(use) for use in verdict.uses],
+    }
+    return json.dumps(document, ensure_ascii=False, indent=1)
+
+
+def _print_verdict(verdict: Explanation, sql: str, language: str) -> None:
+    if verdict.refusal is not None:
+        typer.echo(draw(verdict.refusal, sql, language))
+        return
+    cost = ", ".join(f"{count} {kind}" for kind, count in sorted(verdict.cost.items())) or "nothing"
+    for name, value in (
+        ("treatment", verdict.treatment),
+        ("cost", cost),
+        ("policies", ", ".join(verdict.policies)),
+        ("obligations", ", ".join(verdict.obligations)),
+        ("columns", ", ".join(f"{column.name} {column.type}" for column in verdict.columns)),
+        ("uses", ", ".join(f"{use.table}.{use.column} ({use.clause})" for use in verdict.uses)),
+    ):
+        typer.echo(f"{name:<12} {visible(value)}")
+    typer.echo("\n".join(visible(line) for line in verdict.statement.split("\n")))
+
+
+@app.command()
+def upload(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The table's name in your own space.")],
+    path: Annotated[Path, typer.Argument(help="A .parquet, .csv or .arrow file.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a table of this name.")] = False,
+) -> None:
+    """Store one of your own tables; nobody else can see it.
+
+    Example: louver upload loan_book loans.parquet
+    """
+    session: Session = context.obj
+    with ending(session.language):
+        with session.connect() as client, showing_bytes("uploading") as progress:
+            table = client.upload(name, path, replace, progress)
+        typer.echo(f"{visible(table.full_name)}: {table.rows} rows, version {visible(table.version[:16])}")
+
+
+@app.command()
+def tables(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="Show the columns of this table.", show_default=False)] = None,
+    own: Annotated[bool, typer.Option("--own", help="Only your uploads.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the tables you may use, or the columns of one.
+
+    Example: louver tables hukou.person
+    """
+    session: Session = context.obj
+    with ending(session.language):
+        with session.connect() as client:
+            found = client.tables(own_only=own)
+        if name is not None:
+            found = [table for table in found if name in (table.full_name, table.name)]
+            if not found:
+                raise Misused(f"you see no table {name!r}", "louver tables lists those you do")
+        if as_json:
+            typer.echo(json.dumps([asdict(table) for table in found], ensure_ascii=False, indent=1))
+        elif name is None:
+            rows = [(t.full_name, t.title, t.owner, t.as_of, t.rows or None, " ".join(t.purposes)) for t in found]
+            print_table(["table", "title", "owner", "as of", "rows", "purposes"], [tuple(row) for row in rows])
+        else:
+            columns = [column for table in found for column in table.columns]
+            shown = [(c.name, c.type, c.level, c.role, " ".join(c.rights), c.bounds, c.description) for c in columns]
+            print_table(["column", "type", "level", "role", "rights", "bounds", "description"], [*shown])
+
+
+@app.command()
+def drop(context: typer.Context, name: Annotated[str, typer.Argument(help="One of your own tables.")]) -> None:
+    """Forget one of your own tables.
+
+    Example: louver drop loan_book
+    """
+    session: Session = context.obj
+    with ending(session.language):
+        with session.connect() as client:
+            client.drop(name)
+        typer.echo(f"dropped {name}", err=True)
+
+
+@app.command()
+def history(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, newest first.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Show your own trail: questions, verdicts, costs.
+
+    Example: louver history -n 5
+    """
+    session: Session = context.obj
+    with ending(session.language):
+        with session.connect() as client:
+            records = client.my_queries(limit)
+        if as_json:
+            typer.echo(json.dumps([asdict(record) for record in records], ensure_ascii=False, indent=1))
+            return
+        rows = [(r.time, r.state, r.code, r.purpose, " ".join(r.sql.split())[:60], r.request_id) for r in records]
+        print_table(["time", "state", "code", "purpose", "sql", "request id"], [*rows])
+
+
+@app.command()
+def head(context: typer.Context) -> None:
+    """Show the newest head of the transparency log.
+
+    Example: louver head
+    """
+    session: Session = context.obj
+    with ending(session.language):
+        with session.connect() as client:
+            newest = client.head()
+            proven = "signature verified" if client.settings.log_key else "signature NOT verified: no log key"
+        typer.echo(f"{visible(newest.origin)}\n{newest.size} entries\nroot {newest.root.hex()}\n{proven}")

@@ -1,0 +1,151 @@
+"""What every command shares: settings from the global options, the two output streams, and how errors end a run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from louver.cli.drawing import draw, exit_code
+from louver.errors import Error
+from louver.failures import Misused
+
+if TYPE_CHECKING:
+    from louver.client import Client
+    from louver.decoding import Row
+
+_INTERRUPTED = 130
+"""128 + SIGINT, as shells report it."""
+
+_BROKEN_PIPE = 141
+"""128 + SIGPIPE: the reader went away, which is its right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The global options of one run."""
+
+    profile: str | None
+    target: str | None
+    certificate: Path | None
+    key: Path | None
+    ca: Path | None
+    log_key: str | None
+    timeout: float | None
+    language: str
+    verify: bool | None
+
+    def connect(self, purpose: str | None = None) -> Client:
+        """A client with these options."""
+        from louver.client import connect
+
+        return connect(
+            self.target,
+            profile=self.profile,
+            certificate=self.certificate,
+            key=self.key,
+            ca=self.ca,
+            log_key=self.log_key,
+            purpose=purpose,
+            timeout=self.timeout,
+            verify=self.verify,
+        )
+
+
+@contextmanager
+def ending(language: str, sql: str = "") -> Iterator[None]:
+    """Turn what goes wrong in the block into a drawing on standard error and an exit code."""
+    try:
+        yield
+        sys.stdout.flush()
+    except Error as error:
+        typer.echo(draw(error, sql, language), err=True)
+        raise typer.Exit(exit_code(error)) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(_INTERRUPTED) from None
+    except BrokenPipeError:
+        # Python flushes standard output once more at exit; there is nobody left to write to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(_BROKEN_PIPE) from None
+
+
+@contextmanager
+def showing_progress(description: str) -> Iterator[Callable[[str], None]]:
+    """A function that shows a stage on standard error, when a person watches it."""
+    if not sys.stderr.isatty():
+        yield lambda stage: None
+        return
+    from rich.console import Console
+
+    from louver.display import visible
+
+    with Console(stderr=True).status(description) as status:
+        yield lambda stage: status.update(f"{description}: {visible(stage)}")
+
+
+@contextmanager
+def showing_bytes(description: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A function that shows bytes done and bytes in all on standard error, when a person watches it."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn(description), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(description)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def print_table(names: list[str], rows: list[Row]) -> None:
+    """A table on standard output; values are text, never markup."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from louver.display import cell, visible
+
+    drawn = Table(box=SIMPLE_HEAD)
+    numeric = [all(isinstance(row[i], int | float) or row[i] is None for row in rows) for i in range(len(names))]
+    for name, is_number in zip(names, numeric, strict=True):
+        drawn.add_column(Text(visible(name)), justify="right" if is_number and rows else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(Text(cell(value)) for value in row))
+    console = Console()
+    console.print(drawn) if console.is_terminal else Console(width=10_000).print(drawn)
+
+
+def write_bytes(content: bytes, output: Path | None) -> None:
+    """To a file, or to standard output. Raises ``Misused`` when the file cannot be written."""
+    if output is None:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        output.write_bytes(content)
+    except OSError:
+        raise Misused(f"cannot write {output}") from None
+
+
+def read_text(path: Path) -> str:
+    """A text file. Raises ``Misused``."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise Misused(f"cannot read {path} as UTF-8 text") from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file. Raises ``Misused``."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        raise Misused(f"cannot read {path}") from None

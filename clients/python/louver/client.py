@@ -1,0 +1,278 @@
+"""The blocking client: ``connect()`` and ``Client``.
+
+    with louver.connect(profile="bank-a") as bank:
+        answer = bank.analyse("SELECT district, count(*) FROM hukou.person GROUP BY ALL", purpose="credit_approval")
+
+Every call raises ``Refused`` (change the question), ``Fault`` (tell the operator; ``Unreachable`` when there was
+no answer at all), ``Unproven`` (tell the auditor) or ``Misused`` (nothing was sent).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
+
+import grpc
+
+from louver import questions, wire
+from louver.encoding import encode
+from louver.errors import Error
+from louver.failures import Misused, Unreachable
+from louver.questions import Parameter
+from louver.receipt import Receipt
+from louver.results import Answer, Explanation, QueryRecord, Table
+from louver.settings import Settings, settle
+from louver.statuses import failure
+from louver.surroundings import Surroundings, pause_before_retry
+from louver.tls import diagnose
+from louver.transparency import TreeHead
+from louver.v1 import sandbox_pb2 as pb
+from louver.v1.sandbox_pb2_grpc import SandboxServiceStub
+
+if TYPE_CHECKING:
+    from typing import Self
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+T = TypeVar("T")
+
+CHANNEL_OPTIONS = (
+    ("grpc.max_receive_message_length", wire.MESSAGE_LIMIT),
+    ("grpc.max_send_message_length", wire.MESSAGE_LIMIT),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.enable_retries", 0),  # repeated here instead, with the same request id
+)
+
+UPLOAD_SECONDS = 3600.0
+"""How long an upload may take when nobody says otherwise."""
+
+
+def open_channel_credentials(settings: Settings) -> grpc.ChannelCredentials:
+    """Mutual TLS with our certificate, trusting the profile's authority alone."""
+    read = settings.credentials
+    return grpc.ssl_channel_credentials(read.roots, read.private_key, read.chain)
+
+
+def translated(error: grpc.RpcError, settings: Settings, request_id: str = "") -> Error:
+    """Our error for one of gRPC's. Where the connection itself failed, a probe of it says why."""
+    if not isinstance(error, grpc.Call | grpc.aio.AioRpcError):
+        return failure(grpc.StatusCode.UNKNOWN, None, request_id)
+    found = failure(error.code(), error.trailing_metadata(), request_id)
+    if error.code() is grpc.StatusCode.UNAVAILABLE and isinstance(found, Unreachable):
+        return diagnose(settings.profile) or found
+    return found
+
+
+def connect(
+    target: str | None = None,
+    *,
+    profile: str | None = None,
+    certificate: str | Path | None = None,
+    key: str | Path | None = None,
+    ca: str | Path | None = None,
+    log_key: str | None = None,
+    purpose: str | None = None,
+    timeout: float | None = None,
+    verify: bool | None = None,
+    surroundings: Surroundings | None = None,
+) -> Client:
+    """A client of the sandbox at ``target`` (``HOST:PORT``), by mutual TLS.
+
+    What is not passed comes from ``LOUVER_*`` variables and the profile (see ``louver.profiles``). ``purpose`` is
+    the default purpose of questions, ``timeout`` seconds per call. With a ``log_key`` every answer must be proved
+    by its receipt, unless ``verify=False``. Nothing is sent before the first call. Raises ``Misused``.
+    """
+    return Client(
+        settle(
+            target,
+            profile=profile,
+            certificate=certificate,
+            key=key,
+            ca=ca,
+            log_key=log_key,
+            purpose=purpose,
+            timeout=timeout,
+            verify=verify,
+            surroundings=surroundings,
+        )
+    )
+
+
+class Client:
+    """A connection to a sandbox. Threads may share one; close it or use it in a ``with`` statement."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._channel = grpc.secure_channel(
+            settings.profile.target, open_channel_credentials(settings), options=CHANNEL_OPTIONS
+        )
+        self._stub = SandboxServiceStub(self._channel)
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop the connection; running calls are cancelled, further ones raise ``Misused``."""
+        self._closed = True
+        self._channel.close()
+
+    def analyse(
+        self,
+        sql: str,
+        *,
+        purpose: str | None = None,
+        parameters: Mapping[str, Parameter] | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+        progress: Callable[[str], None] | None = None,
+    ) -> Answer:
+        """Ask a question and get the protected answer, paid for and logged.
+
+        ``parameters`` fill ``:name`` in the SQL. Asking again with the same ``request_id`` gives the same answer
+        and charges nothing, which is how a call that was cut off is repeated. ``progress`` is told each stage.
+        """
+        allowed = self.settings.time_allowed(timeout)
+        question = self.settings.question(sql, purpose, parameters, request_id, allowed)
+
+        def attempt(left: float) -> Answer:
+            assembly = wire.Assembly(question.request_id)
+            call = self._stub.Analyse(pb.AnalyseRequest(question=question), timeout=left)
+            try:
+                for part in call:
+                    stage = assembly.take(part)
+                    if stage and progress:
+                        progress(stage)
+            finally:
+                call.cancel()  # after a whole answer this does nothing; after Ctrl-C it stops the engine
+            return assembly.answer(sql, self.settings.log_key)
+
+        return self._persistently(attempt, allowed, question.request_id)
+
+    def explain(
+        self,
+        sql: str,
+        *,
+        purpose: str | None = None,
+        parameters: Mapping[str, Parameter] | None = None,
+        timeout: float | None = None,
+    ) -> Explanation:
+        """What ``analyse`` would do. Spends nothing; a question that would be refused comes back as a verdict."""
+        request = self.settings.explain_request(sql, purpose, parameters)
+        return wire.explanation(self._call(self._stub.Explain, request, timeout))
+
+    def tables(self, own_only: bool = False) -> list[Table]:
+        """The catalogue as this caller may see it; with ``own_only`` just the uploaded tables."""
+        response = self._call(self._stub.ListTables, pb.ListTablesRequest(own_only=own_only))
+        return [wire.table(message) for message in response.tables]
+
+    def upload(
+        self,
+        name: str,
+        data: object,
+        replace: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+        timeout: float = UPLOAD_SECONDS,
+    ) -> Table:
+        """Store one of the caller's own tables; nobody else can see it.
+
+        ``data``: see ``louver.encoding.encode``. ``progress`` gets bytes sent and bytes in all, from a thread of
+        gRPC. A name that is taken is refused unless the content is the same or ``replace`` is true.
+        """
+        with closing(encode(data)) as content:
+            total = content.seek(0, os.SEEK_END)
+
+            def attempt(left: float) -> pb.UploadTableResponse:
+                messages = wire.upload_messages(name, replace, content)
+                return _awaited(self._stub.UploadTable.future(told(messages, total, progress), timeout=left))
+
+            return wire.table(self._persistently(attempt, timeout).table)
+
+    def drop(self, name: str) -> None:
+        """Forget one of the caller's own tables. Not repeated by itself: a second drop is refused."""
+        request, seconds = pb.DropTableRequest(name=name), self.settings.profile.timeout
+        self._translated(lambda: _awaited(self._stub.DropTable.future(request, timeout=seconds)))
+
+    def my_queries(self, limit: int = 20) -> list[QueryRecord]:
+        """The newest ``limit`` lines of the caller's own trail."""
+        messages: list[pb.QueryRecord] = []
+        token = ""
+        while len(messages) < limit:
+            size = min(limit - len(messages), 100)
+            page = self._call(self._stub.ListQueries, pb.ListQueriesRequest(page_size=size, page_token=token))
+            messages.extend(page.queries)
+            token = page.next_page_token
+            if not token:
+                break
+        return wire.records(messages[:limit])
+
+    def receipt(self, request_id: str) -> Receipt:
+        """The receipt of an own answer, against the newest head of the log. Raises ``Unproven``."""
+        checked = questions.checked_request_id(request_id)
+        response = self._call(self._stub.GetReceipt, pb.GetReceiptRequest(request_id=checked))
+        return wire.proven_receipt(response.receipt, checked, self.settings.log_key)
+
+    def head(self) -> TreeHead:
+        """The log's newest head, verified when a log key is set."""
+        response = self._call(self._stub.GetHead, pb.GetHeadRequest())
+        return wire.proven_head(response.checkpoint, self.settings.log_key)
+
+    def _call(self, method: grpc.UnaryUnaryMultiCallable[Q, R], request: Q, timeout: float | None = None) -> R:
+        allowed = self.settings.time_allowed(timeout)
+        return self._persistently(lambda left: _awaited(method.future(request, timeout=left)), allowed)
+
+    def _persistently(self, attempt: Callable[[float], T], allowed: float, request_id: str = "") -> T:
+        """Make a call, and make it again while that may help. A refusal is an answer and is never repeated."""
+        around = self.settings.around
+        deadline = around.elapsed() + allowed
+        number = 0
+        while True:
+            try:
+                return self._translated(lambda: attempt(max(deadline - around.elapsed(), 0.001)), request_id)
+            except Unreachable as error:
+                pause = pause_before_retry(error, number, deadline - around.elapsed(), around)
+                if pause is None:
+                    raise
+            time.sleep(pause)
+            number += 1
+
+    def _translated(self, attempt: Callable[[], T], request_id: str = "") -> T:
+        if self._closed:
+            raise Misused("the client is closed", "connect again")
+        try:
+            return attempt()
+        except grpc.RpcError as error:
+            raise translated(error, self.settings, request_id) from None
+
+
+def _awaited(call: grpc.Future[T]) -> T:
+    """The call's result; whatever interrupts the waiting, Ctrl-C included, cancels the call."""
+    try:
+        return call.result()
+    finally:
+        call.cancel()
+
+
+def told(
+    messages: Iterable[pb.UploadTableRequest], total: int, progress: Callable[[int, int], None] | None
+) -> Iterator[pb.UploadTableRequest]:
+    """The same messages; ``progress`` hears bytes handed over and bytes in all."""
+    sent = 0
+    for message in messages:
+        yield message
+        sent += len(message.arrow)
+        if progress:
+            progress(sent, total)

@@ -1,0 +1,234 @@
+"""What a caller holds after a call: answers with everything that was said about them, and the smaller replies."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from louver import display
+from louver.decoding import AnswerColumn, Row, Undecodable, decode, open_stream
+from louver.errors import Refused, Unproven
+from louver.failures import missing_extra
+from louver.receipt import Receipt, VerifiedReceipt
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow
+
+_SHOWN_ROWS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the caller must know about an answer: what was withheld, how many cells, by which rule."""
+
+    code: str
+    count: int
+    rule: str
+    message: str
+    message_zh: str = ""
+
+    def text(self, language: str = "en") -> str:
+        """The message in ``zh`` or ``en``."""
+        return self.message_zh if language == "zh" and self.message_zh else self.message
+
+
+@dataclass(frozen=True, repr=False)
+class Answer:
+    """A protected answer. Iterating gives rows; None is a cell that is NULL or was withheld (see ``notices``).
+
+    ``cost`` is what was charged by kind, ``remaining`` what is left of each budget, ``stored`` whether this is
+    the stored answer to the same question, which costs nothing. ``proof`` is the verified receipt, None when no
+    log key was given. ``development`` warns that the service runs without the isolation of production.
+    """
+
+    request_id: str
+    treatment: str
+    stream: bytes = field(repr=False)
+    notices: tuple[Notice, ...] = ()
+    cost: Mapping[str, int] = field(default_factory=dict)
+    remaining: Mapping[str, int] = field(default_factory=dict)
+    policies: tuple[str, ...] = ()
+    stored: bool = False
+    development: bool = False
+    receipt: Receipt | None = field(default=None, repr=False)
+    proof: VerifiedReceipt | None = field(default=None, repr=False)
+    remainder_stream: bytes = field(default=b"", repr=False)
+
+    @cached_property
+    def _decoded(self) -> tuple[tuple[AnswerColumn, ...], tuple[Row, ...]]:
+        return _decoded(self.stream)
+
+    @property
+    def columns(self) -> tuple[AnswerColumn, ...]:
+        """Names and types, in order."""
+        return self._decoded[0]
+
+    @property
+    def rows(self) -> list[Row]:
+        """All rows as tuples; a new list each time. Raises ``Unproven`` when the bytes are no Arrow stream."""
+        return list(self._decoded[1])
+
+    @property
+    def remainder(self) -> Row | None:
+        """The withheld cells taken together as one row, where that is safe to release."""
+        if not self.remainder_stream:
+            return None
+        _, rows = _decoded(self.remainder_stream)
+        return rows[0] if rows else None
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._decoded[1])
+
+    def __len__(self) -> int:
+        return len(self._decoded[1])
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The Arrow PyCapsule interface: any dataframe library can read an answer."""
+        return open_stream(self.stream).__arrow_c_stream__(requested_schema)
+
+    def to_arrow(self) -> pyarrow.Table:
+        """A pyarrow table. Raises ``MissingExtra`` without ``louver[arrow]``."""
+        try:
+            import pyarrow
+        except ImportError:
+            raise missing_extra("pyarrow", "arrow") from None
+        return pyarrow.ipc.open_stream(self.stream).read_all()
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A pandas frame with nullable integers and booleans, so that a withheld cell costs no exactness.
+
+        Raises ``MissingExtra`` without ``louver[pandas]``.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise missing_extra("pandas", "pandas") from None
+        table = self.to_arrow()
+        nullable = {"int64": pandas.Int64Dtype(), "uint64": pandas.UInt64Dtype(), "bool": pandas.BooleanDtype()}
+        frame: pandas.DataFrame = table.to_pandas(types_mapper=lambda kind: nullable.get(str(kind)))
+        return frame
+
+    def to_polars(self) -> polars.DataFrame:
+        """A polars frame. Raises ``MissingExtra`` without ``louver[polars]``."""
+        try:
+            import polars
+        except ImportError:
+            raise missing_extra("polars", "polars") from None
+        return polars.DataFrame(self)
+
+    @property
+    def summary(self) -> str:
+        """One line: how many rows, how they were treated, what they cost."""
+        cost = ", ".join(f"{count} {kind}" for kind, count in sorted(self.cost.items())) or "nothing"
+        proof = "receipt verified" if self.proof else "receipt not verified" if self.receipt else "no receipt"
+        parts = [f"{len(self)} rows", self.treatment, "stored answer" if self.stored else f"cost {cost}", proof]
+        return " | ".join([*parts, *(["DEVELOPMENT MODE"] if self.development else [])])
+
+    def __repr__(self) -> str:
+        names = [column.name for column in self.columns]
+        lines = [display.table(names, self.rows[:_SHOWN_ROWS])]
+        if len(self) > _SHOWN_ROWS:
+            lines.append(f"... {len(self) - _SHOWN_ROWS} more rows")
+        lines.append(f"({display.visible(self.summary)})")
+        lines += [f"note {display.visible(f'{item.code}: {item.message}')}" for item in self.notices]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        names = [column.name for column in self.columns]
+        notes = "".join(f"<li>{html.escape(f'{item.code}: {item.message}')}</li>" for item in self.notices)
+        more = f"<p>... {len(self) - _SHOWN_ROWS} more rows</p>" if len(self) > _SHOWN_ROWS else ""
+        table = display.html_table(names, self.rows[:_SHOWN_ROWS])
+        return f"{table}{more}<p>{html.escape(self.summary)}</p>" + (f"<ul>{notes}</ul>" if notes else "")
+
+
+def _decoded(stream: bytes) -> tuple[tuple[AnswerColumn, ...], tuple[Row, ...]]:
+    try:
+        return decode(stream)
+    except Undecodable as undecodable:
+        raise Unproven(str(undecodable), stream) from None
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnUse:
+    """One place where a question uses a column: the clause, and the function it goes through if any."""
+
+    table: str
+    column: str
+    clause: str
+    function: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A catalogue column as the caller may see it. ``level`` is 1 to 5, 0 for a computed column."""
+
+    name: str
+    type: str
+    nullable: bool = True
+    level: int = 0
+    role: str = ""
+    description: str = ""
+    rights: tuple[str, ...] = ()
+    bounds: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a question would do if it were asked: the verdict, and the shape of the SQL that would run."""
+
+    admitted: bool
+    refusal: Refused | None
+    treatment: str
+    statement: str
+    cost: Mapping[str, int]
+    remaining: Mapping[str, int]
+    policies: tuple[str, ...]
+    uses: tuple[ColumnUse, ...]
+    columns: tuple[Column, ...]
+    obligations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of the catalogue or one of the caller's own. ``space`` is ``government`` or ``institution``."""
+
+    schema: str
+    name: str
+    title: str = ""
+    owner: str = ""
+    space: str = ""
+    refresh: str = ""
+    as_of: str = ""
+    columns: tuple[Column, ...] = ()
+    units: tuple[str, ...] = ()
+    purposes: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = ()
+    version: str = ""
+    rows: int = 0
+    created: str = ""
+
+    @property
+    def full_name(self) -> str:
+        """The name to write in SQL."""
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRecord:
+    """One line of the caller's own trail. ``state`` is answered, refused, aborted or admitted."""
+
+    request_id: str
+    time: str
+    purpose: str
+    sql: str
+    state: str
+    code: str
+    treatment: str
+    cost: Mapping[str, int]
+    log_index: int
+    rows: int

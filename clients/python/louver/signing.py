@@ -1,0 +1,59 @@
+"""What a client signs, byte for byte, so that nobody else can ask in its name.
+
+The signing bytes are a domain line, then one `name: value` line per field in a fixed order. SQL and parameters go in
+as SHA-256, so that the log can keep the signature after the text is redacted. ECDSA P-256 with SHA-256 (FIPS 186-5)
+by the private key of the client certificate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from louver.v1 import sandbox_pb2 as pb
+
+DOMAIN = "louver.dev/question/v1"
+
+
+def parameters_digest(parameters: Mapping[str, pb.Value]) -> str:
+    """SHA-256 of the named parameters, in order of their names, each with its kind."""
+    digest = hashlib.sha256()
+    for name in sorted(parameters):
+        value = parameters[name]
+        kind = value.WhichOneof("kind") or "null"
+        text = "" if kind == "null" else str(getattr(value, kind))
+        for part in (name, kind, text):
+            encoded = part.encode()
+            digest.update(len(encoded).to_bytes(4, "big") + encoded)
+    return digest.hexdigest()
+
+
+def signing_bytes(question: pb.Question) -> bytes:
+    """The bytes a signature is made over."""
+    lines = (
+        DOMAIN,
+        f"request_id: {question.request_id}",
+        f"purpose: {question.purpose}",
+        f"expires: {question.expires}",
+        f"sql_sha256: {hashlib.sha256(question.sql.encode()).hexdigest()}",
+        f"parameters_sha256: {parameters_digest(question.parameters)}",
+    )
+    return ("\n".join(lines) + "\n").encode()
+
+
+def sign(question: pb.Question, key: ec.EllipticCurvePrivateKey) -> bytes:
+    """The signature to put into the question."""
+    return key.sign(signing_bytes(question), ec.ECDSA(hashes.SHA256()))
+
+
+def is_signed_by(question: pb.Question, key: ec.EllipticCurvePublicKey) -> bool:
+    """Whether the question's signature is by this key."""
+    try:
+        key.verify(question.signature, signing_bytes(question), ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        return False
+    return True

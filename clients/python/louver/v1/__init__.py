@@ -1,0 +1,1 @@
+"""The protocol, generated from `proto/louver/v1` by `make proto`."""

@@ -1,0 +1,192 @@
+"""Between messages and values: pure functions shared by the blocking and the asyncio client.
+
+An answer arrives in pieces. ``Assembly`` collects them and believes nothing before everything is there and the
+SHA-256 of the bytes is the one announced, the one logged and the one the receipt proves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import IO
+
+from louver.errors import Unproven
+from louver.failures import cut_off
+from louver.receipt import Receipt, VerifiedReceipt
+from louver.results import Answer, Column, ColumnUse, Explanation, Notice, QueryRecord, Table
+from louver.statuses import refused
+from louver.transparency import Checkpoint, TreeHead, VerifierKey
+from louver.v1 import sandbox_pb2 as pb
+
+MESSAGE_LIMIT = 4 << 20
+"""Bytes of one message, gRPC's own default."""
+
+PIECE = 1 << 20
+"""Bytes of one piece of an upload."""
+
+
+@dataclass
+class Assembly:
+    """One answer under construction; ``take`` every part, then ask for the ``answer``."""
+
+    request_id: str
+    header: pb.AnswerHeader | None = None
+    receipt: bytes = b""
+    _pieces: list[bytes] = field(default_factory=list)
+    _size: int = 0
+
+    def take(self, part: pb.AnalyseResponse) -> str | None:
+        """Add one part; the stage's name when it is a sign of progress. Raises ``Unproven``."""
+        match part.WhichOneof("part"):
+            case "progress":
+                return part.progress.stage
+            case "header":
+                self.header = part.header
+            case "arrow":
+                self._pieces.append(part.arrow)
+                self._size += len(part.arrow)
+                if self.header is None or self._size > self.header.arrow_bytes:
+                    raise Unproven("the answer is longer than its header says", self.receipt)
+            case "receipt":
+                self.receipt = part.receipt
+        return None
+
+    def answer(self, sql: str, log_key: str) -> Answer:
+        """The whole answer; with a log key, only if its receipt proves it.
+
+        Raises ``Unreachable`` when pieces are missing and ``Unproven`` when they do not belong together.
+        """
+        header, stream = self.header, b"".join(self._pieces)
+        if header is None or self._size < header.arrow_bytes or not self.receipt:
+            raise cut_off(self.request_id)
+        digest = hashlib.sha256(stream).digest()
+        if not hmac.compare_digest(digest, header.result_sha256):
+            raise Unproven("the answer's bytes are not those its header announces", stream)
+        if header.request_id != self.request_id:
+            raise Unproven("the answer belongs to another request", header.SerializeToString())
+        receipt = Receipt.from_bytes(self.receipt)
+        proof = _prove(receipt, header, sql, digest.hex(), log_key) if log_key else None
+        return _answer(header, stream, receipt, proof)
+
+
+def _prove(receipt: Receipt, header: pb.AnswerHeader, sql: str, digest: str, log_key: str) -> VerifiedReceipt:
+    """The receipt, if its entry is the outcome of this request: about this SQL, these rows and this remainder."""
+    proof = receipt.verify(log_key, sql=sql, result_digest=digest, request_id=header.request_id)
+    recorded = {
+        "kind": "outcome",
+        "treatment": header.treatment,
+        "remainder_digest": hashlib.sha256(header.remainder_arrow).hexdigest(),
+    }
+    for name, value in recorded.items():
+        if proof.entry.get(name) != value:
+            raise Unproven(f"the log entry records another {name}", receipt.entry)
+    return proof
+
+
+def _answer(header: pb.AnswerHeader, stream: bytes, receipt: Receipt, proof: VerifiedReceipt | None) -> Answer:
+    return Answer(
+        request_id=header.request_id,
+        treatment=header.treatment,
+        stream=stream,
+        notices=tuple(Notice(n.code, n.count, n.rule, n.message, n.message_zh) for n in header.notices),
+        cost=dict(header.cost),
+        remaining=dict(header.remaining),
+        policies=tuple(header.policies),
+        stored=header.stored,
+        development=header.development,
+        receipt=receipt,
+        proof=proof,
+        remainder_stream=header.remainder_arrow,
+    )
+
+
+def explanation(response: pb.ExplainResponse) -> Explanation:
+    """The verdict of a dry run."""
+    return Explanation(
+        admitted=response.admitted,
+        refusal=refused(response.refusal) if response.HasField("refusal") else None,
+        treatment=response.treatment,
+        statement=response.statement,
+        cost=dict(response.cost),
+        remaining=dict(response.remaining),
+        policies=tuple(response.policies),
+        uses=tuple(ColumnUse(use.table, use.column, use.clause, use.function) for use in response.uses),
+        columns=tuple(_column(column) for column in response.columns),
+        obligations=tuple(response.obligations),
+    )
+
+
+def _column(column: pb.Column) -> Column:
+    return Column(
+        name=column.name,
+        type=column.type,
+        nullable=column.nullable,
+        level=column.level,
+        role=column.role,
+        description=column.description,
+        rights=tuple(column.rights),
+        bounds=column.bounds,
+    )
+
+
+def table(message: pb.Table) -> Table:
+    """A catalogue entry."""
+    return Table(
+        schema=message.schema,
+        name=message.name,
+        title=message.title,
+        owner=message.owner,
+        space=message.space,
+        refresh=message.refresh,
+        as_of=message.as_of,
+        columns=tuple(_column(column) for column in message.columns),
+        units=tuple(message.units),
+        purposes=tuple(message.purposes),
+        verbs=tuple(message.verbs),
+        version=message.version,
+        rows=message.rows,
+        created=message.created,
+    )
+
+
+def records(messages: Iterable[pb.QueryRecord]) -> list[QueryRecord]:
+    """Lines of the caller's trail."""
+    return [
+        QueryRecord(
+            request_id=message.request_id,
+            time=message.time,
+            purpose=message.purpose,
+            sql=message.sql,
+            state=message.state,
+            code=message.code,
+            treatment=message.treatment,
+            cost=dict(message.cost),
+            log_index=message.log_index,
+            rows=message.rows,
+        )
+        for message in messages
+    ]
+
+
+def proven_receipt(data: bytes, request_id: str, log_key: str) -> Receipt:
+    """A receipt that was asked for; with a log key, verified to be about this request. Raises ``Unproven``."""
+    receipt = Receipt.from_bytes(data)
+    if log_key:
+        receipt.verify(log_key, request_id=request_id)
+    return receipt
+
+
+def proven_head(checkpoint: str, log_key: str) -> TreeHead:
+    """The log's head; with a log key, only if the log signed it. Raises ``Unproven``."""
+    parsed = Checkpoint.parse(checkpoint.encode())
+    return parsed.verify(VerifierKey.parse(log_key)) if log_key else parsed.claimed
+
+
+def upload_messages(name: str, replace: bool, content: IO[bytes]) -> Iterator[pb.UploadTableRequest]:
+    """A header, then the Arrow IPC stream in pieces, from the content's beginning."""
+    content.seek(0)
+    yield pb.UploadTableRequest(header=pb.UploadHeader(name=name, replace=replace))
+    while piece := content.read(PIECE):
+        yield pb.UploadTableRequest(arrow=piece)
