@@ -1,0 +1,148 @@
+"""The catalogue as values. `catalog/load.py` makes them from YAML and refuses what is missing (PRIVACY 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+
+from louver_sandbox.algebra.types import TableName, Type
+
+
+class Verb(StrEnum):
+    """The three verbs, granted separately (查询 / 比对 / 分析)."""
+
+    ANALYSE = "analyse"
+    MATCH = "match"
+    QUERY = "query"
+
+
+class Role(StrEnum):
+    """What a column is to re-identification (DOMAIN 4.1)."""
+
+    IDENTIFIER = "id"
+    KEY = "key"
+    QUASI_IDENTIFIER = "qi"
+    VALUE = "val"
+    FLAG = "flag"
+    TIME = "time"
+    TEXT = "text"
+    SENSITIVE = "spi"
+
+
+class UnitType(StrEnum):
+    """Whose row it is. Persons and enterprises are protected by rules of their own (DOMAIN 0.4)."""
+
+    PERSON = "person"
+    ENTERPRISE = "enterprise"
+
+
+class SpaceKind(StrEnum):
+    """Who holds a table: a department, the platform itself, or the institution that uploaded it."""
+
+    GOVERNMENT = "government"
+    PLATFORM = "platform"
+    INSTITUTION = "institution"
+
+
+@dataclass(frozen=True, slots=True)
+class LevelCondition:
+    """Rows that satisfy `predicate` (SQL over the table's own columns and `:as_of`) are of this milder level."""
+
+    predicate: str
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. `level` is L1..L5; `bounds` are in the column's own unit; `decimals` digits kept of a double.
+
+    `unique` is known of an institution's own tables only: no two rows hold the same value.
+    """
+
+    name: str
+    type: Type
+    nullable: bool
+    level: int
+    role: Role
+    bounds: tuple[Decimal, Decimal] | None = None
+    domain: tuple[str, ...] | None = None
+    decimals: int = 6
+    when: tuple[LevelCondition, ...] = ()
+    description: str = ""
+    unique: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacyUnit:
+    """A column whose values are the units of one type, for the rows where `when` holds (None: all rows).
+
+    `rows_per_unit` is 1, a declared bound, or None for unbounded. `via` is a foreign-key path for tables that do
+    not hold the unit themselves: ("loan_id", "gov.loan.loan_id", "uscc").
+    """
+
+    type: UnitType
+    column: str
+    rows_per_unit: int | None
+    when: str | None = None
+    via: tuple[str, ...] = ()
+
+    @property
+    def record_key(self) -> str:
+        """The snapshot column that holds the 64-bit keyed hash of the unit, null where `when` does not hold."""
+        return f"record_key_{self.type.value}_{self.column}"
+
+
+class SourceKind(StrEnum):
+    """Where a registered table's rows are."""
+
+    PARQUET = "parquet"
+    DUCKDB = "duckdb"
+    CSV = "csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Files of a table. `path` may hold a glob; `table` names the table inside a DuckDB database."""
+
+    kind: SourceKind
+    path: str
+    table: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One registered table (or, with `view` set, a named query over registered tables)."""
+
+    name: TableName
+    space: SpaceKind
+    owner: str
+    title: str
+    share_type: str
+    open_type: str
+    operable: frozenset[Verb]
+    refresh: str
+    as_of: date
+    units: tuple[PrivacyUnit, ...]
+    columns: tuple[Column, ...]
+    source: Source | None = None
+    view: str | None = None
+    data_version: str = ""
+
+    def column(self, name: str) -> Column | None:
+        """The column of that exact name, or None."""
+        return next((column for column in self.columns if column.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Every registered table, and the digest that log entries carry."""
+
+    tables: Mapping[TableName, Table] = field(repr=False)
+    digest: str
+
+    def table(self, name: TableName) -> Table | None:
+        """The table of that exact name, or None."""
+        return self.tables.get(name)

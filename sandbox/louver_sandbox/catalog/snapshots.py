@@ -1,0 +1,34 @@
+"""What a snapshot is called: the digest of everything that decides its content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from louver_sandbox.catalog.model import SpaceKind, Table
+
+FORMAT = 1
+"""Version of the snapshot layout; raised when the same inputs would be laid out differently."""
+
+
+def snapshot_id(table: Table, columns: tuple[str, ...], row_filter: str | None) -> str:
+    """The identity of the snapshot of these columns and rows: SHA-256 in hex, or an upload's content digest.
+
+    Equal for the same table name, data version, set of columns, row filter text and unit declarations, whatever the
+    order of the columns. An institution's own table is one immutable file already: its data version is the identity.
+    """
+    if table.space is SpaceKind.INSTITUTION:
+        return table.data_version
+    content = {
+        "format": FORMAT,
+        "table": str(table.name),
+        "data_version": table.data_version,
+        "as_of": table.as_of.isoformat(),
+        "columns": [(name, str(column.type)) for name in sorted(set(columns)) if (column := table.column(name))],
+        "row_filter": row_filter,
+        "units": sorted(
+            [unit.type.value, unit.column, unit.rows_per_unit or 0, unit.when or "", *unit.via]
+            for unit in table.units
+        ),
+    }
+    return hashlib.sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,192 @@
+"""The settings of one installation: one frozen value, read once from `louver.toml` and checked.
+
+Paths are relative to the folder that holds the file. An unknown key, a wrong type or a figure out of range is refused
+with its name, and every figure has a default that runs on one machine.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+
+class SettingsRefused(Exception):
+    """The configuration cannot be used; `problems` says which keys and why."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where the gRPC service answers. Port 0 lets the system choose."""
+
+    host: str = "127.0.0.1"
+    port: int = 50551
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one query, one institution and the service may use at most."""
+
+    workers: int = 3
+    checkers: int = 2
+    queue: int = 64
+    per_institution: int = 16
+    threads_per_worker: int = 2
+    memory_mib: int = 1024
+    query_seconds: int = 60
+    check_seconds: int = 2
+    result_rows: int = 100_000
+    result_mib: int = 16
+    upload_mib: int = 512
+    upload_rows: int = 20_000_000
+    own_tables_mib: int = 4096
+    upload_seconds: int = 900
+    concurrent_calls: int = 96
+
+
+MINIMA = dict.fromkeys((item.name for item in fields(Limits)), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything an operator can set. `home` is the folder of `louver.toml`."""
+
+    home: Path
+    origin: str = "louver.dev/sandbox"
+    listen: Listen = field(default_factory=Listen)
+    limits: Limits = field(default_factory=Limits)
+    development: bool = False
+
+    @property
+    def state(self) -> Path:
+        """The SQLite file of ledger, log and released answers."""
+        return self.home / "state.db"
+
+    @property
+    def catalog(self) -> Path:
+        """The folder of catalogue declarations."""
+        return self.home / "catalog"
+
+    @property
+    def data(self) -> Path:
+        """The folder the catalogue's source paths are relative to."""
+        return self.home / "data"
+
+    @property
+    def bundle(self) -> Path:
+        """The active, signed policy bundle."""
+        return self.home / "bundle"
+
+    @property
+    def snapshots(self) -> Path:
+        """The published, immutable snapshots."""
+        return self.home / "snapshots"
+
+    @property
+    def uploads(self) -> Path:
+        """The institutions' own tables, a folder each."""
+        return self.home / "uploads"
+
+    @property
+    def spool(self) -> Path:
+        """Uploads on their way in."""
+        return self.home / "spool"
+
+    @property
+    def run(self) -> Path:
+        """What the service hands to the processes it starts."""
+        return self.home / "run"
+
+    @property
+    def secrets(self) -> Path:
+        """Keys: the log's signing key, the record key, the server's TLS key."""
+        return self.home / "secrets"
+
+    @property
+    def pki(self) -> Path:
+        """Certificates: the authority that banks are known by, and the server's own."""
+        return self.home / "pki"
+
+    @property
+    def institutions(self) -> Path:
+        """The registry of institutions and their certificate fingerprints."""
+        return self.home / "institutions.toml"
+
+    @property
+    def officers(self) -> Path:
+        """The public keys of the policy officers."""
+        return self.home / "officers.json"
+
+
+def _section(cls: type[Any], body: Any, where: str, problems: list[str]) -> Any:
+    """An instance of a settings dataclass from a TOML table, noting every problem."""
+    if not isinstance(body, dict):
+        problems.append(f"{where}: a table is expected")
+        return cls()
+    known = {item.name: item for item in fields(cls)}
+    values: dict[str, Any] = {}
+    for key, value in body.items():
+        name = f"{where}.{key}".lstrip(".")
+        if key not in known or key == "home":
+            problems.append(f"{name}: no such setting")
+            continue
+        default = getattr(cls(), key)
+        if is_dataclass(default):
+            values[key] = _section(type(default), value, name, problems)
+        elif type(value) is not type(default):
+            problems.append(f"{name}: {type(default).__name__} is expected")
+        elif isinstance(value, int) and cls is Limits and value < MINIMA[key]:
+            problems.append(f"{name}: at least {MINIMA[key]}")
+        elif key == "port" and not 0 <= value <= 65535:
+            problems.append(f"{name}: 0 to 65535")
+        else:
+            values[key] = value
+    return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """The top level of `louver.toml`."""
+
+    origin: str = "louver.dev/sandbox"
+    listen: Listen = field(default_factory=Listen)
+    limits: Limits = field(default_factory=Limits)
+    development: bool = False
+
+
+def load(home: Path) -> Settings:
+    """The settings of the installation in this folder. Raises `SettingsRefused`."""
+    path = home / "louver.toml"
+    try:
+        body = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsRefused((f"{path.name}: no such file in {home}; `louver-sandbox init` makes one",)) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsRefused((f"{path.name}: not TOML ({error})",)) from None
+    problems: list[str] = []
+    parsed = _section(_File, body, "", problems)
+    if problems:
+        raise SettingsRefused(tuple(problems))
+    return Settings(home.resolve(), parsed.origin, parsed.listen, parsed.limits, parsed.development)
+
+
+def pairs(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Every setting by its name in the file, with its value in force as TOML writes it."""
+    for item in fields(_File):
+        value = getattr(settings, item.name)
+        if is_dataclass(value):
+            yield from ((f"{item.name}.{part.name}", _toml(getattr(value, part.name))) for part in fields(value))
+        else:
+            yield item.name, _toml(value)
+
+
+def _toml(value: bool | int | str) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)

@@ -1,0 +1,395 @@
+"""The values that travel the line. Each is frozen, each has one maker; holding one is the proof of its stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from louver_sandbox.algebra.expressions import Expression, Value
+from louver_sandbox.algebra.relations import Relation
+from louver_sandbox.algebra.types import Position, TableName, Type
+from louver_sandbox.catalog.model import Catalog, Table, UnitType
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+
+class InstitutionType(StrEnum):
+    """Requester types: a credit agency is not a bank (DOMAIN 2.6)."""
+
+    BANK = "bank"
+    CREDIT_AGENCY = "credit_agency"
+    DEPARTMENT = "department"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Who asks, as the certificate and the institution registry say."""
+
+    institution: str
+    type: InstitutionType
+    groups: frozenset[str]
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One signed question. `signature` covers id, expiry, purpose, SQL and parameters."""
+
+    id: str
+    subject: Subject
+    purpose: str
+    sql: str = field(repr=False)
+    parameters: Mapping[str, Value] = field(default_factory=dict, repr=False)
+    dialect: str = "duckdb"
+    received: datetime | None = None
+    signature: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A single SELECT made of allowed nodes only. Made by `sql.parse.parse`."""
+
+    request: Request
+    tree: exp.Expression = field(repr=False)
+
+
+class Clause(StrEnum):
+    """Where a column is used; PRIVACY 3 grants rights per clause."""
+
+    OUTPUT = "output"
+    GROUP_KEY = "group_key"
+    FILTER = "filter"
+    JOIN_KEY = "join_key"
+    AGGREGATE = "aggregate"
+    ORDER = "order"
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One use of one base column at one place of the query.
+
+    `function` is the aggregate (for AGGREGATE), the comparison or scalar that meets the column first (for FILTER:
+    `=`, `in`, `<`, `like`, ...), or the binning (for GROUP_KEY: `date_trunc:month`, ...; "" for the bare column).
+    `through` names every function between the column and this place, innermost first, aggregates included.
+    `literal_unit` is true when a privacy-unit column is compared with a constant: a question about one subject.
+    """
+
+    table: TableName
+    scan: int
+    column: str
+    clause: Clause
+    function: str = ""
+    through: tuple[str, ...] = ()
+    literal_unit: bool = False
+    at: Position | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputColumn:
+    """A column of the answer, as the caller will see it."""
+
+    name: str
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The query as our own relation tree, every name resolved. Made by `sql.bind.bind`.
+
+    `implied` holds, per scan id, the conjuncts over that scan's own columns that every row reaching the answer
+    satisfies (used for conditional levels and row-dependent rules).
+    """
+
+    request: Request
+    relation: Relation
+    columns: tuple[OutputColumn, ...]
+    uses: tuple[Use, ...]
+    implied: Mapping[int, tuple[Expression, ...]]
+    catalog: Catalog = field(repr=False)
+
+
+class Treatment(StrEnum):
+    """How a permitted answer leaves (PRIVACY 4); this version computes the first two."""
+
+    EXACT = "exact"
+    THRESHOLD = "threshold"
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdRules:
+    """The obligations of a `threshold` answer: least units per type, dominance share, p %, remainder row."""
+
+    k: Mapping[UnitType, int]
+    dominance_percent: int = 60
+    p_percent: int = 10
+    remainder: bool = True
+    noise: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessBudget:
+    """Most queries and distinct predicates per (institution, dataset, purpose) and Beijing calendar day."""
+
+    queries_per_day: int
+    predicates_per_day: int
+
+
+@dataclass(frozen=True, slots=True)
+class GrantUse:
+    """The grant a table was read under, with the snapshot that holds exactly its columns and rows."""
+
+    scan: int
+    table: TableName
+    grant: str
+    policy: str
+    policy_version: str
+    row_filter: str | None
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the decision may know besides the query and the policies: the time, handed in so that it stays pure."""
+
+    now: datetime
+    today: date
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A permit with its obligations. Made by `policy.decide.decide`.
+
+    `protected` are the scan ids whose privacy units must reach the thresholds; the others are public or own.
+    """
+
+    bound: Bound
+    treatment: Treatment
+    grants: tuple[GrantUse, ...]
+    protected: frozenset[int]
+    threshold: ThresholdRules | None
+    budget: AccessBudget
+    bundle_digest: str
+    facts: Facts
+
+
+class Part(StrEnum):
+    """What one column of a worker's result is."""
+
+    KEY = "key"
+    VALUE = "value"
+    UNITS = "units"
+    ROW_KIND = "row_kind"
+
+
+@dataclass(frozen=True, slots=True)
+class CoreColumn:
+    """One column of the worker's result, by position.
+
+    `name` is the engine-side name. For KEY and VALUE, `of` is the Aggregate's (or Project's) output column it
+    carries. UNITS columns hold distinct privacy units of `unit`.
+    """
+
+    name: str
+    part: Part
+    type: Type
+    of: str = ""
+    unit: UnitType | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CountedUnit:
+    """One kind of unit that a cell is made of. `optional`: a cell may honestly have none, because the catalogue
+    declares these units for some rows only; otherwise a cell without any is a LEFT JOIN's empty side."""
+
+    type: UnitType
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """How one aggregate of the query is put together from exact parts the worker returns.
+
+    `kind` is count, sum, average or units. `value` is the column with the count or sum, `count` that with the
+    number of non-null arguments (average). `largest`, `second`, `magnitude` hold the largest and second largest
+    unit's absolute contribution and the sum of them (dominance); `contributors` the units with a non-zero
+    contribution. Empty string: not needed. `presence` counts rows that have a value, which all of them may.
+    """
+
+    name: str
+    kind: str
+    type: Type
+    value: str
+    count: str = ""
+    largest: tuple[str, ...] = ()
+    second: tuple[str, ...] = ()
+    magnitude: tuple[str, ...] = ()
+    contributors: tuple[str, ...] = ()
+    own: bool = False
+    presence: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRef:
+    """A snapshot the worker may open: the alias the statement uses, the table, and the snapshot's identity."""
+
+    alias: str
+    table: TableName
+    snapshot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One unit of access budget: `kind` is `query` or `predicate`; a predicate counts once a day by `key`."""
+
+    dataset: str
+    purpose: str
+    kind: str
+    limit: int
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will run, what it costs and how its result becomes an answer. Made by `plan.plan.plan`.
+
+    `statement` is canonical SQL generated from the relation tree; `core` describes its result; `measures` and
+    `shape` are what the releaser computes. `shape` is a relation tree above a Scan with id `core_id`, whose rows
+    are released rows; None means the core's rows are the answer. `question` identifies the canonical question on
+    this data, catalogue and policy: equal questions get the stored answer.
+    """
+
+    request_id: str
+    treatment: Treatment
+    statement: str = field(repr=False)
+    sources: tuple[SourceRef, ...]
+    core: tuple[CoreColumn, ...]
+    core_id: int
+    measures: tuple[Measure, ...]
+    shape: Relation | None
+    columns: tuple[OutputColumn, ...]
+    threshold: ThresholdRules | None
+    unit_groups: tuple[CountedUnit, ...]
+    charges: tuple[Charge, ...]
+    question: str
+    bundle_digest: str
+    catalog_digest: str
+    policies: tuple[str, ...]
+    uses: tuple[Use, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A plan that is paid for and logged; nothing after it may refuse. Made by `commit.commit`."""
+
+    plan: Plan
+    request: Request
+    admission: int
+    cost: Mapping[str, int]
+    remaining: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """Exact rows from a worker. Only `release/` may read `rows` (law 4)."""
+
+    committed: Committed
+    columns: tuple[CoreColumn, ...]
+    rows: tuple[tuple[object, ...], ...] = field(repr=False)
+
+
+Cell = None | bool | int | float | Decimal | str | date | datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the caller must know about the answer: a stable code, how many cells, and the rule."""
+
+    code: str
+    count: int
+    rule: str
+    message: str
+    message_zh: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What leaves. A withheld cell is None and is counted in a notice. Made by `release.release.release`."""
+
+    columns: tuple[OutputColumn, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notices: tuple[Notice, ...]
+    treatment: Treatment
+    remainder: tuple[Cell, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A release as bytes, the same for the wire, the store and the log's digest. Made by `pipeline`.
+
+    `arrow` and `remainder` are Arrow IPC streams; `remainder` is empty when no remainder row is safe.
+    """
+
+    treatment: Treatment
+    arrow: bytes = field(repr=False)
+    remainder: bytes = field(repr=False)
+    rows: int
+    notices: tuple[Notice, ...]
+    cost: Mapping[str, int]
+    remaining: Mapping[str, int]
+    policies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An answer given before to the same request or question: free, the same bytes. `outcome` is its log entry."""
+
+    answer: Answer
+    outcome: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipted:
+    """What the caller gets: the answer and the proof that the log holds it."""
+
+    answer: Answer
+    receipt: bytes = field(repr=False)
+    stored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a checker is asked: the request, the caller's own tables, and the facts."""
+
+    request: Request
+    own: tuple[Table, ...]
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalRecord:
+    """A refusal as a value, so that it can cross a process boundary."""
+
+    code: str
+    message: str
+    hint: str
+    message_zh: str
+    hint_zh: str
+    line: int | None
+    column: int | None
+    rule: str
+    policy_version: str
+    details: Mapping[str, str]
+    retry_after: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a checker answers: a plan, or why there is none."""
+
+    plan: Plan | None
+    refusal: RefusalRecord | None
