@@ -1,0 +1,84 @@
+"""What a protected question costs: access budget per dataset and purpose (PRIVACY 5.8)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, walk
+from louver_sandbox.algebra.relations import Filter, Join, Relation, expressions, scans
+from louver_sandbox.algebra.relations import walk as walk_relations
+from louver_sandbox.catalog.model import SpaceKind
+from louver_sandbox.plan.emit import emit_expression, quote
+from louver_sandbox.plan.provenance import Provenance, conjuncts, trace
+from louver_sandbox.stages import Admitted, Charge, Treatment
+
+QUERY = "query"
+PREDICATE = "predicate"
+
+
+def charges(admitted: Admitted) -> tuple[Charge, ...]:
+    """One query per protected dataset, and one predicate for every way in which the question selects its rows.
+
+    The filters and join conditions are one predicate together, whatever the order and spelling of their parts, with
+    the version of each own table they join; every FILTER clause and CASE condition of an aggregate is one more. What
+    selects alike counts once a day. `exact` costs nothing.
+    """
+    if admitted.treatment is Treatment.EXACT:
+        return ()
+    relation, purpose = admitted.bound.relation, admitted.bound.request.purpose
+    provenance = trace(relation)
+    predicates = _predicates(relation, provenance, _own_versions(admitted))
+    found: list[Charge] = []
+    for dataset in sorted({str(scan.table) for scan in scans(relation) if scan.id in admitted.protected}):
+        found.append(Charge(dataset, purpose, QUERY, admitted.budget.queries_per_day))
+        for texts in predicates:
+            key = hashlib.sha256("\n".join(texts).encode()).hexdigest()
+            found.append(Charge(dataset, purpose, PREDICATE, admitted.budget.predicates_per_day, key))
+    return tuple(found)
+
+
+def _own_versions(admitted: Admitted) -> tuple[str, ...]:
+    """The contents of the own tables in the question: another upload selects other rows."""
+    tables = admitted.bound.catalog.tables
+    own = {tables[scan.table] for scan in scans(admitted.bound.relation)}
+    return tuple(sorted(table.data_version for table in own if table.space is SpaceKind.INSTITUTION))
+
+
+def _predicates(relation: Relation, provenance: Provenance, own: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Each selection among rows, as sorted canonical texts without aliases.
+
+    A condition on a joined table selects rows of every protected one, so all of them are part of it.
+    """
+    tables = {scan.id: str(scan.table) for scan in scans(relation)}
+
+    def name_of(ref: ColumnRef) -> str:
+        if ref.relation in tables:
+            return f"{quote(tables[ref.relation])}.{quote(ref.name)}"
+        return emit_expression(provenance.definition(ref), name_of)
+
+    base = (*sorted({emit_expression(part, name_of) for part in _row_conditions(relation)}), *own)
+    inside = {emit_expression(part, name_of) for part in _aggregate_conditions(relation)}
+    return tuple(texts for texts in (base, *((*base, text) for text in sorted(inside))) if texts)
+
+
+def _row_conditions(relation: Relation) -> Iterator[Expression]:
+    for node in walk_relations(relation):
+        match node:
+            case Filter(predicate=condition) | Join(condition=condition):
+                yield from conjuncts(condition)
+            case _:
+                continue
+
+
+def _aggregate_conditions(relation: Relation) -> Iterator[Expression]:
+    """FILTER clauses, and conditions of a CASE inside an aggregate."""
+    for node in walk_relations(relation):
+        for part in (part for expression in expressions(node) for part in walk(expression)):
+            if not isinstance(part, AggregateCall):
+                continue
+            if part.where is not None:
+                yield part.where
+            for inner in (inner for argument in part.arguments for inner in walk(argument)):
+                if isinstance(inner, Call) and inner.function == "case":
+                    yield from inner.arguments[:-1:2]

@@ -1,0 +1,374 @@
+"""The threshold core: exact cells with the parts the releaser needs to judge each of them (PRIVACY 5.1, 5.2, 5.7).
+
+One statement, three steps. `partial` adds up each unit's contribution to each cell (one row per cell and unit);
+`cell` adds the units up and keeps the largest two contributions; the last SELECT returns every cell and, when asked
+for, one remainder over the cells whose units stay below a threshold. Where the catalogue proves that every row is a
+unit of its own, `cell` is computed from the rows directly.
+
+A row whose unit is null (its unit does not exist under the declaration's condition, or it is the empty side of a LEFT
+JOIN) is counted in the totals and in no unit count: it can never help a cell to reach k. The rows of a cell that have
+no unit in any group are together one contributor for dominance.
+
+Every number is exact and no expression can fail on data: integers beyond 64 bits and decimals beyond 18 (28 from five
+digits after the point) places are treated as missing, and sums have 38 places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from louver_sandbox.algebra.expressions import Call, Expression, Literal, Named
+from louver_sandbox.algebra.relations import Aggregate, Project, Relation, Scan
+from louver_sandbox.algebra.types import BOOLEAN, INTEGER, Kind, Type
+from louver_sandbox.catalog.model import Catalog
+from louver_sandbox.plan.emit import emit, quote, wire
+from louver_sandbox.plan.measures import Asked, Reader, check_overlaps
+from louver_sandbox.plan.provenance import trace
+from louver_sandbox.plan.units import UnitGroup, Units, carry, one_row_per_unit, unit_groups
+from louver_sandbox.plan.weights import check_weights
+from louver_sandbox.stages import CoreColumn, CountedUnit, Measure, Part, ThresholdRules
+
+CELL = 0
+"""`row_kind` of a cell of the query."""
+
+REMAINDER = 1
+"""`row_kind` of the one row over all withheld cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """The statement, what its columns are, and how measures are put together from them."""
+
+    statement: str
+    columns: tuple[CoreColumn, ...]
+    measures: tuple[Measure, ...]
+    groups: tuple[UnitGroup, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One distinct argument to add up.
+
+    `summed` asks for its sum, `counted` for the number of its values, `ranked` for the two largest contributions.
+    """
+
+    expression: Expression
+    exact: Type
+    summed: bool = False
+    counted: bool = False
+    ranked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CellColumn:
+    """One column of `cell`: what it is, how partials make it, and how several cells of other units make it."""
+
+    core: CoreColumn
+    made: str
+    merged: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The pieces a core is written from. `single` means that every row is a unit of its own."""
+
+    keys: tuple[Named, ...]
+    groups: tuple[UnitGroup, ...]
+    terms: tuple[Term, ...]
+    single: bool
+
+    def key_names(self) -> tuple[str, ...]:
+        return tuple(f'"k{i}"' for i, _ in enumerate(self.keys, start=1))
+
+    def unit_names(self) -> tuple[str, ...]:
+        return tuple(f'"u{i}"' for i, _ in enumerate(self.groups, start=1))
+
+    def marked(self) -> tuple[str, ...]:
+        """With several unit groups, a column per group that is true in its grouping set and null in the others.
+
+        GROUPING() would do the same, but not a null record key, which is a value like any other here.
+        """
+        several = not self.single and len(self.groups) > 1
+        return tuple(f'"g{i}"' for i, _ in enumerate(self.groups, start=1)) if several else ()
+
+    def orphan(self) -> tuple[str, ...]:
+        """With several unit groups, a column that is true where a row has no unit in any of them."""
+        return ('"o"',) if self.marked() else ()
+
+    def argument(self, term: int) -> str:
+        """The engine text of a term's argument in one row of the base."""
+        before = (self.keys, self.groups, self.marked(), self.orphan())
+        position = sum(len(part) for part in before) + term + 1
+        return clipped(f'"b"."c{position}"', self.terms[term].exact)
+
+
+def clipped(text: str, exact: Type) -> str:
+    """A summand that cannot overflow a sum of 38 places over 10^10 rows."""
+    if exact.kind is not Kind.DECIMAL:
+        return f"TRY_CAST({text} AS BIGINT)"
+    return f"TRY_CAST({text} AS DECIMAL({18 if exact.scale <= 4 else 28},{exact.scale}))"
+
+
+def threshold_core(
+    core: Aggregate, units: Units, catalog: Catalog, rules: ThresholdRules, source_of: Callable[[Scan], str]
+) -> Core:
+    """The core of a protected query.
+
+    Raises:
+        Refused: LVR-2302 to LVR-2307 and LVR-2309, for aggregates and trees whose cells cannot be judged.
+    """
+    provenance = trace(core)
+    check_weights(core.input, units.keys(), catalog, provenance)
+    base, carried = carry(core.input, units, provenance)
+    groups = unit_groups(core.input, units, carried, provenance)
+    reader = Reader(core, catalog, provenance, groups, frozenset(units))
+    asked = tuple(reader.asked(named) for named in core.measures)
+    check_overlaps(asked)
+    terms = _terms(asked)
+    single = len(groups) == 1 and one_row_per_unit(core.input, groups[0], catalog, provenance)
+    layout = Layout(core.keys, groups, terms, single)
+    columns = (*_cell_columns(layout), *_unit_totals(layout, asked))
+    statement = _statement(_base(core, base, layout, source_of), layout, columns, rules)
+    core_columns = (
+        CoreColumn("row_kind", Part.ROW_KIND, INTEGER),
+        *(
+            CoreColumn(f"k{i}", Part.KEY, key.expression.type, of=key.name)
+            for i, key in enumerate(core.keys, start=1)
+        ),
+        *(column.core for column in columns),
+    )
+    measures = tuple(_measure(one, layout) for one in asked)
+    return Core(statement, core_columns, measures, groups)
+
+
+def _terms(asked: tuple[Asked, ...]) -> tuple[Term, ...]:
+    terms: dict[tuple[Expression, Type], Term] = {}
+    for one in asked:
+        if one.argument is not None:
+            exact = _summable(one.exact)
+            before = terms.get((one.argument, exact), Term(one.argument, exact))
+            terms[one.argument, exact] = replace(
+                before,
+                summed=before.summed or one.kind != "count",
+                counted=before.counted or one.kind != "sum",
+                ranked=before.ranked or not one.indicator,
+            )
+    return tuple(terms.values())
+
+
+def _summable(exact: Type) -> Type:
+    """At most 18 digits after the point, so that 38 places hold any sum."""
+    return replace(exact, scale=min(exact.scale, 18)) if exact.kind is Kind.DECIMAL else INTEGER
+
+
+def _base(core: Aggregate, source: Relation, layout: Layout, source_of: Callable[[Scan], str]) -> str:
+    """One SELECT with the keys, the record keys and the arguments of every row."""
+    columns = (
+        *(key.expression for key in layout.keys),
+        *(group.key for group in layout.groups),
+        *(Literal(True, BOOLEAN) for _ in layout.marked()),
+        *(_without_unit(layout) for _ in layout.orphan()),
+        *(term.expression for term in layout.terms),
+    )
+    named = tuple(Named(f"c{i}", expression) for i, expression in enumerate(columns, start=1))
+    return emit(Project(core.id, source, named), source_of)
+
+
+def _without_unit(layout: Layout) -> Expression:
+    return Call("and", tuple(Call("is_null", (group.key,), BOOLEAN) for group in layout.groups), BOOLEAN)
+
+
+def _cell_columns(layout: Layout) -> Iterator[CellColumn]:
+    """Every column of `cell` but the keys, in result order."""
+    for index, group in enumerate(layout.groups, start=1):
+        unit = f'"b"."c{len(layout.keys) + index}"' if layout.single else f'"p"."u{index}"'
+        yield _total(CoreColumn(f"u{index}", Part.UNITS, INTEGER, unit=group.type), f"count({unit})")
+    rows = "count(*)" if layout.single else f'COALESCE(sum("p"."n"){_only(layout, 0)}, 0)'
+    yield _total(CoreColumn("n", Part.VALUE, INTEGER), rows)
+    for index, term in enumerate(layout.terms):
+        yield from _term_columns(layout, index, term)
+
+
+def _unit_totals(layout: Layout, asked: tuple[Asked, ...]) -> Iterator[CellColumn]:
+    """Distinct units over several types, where one column holds units of more than one."""
+    for groups in dict.fromkeys(one.groups for one in asked if len(one.groups) > 1):
+        made = " + ".join(f'count("p"."u{group + 1}")' for group in groups)
+        yield _total(CoreColumn(_unit_total(groups), Part.VALUE, INTEGER), f"({made})")
+
+
+def _unit_total(groups: tuple[int, ...]) -> str:
+    return "u" + "_".join(str(group + 1) for group in groups)
+
+
+def _term_columns(layout: Layout, index: int, term: Term) -> Iterator[CellColumn]:
+    number = index + 1
+    argument = layout.argument(index)
+    if term.counted:
+        counted = f"count({argument})" if layout.single else f'COALESCE(sum("p"."n{number}"){_only(layout, 0)}, 0)'
+        yield _total(CoreColumn(f"n{number}", Part.VALUE, INTEGER), counted)
+    if term.summed:
+        summed = f"sum({argument})" if layout.single else f'sum("p"."s{number}"){_only(layout, 0)}'
+        column = CoreColumn(f"s{number}", Part.VALUE, term.exact)
+        yield CellColumn(column, summed, f'sum("c"."s{number}")')
+    contribution = argument if layout.single else f'"p"."{"s" if term.summed else "n"}{number}"'
+    for group, _ in enumerate(layout.groups):
+        yield from _contributions(layout, number, group, term, contribution)
+
+
+def _contributions(layout: Layout, number: int, group: int, term: Term, contribution: str) -> Iterator[CellColumn]:
+    suffix = f"{number}_{group + 1}"
+    unit = "" if layout.single else f' AND "p"."u{group + 1}" IS NOT NULL'
+    here = f" AND {_set_of(layout, group)}" if _set_of(layout, group) else ""
+    contributors = f"count(*) FILTER (WHERE {contribution} <> 0{unit}{here})"
+    yield _total(CoreColumn(f"z{suffix}", Part.VALUE, INTEGER), contributors)
+    if not term.ranked:
+        return
+    # abs() of the least 64-bit integer would fail; partial sums are wider already.
+    wide = layout.single and term.exact.kind is Kind.INTEGER
+    size = f"abs(CAST({contribution} AS HUGEINT))" if wide else f"abs({contribution})"
+    # What other groups' units add is theirs; what no unit at all added counts as one contributor of every group.
+    of_group = f'{_set_of(layout, group)} AND ("p"."u{group + 1}" IS NOT NULL OR "p"."o")'
+    only = f" FILTER (WHERE {of_group})" if layout.marked() else ""
+    ranked = f"max({size}, 2){only}"
+    largest, second = f'"c"."l{suffix}"', f'"c"."e{suffix}"'
+    yield CellColumn(
+        CoreColumn(f"l{suffix}", Part.VALUE, term.exact), f"list_extract({ranked}, 1)", f"max({largest})"
+    )
+    yield CellColumn(
+        CoreColumn(f"e{suffix}", Part.VALUE, term.exact),
+        f"list_extract({ranked}, 2)",
+        f"greatest(list_extract(max({largest}, 2), 2), max({second}))",
+    )
+    magnitude = f"sum({size}){only}"
+    yield CellColumn(CoreColumn(f"m{suffix}", Part.VALUE, term.exact), magnitude, f'sum("c"."m{suffix}")')
+
+
+def _total(column: CoreColumn, made: str) -> CellColumn:
+    return CellColumn(column, made, f'COALESCE(sum("c".{quote(column.name)}), 0)')
+
+
+def _set_of(layout: Layout, group: int) -> str:
+    """The condition that a partial row belongs to the grouping set of one unit group."""
+    return f'"p"."g{group + 1}"' if layout.marked() else ""
+
+
+def _only(layout: Layout, group: int) -> str:
+    condition = _set_of(layout, group)
+    return f" FILTER (WHERE {condition})" if condition else ""
+
+
+def _statement(base: str, layout: Layout, columns: tuple[CellColumn, ...], rules: ThresholdRules) -> str:
+    made = [f"{column.made} AS {quote(column.core.name)}" for column in columns]
+    keys = layout.key_names()
+    if layout.single:
+        texts = [f'"b"."c{i}"' for i, _ in enumerate(keys, start=1)]
+        named = [f"{text} AS {key}" for text, key in zip(texts, keys, strict=True)]
+        tables = [_table("cell", _select([*named, *made], f'({base}) AS "b"', group_by=texts))]
+    else:
+        texts = [f'"p".{key}' for key in keys]
+        named = [f"{text} AS {key}" for text, key in zip(texts, keys, strict=True)]
+        cell = _select([*named, *made], '"partial" AS "p"', group_by=texts)
+        tables = [_table("partial", _partial(base, layout)), _table("cell", cell)]
+    cells, rest = ([f'"{alias}".{quote(column.core.name)}' for column in columns] for alias in "cr")
+    types = [*(key.expression.type for key in layout.keys), *(column.core.type for column in columns)]
+    answer = _select(_wired(CELL, [*(f'"c".{key}' for key in keys), *cells], types), '"cell" AS "c"')
+    if keys and rules.remainder:
+        tables.append(_table("remainder", _remainder(layout, columns, rules)))
+        answer += " UNION ALL " + _select(_wired(REMAINDER, ["NULL"] * len(keys) + rest, types), '"remainder" AS "r"')
+    return f"WITH {_joined(tables)} {answer}"
+
+
+def _select(columns: Iterable[str], source: str, where: str = "", group_by: Sequence[str] | None = None) -> str:
+    """One SELECT; an empty `group_by` is the grand total, None no grouping."""
+    clauses = ["SELECT", _joined(columns), "FROM", source]
+    if where:
+        clauses += ["WHERE", where]
+    if group_by is not None:
+        clauses += ["GROUP BY", _joined(group_by) or "()"]
+    return " ".join(clauses)
+
+
+def _table(name: str, query: str) -> str:
+    return f"{quote(name)} AS MATERIALIZED ({query})"
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return ", ".join(texts)
+
+
+def _wired(row_kind: int, texts: Sequence[str], types: Sequence[Type]) -> Iterator[str]:
+    columns = [wire(str(row_kind), INTEGER), *(wire(text, type_) for text, type_ in zip(texts, types, strict=True))]
+    return (f'{text} AS "c{i}"' for i, text in enumerate(columns, start=1))
+
+
+def _partial(base: str, layout: Layout) -> str:
+    """One row per cell and unit; with several unit groups, one grouping set for each of them."""
+    names = (*layout.key_names(), *layout.unit_names(), *layout.marked(), *layout.orphan())
+    texts = [f'"b"."c{i}"' for i in range(1, len(names) + 1)]
+    columns = [f"{text} AS {name}" for text, name in zip(texts, names, strict=True)]
+    columns.append('count(*) AS "n"')
+    for index, term in enumerate(layout.terms):
+        if term.counted:
+            columns.append(f'count({layout.argument(index)}) AS "n{index + 1}"')
+        if term.summed:
+            columns.append(f'sum({layout.argument(index)}) AS "s{index + 1}"')
+    if layout.marked():
+        count = len(layout.groups)
+        keys, units, marks = texts[: -2 * count - 1], texts[-2 * count - 1 : -count - 1], texts[-count - 1 : -1]
+        sets = [[*keys, unit, mark, texts[-1]] for unit, mark in zip(units, marks, strict=True)]
+        texts = [f"GROUPING SETS ({_joined(f'({_joined(one)})' for one in sets)})"]
+    return _select(columns, f'({base}) AS "b"', group_by=texts)
+
+
+def _remainder(layout: Layout, columns: tuple[CellColumn, ...], rules: ThresholdRules) -> str:
+    """All withheld cells as one. A unit in two of them counts once, so partials are added up per unit again."""
+    failing = withheld_condition(tuple(group.counted for group in layout.groups), rules)
+    if layout.single:
+        merged = (f"{column.merged} AS {quote(column.core.name)}" for column in columns)
+        return _select(merged, '"cell" AS "c"', where=failing, group_by=())
+    same = " AND ".join(f'"p".{key} IS NOT DISTINCT FROM "c".{key}' for key in layout.key_names())
+    by = [*layout.unit_names(), *layout.marked(), *layout.orphan()]
+    sums = ['"n"']
+    for number, term in enumerate(layout.terms, start=1):
+        sums += [f'"n{number}"'] * term.counted + [f'"s{number}"'] * term.summed
+    parts = [f'"p".{name} AS {name}' for name in by] + [f'sum("p".{name}) AS {name}' for name in sums]
+    withheld = f'"partial" AS "p" SEMI JOIN "cell" AS "c" ON {same} AND {failing}'
+    units = _select(parts, withheld, group_by=[f'"p".{name}' for name in by])
+    made = (f"{column.made} AS {quote(column.core.name)}" for column in columns)
+    return _select(made, f'({units}) AS "p"', group_by=())
+
+
+def withheld_condition(groups: tuple[CountedUnit, ...], rules: ThresholdRules) -> str:
+    """The engine text of "this cell's units stay below a threshold"; `release.rules.reaches` is its opposite."""
+    some = []
+    for i, group in enumerate(groups, start=1):
+        below = f'"c"."u{i}" < {rules.k[group.type]}'
+        some.append(f'("c"."u{i}" > 0 AND {below})' if group.optional else f"({below})")
+    every = " AND ".join(f'"c"."u{i}" < {rules.k[group.type]}' for i, group in enumerate(groups, start=1))
+    return f"({' OR '.join([*some, f'({every})'])})"
+
+
+def _measure(asked: Asked, layout: Layout) -> Measure:
+    """Where the releaser finds the parts of one aggregate."""
+    if asked.kind == "units":
+        return Measure(asked.name, "units", asked.type, value=_unit_total(asked.groups))
+    if asked.argument is None:
+        return Measure(asked.name, "count", asked.type, value="n")
+    exact = _summable(asked.exact)
+    index = next(i for i, t in enumerate(layout.terms) if (t.expression, t.exact) == (asked.argument, exact))
+    suffixes = [f"{index + 1}_{group + 1}" for group, _ in enumerate(layout.groups)]
+    ranked = () if asked.indicator else suffixes
+    return Measure(
+        name=asked.name,
+        kind=asked.kind,
+        type=asked.type,
+        value=f"{'n' if asked.kind == 'count' else 's'}{index + 1}",
+        count=f"n{index + 1}" if asked.kind == "average" else "",
+        largest=tuple(f"l{suffix}" for suffix in ranked),
+        second=tuple(f"e{suffix}" for suffix in ranked),
+        magnitude=tuple(f"m{suffix}" for suffix in ranked),
+        contributors=tuple(f"z{suffix}" for suffix in suffixes),
+        own=asked.own,
+        presence=asked.presence,
+    )

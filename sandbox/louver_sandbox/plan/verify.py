@@ -1,0 +1,269 @@
+"""Law 10: what will be sent is what was planned, by three readings of the generated text (SECURITY 5, rule 3).
+
+1. Our own tokens. The emitter quotes every identifier, so any bare word before a parenthesis is a function or a
+   keyword of the emitter's short list, and every table is a three-part quoted name.
+2. sqlglot's tree of the text: one SELECT made of allowed nodes, the same tables and columns.
+3. The engine's own parser (`engine.parse`), handed in as a `StatementShape`, so that nothing here imports an engine.
+
+All must name the same tables, columns and functions, and the obligations must be in the statement. A mismatch is
+`PlanUnverified`, a fault of the platform: it is never sent and never shown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from louver_sandbox.plan.rewrites.threshold import REMAINDER, withheld_condition
+from louver_sandbox.stages import Part, Plan, Treatment
+
+
+class PlanUnverified(Exception):
+    """The statement is not what was planned. The text names the check, never the statement."""
+
+
+class NamedTable(Protocol):
+    """A table as an engine's parser read it; parts not written are empty."""
+
+    @property
+    def catalog(self) -> str: ...
+    @property
+    def schema(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+
+class StatementShape(Protocol):
+    """A statement as an engine's parser read it (`engines.shape.Shape` fills it)."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def tables(self) -> Iterable[NamedTable]: ...
+    @property
+    def columns(self) -> frozenset[tuple[str, ...]]: ...
+    @property
+    def functions(self) -> frozenset[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one reader found: source aliases as often as they are read, column paths, functions in lower case."""
+
+    tables: tuple[str, ...]
+    columns: frozenset[tuple[str, ...]]
+    functions: frozenset[str]
+
+
+_TOKEN = re.compile(
+    r"""
+      (?P<name>"(?:[^"]|"")+"(?:\."(?:[^"]|"")+")*)
+    | (?P<text>'(?:[^']|'')*')
+    | (?P<word>[A-Za-z_][A-Za-z0-9_]*)
+    | (?P<number>[0-9]+)
+    | (?P<mark>[-+*/%(),<>=|.~!\[\]^&:]+)
+    | (?P<space>[ ]+)
+    """,
+    re.VERBOSE,
+)
+
+_SYNTAX = frozenset(
+    {
+        "all", "and", "as", "asc", "between", "by", "case", "cast", "coalesce", "count_star", "decimal", "desc",
+        "distinct", "else", "end", "exists", "filter", "from", "group", "grouping", "having", "ilike", "in", "inner",
+        "interval", "is", "join", "left", "like", "limit", "materialized", "not", "null", "nullif", "nulls", "offset",
+        "on", "or", "order", "over", "select", "semi", "sets", "then", "try", "try_cast", "union", "when", "where",
+        "with", "escape",
+    }
+)  # fmt: skip
+"""Words the emitter writes before a parenthesis that are grammar, not functions."""
+
+_WORDS = _SYNTAX | {
+    "bigint", "boolean", "date", "double", "false", "first", "hugeint", "integer", "last", "timestamp", "true",
+    "varchar",
+}  # fmt: skip
+"""Every other word the emitter writes: types and constants. Names are always in quotes."""
+
+_ENGINE_FUNCTION = {"count_star": "count", "like_escape": "like", "not_like_escape": "like", "ilike_escape": "ilike"}
+"""The engine's names for what has syntax of its own, as the word we wrote."""
+
+
+@lru_cache(maxsize=64)
+def read_tokens(statement: str) -> Reading:
+    """Our reading of our own text. Anything the emitter cannot have written raises PlanUnverified."""
+    tokens: list[tuple[str, str]] = []
+    position = 0
+    while position < len(statement):
+        found = _TOKEN.match(statement, position)
+        if found is None:
+            raise PlanUnverified("a character the emitter does not write")
+        if found.lastgroup != "space":
+            tokens.append((found.lastgroup or "", found.group()))
+        position = found.end()
+    if any("--" in text or "/*" in text for kind, text in tokens if kind == "mark"):
+        raise PlanUnverified("a comment")
+    tables: list[str] = []
+    columns: set[tuple[str, ...]] = set()
+    functions: set[str] = set()
+    for index, (kind, text) in enumerate(tokens):
+        if kind not in ("word", "name"):
+            continue
+        before = tokens[index - 1][1].upper() if index else ""
+        after = [following.upper() for _, following in tokens[index + 1 : index + 3]]
+        if kind == "word" and text.lower() not in _WORDS:
+            if not after or not after[0].startswith("("):
+                raise PlanUnverified("a word the emitter does not write")
+            functions.add(text.lower())
+        elif kind == "name" and before != "AS" and after != ["AS", "MATERIALIZED"]:
+            parts = _parts(text)
+            if len(parts) == 3 and parts[1:] == ("main", "data"):
+                tables.append(parts[0])
+            elif len(parts) > 1 or before not in ("FROM", "JOIN"):
+                columns.add(parts)
+    return Reading(tuple(sorted(tables)), frozenset(columns), frozenset(functions))
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    found = re.findall(r'"((?:[^"]|"")+)"', text)
+    return tuple(part.replace('""', '"') for part in found)
+
+
+def read_sqlglot(statement: str) -> Reading:
+    """sqlglot's reading. Its functions are left out: it has classes of its own where engines have names."""
+    try:
+        trees = sqlglot.parse(statement, dialect="duckdb")
+    except (SqlglotError, RecursionError, ValueError) as error:
+        raise PlanUnverified("sqlglot cannot read the statement") from error
+    if len(trees) != 1 or not isinstance(trees[0], exp.Select | exp.Union):
+        raise PlanUnverified("not one SELECT to sqlglot")
+    tree = trees[0]
+    if any(isinstance(node, _REFUSED) or _bare_star(node) for node in tree.walk()):
+        raise PlanUnverified("a node the emitter does not write")
+    ctes = {cte.alias for cte in tree.find_all(exp.CTE)}
+    tables: list[str] = []
+    for table in tree.find_all(exp.Table):
+        if table.catalog and (table.db, table.name) == ("main", "data"):
+            tables.append(table.catalog)
+        elif table.catalog or table.db or table.name not in ctes:
+            raise PlanUnverified("a table that is not a snapshot")
+    columns = frozenset(tuple(part.name for part in column.parts) for column in tree.find_all(exp.Column))
+    return Reading(tuple(sorted(tables)), columns, frozenset())
+
+
+def _bare_star(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Star) and not isinstance(node.parent, exp.Count)
+
+
+_REFUSED = (
+    exp.Command,
+    exp.DDL,
+    exp.DML,
+    exp.Window,
+    exp.TableSample,
+    exp.Lateral,
+    exp.Unnest,
+    exp.Placeholder,
+    exp.Parameter,
+    exp.Into,
+    exp.Lock,
+    exp.Pivot,
+    exp.SessionParameter,
+)
+
+
+def read_engine(shape: StatementShape) -> Reading:
+    """The engine's reading, in our words."""
+    if shape.kind != "select":
+        raise PlanUnverified("not a SELECT to the engine")
+    tables: list[str] = []
+    for table in shape.tables:
+        if (table.schema, table.name) != ("main", "data") or not table.catalog:
+            raise PlanUnverified("a table that is not a snapshot")
+        tables.append(table.catalog)
+    functions = frozenset(_ENGINE_FUNCTION.get(name, name) for name in shape.functions)
+    return Reading(tuple(sorted(tables)), shape.columns, functions - _SYNTAX)
+
+
+def verify(plan: Plan, engine: StatementShape) -> None:
+    """Compares the engine's reading of the statement with our tokens and with the plan's sources and obligations.
+
+    Raises:
+        PlanUnverified: a reading differs, or an obligation is missing.
+    """
+    ours = read_tokens(plan.statement)
+    if set(ours.tables) != {source.alias for source in plan.sources}:
+        raise PlanUnverified("not the planned sources")
+    if read_engine(engine) != ours:
+        raise PlanUnverified("the engine reads other tables, columns or functions")
+    _verify_obligations(plan)
+
+
+def verify_own(plan: Plan, scans: tuple[str, ...]) -> None:
+    """Compares our tokens and sqlglot's tree with the planned tree's scans: their source aliases, repeats included.
+
+    Raises:
+        PlanUnverified: a reading differs.
+    """
+    ours, glot = read_tokens(plan.statement), _read_parts(plan.statement)
+    if ours.tables != tuple(sorted(scans)):
+        raise PlanUnverified("not the planned tables")
+    if (glot.tables, glot.columns) != (ours.tables, ours.columns):
+        raise PlanUnverified("sqlglot reads other tables or columns")
+
+
+_STUB = 'SELECT TRUE AS "c1"'
+
+
+def _read_parts(statement: str) -> Reading:
+    """sqlglot's reading, part by part: parsing is most of what planning costs.
+
+    Around the base of a threshold core stands nothing of the question, only numbers; so that text is read once and
+    remembered. The base itself is read every time, as the whole query it must be.
+    """
+    start, end = statement.find(" FROM (SELECT "), statement.rfind(') AS "b"')
+    if not statement.startswith("WITH ") or not 0 < start < end:
+        return read_sqlglot(statement)
+    start += len(" FROM (")
+    around = _read_around(statement[:start] + _STUB + statement[end:])
+    base = read_sqlglot(statement[start:end])
+    return Reading(tuple(sorted(around.tables + base.tables)), around.columns | base.columns, frozenset())
+
+
+@lru_cache(maxsize=512)
+def _read_around(statement: str) -> Reading:
+    return read_sqlglot(statement)
+
+
+def _verify_obligations(plan: Plan) -> None:
+    """Thresholds, unit counts and remainder are in the statement, and every measure's parts are in the result."""
+    if plan.treatment is Treatment.EXACT:
+        if plan.threshold is not None or plan.measures or plan.shape is not None:
+            raise PlanUnverified("an exact plan with thresholds")
+        return
+    if plan.threshold is None or plan.threshold.noise != "none" or plan.shape is None or not plan.unit_groups:
+        raise PlanUnverified("a threshold plan without thresholds")
+    if tuple(column.unit for column in plan.core if column.part is Part.UNITS) != tuple(
+        group.type for group in plan.unit_groups
+    ):
+        raise PlanUnverified("not every unit group is counted")
+    keyed = any(column.part is Part.KEY for column in plan.core)
+    failing = withheld_condition(plan.unit_groups, plan.threshold)
+    wanted = plan.threshold.remainder and keyed
+    if wanted != (failing in plan.statement) or wanted != (f"TRY_CAST({REMAINDER} AS" in plan.statement):
+        raise PlanUnverified("the remainder is not over the withheld cells")
+    names = {column.name for column in plan.core}
+    for measure in plan.measures:
+        parts = (*measure.largest, *measure.second, *measure.magnitude, *measure.contributors)
+        if not {measure.value, *parts} <= names or (measure.count and measure.count not in names):
+            raise PlanUnverified("a measure without its parts")
+        if measure.contributors and len(measure.contributors) != len(plan.unit_groups):
+            raise PlanUnverified("a measure that leaves out a unit group")
+        if not measure.contributors and measure.kind in ("sum", "average"):
+            raise PlanUnverified("a sum without its contributors")

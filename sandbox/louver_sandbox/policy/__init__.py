@@ -1,0 +1,1 @@
+"""The policy decision point: documents, signed bundles, and the one decision on each bound query."""

@@ -1,0 +1,309 @@
+"""Which grants and denies meet a subject on a table, and what they come to together.
+
+Grants of a table's owner with the same row filter are one `GrantGroup`: rights unite, obligations take the
+strictest. Groups with different row filters never mix, because a union of their rights would show columns of one
+filter on rows of the other. Denies take columns out of every group.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from louver_sandbox.algebra.types import TableName
+from louver_sandbox.catalog.model import Catalog, SpaceKind, Table, UnitType, Verb
+from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, NEGATIVE_COLUMNS
+from louver_sandbox.policy.model import Grant, Grantees, GrantTreatment, NegativeEntry, Platform, Policy
+from louver_sandbox.stages import AccessBudget, InstitutionType, Subject, ThresholdRules
+
+COMPUTED = frozenset({GrantTreatment.EXACT, GrantTreatment.THRESHOLD})
+"""Treatments this version computes; only their grants put columns into a snapshot."""
+
+
+@dataclass(frozen=True)
+class Permit:
+    """A grant together with the policy it stands in."""
+
+    policy: Policy
+    grant: Grant
+
+    @property
+    def rule(self) -> str:
+        """`policy/grant`, as refusals and the log name it."""
+        return f"{self.policy.id}/{self.grant.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """A deny of a policy, a negative-list entry, or a rule by requester type, for one table.
+
+    `columns` None means all of them. Rules by requester type name the `subject_class` they protect; their `unless`
+    is a predicate that lifts the denial when the query implies it.
+    """
+
+    rule: str
+    version: str
+    columns: frozenset[str] | None
+    purposes: frozenset[str]
+    reason: str
+    reason_zh: str
+    unless: str | None = None
+    subject_class: UnitType | None = None
+
+    def names(self, column: str) -> bool:
+        """Whether the column is denied."""
+        return self.columns is None or column in self.columns
+
+    def speaks_of(self, purpose: str) -> bool:
+        """Whether the denial is for this purpose."""
+        return not self.purposes or purpose in self.purposes
+
+
+@dataclass(frozen=True, slots=True)
+class GrantSet:
+    """What one snapshot holds: columns of a table (sorted), and the rows of a filter (None: all)."""
+
+    table: TableName
+    columns: tuple[str, ...]
+    row_filter: str | None
+
+
+@dataclass(frozen=True)
+class GrantGroup:
+    """Grants in force with one row filter, sorted by rule; `denied` columns are out whatever they say."""
+
+    row_filter: str | None
+    permits: tuple[Permit, ...]
+    denied: frozenset[str]
+
+    def snapshot_columns(self, table: Table) -> tuple[str, ...]:
+        """The columns a worker may be given: granted with a treatment we compute, operable, and not denied."""
+        granted = {
+            name for permit in self.permits if permit.grant.treatment in COMPUTED for name in permit.grant.rights
+        }
+        return tuple(
+            column.name
+            for column in sorted(table.columns, key=lambda column: column.name)
+            if column.name in granted - self.denied and column.level <= HIGHEST_OPERABLE_LEVEL
+        )
+
+    def threshold(self) -> ThresholdRules:
+        """The strictest obligations of the group."""
+        terms = [permit.grant.threshold for permit in self.permits]
+        return ThresholdRules(
+            k={
+                UnitType.PERSON: max(item.person for item in terms),
+                UnitType.ENTERPRISE: max(item.enterprise for item in terms),
+            },
+            dominance_percent=min(item.dominance_percent for item in terms),
+            p_percent=max(item.p_percent for item in terms),
+            remainder=all(item.remainder for item in terms),
+            noise="none",
+        )
+
+    def budget(self) -> AccessBudget:
+        """The smallest budget of the group."""
+        terms = [permit.grant.budget for permit in self.permits]
+        return AccessBudget(
+            queries_per_day=min(item.queries_per_day for item in terms),
+            predicates_per_day=min(item.predicates_per_day for item in terms),
+        )
+
+
+@dataclass(frozen=True)
+class Covering:
+    """Every grant and denial that meets one subject on one table, for any verb, purpose and day.
+
+    `negatives` are the table's columns on the negative list, for everybody.
+    """
+
+    permits: tuple[Permit, ...]
+    denials: tuple[Denial, ...]
+    negatives: tuple[Denial, ...]
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """What met, by name: subjects with equal rules are treated alike."""
+        return (*(permit.rule for permit in self.permits), *(denial.rule for denial in self.denials))
+
+    def groups(self, table: Table, purpose: str, day: date) -> tuple[GrantGroup, ...]:
+        """The grants for analysis in force, grouped by row filter, the unfiltered group first."""
+        held = [
+            permit
+            for permit in self.permits
+            if Verb.ANALYSE in permit.grant.verbs
+            and purpose in permit.grant.purposes
+            and permit.grant.valid.holds(day)
+        ]
+        filters = sorted({permit.grant.row_filter or "" for permit in held})
+        denied = self.denied(table, purpose)
+        return tuple(
+            GrantGroup(text or None, tuple(item for item in held if (item.grant.row_filter or "") == text), denied)
+            for text in filters
+        )
+
+    def denied(self, table: Table, purpose: str) -> frozenset[str]:
+        """Columns denied for the purpose whatever the query implies."""
+        return frozenset(
+            column.name
+            for column in table.columns
+            for denial in (*self.denials, *self.negatives)
+            if denial.unless is None and denial.speaks_of(purpose) and denial.names(column.name)
+        )
+
+    def negative(self, column: str, purpose: str) -> Denial | None:
+        """The negative-list entry that names the column for the purpose."""
+        return next((item for item in self.negatives if item.names(column) and item.speaks_of(purpose)), None)
+
+
+def covers(to: Grantees, subject: Subject, platform: Platform) -> bool:
+    """Whether the subject is meant: named or in a named group, and of a named type where types are named."""
+    if to.institution_types and subject.type not in to.institution_types:
+        return False
+    if not (to.institutions or to.groups):
+        return True
+    return subject.institution in to.institutions or any(is_member(subject, group, platform) for group in to.groups)
+
+
+def is_member(subject: Subject, group: str, platform: Platform) -> bool:
+    """Whether the registry puts the subject into the group and the signed bundle does not contradict it."""
+    declared = platform.groups.get(group)
+    if declared is None or group not in subject.groups:
+        return False
+    return declared.members is None or subject.institution in declared.members
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """A bundle's rules by table (`schema.name`)."""
+
+    platform: Platform
+    permits: Mapping[str, tuple[Permit, ...]]
+    denies: Mapping[str, tuple[tuple[Grantees, Denial], ...]]
+
+    @classmethod
+    def of(cls, platform: Platform, policies: Sequence[Policy]) -> Rulebook:
+        """The rules of all documents; their order does not matter."""
+        permits: dict[str, list[Permit]] = {}
+        denies: dict[str, list[tuple[Grantees, Denial]]] = {}
+        for policy in policies:
+            for grant in policy.grants:
+                permits.setdefault(grant.table, []).append(Permit(policy, grant))
+        for table, to, denial in itertools.chain(_policy_denials(policies), _requester_denials(platform)):
+            denies.setdefault(table, []).append((to, denial))
+        return cls(
+            platform,
+            {table: tuple(sorted(found, key=lambda item: item.rule)) for table, found in permits.items()},
+            {table: tuple(sorted(found, key=lambda item: item[1].rule)) for table, found in denies.items()},
+        )
+
+    def covering(self, table: Table, subject: Subject) -> Covering:
+        """What meets the subject on the table. A grant counts only in a policy of the table's owner."""
+        name = str(table.name)
+        return Covering(
+            tuple(
+                permit
+                for permit in self.permits.get(name, ())
+                if permit.policy.owner == table.owner and covers(permit.grant.to, subject, self.platform)
+            ),
+            tuple(
+                denial
+                for to, denial in self.denies.get(name, ())
+                if covers(to, subject, self.platform) and _concerns(denial, table)
+            ),
+            tuple(self._negatives(table)),
+        )
+
+    def _negatives(self, table: Table) -> Iterator[Denial]:
+        """The floor first, then L5, then the platform's own list."""
+        for column in table.columns:
+            only, every = frozenset({column.name}), frozenset[str]()
+            if column.name in NEGATIVE_COLUMNS:
+                why, why_zh = NEGATIVE_COLUMNS[column.name]
+                yield Denial("floor/negative-list", "floor", only, every, why, why_zh)
+            if column.level > HIGHEST_OPERABLE_LEVEL:
+                yield Denial("floor/level", "floor", only, every, "L5 data cannot be operated", "五级数据不得运营")
+            for entry in self.platform.negative_list:
+                if names_column(entry, table, column.name):
+                    rule, purposes = f"{self.platform.id}/{entry.id}", frozenset(entry.purposes)
+                    yield Denial(rule, self.platform.version, only, purposes, entry.reason, entry.reason_zh)
+
+    def grant_sets(self, catalog: Catalog, today: date | None) -> tuple[GrantSet, ...]:
+        """Every snapshot that a permitted query of any subject, purpose and day may read."""
+        found: set[GrantSet] = set()
+        for table in catalog.tables.values():
+            if table.space is not SpaceKind.GOVERNMENT or table.view is not None:
+                continue
+            days = self._days(table, today)
+            coverings = {covering.rules: covering for covering in self.coverings(table)}
+            for covering, purpose, day in itertools.product(coverings.values(), self.platform.purposes, days):
+                for group in covering.groups(table, purpose, day):
+                    columns = group.snapshot_columns(table)
+                    if columns:
+                        found.add(GrantSet(table.name, columns, group.row_filter))
+        return tuple(sorted(found, key=lambda item: (str(item.table), item.columns, item.row_filter or "")))
+
+    def _days(self, table: Table, today: date | None) -> tuple[date, ...]:
+        """One day out of each span between which the grants in force do not change."""
+        spans = [permit.grant.valid for permit in self.permits.get(str(table.name), ())]
+        days = {span.start for span in spans} | {span.until + timedelta(days=1) for span in spans}
+        if today is None:
+            return tuple(sorted(days))
+        return tuple(sorted({day for day in days if day > today} | {today}))
+
+    def coverings(self, table: Table) -> Iterator[Covering]:
+        """What meets each kind of subject that the table's rules can tell apart."""
+        name = str(table.name)
+        to = [permit.grant.to for permit in self.permits.get(name, ())] + [
+            grantees for grantees, _ in self.denies.get(name, ())
+        ]
+        groups = sorted({group for item in to for group in item.groups})
+        members = {member for group in groups for member in self.platform.groups[group].members or ()}
+        institutions = [*sorted({name for item in to for name in item.institutions} | members), ""]
+        subsets = itertools.chain.from_iterable(
+            itertools.combinations(groups, size) for size in range(len(groups) + 1)
+        )
+        for institution, kind, subset in itertools.product(institutions, InstitutionType, tuple(subsets)):
+            yield self.covering(table, Subject(institution, kind, frozenset(subset), ""))
+
+
+def names_column(entry: NegativeEntry, table: Table, column: str) -> bool:
+    """Whether a negative-list entry means this column of this table."""
+    if entry.subject_classes and not any(unit.type in entry.subject_classes for unit in table.units):
+        return False
+    return column in entry.columns or f"{table.name}.{column}" in entry.columns
+
+
+def _policy_denials(policies: Sequence[Policy]) -> Iterator[tuple[str, Grantees, Denial]]:
+    for policy in policies:
+        for deny in policy.denies:
+            columns = frozenset(deny.columns) or None
+            rule = f"{policy.id}/{deny.id}"
+            purposes = frozenset(deny.purposes)
+            yield deny.table, deny.to, Denial(rule, policy.version, columns, purposes, deny.reason, deny.reason)
+
+
+def _requester_denials(platform: Platform) -> Iterator[tuple[str, Grantees, Denial]]:
+    for rule in platform.requester_rules:
+        for table, columns in rule.columns.items():
+            yield (
+                table,
+                Grantees(institution_types=rule.institution_types),
+                Denial(
+                    f"{platform.id}/{rule.id}",
+                    platform.version,
+                    frozenset(columns),
+                    frozenset(rule.purposes),
+                    rule.reason,
+                    rule.reason_zh,
+                    rule.unless.get(table),
+                    rule.subject_class,
+                ),
+            )
+
+
+def _concerns(denial: Denial, table: Table) -> bool:
+    """A rule about a class of subjects passes over tables without units of that class."""
+    return denial.subject_class is None or any(unit.type is denial.subject_class for unit in table.units)

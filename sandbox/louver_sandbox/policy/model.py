@@ -1,0 +1,257 @@
+"""Policy documents as officers write them (PRIVACY 3): grants, denies, and the platform's own rules.
+
+Two kinds of document. A `policy` belongs to one owner (department) and grants columns of that owner's tables. The
+`platform` document names purposes and groups, the negative list and the rules by requester type; one per bundle.
+Everything not written is denied. JSON Schema for editors is exported from these classes to `policies/schema/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from louver_sandbox.catalog.model import UnitType, Verb
+from louver_sandbox.stages import InstitutionType
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$")]
+TableText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*$")]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+PurposeCode = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,39}$")]
+
+
+class Document(BaseModel):
+    """The base of every part: frozen, and a key nobody declared is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class GrantTreatment(StrEnum):
+    """The mildest treatment a grant allows (PRIVACY 4), mildest first; this version computes the first two."""
+
+    EXACT = "exact"
+    THRESHOLD = "threshold"
+    DP = "dp"
+    AUTHORISED = "authorised"
+    MATCHED = "matched"
+
+    @property
+    def rank(self) -> int:
+        """Strictness: a higher rank protects more."""
+        return _RANKS[self]
+
+
+_RANKS = {treatment: rank for rank, treatment in enumerate(GrantTreatment)}
+
+
+class Right(StrEnum):
+    """A right in its short form; the detailed form narrows it to binnings, operators or functions."""
+
+    JOIN_KEY = "join_key"
+    GROUP_KEY = "group_key"
+    FILTER = "filter"
+    AGGREGATE = "aggregate"
+    ORDER = "order"
+    OUTPUT = "output"
+
+
+class GroupKeyRight(Document):
+    """May be a group key; with `binnings`, only through one of them (`bare` is the column itself)."""
+
+    binnings: tuple[str, ...] | None = None
+
+
+class FilterRight(Document):
+    """May stand in a condition; with `operators`, only under one of them (`=`, `in`, `<`, `year`, ...)."""
+
+    operators: tuple[str, ...] | None = None
+
+
+class AggregateRight(Document):
+    """May be an argument of the listed aggregates; without a list, of `count`, `sum` and `avg`."""
+
+    functions: tuple[str, ...] | None = None
+
+
+class OutputRight(Document):
+    """May be shown as itself; with `where`, only if every row of the answer satisfies that predicate."""
+
+    where: str | None = None
+
+
+class ColumnRights(Document):
+    """Everything one grant allows one column."""
+
+    join_key: bool = False
+    group_key: GroupKeyRight | None = None
+    filter: FilterRight | None = None
+    aggregate: AggregateRight | None = None
+    order: bool = False
+    output: OutputRight | None = None
+
+    @classmethod
+    def of(cls, rights: tuple[Right, ...]) -> ColumnRights:
+        """The short form spelt out: each named right without narrowing."""
+        return cls(
+            join_key=Right.JOIN_KEY in rights,
+            group_key=GroupKeyRight() if Right.GROUP_KEY in rights else None,
+            filter=FilterRight() if Right.FILTER in rights else None,
+            aggregate=AggregateRight() if Right.AGGREGATE in rights else None,
+            order=Right.ORDER in rights,
+            output=OutputRight() if Right.OUTPUT in rights else None,
+        )
+
+
+class Grantees(Document):
+    """To whom: a named institution or any member of a group; `institution_types` narrows that, or stands alone."""
+
+    institutions: tuple[Identifier, ...] = ()
+    groups: tuple[Identifier, ...] = ()
+    institution_types: tuple[InstitutionType, ...] = ()
+
+    @model_validator(mode="after")
+    def _somebody(self) -> Grantees:
+        if not (self.institutions or self.groups or self.institution_types):
+            raise ValueError("names nobody")
+        return self
+
+
+class Validity(Document):
+    """Beijing calendar days on which a grant holds, both ends included."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    start: date = Field(alias="from")
+    until: date
+
+    @model_validator(mode="after")
+    def _forward(self) -> Validity:
+        if self.until < self.start:
+            raise ValueError("ends before it begins")
+        return self
+
+    def holds(self, day: date) -> bool:
+        """Whether the day is one of them."""
+        return self.start <= day <= self.until
+
+
+class ThresholdTerms(Document):
+    """Obligations of a threshold answer: least units per cell, dominance and p percent (PRIVACY 5)."""
+
+    person: int = Field(default=10, ge=1, le=100_000)
+    enterprise: int = Field(default=5, ge=1, le=100_000)
+    dominance_percent: int = Field(default=60, ge=1, le=100)
+    p_percent: int = Field(default=10, ge=0, le=100)
+    remainder: bool = True
+    noise: Literal["none"] = "none"
+
+
+class BudgetTerms(Document):
+    """Most queries and distinct predicates per institution, dataset, purpose and Beijing calendar day."""
+
+    queries_per_day: int = Field(ge=1, le=1_000_000)
+    predicates_per_day: int = Field(ge=1, le=1_000_000)
+
+
+class Grant(Document):
+    """One grant: to whom, for which verbs and purposes, when, which columns of which table, and how they leave."""
+
+    id: Identifier
+    to: Grantees
+    verbs: tuple[Verb, ...] = Field(min_length=1)
+    purposes: tuple[PurposeCode, ...] = Field(min_length=1)
+    valid: Validity
+    table: TableText
+    row_filter: Text | None = None
+    columns: Mapping[str, tuple[Right, ...] | ColumnRights] = Field(min_length=1)
+    treatment: GrantTreatment
+    threshold: ThresholdTerms = ThresholdTerms()
+    budget: BudgetTerms
+
+    @cached_property
+    def rights(self) -> Mapping[str, ColumnRights]:
+        """Rights by column, the short form spelt out."""
+        return {
+            name: given if isinstance(given, ColumnRights) else ColumnRights.of(given)
+            for name, given in self.columns.items()
+        }
+
+
+class Deny(Document):
+    """Takes columns away whatever is granted; no columns means the whole table, no purposes means all."""
+
+    id: Identifier
+    to: Grantees
+    table: TableText
+    columns: tuple[str, ...] = ()
+    purposes: tuple[PurposeCode, ...] = ()
+    reason: Text
+
+
+class Policy(Document):
+    """The policy of one owner. Its grants count only for tables the catalogue says this owner holds."""
+
+    kind: Literal["policy"]
+    id: Identifier
+    version: Identifier
+    owner: Text
+    title: Text
+    grants: tuple[Grant, ...] = ()
+    denies: tuple[Deny, ...] = ()
+
+
+class Group(Document):
+    """A group of institutions. Where `members` are listed, the registry's word alone does not make a member."""
+
+    title: Text
+    members: tuple[Identifier, ...] | None = None
+
+
+class NegativeEntry(Document):
+    """Columns no grant can permit: bare names (in any government table) or `schema.table.column`.
+
+    `purposes` and `subject_classes` narrow the entry; empty means all. A subject class is met when the table
+    holds units of it.
+    """
+
+    id: Identifier
+    columns: tuple[str, ...] = Field(min_length=1)
+    purposes: tuple[PurposeCode, ...] = ()
+    subject_classes: tuple[UnitType, ...] = ()
+    reason: Text
+    reason_zh: Text
+
+
+class RequesterRule(Document):
+    """What requesters of a type may not have of a class of subjects (DOMAIN 2.6), e.g. art. 14 征信业管理条例.
+
+    It holds for tables with units of `subject_class`; `unless` is a predicate over the table's columns that, when
+    every row of the answer satisfies it, shows that no such subject is meant.
+    """
+
+    id: Identifier
+    institution_types: tuple[InstitutionType, ...] = Field(min_length=1)
+    subject_class: UnitType
+    columns: Mapping[TableText, tuple[str, ...]] = Field(min_length=1)
+    unless: Mapping[TableText, Text] = Field(default_factory=dict)
+    purposes: tuple[PurposeCode, ...] = ()
+    reason: Text
+    reason_zh: Text
+
+
+class Platform(Document):
+    """The rules of the house, above every owner's policy."""
+
+    kind: Literal["platform"]
+    id: Identifier
+    version: Identifier
+    expires: date
+    purposes: Mapping[PurposeCode, Text] = Field(min_length=1)
+    groups: Mapping[Identifier, Group]
+    own_data_budget: BudgetTerms
+    negative_list: tuple[NegativeEntry, ...] = ()
+    requester_rules: tuple[RequesterRule, ...] = ()

@@ -1,0 +1,265 @@
+"""Decision tables: who asks what for which purpose, and what the decision must be.
+
+A case file holds documents of three kinds: `subjects` (who), `queries` (named SQL) and `cases`. A case expects a
+treatment (`exact`, `threshold`) or a refusal code, and may expect the rule that decided. Cases run through the very
+functions the service uses (parse, visible, bind, decide) and read no data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from louver.errors import Refused
+from louver_sandbox.catalog.model import Catalog
+from louver_sandbox.catalog.positions import Node, read_documents
+from louver_sandbox.policy.bundle import Bundle
+from louver_sandbox.policy.decide import decide
+from louver_sandbox.policy.documents import PolicyProblem, PolicyRefused
+from louver_sandbox.policy.model import Document, Identifier, Text
+from louver_sandbox.policy.visible import visible
+from louver_sandbox.sql.bind import bind
+from louver_sandbox.sql.parse import parse
+from louver_sandbox.stages import Facts, InstitutionType, Request, Subject
+
+Sql = Annotated[str, Field(min_length=1, max_length=65_536)]
+
+
+class SubjectEntry(Document):
+    """An institution that cases speak of."""
+
+    type: InstitutionType
+    groups: tuple[Identifier, ...] = ()
+
+
+class Subjects(Document):
+    """Institutions by id."""
+
+    kind: Literal["subjects"]
+    subjects: Mapping[Identifier, SubjectEntry]
+
+
+class NamedQuery(Document):
+    """A query with a name, its purpose, and the text parameters it is asked with."""
+
+    purpose: Identifier
+    title: Text
+    parameters: Mapping[str, str] = Field(default_factory=dict)
+    sql: Sql
+
+
+class Queries(Document):
+    """Queries by name."""
+
+    kind: Literal["queries"]
+    queries: Mapping[Identifier, NamedQuery]
+
+
+class Case(Document):
+    """One row of a decision table. `purpose` and `parameters` default to the named query's."""
+
+    case: Text
+    who: Identifier
+    query: Identifier | None = None
+    sql: Sql | None = None
+    purpose: Identifier | None = None
+    parameters: Mapping[str, str] | None = None
+    today: date | None = None
+    expect: Annotated[str, Field(pattern=r"^(exact|threshold|LVR-\d{4})$")]
+    rule: Text | None = None
+
+
+class Cases(Document):
+    """A decision table; `today` is the day its cases are asked on."""
+
+    kind: Literal["cases"]
+    today: date
+    cases: tuple[Case, ...] = Field(min_length=1)
+
+
+CASE_DOCUMENT: TypeAdapter[Subjects | Queries | Cases] = TypeAdapter(
+    Annotated[Subjects | Queries | Cases, Field(discriminator="kind")]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedCase:
+    """A case with where it stands, and everything it refers to resolved."""
+
+    source: str
+    line: int
+    case: Case
+    subject: Subject
+    sql: str
+    purpose: str
+    parameters: Mapping[str, str]
+    today: date
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the decision was: `verdict` a treatment or a code, `rules` what decided, `message` why (refusals)."""
+
+    verdict: str
+    rules: tuple[str, ...]
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """A case and what came of it."""
+
+    placed: PlacedCase
+    outcome: Outcome
+
+    @property
+    def passed(self) -> bool:
+        """Whether verdict, and rule where one is expected, are as the table says."""
+        case = self.placed.case
+        return self.outcome.verdict == case.expect and (case.rule is None or case.rule in self.outcome.rules)
+
+    def __str__(self) -> str:
+        case = self.placed.case
+        head = f"{self.placed.source}:{self.placed.line}: {case.case} ({case.who}, {self.placed.purpose})"
+        if self.passed:
+            return f"ok    {head}"
+        lines = [f"FAIL  {head}", f"        expected {case.expect}" + (f" by {case.rule}" if case.rule else "")]
+        lines.append(f"        got      {self.outcome.verdict} by {', '.join(self.outcome.rules) or 'no rule'}")
+        if self.outcome.message:
+            lines.append(f"        {self.outcome.message}")
+        return "\n".join(lines)
+
+
+def load_cases(paths: Sequence[Path]) -> tuple[PlacedCase, ...]:
+    """The cases of these files, or of the `*.yaml` in these folders. Raises PolicyRefused with every problem."""
+    documents: list[tuple[str, Node, Subjects | Queries | Cases]] = []
+    problems: list[PolicyProblem] = []
+    for file in (file for path in paths for file in (sorted(path.glob("*.yaml")) if path.is_dir() else [path])):
+        found, wrong = _read_case_file(file)
+        documents.extend(found)
+        problems.extend(wrong)
+    subjects = {
+        name: entry for _, _, item in documents if isinstance(item, Subjects) for name, entry in item.subjects.items()
+    }
+    queries = {
+        name: query for _, _, item in documents if isinstance(item, Queries) for name, query in item.queries.items()
+    }
+    placed: list[PlacedCase] = []
+    for source, node, item in documents:
+        if not isinstance(item, Cases):
+            continue
+        for index, row in enumerate(item.cases):
+            line = node.locate(("cases", index))[0]
+            case = _placed(source, line, row.today or item.today, row, subjects, queries)
+            if isinstance(case, PlacedCase):
+                placed.append(case)
+            else:
+                problems.append(case)
+    if problems:
+        raise PolicyRefused(problems)
+    return tuple(placed)
+
+
+def _read_case_file(file: Path) -> tuple[list[tuple[str, Node, Subjects | Queries | Cases]], list[PolicyProblem]]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return [], [PolicyProblem(file.name, 0, 0, "cannot be read as UTF-8 text", "无法按 UTF-8 文本读取")]
+    nodes, wrong = read_documents(file.name, text)
+    problems = [
+        PolicyProblem(item.path, item.line or 0, item.column or 0, item.message, item.message_zh, item.hint)
+        for item in wrong
+    ]
+    documents = []
+    for node in nodes:
+        try:
+            documents.append((file.name, node, CASE_DOCUMENT.validate_python(node.plain())))
+        except ValidationError as invalid:
+            where = tuple(invalid.errors(include_url=False, include_input=False)[0]["loc"])[1:]
+            line, column = node.locate(where)
+            says = f"{'.'.join(map(str, where)) or 'the document'} is not as a case file needs it"
+            problems.append(PolicyProblem(file.name, line, column, says, "不符合用例文件的格式"))
+    return documents, problems
+
+
+def load_queries(path: Path) -> Mapping[str, NamedQuery]:
+    """The named queries of one file. Raises PolicyRefused."""
+    documents, problems = _read_case_file(path)
+    if problems:
+        raise PolicyRefused(problems)
+    return {
+        name: query for _, _, item in documents if isinstance(item, Queries) for name, query in item.queries.items()
+    }
+
+
+def _placed(
+    source: str,
+    line: int,
+    today: date,
+    row: Case,
+    subjects: Mapping[str, SubjectEntry],
+    queries: Mapping[str, NamedQuery],
+) -> PlacedCase | PolicyProblem:
+    entry = subjects.get(row.who)
+    if entry is None:
+        return PolicyProblem(source, line, 0, f"{row.who} is not a subject of these files", f"未声明的机构 {row.who}")
+    if (row.query is None) == (row.sql is None):
+        return PolicyProblem(source, line, 0, "a case has either query or sql", "须且仅须给出 query 或 sql 之一")
+    named = queries.get(row.query) if row.query is not None else None
+    if row.query is not None and named is None:
+        return PolicyProblem(source, line, 0, f"there is no query {row.query}", f"没有名为 {row.query} 的查询")
+    purpose = row.purpose or (named.purpose if named else "")
+    if not purpose:
+        return PolicyProblem(source, line, 0, "a case with sql needs a purpose", "使用 sql 的用例须写明 purpose")
+    return PlacedCase(
+        source=source,
+        line=line,
+        case=row,
+        subject=Subject(row.who, entry.type, frozenset(entry.groups), ""),
+        sql=named.sql if named else row.sql or "",
+        purpose=purpose,
+        parameters=row.parameters if row.parameters is not None else (named.parameters if named else {}),
+        today=today,
+    )
+
+
+def run_case(placed: PlacedCase, catalog: Catalog, bundle: Bundle) -> CaseResult:
+    """The decision on one case, by the functions of the line."""
+    request = Request(
+        id="case",
+        subject=placed.subject,
+        purpose=placed.purpose,
+        sql=placed.sql,
+        parameters=dict(placed.parameters),
+    )
+    facts = Facts(now=datetime.combine(placed.today, time(4), tzinfo=UTC), today=placed.today)
+    try:
+        bound = bind(parse(request), visible(catalog, bundle, placed.subject))
+        admitted = decide(bound, bundle, facts)
+    except Refused as refused:
+        return CaseResult(placed, Outcome(refused.code, (refused.rule,) if refused.rule else (), refused.message))
+    rules = tuple(
+        f"{policy}/{grant}"
+        for use in admitted.grants
+        for policy in use.policy.split("+")
+        for grant in use.grant.split("+")
+    )
+    return CaseResult(placed, Outcome(admitted.treatment.value, rules))
+
+
+def run_cases(placed: Sequence[PlacedCase], catalog: Catalog, bundle: Bundle) -> tuple[CaseResult, ...]:
+    """Every case in order."""
+    return tuple(run_case(item, catalog, bundle) for item in placed)
+
+
+def report(results: Sequence[CaseResult]) -> str:
+    """A readable account: the failures with expected and got, then the count."""
+    failed = [result for result in results if not result.passed]
+    lines = [str(result) for result in failed]
+    lines.append(f"{len(results) - len(failed)} of {len(results)} cases as expected")
+    return "\n".join(lines)
