@@ -1,0 +1,69 @@
+"""Private texts behind salted commitments.
+
+The entry holds ``commitment(field, salt, text)``, the side table ``openings`` the salt and the text. Whoever is
+shown both can check them against the log; once they are erased the commitment says nothing, and the tree still
+stands. Later entries about the same text repeat the commitment, so that one erasure reaches them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, insert, select, update
+
+from louver.receipt import SALT_BYTES, commitment
+from louver_sandbox.store import schema
+from louver_sandbox.store.clock import Randomness
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What opens a commitment: the salt, and the text it hides."""
+
+    salt: bytes = field(repr=False)
+    text: str = field(repr=False)
+
+
+def make(private: Mapping[str, str], randomness: Randomness) -> dict[str, tuple[str, Opening]]:
+    """Commit to each text under a fresh salt: by field, the commitment and what opens it."""
+    openings = {name: Opening(randomness(SALT_BYTES), text) for name, text in private.items()}
+    return {name: (commitment(name, item.salt, item.text), item) for name, item in openings.items()}
+
+
+def keep(tx: Connection, made: Mapping[str, tuple[str, Opening]]) -> None:
+    """Store the openings, in the transaction of the entry that holds the commitments."""
+    if made:
+        rows = [
+            {"commitment": value, "field": name, "salt": opening.salt, "text": opening.text}
+            for name, (value, opening) in made.items()
+        ]
+        tx.execute(_INSERT, rows)
+
+
+def find(tx: Connection, commitments: Mapping[str, str]) -> dict[str, Opening]:
+    """The openings that are left, by field; erased ones are absent."""
+    if not commitments:
+        return {}
+    table = schema.openings.c
+    rows = tx.execute(
+        select(table.commitment, table.salt, table.text).where(
+            table.commitment.in_(list(commitments.values())), table.erased.is_(None)
+        )
+    )
+    found = {row.commitment: Opening(row.salt, row.text) for row in rows}
+    return {name: found[value] for name, value in commitments.items() if value in found}
+
+
+def erase(tx: Connection, value: str, time: str) -> bool:
+    """Forget salt and text for ever. False when they were erased before or never kept."""
+    table = schema.openings.c
+    result = tx.execute(
+        update(schema.openings)
+        .where(table.commitment == value, table.erased.is_(None))
+        .values(salt=None, text=None, erased=time)
+    )
+    return result.rowcount == 1
+
+
+_INSERT = insert(schema.openings)

@@ -1,0 +1,164 @@
+"""The contract of an engine, and the job a worker is given."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
+
+from louver_sandbox.engines.shape import Shape
+
+EngineFailure = Literal["error", "memory", "too_large", "timeout"]
+
+_ALIAS: Final = re.compile(r"[a-z][a-z0-9_]{0,30}")
+_RESERVED_ALIASES: Final = frozenset({"main", "memory", "system", "temp"})
+_SOURCE_KEYS: Final = {"alias", "path"}
+_JOB_KEYS: Final = {"sources", "sql", "row_cap", "byte_cap", "memory_mib", "threads", "timeout_ms"}
+_MAX_THREADS: Final = 64
+
+
+class MalformedJob(Exception):
+    """The bytes or the fields are not a job. Says nothing of what they are."""
+
+
+class EngineFailed(Exception):
+    """A job gave no answer; `kind` is all that may be known of it, since an engine's text can quote data."""
+
+    def __init__(self, kind: EngineFailure) -> None:
+        super().__init__(f"engine failed: {kind}")
+        self.kind: EngineFailure = kind
+
+
+@dataclass(frozen=True)
+class Source:
+    """A snapshot: a database file with exactly one table `data`, known to the job's SQL by its alias.
+
+    Raises:
+        MalformedJob: the alias is no plain lower-case identifier, or the path not absolute.
+    """
+
+    alias: str
+    path: str
+
+    def __post_init__(self) -> None:
+        if not _ALIAS.fullmatch(self.alias) or self.alias in _RESERVED_ALIASES:
+            raise MalformedJob("alias")
+        if not self.path.startswith("/") or "\0" in self.path:
+            raise MalformedJob("path")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One statement over its sources, with everything it may use.
+
+    `row_cap` and `byte_cap` bound the answer (bytes of its Arrow IPC stream); `memory_mib` is the engine's
+    own memory in MiB; `timeout_ms` the engine's own time limit in milliseconds, advice only.
+
+    Raises:
+        MalformedJob: a bound is below one, or two sources have one alias.
+    """
+
+    sources: tuple[Source, ...]
+    sql: str
+    row_cap: int
+    byte_cap: int
+    memory_mib: int
+    threads: int
+    timeout_ms: int
+
+    def __post_init__(self) -> None:
+        if min(self.row_cap, self.byte_cap, self.memory_mib, self.threads, self.timeout_ms) < 1:
+            raise MalformedJob("bound")
+        if self.threads > _MAX_THREADS:
+            raise MalformedJob("threads")
+        if len({source.alias for source in self.sources}) != len(self.sources):
+            raise MalformedJob("alias")
+
+
+class Engine(Protocol):
+    """Something that can read a statement and run a job."""
+
+    @property
+    def dialect(self) -> str:
+        """sqlglot's name of the SQL it takes."""
+
+    def parse(self, sql: str) -> Shape:
+        """What its own parser sees.
+
+        Raises:
+            ShapeRefused: not one SELECT of known parts.
+        """
+
+    def execute(self, job: Job) -> bytes:
+        """The answer as an Arrow IPC stream.
+
+        Raises:
+            EngineFailed: there is none.
+        """
+
+
+def encode_job(job: Job) -> bytes:
+    fields = {
+        "sources": [{"alias": source.alias, "path": source.path} for source in job.sources],
+        "sql": job.sql,
+        "row_cap": job.row_cap,
+        "byte_cap": job.byte_cap,
+        "memory_mib": job.memory_mib,
+        "threads": job.threads,
+        "timeout_ms": job.timeout_ms,
+    }
+    return json.dumps(fields, ensure_ascii=False).encode()
+
+
+def decode_job(data: bytes) -> Job:
+    """The job these bytes say; every key must be there once, and no other.
+
+    Raises:
+        MalformedJob: they are not a job.
+    """
+    try:
+        fields = json.loads(data.decode(), object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        raise MalformedJob("not JSON") from None
+    fields = _object(fields, _JOB_KEYS)
+    sources = fields["sources"]
+    if not isinstance(sources, list):
+        raise MalformedJob("sources")
+    return Job(
+        sources=tuple(_source(source) for source in sources),
+        sql=_text(fields["sql"]),
+        row_cap=_integer(fields["row_cap"]),
+        byte_cap=_integer(fields["byte_cap"]),
+        memory_mib=_integer(fields["memory_mib"]),
+        threads=_integer(fields["threads"]),
+        timeout_ms=_integer(fields["timeout_ms"]),
+    )
+
+
+def _source(value: object) -> Source:
+    fields = _object(value, _SOURCE_KEYS)
+    return Source(alias=_text(fields["alias"]), path=_text(fields["path"]))
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise MalformedJob("a key twice")
+    return fields
+
+
+def _object(value: object, keys: set[str]) -> dict[str, object]:
+    if not isinstance(value, dict) or value.keys() != keys:
+        raise MalformedJob("keys")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise MalformedJob("text")
+    return value
+
+
+def _integer(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise MalformedJob("integer")
+    return value

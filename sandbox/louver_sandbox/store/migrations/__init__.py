@@ -1,0 +1,1 @@
+"""The state store's schema, step by step (Alembic). ``State.open`` runs what is missing."""

@@ -1,0 +1,322 @@
+"""The confined child that takes an upload in: one Arrow IPC stream (a spool file) becomes one immutable table file.
+
+The stream is hostile: it is read batch by batch within a memory limit, every batch is validated whole before it is
+used, types and names come from closed lists, and what is answered is a code with a few facts, never a library's text.
+`main` is the entry of the child (see `processes.zygote`): JSON job in, JSON answer out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as kinds
+
+from louver_sandbox.catalog.rules import RESERVED_PREFIX
+from louver_sandbox.catalog.sources import quote
+from louver_sandbox.processes.channel import Channel
+from louver_sandbox.processes.child import serve_one
+from louver_sandbox.uploads.arrow_types import algebra_type, stored_type
+from louver_sandbox.uploads.digest import ColumnDigest, table_digest
+
+NAME = re.compile(r"[^\W\d]\w{0,62}\Z")
+"""Names of own tables and their columns."""
+TEMPORARY = ".taking-"
+CONTINUATION = b"\xff\xff\xff\xff"
+"""Begins every message of the Arrow IPC streaming format."""
+END_OF_STREAM = CONTINUATION + bytes(4)
+"""A message of length zero, the last one."""
+NO_ROOM = "LVR-3103"
+"""Answered when the disk takes no more: the upload may be right and is not to blame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Most columns, rows, and bytes after decompression. Memory is the zygote's to limit."""
+
+    columns: int = 256
+    rows: int = 20_000_000
+    bytes: int = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The spool file to read and the institution's folder to write into."""
+
+    spool: Path
+    folder: Path
+    caps: Caps = field(default_factory=Caps)
+
+    def encode(self) -> bytes:
+        """The job as the child reads it."""
+        caps = {name: getattr(self.caps, name) for name in Caps.__slots__}
+        return json.dumps({"spool": str(self.spool), "folder": str(self.folder), "caps": caps}).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class TakenColumn:
+    """A stored column: its name and catalogue type, whether a null is there, whether values never repeat."""
+
+    name: str
+    type: str
+    nullable: bool
+    unique: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What was stored: the content digest (also the file's name), rows, bytes of the file, and the columns."""
+
+    digest: str
+    rows: int
+    bytes: int
+    columns: tuple[TakenColumn, ...]
+
+
+class UploadRefused(Exception):
+    """The upload is refused: a code of `refusals.catalog` and its facts."""
+
+    def __init__(self, code: str, **facts: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.facts = facts
+
+
+def table_path(folder: Path, digest: str) -> Path:
+    """Where the own table of that content lies in its institution's folder."""
+    return folder / f"{digest}.duckdb"
+
+
+def main(channel: Channel, _prepared: object = None) -> None:
+    """Serve one job on the channel and end."""
+    serve_one(channel, answer)
+
+
+def answer(request: bytes) -> bytes:
+    """One job in JSON, and what came of it in JSON."""
+    fields = json.loads(request)
+    job = Job(Path(fields["spool"]), Path(fields["folder"]), Caps(**fields["caps"]))
+    try:
+        taken = ingest(job)
+    except UploadRefused as refused:
+        return json.dumps({"refused": refused.code, "facts": refused.facts}).encode()
+    columns = [list(astuple(column)) for column in taken.columns]
+    return json.dumps({"digest": taken.digest, "rows": taken.rows, "bytes": taken.bytes, "columns": columns}).encode()
+
+
+def decode_answer(reply: bytes) -> Taken | UploadRefused:
+    """What the child answered, checked field by field.
+
+    Raises:
+        ValueError: the child did not answer in its form and cannot be trusted.
+    """
+    fields: Any = json.loads(reply)
+    try:
+        if "refused" in fields:
+            return UploadRefused(str(fields["refused"]), **{str(k): str(v)[:100] for k, v in fields["facts"].items()})
+        columns = tuple(
+            TakenColumn(str(name), str(type_), nullable is True, unique is True)
+            for name, type_, nullable, unique in fields["columns"]
+        )
+        taken = Taken(str(fields["digest"]), int(fields["rows"]), int(fields["bytes"]), columns)
+    except (KeyError, TypeError, AttributeError):
+        raise ValueError("not an answer of the ingesting child") from None
+    if not re.fullmatch(r"[0-9a-f]{64}", taken.digest) or not all(NAME.match(column.name) for column in columns):
+        raise ValueError("not an answer of the ingesting child")
+    return taken
+
+
+def ingest(job: Job) -> Taken:
+    """Read, validate and store one upload. The same content again finds its file and changes nothing.
+
+    Raises:
+        UploadRefused: LVR-4001 to LVR-4007, or LVR-3103 when the disk takes no more; nothing is left behind.
+    """
+    private = job.folder / f"{TEMPORARY}{os.getpid()}"
+    try:
+        job.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _sweep(job.folder)
+        private.mkdir(mode=0o700)
+        with pa.OSFile(str(job.spool), "rb") as spool:
+            return _store(job, private, spool)
+    except (MemoryError, duckdb.OutOfMemoryException):
+        raise UploadRefused("LVR-4004", what="bytes", limit="memory") from None
+    except (OSError, duckdb.IOException):
+        raise UploadRefused(NO_ROOM) from None
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what children left that were killed at work."""
+    for leftover in folder.glob(f"{TEMPORARY}*"):
+        if not Path("/proc", leftover.name.removeprefix(TEMPORARY)).exists():
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """While Arrow reads the stream: whatever it says but running out of memory means that the stream is not one."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError, OverflowError):
+        raise UploadRefused("LVR-4001") from None
+
+
+def _batches(stream: pa.RecordBatchReader, caps: Caps) -> Iterator[pa.RecordBatch]:
+    """Valid batches, as long as all of them together stay within the caps."""
+    rows = size = 0
+    while True:
+        with _reading():
+            try:
+                batch = stream.read_next_batch()
+            except StopIteration:
+                return
+            batch.validate(full=True)
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        _cap("rows", rows, caps.rows)
+        _cap("bytes", size, caps.bytes)
+        yield batch
+
+
+def _check_prefix(spool: Path) -> None:
+    """The first message's length fits the file: Arrow would take any four bytes for a length and ask for memory."""
+    with spool.open("rb") as file:
+        prefix = file.read(8)
+    length = int.from_bytes(prefix[4:], "little")
+    if prefix[:4] != CONTINUATION or not 0 < length <= spool.stat().st_size:
+        raise UploadRefused("LVR-4001")
+
+
+def _store(job: Job, private: Path, spool: pa.OSFile) -> Taken:
+    _check_prefix(job.spool)
+    with _reading():
+        stream: pa.RecordBatchReader = pa.ipc.open_stream(spool)
+    target = _stored_schema(stream.schema, job.caps)
+    made = private / "table.duckdb"
+    digests = [ColumnDigest(item.name, item.type) for item in target]
+    nulls = [0] * len(target)
+    rows = 0
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "threads": 1,
+        "temp_directory": "",
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "python_enable_replacements": False,
+    }
+    with duckdb.connect(str(made), config=config) as connection:
+        _insert(connection, pa.Table.from_batches([], target), create=True)
+        for batch in _batches(stream, job.caps):
+            rows += batch.num_rows
+            stored = _stored_batch(batch, target)
+            for index, (array, digest) in enumerate(zip(stored.columns, digests, strict=True)):
+                digest.update(array)
+                nulls[index] += array.null_count
+            _insert(connection, pa.Table.from_batches([stored]), create=False)
+        _whole(job.spool, spool.tell())
+        unique = _unique(connection, target)
+        connection.execute("CHECKPOINT")
+    content = table_digest(digests)
+    path = _install(made, job.folder, content)
+    columns = tuple(
+        TakenColumn(item.name, str(algebra_type(item.type)), count > 0, item.name in unique)
+        for item, count in zip(target, nulls, strict=True)
+    )
+    return Taken(content, rows, path.stat().st_size, columns)
+
+
+def _unique(connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> frozenset[str]:
+    """The columns that can be keys (text, integers, dates) in which no value stands twice."""
+    keys = [item.name for item in schema if not (kinds.is_floating(item.type) or kinds.is_list(item.type))]
+    found = set()
+    for name in keys:
+        counts = f"SELECT count({quote(name)}) = count(DISTINCT {quote(name)}) FROM main.data"  # noqa: S608 - quoted
+        if connection.execute(counts).fetchone() == (True,):
+            found.add(name)
+    return frozenset(found)
+
+
+def _whole(spool: Path, consumed: int) -> None:
+    """The stream ends with its marker and nothing follows: a cut at a batch's edge would otherwise pass unseen."""
+    with spool.open("rb") as file:
+        file.seek(max(0, consumed - len(END_OF_STREAM)))
+        if file.read() != END_OF_STREAM:
+            raise UploadRefused("LVR-4001")
+
+
+def _cap(what: str, amount: int, limit: int) -> None:
+    if amount > limit:
+        raise UploadRefused("LVR-4004", what=what, limit=str(limit))
+
+
+def _stored_schema(schema: pa.Schema, caps: Caps) -> pa.Schema:
+    _cap("columns", len(schema), caps.columns)
+    if len(schema) == 0:
+        raise UploadRefused("LVR-4001")
+    seen: Counter[str] = Counter()
+    fields = []
+    for number, item in enumerate(schema, start=1):
+        seen[item.name.casefold()] += 1
+        reserved = item.name.casefold().startswith(RESERVED_PREFIX)
+        if not NAME.match(item.name) or reserved or seen[item.name.casefold()] > 1:
+            raise UploadRefused("LVR-4003", number=str(number))
+        stored = stored_type(item.type)
+        if stored is None:
+            raise UploadRefused("LVR-4002", column=item.name, type=_type_word(item.type))
+        fields.append(pa.field(item.name, stored))
+    return pa.schema(fields)
+
+
+def _type_word(type_: pa.DataType) -> str:
+    """The outer type's word alone: field names inside a struct are the uploader's text."""
+    return re.split(r"[<(\[]", str(type_), maxsplit=1)[0][:30]
+
+
+def _stored_batch(batch: pa.RecordBatch, target: pa.Schema) -> pa.RecordBatch:
+    arrays = []
+    for item, array in zip(target, batch.columns, strict=True):
+        plain = array.dictionary_decode() if kinds.is_dictionary(array.type) else array
+        try:
+            stored = pc.cast(plain, item.type, safe=True)
+        except pa.ArrowInvalid:
+            raise UploadRefused("LVR-4007", column=item.name) from None
+        if kinds.is_float64(item.type) and not pc.all(pc.is_finite(stored), min_count=0).as_py():
+            raise UploadRefused("LVR-4005", column=item.name)
+        arrays.append(stored)
+    return pa.RecordBatch.from_arrays(arrays, schema=target)
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, rows: pa.Table, *, create: bool) -> None:
+    connection.register("rows", rows)
+    connection.execute("CREATE TABLE main.data AS FROM rows" if create else "INSERT INTO main.data FROM rows")
+    connection.unregister("rows")
+
+
+def _install(made: Path, folder: Path, digest: str) -> Path:
+    """The file under its content's name, read-only and on the disk; one that is there already is kept."""
+    path = table_path(folder, digest)
+    if path.exists():
+        return path
+    os.chmod(made, 0o444)
+    for place in (made, folder):
+        descriptor = os.open(place, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if place is made:
+            os.replace(made, path)
+    return path

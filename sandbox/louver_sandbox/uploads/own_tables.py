@@ -1,0 +1,214 @@
+"""Taking in, listing and forgetting the institutions' own tables.
+
+The service writes the bytes of an upload to a spool file without looking at them; a confined child reads them. What
+another institution has is neither seen nor told.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from louver_sandbox.catalog import model
+from louver_sandbox.processes.admission import Overloaded
+from louver_sandbox.processes.limits import Limits
+from louver_sandbox.processes.pool import WorkerFailed, WorkerPool
+from louver_sandbox.processes.zygote import Zygote
+from louver_sandbox.refusals import capacity
+from louver_sandbox.refusals.catalog import (
+    UPLOAD_REFUSALS,
+    upload_name_taken,
+    upload_not_arrow,
+    upload_table_name,
+    upload_too_large,
+)
+from louver_sandbox.settings import Settings
+from louver_sandbox.store import State
+from louver_sandbox.uploads import INGEST_ENTRY, INGEST_ENVIRONMENT, INGEST_PRELOAD, registry
+from louver_sandbox.uploads.ingest import NAME, NO_ROOM, Caps, Job, Taken, UploadRefused, decode_answer
+from louver_sandbox.uploads.registry import OwnTable
+
+MIB = 1024 * 1024
+ANSWER_BYTES = 256 * 1024
+QUEUE = 8
+CHILD_MEMORY_MIB = 2048
+EXPANSION = 8
+"""How many times its spool file a table may be after decompression."""
+UPLOADS_AT_ONCE = 4
+"""Uploads of one institution that may come in at the same time."""
+RETRY_S = 5.0
+
+Note = Callable[..., object]
+"""Writes a log entry in a transaction: kind, then its fields."""
+
+
+class OwnTables:
+    """The own tables of every institution. Use it in a `with` statement."""
+
+    def __init__(self, settings: Settings, state: State, clock: Callable[[], datetime], note: Note) -> None:
+        self._settings = settings
+        self._state = state
+        self._clock = clock
+        self._note = note
+        self._changing = threading.Lock()
+        self._receiving: Counter[str] = Counter()
+        self._counting = threading.Lock()
+        # A table may need as much file as its rows need memory, and a little for the engine's own pages.
+        file_mib = EXPANSION * settings.limits.upload_mib + 64
+        self._zygote = Zygote(
+            INGEST_ENTRY,
+            preload=INGEST_PRELOAD,
+            environment=INGEST_ENVIRONMENT,
+            limits=Limits(memory_mib=CHILD_MEMORY_MIB, file_mib=file_mib),
+        )
+        self._pool = WorkerPool(self._zygote, size=1, queue=QUEUE, per_institution=1)
+        for leftover in settings.spool.iterdir():
+            leftover.unlink()
+
+    def stored(self, institution: str) -> tuple[OwnTable, ...]:
+        """The institution's live tables."""
+        with self._state.reading() as tx:
+            return registry.own_tables(tx, institution)
+
+    def tables(self, institution: str) -> tuple[model.Table, ...]:
+        """The same, as the catalogue has them."""
+        return tuple(map(registry.catalog_table, self.stored(institution)))
+
+    def receive(
+        self,
+        institution: str,
+        name: str,
+        chunks: Iterator[bytes],
+        seconds: float,
+        cancelled: threading.Event,
+        *,
+        replace: bool,
+    ) -> OwnTable:
+        """Takes an upload in under a name; other content of that name must be replaced on purpose.
+
+        Raises `Refused` LVR-4001 to LVR-4007, LVR-4009, LVR-3101, LVR-3103; then nothing is kept.
+        """
+        if not NAME.match(name):
+            raise upload_table_name({})
+        spool = self._settings.spool / secrets.token_hex(16)
+        with self._turn(institution):
+            try:
+                self._write(spool, chunks)
+                with self._changing:
+                    return self._take(institution, name, spool, seconds, cancelled, replace=replace)
+            finally:
+                spool.unlink(missing_ok=True)
+
+    @contextmanager
+    def _turn(self, institution: str) -> Iterator[None]:
+        """One of the few an institution may have coming in: each holds a thread and a spool file until it ends."""
+        with self._counting:
+            if self._receiving[institution] >= UPLOADS_AT_ONCE:
+                raise capacity.overloaded("institution", RETRY_S)
+            self._receiving[institution] += 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._receiving[institution] -= 1
+
+    def _take(
+        self, institution: str, name: str, spool: Path, seconds: float, cancelled: threading.Event, *, replace: bool
+    ) -> OwnTable:
+        """Ingests and registers; content that no live table names afterwards is gone, also when it was refused."""
+        try:
+            taken = self._ingest(institution, spool, seconds, cancelled)
+            with self._state.transaction() as tx:
+                current = registry.find(tx, institution, name)
+                if current is not None and current.digest != taken.digest and not replace:
+                    raise upload_name_taken({})
+                self._check_quota(registry.used_bytes(tx, institution) + taken.bytes)
+                own = registry.register(tx, institution, name, taken, self._clock())
+                self._note(tx, "upload", institution=institution, table=name, digest=own.digest, rows=own.rows)
+                return own
+        finally:
+            self._sweep(institution)
+
+    def drop(self, institution: str, name: str) -> None:
+        """Forgets a table; its content goes when no live table names it. Raises `Refused` LVR-4008."""
+        with self._changing:
+            with self._state.transaction() as tx:
+                registry.drop(tx, institution, name, self._clock())
+                self._note(tx, "drop", institution=institution, table=name)
+            self._sweep(institution)
+
+    def _sweep(self, institution: str) -> None:
+        """Removes the contents that no live table names. A query that has them open keeps what it opened."""
+        with self._state.reading() as tx:
+            live = registry.live_digests(tx, institution)
+        for file in (self._settings.uploads / institution).glob("*.duckdb"):
+            if file.stem not in live:
+                file.unlink(missing_ok=True)
+
+    def _write(self, spool: Path, chunks: Iterator[bytes]) -> None:
+        most, written = self._settings.limits.upload_mib * MIB, 0
+        try:
+            with spool.open("xb") as file:
+                for chunk in chunks:
+                    written += len(chunk)
+                    if written > most:
+                        raise upload_too_large({"what": "bytes", "limit": str(most)})
+                    file.write(chunk)
+        except OSError:
+            raise capacity.not_accepting() from None
+        if not written:
+            raise upload_not_arrow({})
+
+    def _ingest(self, institution: str, spool: Path, seconds: float, cancelled: threading.Event) -> Taken:
+        limits = self._settings.limits
+        caps = Caps(rows=limits.upload_rows, bytes=EXPANSION * limits.upload_mib * MIB)
+        job = Job(spool.resolve(), (self._settings.uploads / institution).resolve(), caps)
+        try:
+            slot = self._pool.reserve(institution, time.monotonic() + seconds)
+        except Overloaded as overloaded:
+            raise capacity.overloaded(overloaded.scope, overloaded.retry_after) from None
+        with slot:
+            try:
+                reply = slot.run(job.encode(), deadline_s=seconds, cancelled=cancelled, reply_cap=ANSWER_BYTES)
+            except WorkerFailed as failed:
+                if failed.kind == "memory":
+                    raise upload_too_large({"what": "bytes", "limit": "memory"}) from None
+                raise
+        answer = decode_answer(reply)
+        if isinstance(answer, UploadRefused):
+            if answer.code == NO_ROOM:
+                raise capacity.not_accepting()
+            raise UPLOAD_REFUSALS[answer.code](answer.facts)
+        return answer
+
+    def _check_quota(self, used: int) -> None:
+        most = self._settings.limits.own_tables_mib * MIB
+        if used > most:
+            raise upload_too_large({"what": "bytes of all your tables", "limit": str(most)})
+
+    def close(self) -> None:
+        """Ends the processes it started."""
+        self._pool.close()
+        self._zygote.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def own_tables_ever(state: State, institution: str, digests: frozenset[str]) -> tuple[model.Table, ...]:
+    """The institution's tables of these contents, live or dropped, for replaying an old decision."""
+    with state.reading() as tx:
+        return tuple(registry.catalog_table(own) for own in registry.ever(tx, institution) if own.digest in digests)
