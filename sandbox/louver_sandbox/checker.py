@@ -1,0 +1,138 @@
+"""The checker: `judge` in a killable process that holds no data and no keys.
+
+Parsers crash and hang, so a stranger's SQL is looked at here and nowhere else. The statement that would run is read
+again by the engine's own parser before it is let through.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from duckdb import DuckDBPyConnection
+
+from louver.errors import Refused
+from louver_sandbox import codec
+from louver_sandbox.catalog.model import Catalog, Table
+from louver_sandbox.engines import worker
+from louver_sandbox.engines.duckdb import DuckDbEngine
+from louver_sandbox.engines.engine import Engine
+from louver_sandbox.pipeline import judge
+from louver_sandbox.plan.verify import verify
+from louver_sandbox.policy.bundle import Bundle, parse_bundle
+from louver_sandbox.processes.channel import Channel
+from louver_sandbox.processes.child import serve
+from louver_sandbox.stages import Case, RefusalRecord, Verdict
+
+LOCATION = "LOUVER_JUDGEMENT"
+LARGEST_CATALOG = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What decisions are made by: the catalogue and the active policy bundle."""
+
+    catalog: Catalog
+    bundle: Bundle
+
+    def with_own(self, own: tuple[Table, ...]) -> Catalog:
+        """The catalogue with the caller's own tables in it."""
+        return replace(self.catalog, tables={**self.catalog.tables, **{table.name: table for table in own}})
+
+
+def write_judgement(folder: Path, catalog: Catalog, bundle_content: bytes) -> None:
+    """Leaves the catalogue and the verified bundle where checkers find them, each replaced in one step.
+
+    A copy of each is kept by its digest, so that an old decision can be replayed.
+    """
+    kept = folder / "kept"
+    kept.mkdir(parents=True, exist_ok=True)
+    digest = parse_bundle(bundle_content).digest
+    for name, version, content in (
+        ("catalog", catalog.digest, codec.encode(catalog)),
+        ("bundle", digest, bundle_content),
+    ):
+        for place in (kept / f"{name}-{version}.json", folder / f"{name}.json"):
+            fresh = place.with_name(f".{place.name}.new")
+            fresh.write_bytes(content)
+            fresh.replace(place)
+
+
+def read_kept(folder: Path, catalog: str, bundle: str) -> Judgement:
+    """The catalogue and bundle of these digests, as they were. Raises `FileNotFoundError`."""
+    kept = folder / "kept"
+    return Judgement(
+        codec.decode((kept / f"catalog-{catalog}.json").read_bytes(), Catalog, LARGEST_CATALOG),
+        parse_bundle((kept / f"bundle-{bundle}.json").read_bytes()),
+    )
+
+
+def read_judgement(folder: Path) -> Judgement:
+    """The catalogue and the bundle that the service has left."""
+    return Judgement(
+        codec.decode((folder / "catalog.json").read_bytes(), Catalog, LARGEST_CATALOG),
+        parse_bundle((folder / "bundle.json").read_bytes()),
+    )
+
+
+def record(refused: Refused) -> RefusalRecord:
+    """The refusal as a value."""
+    return RefusalRecord(
+        code=refused.code,
+        message=refused.message,
+        hint=refused.hint,
+        message_zh=refused.message_zh,
+        hint_zh=refused.hint_zh,
+        line=refused.line,
+        column=refused.column,
+        rule=refused.rule,
+        policy_version=refused.policy_version,
+        details=dict(refused.details),
+        retry_after=refused.retry_after,
+    )
+
+
+def refused(record: RefusalRecord) -> Refused:
+    """The value as a refusal."""
+    return Refused(
+        code=record.code,
+        message=record.message,
+        hint=record.hint,
+        message_zh=record.message_zh,
+        hint_zh=record.hint_zh,
+        line=record.line,
+        column=record.column,
+        rule=record.rule,
+        policy_version=record.policy_version,
+        details=dict(record.details),
+        retry_after=record.retry_after,
+    )
+
+
+def check(case: Case, judgement: Judgement, engine: Engine) -> Verdict:
+    """The verdict on one case; `engine` reads the statement that would run once more."""
+    try:
+        planned = judge(case.request, judgement.with_own(case.own), judgement.bundle, case.facts)
+    except Refused as reason:
+        return Verdict(None, record(reason))
+    verify(planned, engine.parse(planned.statement))
+    return Verdict(planned, None)
+
+
+def check_here(case: Case, judgement: Judgement) -> Verdict:
+    """The verdict on one case in this very process: for replaying what a checker has already let through."""
+    with worker.prepare() as connection:
+        return check(case, judgement, DuckDbEngine(connection))
+
+
+def prepare() -> tuple[Path, DuckDBPyConnection]:
+    """Run once in the zygote: where the judgement lies, and the locked engine. Children see no environment."""
+    return Path(os.environ[LOCATION]), worker.prepare()
+
+
+def main(channel: Channel, prepared: tuple[Path, DuckDBPyConnection]) -> None:
+    """A checker's life: read the judgement, answer cases until the service hangs up."""
+    folder, connection = prepared
+    judgement, engine = read_judgement(folder), DuckDbEngine(connection)
+    serve(channel, lambda request: codec.encode(check(codec.decode(request, Case), judgement, engine)))

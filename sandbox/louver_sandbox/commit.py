@@ -1,0 +1,126 @@
+"""The commit: budget and admission entry in one transaction, durable before a row is read (laws 2, 3 and 8).
+
+It is the last stage that may refuse. The same request, or the same question on the same data and policy, gets the
+stored answer instead and pays nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from louver.errors import Refused
+from louver_sandbox import codec, journal
+from louver_sandbox.accounting import ledger
+from louver_sandbox.audit.entries import JSON, Entry
+from louver_sandbox.journal import Books, request_digest
+from louver_sandbox.refusals import capacity as refusals
+from louver_sandbox.refusals import identity
+from louver_sandbox.stages import Answer, Charge, Committed, Plan, Request, Stored
+from louver_sandbox.store import StoreError, answers
+
+LARGEST_ANSWER = 256 * 1024 * 1024
+
+
+def find_stored(request: Request, books: Books) -> Stored | None:
+    """The answer this very request has had; looked up first, so that a retry outlives a change of policy."""
+    with books.state.reading() as tx:
+        return _same_request(tx, request)
+
+
+def commit(plan: Plan, request: Request, books: Books, now: datetime) -> Committed | Stored:
+    """Charges and logs the plan, or finds its answer. Raises `Refused` LVR-3001, LVR-3103 or LVR-0106."""
+    try:
+        unfinished = _unfinished(plan, request, books)
+        with books.state.transaction() as tx:
+            stored = _same_request(tx, request) or _same_question(tx, plan, request, books)
+            if stored is not None:
+                return stored
+            if unfinished is not None:
+                return Committed(plan, request, unfinished.index, {}, {})
+            balances = charge(tx, plan.charges, request, now)
+            entry = journal.admitted(tx, plan, request, books)
+            return Committed(plan, request, entry.index, cost(plan.charges), remaining(balances))
+    except StoreError:
+        raise refusals.not_accepting() from None
+
+
+def _same_request(tx: Connection, request: Request) -> Stored | None:
+    try:
+        found = answers.find_by_request(tx, request.subject.institution, request.id, request_digest(request))
+    except answers.RequestReused:
+        raise identity.request_id_reused() from None
+    return None if found is None else Stored(_answer(found), found.outcome_index)
+
+
+def _same_question(tx: Connection, plan: Plan, request: Request, books: Books) -> Stored | None:
+    """The stored answer to the same question, logged as given again under this request."""
+    found = answers.find_by_question(tx, request.subject.institution, plan.question)
+    if found is None:
+        return None
+    answer = replace(_answer(found), cost={}, policies=plan.policies)
+    earlier = books.log.entry(found.outcome_index)
+    more: dict[str, JSON] = {"same_as": found.outcome_index}
+    return Stored(answer, journal.answered(tx, request, plan, answer, books, more, earlier))
+
+
+def _answer(found: answers.StoredAnswer) -> Answer:
+    return codec.decode(found.released, Answer, LARGEST_ANSWER)
+
+
+def _unfinished(plan: Plan, request: Request, books: Books) -> Entry | None:
+    """The admission of this request when it was paid for but never answered: a retry runs again and pays nothing.
+
+    Only an admission of this very plan counts. Under another policy or catalogue, or on newer data, the old entry
+    would not explain the rows that are about to be read (law 2).
+    """
+    subject = request.subject.institution
+    for entry in books.log.entries(request_id=request.id, institution=subject, kind="admission"):
+        if entry.fields.get("request_digest") != request_digest(request):
+            raise identity.request_id_reused()
+        if entry.fields.get("question") == plan.question:
+            return entry
+    return None
+
+
+def charge(
+    tx: Connection, charges: Sequence[Charge], request: Request, now: datetime, *, dry: bool = False
+) -> tuple[ledger.Balance, ...]:
+    """Books the charges, all or none (`dry`: only says what would be). Raises `Refused` LVR-3001."""
+    institution = request.subject.institution
+    items = [ledger.Charge(institution, c.dataset, c.purpose, c.kind, 1, c.key or None) for c in charges]
+    limits = [ledger.Limit(c.dataset, c.kind, ledger.Period.DAY, c.limit) for c in charges]
+    try:
+        if dry:
+            return ledger.preview(tx, items, limits, now)
+        return ledger.charge(tx, items, limits, now, request_id=request.id)
+    except ledger.Exhausted as spent:
+        raise budget_refusal(spent) from None
+
+
+def budget_refusal(spent: ledger.Exhausted) -> Refused:
+    """The refusal that an exhausted account becomes."""
+    account = spent.account
+    refreshes = spent.refreshes_at.isoformat(timespec="minutes") if spent.refreshes_at else "-"
+    return refusals.budget_spent(account.dataset, account.purpose, account.kind, spent.limit, refreshes)
+
+
+def cost(charges: Sequence[Charge]) -> Mapping[str, int]:
+    """What a plan costs, by dataset and kind."""
+    total: dict[str, int] = {}
+    for item in charges:
+        key = f"{item.dataset} {item.kind}"
+        total[key] = total.get(key, 0) + 1
+    return total
+
+
+def remaining(balances: Sequence[ledger.Balance]) -> Mapping[str, int]:
+    """What is left, by dataset and kind."""
+    left: dict[str, int] = {}
+    for balance in balances:
+        key = f"{balance.account.dataset} {balance.account.kind}"
+        left[key] = min(left.get(key, balance.remaining), balance.remaining)
+    return left

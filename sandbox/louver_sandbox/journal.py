@@ -1,0 +1,164 @@
+"""What the line writes into the log, entry by entry, and the books it writes them in.
+
+Kinds: `admission` (paid, about to run), `outcome` (what left), `aborted` (admitted, nothing left), `refusal`,
+`explain` (a dry run). SQL and parameters enter as salted commitments; the texts lie beside the log and can be erased.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from louver.errors import Refused
+from louver_sandbox import codec
+from louver_sandbox.audit.entries import JSON, Entry
+from louver_sandbox.audit.log import AuditLog
+from louver_sandbox.stages import Answer, Committed, Plan, Release, Request
+from louver_sandbox.store import State, answers
+
+
+@dataclass(frozen=True)
+class Books:
+    """The ledger, the log and the stored answers, which share their transactions."""
+
+    state: State
+    log: AuditLog
+
+
+def request_digest(request: Request) -> str:
+    """What makes two requests the same one: purpose, SQL and parameters, not the expiry of the signature."""
+    return hashlib.sha256(repr((request.purpose, request.sql, parameters(request))).encode()).hexdigest()
+
+
+def parameters(request: Request) -> str:
+    """The named parameters as one text."""
+    return repr(sorted((name, type(value).__name__, str(value)) for name, value in request.parameters.items()))
+
+
+def private(request: Request) -> Mapping[str, str]:
+    """The texts that enter the log as commitments only."""
+    return {"sql": request.sql, "parameters": parameters(request)}
+
+
+def common(request: Request, kind: str) -> dict[str, JSON]:
+    """What every entry about a request says."""
+    return {
+        "kind": kind,
+        "request_id": request.id,
+        "institution": request.subject.institution,
+        "certificate": request.subject.fingerprint,
+        "purpose": request.purpose,
+    }
+
+
+def admitted(tx: Connection, plan: Plan, request: Request, books: Books) -> Entry:
+    """Logs an admission: everything that a replay of the decision needs, and the client's signature (law 6)."""
+    body: dict[str, JSON] = common(request, "admission") | {
+        "request_digest": request_digest(request),
+        "signature": request.signature.hex(),
+        "subject": {"type": request.subject.type.value, "groups": sorted(request.subject.groups)},
+        "treatment": plan.treatment.value,
+        "question": plan.question,
+        "bundle": plan.bundle_digest,
+        "catalog": plan.catalog_digest,
+        "policies": list(plan.policies),
+        "statement_sha256": hashlib.sha256(plan.statement.encode()).hexdigest(),
+        "snapshots": {str(source.table): source.snapshot for source in plan.sources},
+        "charges": [{"dataset": item.dataset, "kind": item.kind, "limit": item.limit} for item in plan.charges],
+    }
+    return books.log.append(tx, body, private(request))
+
+
+def answered(
+    tx: Connection, request: Request, plan: Plan, answer: Answer, books: Books, more: Mapping[str, JSON], about: Entry
+) -> int:
+    """Logs what will leave, by its digest, and keeps the answer; returns the entry's index."""
+    body: dict[str, JSON] = common(request, "outcome") | {
+        "treatment": answer.treatment.value,
+        "question": plan.question,
+        "bundle": plan.bundle_digest,
+        "catalog": plan.catalog_digest,
+        "rows": answer.rows,
+        "result_digest": hashlib.sha256(answer.arrow).hexdigest(),
+        "remainder_digest": hashlib.sha256(answer.remainder).hexdigest(),
+        **more,
+    }
+    same_texts = about.fields.get("request_id") == request.id
+    entry = (
+        books.log.append(tx, body, commitments_of=about)
+        if same_texts
+        else books.log.append(tx, body, private(request))
+    )
+    answers.store(
+        tx,
+        answers.StoredAnswer(
+            institution=request.subject.institution,
+            request_id=request.id,
+            request_digest=request_digest(request),
+            question_digest=plan.question,
+            released=codec.encode(answer),
+            outcome_index=entry.index,
+            created=str(entry.fields["time"]),
+        ),
+    )
+    return entry.index
+
+
+def record(committed: Committed, release: Release, answer: Answer, books: Books) -> int:
+    """Logs the outcome of a committed query, durably, before anything leaves."""
+    notices: dict[str, JSON] = {notice.code: notice.count for notice in release.notices}
+    more: dict[str, JSON] = {"admission": committed.admission, "notices": notices}
+    admission = books.log.entry(committed.admission)
+    with books.state.transaction() as tx:
+        return answered(tx, committed.request, committed.plan, answer, books, more, admission)
+
+
+def abort(committed: Committed, reason: str, books: Books) -> None:
+    """Logs that an admitted query ended without an answer. What was charged stays charged (law 3)."""
+    body: dict[str, JSON] = common(committed.request, "aborted") | {
+        "admission": committed.admission,
+        "reason": reason,
+    }
+    with books.state.transaction() as tx:
+        books.log.append(tx, body)
+
+
+def refuse(request: Request, refused: Refused, books: Books, kind: str = "refusal") -> None:
+    """Logs a refusal, with the question as a commitment (law 9)."""
+    body: dict[str, JSON] = common(request, kind) | {
+        "code": refused.code,
+        "rule": refused.rule,
+        "policy": refused.policy_version,
+    }
+    with books.state.transaction() as tx:
+        books.log.append(tx, body, private(request))
+
+
+def explained(request: Request, plan: Plan, books: Books) -> None:
+    """Logs a dry run that would have been answered."""
+    body: dict[str, JSON] = common(request, "explain") | {
+        "treatment": plan.treatment.value,
+        "question": plan.question,
+    }
+    with books.state.transaction() as tx:
+        books.log.append(tx, body, private(request))
+
+
+def note(books: Books, kind: str, **more: JSON) -> int:
+    """Logs an act of the operator or the platform itself, such as a published snapshot; returns the index."""
+    with books.state.transaction() as tx:
+        return noted(books, tx, kind, **more)
+
+
+def noted(books: Books, tx: Connection, kind: str, **more: JSON) -> int:
+    """The same, in a transaction that changes what the entry is about."""
+    return books.log.append(tx, {"kind": kind, **more}).index
+
+
+def moment(entry: Entry) -> datetime:
+    """When the log took the entry."""
+    return datetime.fromisoformat(str(entry.fields["time"]))

@@ -1,0 +1,99 @@
+"""Whether an installation can serve: everything that would stop it, or make it answer wrongly, found beforehand."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+
+from louver_sandbox.audit.head import Ed25519Signer
+from louver_sandbox.catalog.positions import CatalogRefused
+from louver_sandbox.catalog.snapshots import snapshot_id
+from louver_sandbox.checker import Judgement
+from louver_sandbox.identity import RegistryRefused, parse_registry
+from louver_sandbox.policy.bundle import BundleRefused
+from louver_sandbox.policy.documents import PolicyRefused
+from louver_sandbox.settings import Settings
+from louver_sandbox.wiring import load_judgement
+
+SECRETS = ("log.seed", "record.key", "server.key")
+SOON = timedelta(days=14)
+
+
+def problems(settings: Settings, now: datetime) -> Iterator[str]:
+    """Every problem, each with the file it is about and what to do."""
+    yield from _secrets(settings)
+    yield from _certificates(settings, now)
+    yield from _registry(settings)
+    try:
+        judgement = load_judgement(settings, now)
+    except CatalogRefused as refused:
+        yield from map(str, refused.problems)
+    except PolicyRefused as refused:
+        yield from map(str, refused.problems)
+    except BundleRefused as refused:
+        for reason in refused.reasons:
+            yield f"bundle: {reason}; `louver-sandbox policy activate` puts one in force"
+    else:
+        yield from _snapshots(settings, judgement, now)
+
+
+def warnings(settings: Settings, now: datetime) -> Iterator[str]:
+    """What does not stop an installation without problems, yet wants somebody's attention."""
+    for path in _certificate_files(settings):
+        ends = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+        if ends - now < SOON:
+            yield f"{path.name}: ends on {ends.date()}; renew it"
+    if not parse_registry(settings.institutions.read_text(encoding="utf-8")):
+        yield "institutions.toml: empty; `louver-sandbox institution add` registers one"
+
+
+def _certificate_files(settings: Settings) -> tuple[Path, ...]:
+    return settings.secrets / "server.pem", settings.pki / "authority.pem"
+
+
+def _secrets(settings: Settings) -> Iterator[str]:
+    for name in SECRETS:
+        path = settings.secrets / name
+        if not path.is_file():
+            yield f"secrets/{name}: missing"
+        elif stat.S_IMODE(path.stat().st_mode) & 0o077:
+            yield f"secrets/{name}: readable by others; chmod 600"
+    seed, public = settings.secrets / "log.seed", settings.home / "log.pub"
+    if seed.is_file() and public.is_file():
+        content = seed.read_bytes()
+        if len(content) != 32:
+            yield "secrets/log.seed: not 32 bytes"
+        elif str(Ed25519Signer.from_seed(settings.origin, content).verifier_key) != public.read_text().strip():
+            yield "log.pub: not the public key of secrets/log.seed under this origin; banks could verify nothing"
+
+
+def _certificates(settings: Settings, now: datetime) -> Iterator[str]:
+    for path in _certificate_files(settings):
+        try:
+            certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        except (OSError, ValueError):
+            yield f"{path.name}: not a readable certificate"
+            continue
+        if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+            yield f"{path.name}: not valid today"
+
+
+def _registry(settings: Settings) -> Iterator[str]:
+    try:
+        parse_registry(settings.institutions.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        yield "institutions.toml: missing; nobody can ask"
+    except (RegistryRefused, OSError, UnicodeDecodeError) as refused:
+        yield f"institutions.toml: {refused}; nobody can ask"
+
+
+def _snapshots(settings: Settings, judgement: Judgement, now: datetime) -> Iterator[str]:
+    for grant in judgement.bundle.grant_sets(judgement.catalog, now.date()):
+        table = judgement.catalog.tables[grant.table]
+        name = snapshot_id(table, grant.columns, grant.row_filter)
+        if not (settings.snapshots / f"{name}.duckdb").is_file():
+            yield f"snapshots: none of {grant.table} as it is granted now; run `louver-sandbox publish`"

@@ -1,0 +1,173 @@
+"""Making an installation: its folder, keys, certificates, registry, and the first signed bundle.
+
+`init` makes a development installation that is complete: an authority of its own, a log key, a record key and two
+policy officers. Private officer keys lie in `secrets/officers/` only because this is development; a production
+installation brings public keys alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from louver_sandbox.audit.head import Ed25519Signer
+from louver_sandbox.identity import INSTITUTION, Institution, parse_registry
+from louver_sandbox.pki import Authority, Issued, write_secret
+from louver_sandbox.policy.bundle import bundle_content, make_officer, officers_text, sign_bundle
+from louver_sandbox.policy.load import load_library, write_bundle
+from louver_sandbox.settings import Settings, load
+from louver_sandbox.stages import InstitutionType
+
+DEVELOPMENT_OFFICERS = ("officer-one", "officer-two")
+
+
+class InstallationRefused(Exception):
+    """What was asked cannot be done to this folder; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Time and randomness, as arguments."""
+
+    clock: Callable[[], datetime]
+    randomness: Callable[[int], bytes]
+
+
+def create(home: Path, origin: str, host: str, port: int, tools: Tools) -> Settings:
+    """A new, empty development installation. Raises `InstallationRefused` when the folder holds one."""
+    if (home / "louver.toml").exists():
+        raise InstallationRefused(f"{home} is an installation already; choose another folder")
+    home.mkdir(parents=True, exist_ok=True)
+    home.chmod(0o700)
+    for name in ("catalog", "data", "snapshots", "uploads", "spool", "run", "secrets", "pki", "bundle", "policies"):
+        (home / name).mkdir(exist_ok=True)
+    for private in ("secrets", "spool", "run"):
+        (home / private).chmod(0o700)
+    now = tools.clock()
+    authority = Authority.create(now)
+    authority.issued.write(home / "secrets", "authority")
+    (home / "pki" / "authority.pem").write_bytes(authority.issued.certificate)
+    authority.server(host, now).write(home / "secrets", "server")
+    seed = tools.randomness(32)
+    write_secret(home / "secrets" / "log.seed", seed)
+    (home / "log.pub").write_text(f"{Ed25519Signer.from_seed(origin, seed).verifier_key}\n")
+    write_secret(home / "secrets" / "record.key", tools.randomness(32))
+    _make_officers(home, tools)
+    (home / "institutions.toml").write_text("", encoding="utf-8")
+    (home / "louver.toml").write_text(_toml(origin, host, port), encoding="utf-8")
+    return load(home)
+
+
+def _toml(origin: str, host: str, port: int) -> str:
+    return (
+        f'# Settings of this installation; docs/reference/configuration.md explains each.\norigin = "{origin}"\n'
+        f'development = true\n\n[listen]\nhost = "{host}"\nport = {port}\n\n[limits]\n# workers = 3\n'
+    )
+
+
+def _make_officers(home: Path, tools: Tools) -> None:
+    officers = []
+    for name in DEVELOPMENT_OFFICERS:
+        officer, key = make_officer(name, tools.randomness)
+        officers.append(officer)
+        pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        write_secret(home / "secrets" / "officers" / f"{name}.key", pem)
+    (home / "officers.json").write_bytes(officers_text(officers))
+
+
+def add_institution(
+    settings: Settings, name: str, kind: InstitutionType, groups: Sequence[str], title: str, tools: Tools
+) -> Issued:
+    """Registers an institution and issues its certificate into `clients/`. Raises `InstallationRefused`."""
+    if not INSTITUTION.match(name):
+        raise InstallationRefused(f"{name!r}: an institution's id is lower-case letters, digits and _")
+    if not all(map(str.isprintable, (title, *groups))):
+        raise InstallationRefused("a title or group holds a character that cannot be printed")
+    registered = dict(parse_registry(settings.institutions.read_text(encoding="utf-8")))
+    if name in registered:
+        raise InstallationRefused(f"{name} is registered already")
+    secrets = settings.secrets
+    authority = Authority(Issued((secrets / "authority.pem").read_bytes(), (secrets / "authority.key").read_bytes()))
+    issued = authority.client(name, tools.clock())
+    issued.write(settings.home / "clients", name)
+    registered[name] = Institution(name, kind, title or name, frozenset(groups), frozenset({issued.fingerprint}))
+    write_registry(settings.institutions, list(registered.values()))
+    return issued
+
+
+def revoke(settings: Settings, name: str) -> None:
+    """Strikes out every certificate of an institution. Raises `InstallationRefused` when it is not registered."""
+    registered = dict(parse_registry(settings.institutions.read_text(encoding="utf-8")))
+    if name not in registered:
+        raise InstallationRefused(f"{name} is not registered")
+    registered[name] = replace(registered[name], fingerprints=frozenset())
+    write_registry(settings.institutions, list(registered.values()))
+
+
+def write_registry(path: Path, institutions: Sequence[Institution]) -> None:
+    """Writes the registry in one step, so that no reader ever sees half of it."""
+    lines = []
+    for item in sorted(institutions, key=lambda item: item.id):
+        lines += [
+            f"[institutions.{item.id}]",
+            f'type = "{item.type.value}"',
+            f"title = {_quoted(item.title)}",
+            f"groups = [{', '.join(_quoted(group) for group in sorted(item.groups))}]",
+            f"fingerprints = [{', '.join(_quoted(print_) for print_ in sorted(item.fingerprints))}]",
+            "",
+        ]
+    text = "\n".join(lines)
+    parse_registry(text)
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def officer_key(path: Path) -> Ed25519PrivateKey:
+    """An officer's private key from its PEM file. Raises `InstallationRefused`."""
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+    except (OSError, ValueError, TypeError):
+        raise InstallationRefused(f"{path.name}: not an officer's key file") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise InstallationRefused(f"{path.name}: not an Ed25519 key")
+    return key
+
+
+def activate(settings: Settings, policies: Sequence[Path], keys: Sequence[Path]) -> str:
+    """Builds a bundle from these policies, has each key sign it, and puts it in force; returns its digest.
+
+    Raises `PolicyRefused` for policies that cannot be used. Whether the signatures suffice is decided by whoever
+    loads the bundle.
+    """
+    library = load_library(list(policies))
+    content = bundle_content(library.platform, library.policies)
+    signatures = [sign_bundle(content, path.stem, officer_key(path)) for path in keys]
+    write_bundle(settings.bundle, content, signatures)
+    return hashlib.sha256(content).hexdigest()
+
+
+def development_keys(settings: Settings) -> tuple[Path, ...]:
+    """The private keys of the development officers."""
+    return tuple(settings.secrets / "officers" / f"{name}.key" for name in DEVELOPMENT_OFFICERS)
+
+
+def copy_declarations(source: Path, target: Path) -> None:
+    """Copies YAML files from one folder into another."""
+    target.mkdir(parents=True, exist_ok=True)
+    for file in sorted(source.glob("*.yaml")):
+        shutil.copyfile(file, target / file.name)

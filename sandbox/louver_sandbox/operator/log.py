@@ -1,0 +1,95 @@
+"""`louver-sandbox log`: the query log for operators and auditors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from louver.transparency import Checkpoint
+from louver_sandbox import journal
+from louver_sandbox.audit.export import export_log
+from louver_sandbox.audit.verify import verify_log
+from louver_sandbox.operator.output import Home, explained, fail
+from louver_sandbox.settings import load
+from louver_sandbox.store import State
+from louver_sandbox.wiring import open_books, utc_now
+
+app = typer.Typer(help="The query log: verify it, export it, show its head, erase a text.", no_args_is_help=True)
+
+
+@app.command("head")
+def head(home: Home = Path("louver-home")) -> None:
+    """Print the newest signed checkpoint (C2SP); keep copies elsewhere and give them to `log verify --anchor`.
+
+    Example: louver-sandbox log head > 2026-07-01.checkpoint
+    """
+    with explained():
+        settings = load(home)
+        with State.open(settings.state) as state:
+            typer.echo(open_books(settings, state, utc_now).log.head().to_bytes().decode(), nl=False)
+
+
+@app.command("verify")
+def verify(
+    home: Home = Path("louver-home"),
+    log_key: Annotated[str, typer.Option(help="The log's public key; default: the installation's log.pub.")] = "",
+    file: Annotated[Path | None, typer.Option(help="Verify an export instead of the installation's log.")] = None,
+    anchor: Annotated[
+        list[Path] | None, typer.Option(help="A checkpoint kept elsewhere, which the log must extend; repeatable.")
+    ] = None,
+) -> None:
+    """Recompute every leaf and node of the log and check every signed head; names the first entry that is wrong.
+
+    With --file and --log-key it needs no installation: this is what an auditor runs.
+    """
+    with explained():
+        key = log_key or (load(home).home / "log.pub").read_text(encoding="utf-8").strip()
+        anchors = [Checkpoint.parse(path.read_bytes()) for path in anchor or ()]
+        if file is not None:
+            report = verify_log(file, key, anchors)
+        else:
+            with State.open(load(home).state) as state:
+                report = verify_log(state, key, anchors)
+        if not report.ok:
+            raise fail(*map(str, report.findings))
+        typer.echo(f"{report.size} entries, every leaf, node and signed head holds")
+
+
+@app.command("export")
+def export(
+    file: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")],
+    home: Home = Path("louver-home"),
+) -> None:
+    """Write the whole log into one file that an auditor can verify with the log's key alone. It holds no SQL.
+
+    Example: louver-sandbox log export audit.jsonl
+    """
+    with explained():
+        settings = load(home)
+        with State.open(settings.state) as state, file.open("xb") as target:
+            lines = 0
+            for line in export_log(state, settings.origin):
+                target.write(line)
+                lines += 1
+        typer.echo(f"{lines} lines in {file}")
+
+
+@app.command("erase")
+def erase(
+    entry: Annotated[int, typer.Argument(help="The entry's index.")],
+    field: Annotated[str, typer.Option(help="Which text: sql or parameters.")],
+    home: Home = Path("louver-home"),
+) -> None:
+    """Forget a text behind an entry for ever, as the law may demand; the entry and every proof stay valid.
+
+    The act is logged. Entries that repeat the same commitment lose the text with it.
+    """
+    with explained():
+        settings = load(home)
+        with State.open(settings.state) as state:
+            books = open_books(settings, state, utc_now)
+            books.log.erase(entry, field)
+            journal.note(books, "erasure", entry=entry, field=field)
+        typer.echo(f"the {field} of entry {entry} is erased")

@@ -1,0 +1,215 @@
+"""The commands of `louver-sandbox`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from louver import __version__
+from louver_sandbox.identity import parse_registry
+from louver_sandbox.operator import configuration, log, policies, publishing
+from louver_sandbox.operator.backup import back_up
+from louver_sandbox.operator.health import problems
+from louver_sandbox.operator.installation import (
+    Tools,
+    add_institution,
+    copy_declarations,
+    create,
+    revoke,
+)
+from louver_sandbox.operator.output import Home, explained, fail
+from louver_sandbox.operator.replay import NotReplayable, replay
+from louver_sandbox.settings import load
+from louver_sandbox.stages import InstitutionType
+from louver_sandbox.store import State
+from louver_sandbox.uploads.own_tables import own_tables_ever
+from louver_sandbox.wiring import open_books, utc_now
+
+app = typer.Typer(
+    name="louver-sandbox",
+    help="Run a Louver sandbox: the service that answers protected questions about government data.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+institution_app = typer.Typer(help="Institutions that may ask.", no_args_is_help=True)
+catalog_app = typer.Typer(help="The catalogue: what is registered, and whether it is true.", no_args_is_help=True)
+app.add_typer(institution_app, name="institution")
+app.add_typer(catalog_app, name="catalog")
+app.add_typer(policies.app, name="policy")
+app.add_typer(log.app, name="log")
+app.add_typer(configuration.app, name="config")
+
+TOOLS = Tools(clock=utc_now, randomness=secrets.token_bytes)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    """Run a Louver sandbox: the service that answers protected questions about government data."""
+
+
+@app.command()
+def init(
+    home: Home = Path("louver-home"),
+    origin: Annotated[str, typer.Option(help="The log's name, for ever.")] = "louver.dev/sandbox",
+    host: Annotated[str, typer.Option(help="Name or address banks will use.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 lets the system choose.")] = 50551,
+) -> None:
+    """Make a development installation: keys, certificates, two policy officers, empty catalogue and registry.
+
+    Example: louver-sandbox init --home ./louver-home
+    """
+    with explained():
+        settings = create(home, origin, host, port, TOOLS)
+        typer.echo(f"installation   {settings.home}")
+        typer.echo(f"log key        {(settings.home / 'log.pub').read_text().strip()}")
+        typer.echo("next           put YAML into catalog/ and policies/, then: policy activate, publish, serve")
+
+
+@app.command()
+def serve(home: Home = Path("louver-home")) -> None:
+    """Run the service until SIGTERM; it finishes running calls, then ends every process it started."""
+    from louver_sandbox.service.server import serve as run
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    with explained():
+        settings = load(home)
+        if found := tuple(problems(settings, utc_now())):
+            raise fail(*found, "not serving: `louver-sandbox config check` shows this list at any time")
+        run(settings, lambda address: typer.echo(f"listening on {address}"))
+
+
+@app.command()
+def publish(home: Home = Path("louver-home")) -> None:
+    """Build the immutable snapshots that the active policies grant; each one is a log entry."""
+    with explained():
+        settings = load(home)
+        typer.echo("publishing what the active policies grant; a line for each snapshot", err=True)
+        count = built = 0
+        for published in publishing.publish_all(settings, TOOLS):
+            count, built = count + 1, built + bool(published.seconds)
+            what = f"built in {published.seconds:.1f} s" if published.seconds else "kept"
+            typer.echo(
+                f"{published.id[:16]}  {published.table}  {published.rows} rows  {published.bytes} bytes  {what}"
+            )
+        typer.echo(f"{count} snapshots, {built} of them new", err=True)
+
+
+@app.command()
+def backup(
+    target: Annotated[Path, typer.Argument(help="A new folder.")],
+    with_secrets: Annotated[
+        bool, typer.Option(help="Copy the private keys too; then guard the copy like them.")
+    ] = False,
+    home: Home = Path("louver-home"),
+) -> None:
+    """Copy everything that cannot be made again into a new folder, while the service runs.
+
+    Example: louver-sandbox backup ./backup-2026-07-01
+    """
+    with explained():
+        for name in back_up(load(home), target, secrets=with_secrets):
+            typer.echo(name)
+
+
+@app.command(name="replay")
+def replay_command(entry: int, home: Home = Path("louver-home")) -> None:
+    """Decide the question of an admission entry again and compare; exit 1 when the verdict differs."""
+    with explained():
+        settings = load(home)
+        with State.open(settings.state) as state:
+            books = open_books(settings, state, utc_now)
+            try:
+                fields: dict[str, Any] = books.log.entry(entry).fields
+                digests = frozenset(fields.get("snapshots", {}).values())
+                own = own_tables_ever(state, fields.get("institution", ""), digests)
+                result = replay(entry, books.log, settings, own)
+            except (NotReplayable, LookupError) as refused:
+                raise fail(str(refused)) from None
+    typer.echo(json.dumps({"recorded": result.recorded, "found": result.found, "same": result.same}, indent=2))
+    if not result.same:
+        raise typer.Exit(1)
+
+
+@institution_app.command("add")
+def institution_add(
+    name: str,
+    kind: Annotated[InstitutionType, typer.Option("--type", help="What it is; decides which rules apply.")],
+    group: Annotated[list[str] | None, typer.Option(help="A policy group it belongs to; may be repeated.")] = None,
+    title: Annotated[str, typer.Option(help="Its name for people.")] = "",
+    home: Home = Path("louver-home"),
+) -> None:
+    """Register an institution and issue its certificate.
+
+    Example: louver-sandbox institution add bank_a --type bank --group banks
+    """
+    with explained():
+        settings = load(home)
+        issued = add_institution(settings, name, kind, group or [], title, TOOLS)
+        typer.echo(f"certificate  {settings.home / 'clients' / (name + '.pem')}")
+        typer.echo(f"fingerprint  {issued.fingerprint}")
+
+
+@institution_app.command("list")
+def institution_list(home: Home = Path("louver-home")) -> None:
+    """List the registered institutions: id, type, groups, number of live certificates."""
+    with explained():
+        registered = parse_registry(load(home).institutions.read_text(encoding="utf-8"))
+        for item in sorted(registered.values(), key=lambda item: item.id):
+            groups = ",".join(sorted(item.groups)) or "-"
+            typer.echo(f"{item.id}  {item.type.value}  {groups}  {len(item.fingerprints)} certificates  {item.title}")
+
+
+@institution_app.command("revoke")
+def institution_revoke(name: str, home: Home = Path("louver-home")) -> None:
+    """Strike out every certificate of an institution; a running service obeys at once, on open connections too."""
+    with explained():
+        settings = load(home)
+        revoke(settings, name)
+        typer.echo(f"{name} is known by no certificate any more")
+
+
+@catalog_app.command("check")
+def catalog_check(
+    home: Home = Path("louver-home"),
+    declarations: Annotated[Path | None, typer.Option(help="A file or folder instead of the installation's.")] = None,
+    data: Annotated[Path | None, typer.Option(help="The folder source paths are relative to.")] = None,
+) -> None:
+    """Check declarations, and the data against them; every problem with its line and column."""
+    with explained():
+        if declarations is None or data is None:
+            settings = load(home)
+            declarations, data = declarations or settings.catalog, data or settings.data
+        catalog, problems = publishing.check([declarations], data)
+        if problems:
+            raise fail(*map(str, problems))
+        typer.echo(f"{len(catalog.tables)} tables, no problem; catalogue {catalog.digest[:16]}")
+
+
+@app.command("import")
+def import_declarations(
+    catalog: Annotated[Path | None, typer.Option(help="A folder of catalogue YAML to copy in.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="A folder of policy YAML to copy in.")] = None,
+    home: Home = Path("louver-home"),
+) -> None:
+    """Copy declarations into the installation."""
+    with explained():
+        settings = load(home)
+        if catalog:
+            copy_declarations(catalog, settings.catalog)
+        if policy:
+            copy_declarations(policy, settings.home / "policies")

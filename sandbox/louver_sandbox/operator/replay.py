@@ -1,0 +1,92 @@
+"""Replaying a decision: the same question, facts, catalogue and policies must reach the same verdict (law 6)."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from louver_sandbox import checker, journal
+from louver_sandbox.algebra.expressions import Value
+from louver_sandbox.audit.entries import Entry
+from louver_sandbox.audit.log import AuditLog
+from louver_sandbox.catalog.model import Table
+from louver_sandbox.pipeline import facts_at
+from louver_sandbox.settings import Settings
+from louver_sandbox.stages import Case, InstitutionType, Request, Subject
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What the log says, what the replay found, and whether they are the same."""
+
+    recorded: Mapping[str, str]
+    found: Mapping[str, str]
+
+    @property
+    def same(self) -> bool:
+        """Whether the replay confirms the entry."""
+        return self.recorded == self.found
+
+
+class NotReplayable(Exception):
+    """The entry cannot be replayed; the text says why."""
+
+
+def replay(index: int, log: AuditLog, settings: Settings, own: tuple[Table, ...]) -> Replayed:
+    """Decides the question of an admission entry again. Raises `NotReplayable`."""
+    entry = log.entry(index)
+    fields: dict[str, Any] = entry.fields
+    if fields["kind"] != "admission":
+        raise NotReplayable(f"entry {index} is of kind {fields['kind']}; only an admission holds a decision's inputs")
+    try:
+        judgement = checker.read_kept(settings.run, fields["catalog"], fields["bundle"])
+    except FileNotFoundError:
+        raise NotReplayable("the catalogue or bundle of this decision is no longer kept") from None
+    if (judgement.catalog.digest, judgement.bundle.digest) != (fields["catalog"], fields["bundle"]):
+        raise NotReplayable("what is kept is not the catalogue and bundle of this decision")
+    case = Case(_request(log, entry, fields), own, facts_at(journal.moment(entry)))
+    verdict = checker.check_here(case, judgement)
+    recorded = {name: str(fields[name]) for name in ("treatment", "question", "statement_sha256")}
+    if verdict.plan is None:
+        return Replayed(recorded, {"refused": verdict.refusal.code if verdict.refusal else "-"})
+    found = {
+        "treatment": verdict.plan.treatment.value,
+        "question": verdict.plan.question,
+        "statement_sha256": hashlib.sha256(verdict.plan.statement.encode()).hexdigest(),
+    }
+    return Replayed(recorded, found)
+
+
+def _request(log: AuditLog, entry: Entry, fields: Mapping[str, Any]) -> Request:
+    openings = log.open(entry.index)
+    if "sql" not in openings or "parameters" not in openings:
+        raise NotReplayable("the question's text has been erased")
+    subject = Subject(
+        fields["institution"],
+        InstitutionType(fields["subject"]["type"]),
+        frozenset(fields["subject"]["groups"]),
+        fields["certificate"],
+    )
+    parameters = {name: _value(kind, text) for name, kind, text in ast.literal_eval(openings["parameters"].text)}
+    return Request(fields["request_id"], subject, fields["purpose"], openings["sql"].text, parameters)
+
+
+def _value(kind: str, text: str) -> Value:
+    match kind:
+        case "bool":
+            return text == "True"
+        case "int":
+            return int(text)
+        case "Decimal":
+            return Decimal(text)
+        case "date":
+            return date.fromisoformat(text)
+        case "datetime":
+            return datetime.fromisoformat(text)
+        case _:
+            return text

@@ -1,0 +1,24 @@
+"""What turns exact rows into publishable ones. A registry in code: a mechanism found by scanning would be a hole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Protocol
+
+from louver_sandbox.release.exact import Exact
+from louver_sandbox.release.threshold import Threshold
+from louver_sandbox.stages import Execution, Release, Treatment
+
+
+class Mechanism(Protocol):
+    """One way for a permitted answer to leave."""
+
+    def release(self, execution: Execution) -> Release:
+        """What leaves of an execution. Refuses nothing and never raises on data (law 1)."""
+        ...
+
+
+MECHANISMS: Mapping[Treatment, Mechanism] = MappingProxyType(
+    {Treatment.EXACT: Exact(), Treatment.THRESHOLD: Threshold()}
+)

@@ -1,0 +1,91 @@
+"""When a cell or one of its measures may leave: the rules of PRIVACY 5.1 to 5.3, over exact parts.
+
+Everything here is a pure function of the parts; the releaser applies it to what a worker sent, and trusts no
+judgement made in the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from louver_sandbox.stages import CountedUnit, Measure, ThresholdRules
+
+Number = int | Decimal
+
+
+class Rule(StrEnum):
+    """Why something was withheld; the stable word in a notice."""
+
+    UNITS = "units"
+    CONTRIBUTORS = "contributors"
+    OWN_KNOWLEDGE = "own-knowledge"
+    DOMINANCE = "dominance"
+    P_PERCENT = "p-percent"
+
+
+@dataclass(frozen=True, slots=True)
+class Contributions:
+    """What the units of one group contribute to one measure of one cell.
+
+    `units` are all units of the cell, `contributors` those whose contribution is not zero; `largest` and `second`
+    are absolute contributions and `magnitude` the sum of all of them, None for measures that only count.
+    """
+
+    units: int
+    contributors: int
+    largest: Number | None = None
+    second: Number | None = None
+    magnitude: Number | None = None
+
+
+def reaches(counts: Sequence[int], groups: Sequence[CountedUnit], rules: ThresholdRules) -> bool:
+    """Whether every unit group reaches its k, optional groups only where they are present, and one is present.
+
+    An optional group without units constrains nothing: a cell of enterprises needs no persons. Any other group that
+    is missing is the empty side of a LEFT JOIN, and "none matched" would be told apart from "one matched".
+    """
+    needed = [(count, group) for count, group in zip(counts, groups, strict=True) if count or not group.optional]
+    return bool(needed) and all(count >= rules.k[group.type] for count, group in needed)
+
+
+def withheld_by(
+    parts: Sequence[Contributions], groups: Sequence[CountedUnit], rules: ThresholdRules, measure: Measure
+) -> Rule | None:
+    """The first rule a measure breaks in a cell whose units reach their thresholds, or None.
+
+    Measures over the requester's own columns, and those that count units with a property, need k units that have it
+    and k that have not: the requester knows who has its labels, a cell where all have a property tells it of each
+    (class disclosure), and the count with the cell's total gives the others away. Having a value at all (`presence`)
+    is no property when every unit has one.
+    """
+    contributors = [part.contributors for part in parts]
+    others = [part.units - part.contributors for part in parts]
+    if not reaches(contributors, groups, rules):
+        return Rule.CONTRIBUTORS
+    if measure.own and not reaches(others, groups, rules):
+        return Rule.OWN_KNOWLEDGE
+    counts_a_property = not measure.largest and not (measure.presence and not any(others))
+    if counts_a_property and not reaches(others, groups, rules):
+        return Rule.CONTRIBUTORS
+    if any(_dominated(part, rules.dominance_percent) for part in parts):
+        return Rule.DOMINANCE
+    if any(_estimable(part, rules.p_percent) for part in parts):
+        return Rule.P_PERCENT
+    return None
+
+
+def _dominated(part: Contributions, percent: int) -> bool:
+    """(1,k) dominance: the largest unit holds more than `percent` of the cell."""
+    if part.largest is None or part.magnitude is None or not part.units:
+        return False
+    return part.largest * 100 > part.magnitude * percent
+
+
+def _estimable(part: Contributions, percent: int) -> bool:
+    """p%: the second largest unit could estimate the largest to within `percent` of it."""
+    if part.largest is None or part.magnitude is None or not part.units:
+        return False
+    return (part.magnitude - part.largest - (part.second or 0)) * 100 < part.largest * percent

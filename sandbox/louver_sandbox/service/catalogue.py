@@ -1,0 +1,79 @@
+"""The catalogue as one caller may see it, and plans with readable names."""
+
+from __future__ import annotations
+
+from louver.v1 import sandbox_pb2 as pb
+from louver_sandbox.catalog.model import Column, SpaceKind, Table
+from louver_sandbox.policy.visible import visible
+from louver_sandbox.stages import Plan, Subject
+from louver_sandbox.uploads.registry import OwnTable
+from louver_sandbox.wiring import Platform
+
+
+def tables(platform: Platform, subject: Subject, *, own_only: bool) -> list[pb.Table]:
+    """Granted tables with the rights held on each column, then the caller's own."""
+    own = [own_table(stored) for stored in platform.own_tables.stored(subject.institution)]
+    if own_only:
+        return own
+    seen = visible(platform.judgement.catalog, platform.judgement.bundle, subject)
+    granted = [table for table in seen.tables.values() if table.space is SpaceKind.GOVERNMENT]
+    return [_granted(platform, table, subject) for table in granted] + own
+
+
+def own_table(stored: OwnTable) -> pb.Table:
+    """An uploaded table."""
+    return pb.Table(
+        schema=stored.institution,
+        name=stored.name,
+        title=stored.name,
+        owner=stored.institution,
+        space=SpaceKind.INSTITUTION.value,
+        columns=[pb.Column(name=item.name, type=item.type, nullable=item.nullable) for item in stored.columns],
+        version=stored.digest,
+        rows=stored.rows,
+        created=stored.created.isoformat(timespec="seconds"),
+    )
+
+
+def _granted(platform: Platform, table: Table, subject: Subject) -> pb.Table:
+    permits = platform.judgement.bundle.rulebook.covering(table, subject).permits
+    held: dict[str, set[str]] = {}
+    for permit in permits:
+        for name, rights in permit.grant.rights.items():
+            held.setdefault(name, set()).update(right for right, given in rights if given)
+    return pb.Table(
+        schema=table.name.schema,
+        name=table.name.name,
+        title=table.title,
+        owner=table.owner,
+        space=table.space.value,
+        refresh=table.refresh,
+        as_of=table.as_of.isoformat(),
+        columns=[_column(column, held[column.name]) for column in table.columns if column.name in held],
+        units=[f"{unit.type.value} by {unit.column}" for unit in table.units],
+        purposes=sorted({purpose for permit in permits for purpose in permit.grant.purposes}),
+        verbs=sorted({verb.value for permit in permits for verb in permit.grant.verbs}),
+    )
+
+
+def _column(column: Column, rights: set[str]) -> pb.Column:
+    return pb.Column(
+        name=column.name,
+        type=str(column.type),
+        nullable=column.nullable,
+        level=column.level,
+        role=column.role.value,
+        description=column.description,
+        rights=sorted(rights),
+        bounds=f"[{column.bounds[0]}, {column.bounds[1]}]" if column.bounds else "",
+    )
+
+
+def readable(plan: Plan) -> str:
+    """The statement that would run, with each source named as the caller knows it."""
+    statement = plan.statement
+    for source in plan.sources:
+        statement = statement.replace(
+            f'"{source.alias}"."main"."data"', f'"{source.table.schema}"."{source.table.name}"'
+        )
+    return statement

@@ -1,0 +1,179 @@
+"""Between wire messages and values. What is missing or not of its form is refused with the field's name."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from datetime import date
+from decimal import Decimal, InvalidOperation
+
+from louver.errors import Refused
+from louver.v1 import sandbox_pb2 as pb
+from louver_sandbox.algebra.expressions import Value
+from louver_sandbox.refusals import identity as refusals
+from louver_sandbox.stages import Notice, Plan, Receipted, Request, Subject, ThresholdRules
+
+PURPOSE = re.compile(r"[A-Z][A-Z0-9_]{0,63}\Z")
+PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
+DECIMAL = re.compile(r"-?[0-9]{1,38}(\.[0-9]{1,38})?\Z")
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
+LONGEST_TEXT = 4096
+MOST_PARAMETERS = 64
+PIECE = 512 * 1024
+
+
+def parameter(name: str, value: pb.Value) -> Value:
+    """A typed constant. Raises `Refused` LVR-0105."""
+    kind = value.WhichOneof("kind")
+    try:
+        match kind:
+            case "boolean":
+                return value.boolean
+            case "integer":
+                return value.integer
+            case "decimal" if DECIMAL.match(value.decimal):
+                return Decimal(value.decimal)
+            case "text" if len(value.text) <= LONGEST_TEXT:
+                return value.text
+            case "date" if DATE.match(value.date):
+                return date.fromisoformat(value.date)
+    except (ValueError, InvalidOperation):
+        raise refusals.malformed_request(f"parameters.{name}") from None
+    raise refusals.malformed_request(f"parameters.{name}")
+
+
+def parameters(values: Mapping[str, pb.Value]) -> Mapping[str, Value]:
+    """Every named parameter."""
+    if len(values) > MOST_PARAMETERS or not all(PARAMETER.match(name) for name in values):
+        raise refusals.malformed_request("parameters")
+    return {name: parameter(name, values[name]) for name in sorted(values)}
+
+
+def request(question: pb.Question, subject: Subject) -> Request:
+    """The question as a value. Raises `Refused` LVR-0105."""
+    try:
+        if str(uuid.UUID(question.request_id)) != question.request_id:
+            raise refusals.malformed_request("request_id")
+    except ValueError:
+        raise refusals.malformed_request("request_id") from None
+    if not PURPOSE.match(question.purpose):
+        raise refusals.malformed_request("purpose")
+    if not question.sql.strip():
+        raise refusals.malformed_request("sql")
+    return Request(
+        id=question.request_id,
+        subject=subject,
+        purpose=question.purpose,
+        sql=question.sql,
+        parameters=parameters(question.parameters),
+        signature=question.signature,
+    )
+
+
+def dry_request(message: pb.ExplainRequest, subject: Subject) -> Request:
+    """A question to be explained: it needs no id and no signature, for nothing is released or spent."""
+    question = pb.Question(
+        request_id=str(uuid.uuid4()), purpose=message.purpose, sql=message.sql, parameters=message.parameters
+    )
+    return request(question, subject)
+
+
+def upload(messages: Iterator[pb.UploadTableRequest]) -> tuple[str, bool, Iterator[bytes]]:
+    """The name, whether it may replace another table, and the chunks to come. Raises `Refused` LVR-0105."""
+    first = next(messages, None)
+    if first is None or first.WhichOneof("part") != "header":
+        raise refusals.malformed_request("header")
+    return first.header.name, first.header.replace, _chunks(messages)
+
+
+def _chunks(messages: Iterator[pb.UploadTableRequest]) -> Iterator[bytes]:
+    for message in messages:
+        if message.WhichOneof("part") != "arrow":
+            raise refusals.malformed_request("arrow")
+        yield message.arrow
+
+
+def notice(value: Notice) -> pb.Notice:
+    """A notice as the wire carries it."""
+    return pb.Notice(
+        code=value.code, count=value.count, rule=value.rule, message=value.message, message_zh=value.message_zh
+    )
+
+
+def header(request_id: str, receipted: Receipted, *, development: bool) -> pb.AnswerHeader:
+    """What comes before the rows."""
+    answer = receipted.answer
+    return pb.AnswerHeader(
+        request_id=request_id,
+        treatment=answer.treatment.value,
+        notices=[notice(item) for item in answer.notices],
+        cost={} if receipted.stored else dict(answer.cost),
+        remaining=dict(answer.remaining),
+        arrow_bytes=len(answer.arrow),
+        result_sha256=hashlib.sha256(answer.arrow).digest(),
+        stored=receipted.stored,
+        policies=list(answer.policies),
+        development=development,
+        rows=answer.rows,
+        remainder_arrow=answer.remainder,
+    )
+
+
+def pieces(content: bytes) -> list[bytes]:
+    """The content in messages that fit gRPC's default limit."""
+    return [content[start : start + PIECE] for start in range(0, len(content), PIECE)] or [b""]
+
+
+def obligations(rules: ThresholdRules | None) -> list[str]:
+    """What a threshold answer will be held to, in words."""
+    if rules is None:
+        return []
+    least = [f"at least {k} units of type {unit.value} in every cell" for unit, k in sorted(rules.k.items())]
+    return [
+        *least,
+        f"no unit above {rules.dominance_percent} % of a sum",
+        f"no contribution estimable within {rules.p_percent} % by another",
+        "withheld cells are counted in a notice" + (" and shown together where safe" if rules.remainder else ""),
+    ]
+
+
+def explanation(plan: Plan, statement: str, remaining: Mapping[str, int]) -> pb.ExplainResponse:
+    """A plan as a dry run tells it."""
+    cost: dict[str, int] = {}
+    for charge in plan.charges:
+        cost[f"{charge.dataset} {charge.kind}"] = cost.get(f"{charge.dataset} {charge.kind}", 0) + 1
+    return pb.ExplainResponse(
+        admitted=True,
+        treatment=plan.treatment.value,
+        statement=statement,
+        cost=cost,
+        remaining=dict(remaining),
+        policies=list(plan.policies),
+        uses=[
+            pb.ColumnUse(table=str(use.table), column=use.column, clause=use.clause.value, function=use.function)
+            for use in plan.uses
+        ],
+        columns=[pb.Column(name=column.name, type=str(column.type)) for column in plan.columns],
+        obligations=obligations(plan.threshold),
+    )
+
+
+def refused_explanation(refused: Refused) -> pb.ExplainResponse:
+    """A refusal as a dry run tells it: an answer, not an error."""
+    return pb.ExplainResponse(
+        admitted=False,
+        refusal=pb.RefusalSummary(
+            code=refused.code,
+            message=refused.message,
+            hint=refused.hint,
+            message_zh=refused.message_zh,
+            hint_zh=refused.hint_zh,
+            line=refused.line or 0,
+            column=refused.column or 0,
+            rule=refused.rule,
+            policy_version=refused.policy_version,
+            details=dict(refused.details),
+        ),
+    )

@@ -1,0 +1,138 @@
+"""Starting and stopping the gRPC server: mutual TLS, bounded calls, health, and a clean end on SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from louver.v1 import sandbox_pb2_grpc as pb_grpc
+from louver_sandbox.service.edge import new_incident
+from louver_sandbox.service.servicer import Sandbox
+from louver_sandbox.settings import Settings
+from louver_sandbox.store import StoreError
+from louver_sandbox.wiring import Platform, note_activation, utc_now
+
+logger = logging.getLogger("louver.sandbox")
+
+SERVICE = "louver.v1.SandboxService"
+MESSAGE_BYTES = 4 * 1024 * 1024
+OPTIONS = (
+    ("grpc.max_receive_message_length", MESSAGE_BYTES),
+    ("grpc.max_metadata_size", 8 * 1024),
+    ("grpc.max_concurrent_streams", 64),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.max_connection_age_ms", 3_600_000),
+    ("grpc.so_reuseport", 0),
+)
+MOST_CALLS = 4096
+"""Calls gRPC lets in at all; those above `concurrent_calls` are turned away by a handler, with a code."""
+PROBE_S = 5.0
+GRACE_S = 10.0
+
+
+def credentials(settings: Settings) -> grpc.ServerCredentials:
+    """Mutual TLS: our certificate, and callers known by our authority only."""
+    key = (settings.secrets / "server.key").read_bytes()
+    chain = (settings.secrets / "server.pem").read_bytes()
+    roots = (settings.pki / "authority.pem").read_bytes()
+    return grpc.ssl_server_credentials([(key, chain)], roots, require_client_auth=True)
+
+
+def _bind(server: grpc.Server, settings: Settings) -> int:
+    """The port the server listens on from now. Raises `OSError` when the address cannot be had."""
+    place = f"{settings.listen.host}:{settings.listen.port}"
+    try:
+        port: int = server.add_secure_port(place, credentials(settings))
+    except RuntimeError:
+        port = 0
+    if port == 0:
+        raise OSError(f"cannot listen on {place}: the address is in use or not one of this machine")
+    return port
+
+
+class Server:
+    """The running service. Use it in a `with` statement; `address` is where it listens."""
+
+    def __init__(self, settings: Settings) -> None:
+        limits = settings.limits
+        self.platform = Platform(settings, utc_now, new_incident)
+        self._stopping = threading.Event()
+        try:
+            note_activation(self.platform.books, self.platform.judgement)
+            self._executor = ThreadPoolExecutor(limits.concurrent_calls, thread_name_prefix="line")
+            self._handlers = ThreadPoolExecutor(2 * limits.concurrent_calls, thread_name_prefix="edge")
+            self._server = grpc.server(self._handlers, options=OPTIONS, maximum_concurrent_rpcs=MOST_CALLS)
+            pb_grpc.add_SandboxServiceServicer_to_server(Sandbox(self.platform, self._executor), self._server)
+            self.health = health.HealthServicer()
+            health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
+            port = _bind(self._server, settings)
+        except BaseException:
+            self.platform.close()
+            raise
+        self.address = f"{settings.listen.host}:{port}"
+        self._prober = threading.Thread(target=self._probe, name="probe", daemon=True)
+
+    def start(self) -> None:
+        """Begins to answer, once its processes stand ready."""
+        self.platform.warm()
+        self._server.start()
+        self._say(serving=True)
+        self._prober.start()
+
+    def stop(self, grace_s: float = GRACE_S) -> None:
+        """Refuses new calls, lets running ones end within `grace_s`, then ends every process it started."""
+        self._stopping.set()
+        self.health.enter_graceful_shutdown()
+        self._server.stop(grace_s).wait()
+        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._handlers.shutdown(wait=True, cancel_futures=True)
+        if self._prober.is_alive():
+            self._prober.join()
+        self.platform.close()
+
+    def _say(self, *, serving: bool) -> None:
+        kinds = health_pb2.HealthCheckResponse
+        status = kinds.SERVING if serving else kinds.NOT_SERVING
+        for name in ("", SERVICE):
+            self.health.set(name, status)
+
+    def _probe(self) -> None:
+        """Asks the store for a sign of life while it is ill, and tells the health service what it finds."""
+        while not self._stopping.wait(PROBE_S):
+            if self.platform.state.healthy:
+                self._say(serving=True)
+                continue
+            self._say(serving=False)
+            try:
+                self.platform.state.probe()
+            except StoreError:
+                logger.error("the state store does not take writes; nothing is answered until it does")
+
+    def __enter__(self) -> Server:
+        self.start()
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.stop()
+
+
+def serve(settings: Settings, ready: Callable[[str], None]) -> None:
+    """Runs the service until SIGTERM or SIGINT. `ready` is told the address."""
+    ended = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        ended.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    with Server(settings) as server:
+        ready(server.address)
+        ended.wait()

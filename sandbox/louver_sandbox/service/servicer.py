@@ -1,0 +1,175 @@
+"""The gRPC methods. Each says who asks, turns the message into a value, calls one thing and turns the result back."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor
+
+import grpc
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from louver.errors import Refused
+from louver.v1 import sandbox_pb2 as pb
+from louver.v1 import sandbox_pb2_grpc as pb_grpc
+from louver_sandbox.identity import check_signature
+from louver_sandbox.pipeline import Call
+from louver_sandbox.refusals import capacity
+from louver_sandbox.refusals import identity as refusals
+from louver_sandbox.service import catalogue, convert, trail
+from louver_sandbox.service.edge import deadline, guarded, on_end, peer_certificate
+from louver_sandbox.stages import Receipted, Request, Subject
+from louver_sandbox.wiring import Platform
+
+HEARTBEAT_S = 5.0
+RETRY_S = 1.0
+
+
+class InProgress:
+    """The requests being answered now: a hasty retry waits instead of running twice, and a flood is turned away.
+
+    At most `size` at once, half of them of any one institution. What is turned away here has cost nothing yet.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._lock = threading.Lock()
+        self._running: set[tuple[str, str]] = set()
+
+    def enter(self, request: Request) -> None:
+        """Claims the request. Raises `Refused` LVR-0107 or LVR-3101."""
+        key = (request.subject.institution, request.id)
+        with self._lock:
+            if key in self._running:
+                raise refusals.request_in_progress()
+            if len(self._running) >= self._size:
+                raise capacity.overloaded("service", RETRY_S)
+            if sum(institution == key[0] for institution, _ in self._running) >= max(1, self._size // 2):
+                raise capacity.overloaded("institution", RETRY_S)
+            self._running.add(key)
+
+    def leave(self, request: Request) -> None:
+        """Gives the claim back."""
+        with self._lock:
+            self._running.discard((request.subject.institution, request.id))
+
+
+class Sandbox(pb_grpc.SandboxServiceServicer):
+    """The data plane's edge over one `Platform`."""
+
+    def __init__(self, platform: Platform, executor: Executor) -> None:
+        self._platform = platform
+        self._executor = executor
+        self._in_progress = InProgress(platform.settings.limits.concurrent_calls)
+
+    def _peer(self, context: grpc.ServicerContext) -> tuple[Subject, x509.Certificate]:
+        """Who asks; somebody with a certificate of our authority that is not registered is noted in the log."""
+        certificate = peer_certificate(context)
+        try:
+            return self._platform.registry.subject(certificate), certificate
+        except Refused as refused:
+            self._platform.note_stranger(certificate.fingerprint(hashes.SHA256()).hex(), refused)
+            raise
+
+    def Analyse(self, message: pb.AnalyseRequest, context: grpc.ServicerContext) -> Iterator[pb.AnalyseResponse]:
+        """Runs a query; progress while it runs, then header, rows and receipt."""
+        with guarded(context):
+            subject, certificate = self._peer(context)
+            try:
+                check_signature(message.question, certificate, self._platform.clock())
+                request = convert.request(message.question, subject)
+            except Refused as refused:
+                raise self._platform.refused_at_the_edge(subject, message.question, refused) from None
+            cancelled = threading.Event()
+            on_end(context, cancelled.set)
+            said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+            call = Call(deadline(context, self._platform.settings.limits.query_seconds), cancelled, said.put)
+            self._in_progress.enter(request)
+            future = self._executor.submit(self._answer, request, call, said)
+            yield from _progress(said)
+            yield from self._parts(request, future.result())
+
+    def _answer(self, request: Request, call: Call, said: queue.SimpleQueue[str | None]) -> Receipted:
+        try:
+            return self._platform.pipeline.answer(request, call)
+        finally:
+            self._in_progress.leave(request)
+            said.put(None)
+
+    def _parts(self, request: Request, receipted: Receipted) -> Iterator[pb.AnalyseResponse]:
+        development = self._platform.settings.development
+        yield pb.AnalyseResponse(header=convert.header(request.id, receipted, development=development))
+        for piece in convert.pieces(receipted.answer.arrow):
+            yield pb.AnalyseResponse(arrow=piece)
+        yield pb.AnalyseResponse(receipt=receipted.receipt)
+
+    def Explain(self, message: pb.ExplainRequest, context: grpc.ServicerContext) -> pb.ExplainResponse:
+        """Says what Analyse would do."""
+        with guarded(context):
+            subject, _ = self._peer(context)
+            request = convert.dry_request(message, subject)
+            try:
+                plan = self._platform.pipeline.explain(request)
+                remaining = self._platform.preview(plan, subject)
+            except Refused as refused:
+                return convert.refused_explanation(refused)
+            return convert.explanation(plan, catalogue.readable(plan), remaining)
+
+    def ListTables(self, message: pb.ListTablesRequest, context: grpc.ServicerContext) -> pb.ListTablesResponse:
+        """The catalogue as the caller may see it."""
+        with guarded(context):
+            subject, _ = self._peer(context)
+            return pb.ListTablesResponse(tables=catalogue.tables(self._platform, subject, own_only=message.own_only))
+
+    def UploadTable(
+        self, messages: Iterator[pb.UploadTableRequest], context: grpc.ServicerContext
+    ) -> pb.UploadTableResponse:
+        """Stores one of the caller's own tables."""
+        with guarded(context):
+            subject, _ = self._peer(context)
+            seconds = deadline(context, self._platform.settings.limits.upload_seconds)
+            cancelled = threading.Event()
+            on_end(context, cancelled.set)
+            name, replace, chunks = convert.upload(messages)
+            stored = self._platform.own_tables.receive(
+                subject.institution, name, chunks, seconds, cancelled, replace=replace
+            )
+            return pb.UploadTableResponse(table=catalogue.own_table(stored))
+
+    def DropTable(self, message: pb.DropTableRequest, context: grpc.ServicerContext) -> pb.DropTableResponse:
+        """Forgets one of the caller's own tables."""
+        with guarded(context):
+            subject, _ = self._peer(context)
+            self._platform.own_tables.drop(subject.institution, message.name)
+            return pb.DropTableResponse()
+
+    def ListQueries(self, message: pb.ListQueriesRequest, context: grpc.ServicerContext) -> pb.ListQueriesResponse:
+        """The caller's own trail."""
+        with guarded(context):
+            subject, _ = self._peer(context)
+            return trail.queries(self._platform.books, subject, message.page_size, message.page_token)
+
+    def GetReceipt(self, message: pb.GetReceiptRequest, context: grpc.ServicerContext) -> pb.GetReceiptResponse:
+        """The receipt of one of the caller's own answers."""
+        with guarded(context):
+            subject, _ = self._peer(context)
+            return pb.GetReceiptResponse(receipt=trail.receipt(self._platform.books, subject, message.request_id))
+
+    def GetHead(self, message: pb.GetHeadRequest, context: grpc.ServicerContext) -> pb.GetHeadResponse:
+        """The log's newest signed head."""
+        with guarded(context):
+            self._peer(context)
+            return pb.GetHeadResponse(checkpoint=self._platform.books.log.head().to_bytes().decode())
+
+
+def _progress(said: queue.SimpleQueue[str | None]) -> Iterator[pb.AnalyseResponse]:
+    """What the pipeline says until it is done, and a sign of life when it says nothing for long."""
+    stage: str | None = "received"
+    while stage is not None:
+        yield pb.AnalyseResponse(progress=pb.Progress(stage=stage))
+        try:
+            stage = said.get(timeout=HEARTBEAT_S)
+        except queue.Empty:
+            stage = "running"

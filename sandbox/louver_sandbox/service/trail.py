@@ -1,0 +1,65 @@
+"""The caller's own trail: what it asked, what became of it, and the receipts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from louver.v1 import sandbox_pb2 as pb
+from louver_sandbox.audit.entries import Entry
+from louver_sandbox.journal import Books
+from louver_sandbox.refusals import identity as refusals
+from louver_sandbox.stages import Subject
+
+LARGEST_PAGE = 200
+_STATES: Mapping[str, str] = {
+    "admission": "admitted",
+    "outcome": "answered",
+    "aborted": "aborted",
+    "refusal": "refused",
+    "explain": "explained",
+}
+
+
+def queries(books: Books, subject: Subject, page_size: int, page_token: str) -> pb.ListQueriesResponse:
+    """One page of the caller's entries, newest first, one record per entry. Raises `Refused` LVR-0105."""
+    size = min(page_size or 50, LARGEST_PAGE)
+    before = _token(page_token)
+    found = books.log.latest(before, size + 1, institution=subject.institution, kinds=tuple(_STATES))
+    records = [_record(books, entry) for entry in found[:size]]
+    following = str(found[size - 1].index) if len(found) > size else ""
+    return pb.ListQueriesResponse(queries=records, next_page_token=following)
+
+
+def receipt(books: Books, subject: Subject, request_id: str) -> bytes:
+    """The receipt of one of the caller's answers. Raises `Refused` LVR-0108."""
+    found = books.log.entries(request_id=request_id, institution=subject.institution, kind="outcome", limit=1)
+    if not found:
+        raise refusals.unknown_request()
+    return books.log.receipt(found[0].index).to_bytes()
+
+
+def _token(text: str) -> int | None:
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise refusals.malformed_request("page_token")
+    return int(text)
+
+
+def _record(books: Books, entry: Entry) -> pb.QueryRecord:
+    fields: dict[str, Any] = entry.fields
+    opening = books.log.open(entry.index).get("sql")
+    return pb.QueryRecord(
+        request_id=fields.get("request_id", ""),
+        time=fields["time"],
+        purpose=fields.get("purpose", ""),
+        sql=opening.text if opening else "",
+        state=_STATES[fields["kind"]],
+        code=fields.get("code", ""),
+        treatment=fields.get("treatment", ""),
+        cost=Counter(f"{item['dataset']} {item['kind']}" for item in fields.get("charges", ())),
+        log_index=entry.index,
+        rows=fields.get("rows", 0),
+    )

@@ -1,0 +1,246 @@
+"""The composition root: one installation's settings turned into a running platform, and taken down again.
+
+Nothing here decides anything. The service process never opens data: it hands workers the paths of snapshots and reads
+their replies.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from louver.errors import Refused
+from louver.v1 import sandbox_pb2 as pb
+from louver_sandbox import checker, codec, journal
+from louver_sandbox.audit.head import Ed25519Signer
+from louver_sandbox.audit.log import AuditLog
+from louver_sandbox.catalog.load import catalog_of, load_catalog
+from louver_sandbox.catalog.model import SpaceKind, Table
+from louver_sandbox.checker import Judgement
+from louver_sandbox.commit import charge, remaining
+from louver_sandbox.engines import WORKER_ENTRY, WORKER_ENVIRONMENT, WORKER_PRELOAD, WORKER_PREPARE
+from louver_sandbox.engines.engine import Job, Source, encode_job
+from louver_sandbox.identity import Registry
+from louver_sandbox.journal import Books
+from louver_sandbox.pipeline import Call, Failed, Pipeline
+from louver_sandbox.policy.load import CONTENT_FILE, load_bundle, load_officers
+from louver_sandbox.processes.admission import Overloaded
+from louver_sandbox.processes.limits import Limits as ProcessLimits
+from louver_sandbox.processes.pool import CheckerFailed, CheckerPool, Slot, WorkerFailed, WorkerPool
+from louver_sandbox.processes.zygote import Zygote
+from louver_sandbox.refusals import capacity
+from louver_sandbox.settings import Limits, Settings
+from louver_sandbox.shelf import Shelf, SnapshotUnfit
+from louver_sandbox.stages import Case, Facts, Plan, Request, Subject, Verdict
+from louver_sandbox.store import State
+from louver_sandbox.uploads.own_tables import OwnTables
+
+MIB = 1024 * 1024
+WARM_S = 30.0
+OUR_FAULT = frozenset({"error", "reply", "too_large"})
+"""Failures of a checker that no query should be able to cause; the operator has to know."""
+CHECKER_CPU_S = 100_000
+"""Processor time of one checker's whole life; a single case is bounded by its deadline."""
+
+
+def utc_now() -> datetime:
+    """The present, with its time zone."""
+    return datetime.now().astimezone()
+
+
+def load_judgement(settings: Settings, now: datetime) -> Judgement:
+    """Reads and verifies both. Raises `CatalogRefused` or `BundleRefused`."""
+    declared = load_catalog([settings.catalog], settings.data)
+    registered = [table for table in declared.tables.values() if table.space is not SpaceKind.INSTITUTION]
+    bundle = load_bundle(settings.bundle, load_officers(settings.officers), now.date())
+    return Judgement(catalog_of(registered, base=settings.data.resolve()), bundle)
+
+
+def open_books(settings: Settings, state: State, clock: Callable[[], datetime]) -> Books:
+    """The ledger, the log and the answers over an open state store."""
+    seed = (settings.secrets / "log.seed").read_bytes()
+    signer = Ed25519Signer.from_seed(settings.origin, seed)
+    log = AuditLog(state, signer, settings.origin, clock=clock, randomness=secrets.token_bytes)
+    return Books(state, log)
+
+
+class JudgeInChecker:
+    """`judge` asked of a checker process; what a checker cannot finish is refused as too complex."""
+
+    def __init__(self, pool: CheckerPool, own: Callable[[str], tuple[Table, ...]], seconds: float) -> None:
+        self._pool = pool
+        self._own = own
+        self._seconds = seconds
+
+    def __call__(self, request: Request, facts: Facts) -> Plan:
+        """The plan. Raises `Refused`."""
+        case = Case(request, self._own(request.subject.institution), facts)
+        try:
+            reply = self._pool.ask(codec.encode(case), self._seconds)
+        except CheckerFailed as failed:
+            if failed.kind == "busy":
+                raise capacity.overloaded("service", 1.0) from None
+            if failed.kind in OUR_FAULT:
+                raise
+            raise capacity.too_complex() from None
+        verdict = codec.decode(reply, Verdict)
+        if verdict.refusal is not None:
+            raise checker.refused(verdict.refusal)
+        if verdict.plan is None or verdict.plan.request_id != request.id:
+            raise codec.Malformed("a verdict without a plan of this request")
+        return verdict.plan
+
+
+class Worker:
+    """One reserved worker as the pipeline sees it."""
+
+    def __init__(self, slot: Slot, limits: Limits, locate: Callable[[str, str], Path], institution: str) -> None:
+        self._slot = slot
+        self._limits = limits
+        self._locate = locate
+        self._institution = institution
+
+    def run(self, plan: Plan, call: Call) -> bytes:
+        """The worker's Arrow reply. Raises `Failed`."""
+        seconds = max(0.05, call.deadline_s)
+        job = Job(
+            sources=self._sources(plan),
+            sql=plan.statement,
+            row_cap=self._limits.result_rows,
+            byte_cap=self._limits.result_mib * MIB,
+            memory_mib=self._limits.memory_mib,
+            threads=self._limits.threads_per_worker,
+            timeout_ms=int(seconds * 1000),
+        )
+        try:
+            return self._slot.run(
+                encode_job(job), deadline_s=seconds, cancelled=call.cancelled, reply_cap=2 * job.byte_cap
+            )
+        except WorkerFailed as failed:
+            raise Failed(failed.kind) from None
+
+    def _sources(self, plan: Plan) -> tuple[Source, ...]:
+        try:
+            found = [self._locate(source.snapshot, self._institution) for source in plan.sources]
+        except SnapshotUnfit as unfit:
+            raise Failed("snapshot") from unfit
+        return tuple(Source(source.alias, str(path)) for source, path in zip(plan.sources, found, strict=True))
+
+
+class Platform:
+    """A running installation. Close it when done; everything it started ends with it."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], datetime], new_incident: Callable[[Exception], str]):
+        self.settings = settings
+        self.clock = clock
+        self._lock = threading.Lock()
+        self._strangers: set[str] = set()
+        self._parts = ExitStack()
+        try:
+            self._open(new_incident)
+        except BaseException:
+            self._parts.close()
+            raise
+
+    def _open(self, new_incident: Callable[[Exception], str]) -> None:
+        settings, limits = self.settings, self.settings.limits
+        self.judgement = load_judgement(settings, self.clock())
+        checker.write_judgement(settings.run, self.judgement.catalog, (settings.bundle / CONTENT_FILE).read_bytes())
+        self.state = self._parts.enter_context(State.open(settings.state))
+        self.books = open_books(settings, self.state, self.clock)
+        self.registry = Registry(settings.institutions)
+        self.shelf = Shelf(settings, self.books)
+        workers = self._parts.enter_context(
+            Zygote(
+                WORKER_ENTRY,
+                preload=WORKER_PRELOAD,
+                prepare=WORKER_PREPARE,
+                environment=WORKER_ENVIRONMENT,
+                limits=ProcessLimits(memory_mib=2 * limits.memory_mib + 512),
+            )
+        )
+        checkers = self._parts.enter_context(
+            Zygote(
+                "louver_sandbox.checker:main",
+                preload=(*WORKER_PRELOAD, "sqlglot"),
+                prepare="louver_sandbox.checker:prepare",
+                environment={**WORKER_ENVIRONMENT, checker.LOCATION: str(settings.run)},
+                limits=ProcessLimits(memory_mib=512, cpu_seconds=CHECKER_CPU_S),
+            )
+        )
+        self.workers = self._parts.enter_context(
+            WorkerPool(
+                workers,
+                size=limits.workers,
+                queue=limits.queue,
+                per_institution=min(limits.per_institution, limits.workers),
+            )
+        )
+        self.checkers = self._parts.enter_context(CheckerPool(checkers, size=limits.checkers))
+        self.own_tables = self._parts.enter_context(
+            OwnTables(settings, self.state, self.clock, partial(journal.noted, self.books))
+        )
+        judge = JudgeInChecker(self.checkers, self.own_tables.tables, limits.check_seconds)
+        self.pipeline = Pipeline(judge, self.reserve, self.books, self.clock, new_incident)
+
+    def warm(self) -> None:
+        """Waits until a worker and a checker stand ready, so that nobody pays for their start."""
+        deadline = time.monotonic() + WARM_S
+        while not (self.workers.ready_count() and self.checkers.ready_count()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    @contextmanager
+    def reserve(self, institution: str, call: Call) -> Iterator[Worker]:
+        """A worker, before anything is charged. Raises `Refused` LVR-3101 or LVR-3104."""
+        if call.deadline_s <= 0 or call.cancelled.is_set():
+            raise capacity.deadline_too_short()
+        try:
+            slot = self.workers.reserve(institution, time.monotonic() + call.deadline_s)
+        except Overloaded as overloaded:
+            raise capacity.overloaded(overloaded.scope, overloaded.retry_after) from None
+        with slot:
+            yield Worker(slot, self.settings.limits, self.shelf.path, institution)
+
+    def preview(self, plan: Plan, subject: Subject) -> Mapping[str, int]:
+        """What would be left after the plan's charges. Raises `Refused` LVR-3001."""
+        request = Request(plan.request_id, subject, "", "")
+        with self.state.reading() as tx:
+            return remaining(charge(tx, plan.charges, request, self.clock(), dry=True))
+
+    def refused_at_the_edge(self, subject: Subject, question: pb.Question, refused: Refused) -> Refused:
+        """The refusal of a message that is not the caller's question, once the log has it."""
+        request = Request(question.request_id[:64], subject, question.purpose[:64], question.sql[:4096])
+        return self.pipeline.logged(request, refused)
+
+    def note_stranger(self, fingerprint: str, refused: Refused) -> None:
+        """Logs that an unregistered certificate was turned away, once per certificate and run: it can ask on."""
+        with self._lock:
+            known = fingerprint in self._strangers
+            self._strangers.add(fingerprint)
+        if not known:
+            journal.note(self.books, "refusal", code=refused.code, certificate=fingerprint)
+
+    def close(self) -> None:
+        """Ends every process it started and closes the store."""
+        self._parts.close()
+
+    def __enter__(self) -> Platform:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.close()
+
+
+def note_activation(books: Books, judgement: Judgement) -> None:
+    """Logs which policies and catalogue decide from now on, unless the log's last word on it says so already."""
+    last = books.log.latest(None, 1, institution=None, kinds=("activation",))
+    digests = {"bundle": judgement.bundle.digest, "catalog": judgement.catalog.digest}
+    if last and {name: last[0].fields.get(name) for name in digests} == digests:
+        return
+    journal.note(books, "activation", **digests)
