@@ -1,0 +1,219 @@
+"""The command ``louver`` as a shell sees it: data on standard output, talk on standard error, exit codes."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from tests.support.sandbox_simulator import LogSimulator, Simulation, Trouble
+from tests.unit.client.conftest import DISTRICTS, FORBIDDEN, districts
+from typer.testing import CliRunner, Result
+
+from louver.cli.app import app
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def louver(sandbox: Simulation) -> Run:
+    runner = CliRunner(env={**sandbox.environment(), "LOUVER_LANG": "en", "TERMINAL_WIDTH": "100"})
+
+    def run(*arguments: str | Path, **options: str) -> Result:
+        return runner.invoke(app, [str(argument) for argument in arguments], **options)  # type: ignore[arg-type]  # only text input
+
+    return run
+
+
+def test_a_pipe_gets_csv_and_the_talk_goes_elsewhere(louver: Run) -> None:
+    result = louver("query", DISTRICTS)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "district,n,total,since",
+        "市南区,1200,-12.50,2025-01-01",
+        "城阳区,,,",
+        ",7,99999999999999999999999999999999999.99,1970-01-01",
+    ]
+    assert "note LVR-N01: 2 cells were withheld" in result.stderr
+    assert "cost 1 query | receipt verified" in result.stderr
+
+
+def test_sql_comes_from_an_argument_a_file_or_standard_input(louver: Run, tmp_path: Path) -> None:
+    (tmp_path / "q.sql").write_text(DISTRICTS)
+    outputs = {
+        louver("query", DISTRICTS).stdout,
+        louver("query", "-f", tmp_path / "q.sql").stdout,
+        louver("query", "-", input=DISTRICTS).stdout,
+        louver("query", input=DISTRICTS).stdout,
+    }
+    assert len(outputs) == 1
+    assert louver("query", DISTRICTS, "-f", tmp_path / "q.sql").exit_code == 2
+    assert louver("query", "-f", tmp_path / "absent.sql").exit_code == 2
+
+
+def test_every_format_and_file(louver: Run, tmp_path: Path) -> None:
+    document = json.loads(louver("query", DISTRICTS, "--format", "json").stdout)
+    assert document["rows"][0] == ["市南区", 1200, "-12.50", "2025-01-01"]
+    assert document["notices"][0]["code"] == "LVR-N01"
+    assert document["verified"] is True
+    table = louver("query", DISTRICTS, "--format", "table").stdout
+    assert "城阳区" in table
+    assert "99999999999999999999999999999999999.99" in table
+    assert louver("query", DISTRICTS, "-o", tmp_path / "a.arrow").exit_code == 0
+    assert pa.ipc.open_stream((tmp_path / "a.arrow").read_bytes()).read_all() == districts()
+    stream = louver("query", DISTRICTS, "--format", "arrow").stdout_bytes
+    assert pa.ipc.open_stream(io.BytesIO(stream)).read_all() == districts()
+    assert louver("query", DISTRICTS, "-o", tmp_path / "no" / "a.csv").exit_code == 2
+
+
+def test_purpose_and_parameters_are_sent(louver: Run, sandbox: Simulation) -> None:
+    louver("query", DISTRICTS, "--purpose", "research", "--param", "d:date=2025-01-01", "--param", "s=x")
+    (question,) = sandbox.service.asked
+    assert question.purpose == "research"
+    assert (question.parameters["d"].date, question.parameters["s"].text) == ("2025-01-01", "x")
+
+
+def test_a_refusal_points_and_exits_with_1(louver: Run) -> None:
+    result = louver("query", FORBIDDEN)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert "  1 | SELECT name\n    |        ^\n" in result.stderr
+    assert "hint: count or group instead" in result.stderr
+    assert "rule: negative-list @ hukou-credit@3" in result.stderr
+    assert "name 列可识别个人" in louver("--lang", "zh", "query", FORBIDDEN).stderr
+
+
+def test_other_ends_have_other_codes(louver: Run, sandbox: Simulation, tmp_path: Path) -> None:
+    assert louver("query", DISTRICTS, "--param", "d:date=soon").exit_code == 2
+    assert louver("query", "--no-such-option").exit_code == 2
+    assert louver("--certificate", tmp_path / "absent.pem", "tables").exit_code == 2
+    sandbox.service.troubles.append(Trouble.FAULT)
+    fault = louver("query", DISTRICTS)
+    assert (fault.exit_code, "inc-17" in fault.stderr) == (3, True)
+    sandbox.service.troubles.append(Trouble.OTHER_RECEIPT)
+    assert louver("query", DISTRICTS).exit_code == 4
+
+
+def test_verification_is_given_up_only_aloud(louver: Run, sandbox: Simulation) -> None:
+    sandbox.service.troubles.append(Trouble.OTHER_RECEIPT)
+    result = louver("--unsafe-no-verify", "query", DISTRICTS)
+    assert result.exit_code == 0
+    assert "WARNING: receipts are not verified" in result.stderr
+
+
+def test_explain_gives_a_verdict_and_spends_nothing(louver: Run, sandbox: Simulation) -> None:
+    good = louver("explain", DISTRICTS)
+    assert good.exit_code == 0
+    assert "threshold" in good.stdout
+    assert "hukou.person.district (group by)" in good.stdout
+    assert json.loads(louver("explain", DISTRICTS, "--json").stdout)["admitted"] is True
+    bad = louver("explain", FORBIDDEN)
+    assert bad.exit_code == 1
+    assert "    |        ^" in bad.stdout
+    assert sandbox.service.charged == {}
+
+
+def test_own_tables_from_upload_to_drop(louver: Run, tmp_path: Path) -> None:
+    (tmp_path / "loans.csv").write_text("loan,amount\n1,10\n2,20\n")
+    assert "bank_a.loan_book: 2 rows" in louver("upload", "loan_book", tmp_path / "loans.csv").stdout
+    assert louver("upload", "loan_book", tmp_path / "loans.csv").exit_code == 1
+    assert louver("upload", "loan_book", tmp_path / "loans.csv", "--replace").exit_code == 0
+    assert "bank_a.loan_book" in louver("tables", "--own").stdout
+    assert "amount" in louver("tables", "loan_book").stdout
+    assert json.loads(louver("tables", "--json").stdout)[0]["name"] == "loan_book"
+    assert louver("tables", "absent").exit_code == 2
+    assert louver("drop", "loan_book").exit_code == 0
+    assert louver("drop", "loan_book").exit_code == 1
+
+
+def test_history_and_head(louver: Run, sandbox: Simulation) -> None:
+    louver("query", DISTRICTS)
+    assert sandbox.service.asked[0].request_id in louver("history", "-n", "3").stdout
+    assert json.loads(louver("history", "--json").stdout)[0]["sql"] == DISTRICTS
+    assert "signature verified" in louver("head").stdout
+
+
+def test_a_receipt_is_verified_offline(louver: Run, sandbox: Simulation, tmp_path: Path) -> None:
+    receipt, sql, result = tmp_path / "a.receipt", tmp_path / "q.sql", tmp_path / "a.arrow"
+    sql.write_text(DISTRICTS)
+    assert louver("query", "-f", sql, "--receipt", receipt, "-o", result).exit_code == 0
+    offline = CliRunner(env={"LOUVER_CONFIG": str(tmp_path / "none.toml"), "LOUVER_LANG": "en"})
+
+    def verify(*options: str | Path) -> Result:
+        return offline.invoke(app, ["receipt", "verify", str(receipt), *map(str, options)])
+
+    (tmp_path / "log.pub").write_text(sandbox.log_key + "\n")
+    proven = verify("--log-key", tmp_path / "log.pub", "--sql", sql, "--result", result)
+    assert proven.exit_code == 0
+    assert "proven: entry 0" in proven.stdout
+    assert "SQL: the one in the entry" in proven.stdout
+    assert "SQL: not checked, pass --sql" in verify("--log-key", sandbox.log_key).stdout
+    sql.write_text(DISTRICTS + " ")
+    assert verify("--log-key", sandbox.log_key, "--sql", sql).exit_code == 4
+    result.write_bytes(result.read_bytes()[:-1])
+    assert verify("--log-key", sandbox.log_key, "--result", result).exit_code == 4
+    other = str(LogSimulator(sandbox.service.log.key.name).key)
+    assert verify("--log-key", other).exit_code == 4
+    assert verify().exit_code == 2
+    assert '"kind": "outcome"' in offline.invoke(app, ["receipt", "show", str(receipt)]).stdout
+    again = louver("receipt", "get", sandbox.service.asked[0].request_id, "-o", tmp_path / "b.receipt")
+    assert again.exit_code == 0
+    receipt.write_bytes(b"not a receipt")
+    assert verify("--log-key", sandbox.log_key).exit_code == 4
+
+
+def test_configuration_is_shown_and_checked(louver: Run, sandbox: Simulation) -> None:
+    path = Path(louver("config", "path").stdout.strip())
+    assert path == Path(os.environ["LOUVER_CONFIG"])
+    assert "(does not exist)" in louver("config", "show").stdout
+    path.write_text(f'[profiles.a]\ntarget = "{sandbox.target}"\nkey = "a.key"\n')
+    shown = louver("config", "show").stdout
+    assert str(path.parent / "a.key") in shown
+    checked = louver("config", "check")
+    assert checked.exit_code == 0
+    assert "signature verified" in checked.stdout
+    path.write_text("[profiles")
+    assert louver("config", "show").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "query",
+        "explain",
+        "upload",
+        "tables",
+        "drop",
+        "history",
+        "head",
+        "receipt verify",
+        "receipt show",
+        "config check",
+    ],
+)
+def test_every_command_helps_with_an_example(louver: Run, command: str) -> None:
+    result = louver(*command.split(), "--help")
+    assert result.exit_code == 0
+    assert "Example: louver" in result.stdout
+
+
+def test_a_reader_that_goes_away_is_met_with_silence(sandbox: Simulation) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from louver.cli import main; main()", "query", DISTRICTS],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **sandbox.environment(), "LOUVER_LANG": "en"},
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    complaints = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(30) == 141
+    assert complaints == b""

@@ -1,0 +1,63 @@
+"""The reference pages name everything a bank can use."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import pytest
+
+import louver
+from louver.aio import AsyncClient
+from louver.cli.app import app
+from louver.client import Client
+from louver.profiles import Profile
+from louver.results import Answer
+
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
+
+
+def public(kind: type) -> set[str]:
+    """Public methods and properties of a class."""
+    return {name for name in vars(kind) if not name.startswith("_")}
+
+
+def test_every_public_name_is_described() -> None:
+    page = (REFERENCE / "client.md").read_text(encoding="utf-8")
+    names = {*louver.__all__, *public(Client), *public(Answer), *Profile.__dataclass_fields__} - {"name"}
+    missing = sorted(name for name in names if f"`{name}" not in page and f".{name}" not in page)
+    assert not missing, f"docs/reference/client.md does not name {missing}"
+
+
+def test_every_command_has_its_heading() -> None:
+    page = (REFERENCE / "cli.md").read_text(encoding="utf-8")
+    commands = [
+        (command.name or command.callback.__name__) for command in app.registered_commands if command.callback
+    ]
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        commands += [
+            f"{group.name} {command.callback.__name__}"
+            for command in group.typer_instance.registered_commands
+            if command.callback
+        ]
+    missing = [command for command in commands if f"## `louver {command}" not in page]
+    assert not missing, f"docs/reference/cli.md has no heading for {missing}"
+
+
+def test_both_clients_offer_the_same_calls() -> None:
+    assert public(Client) == public(AsyncClient)
+    for name in public(Client):
+        blocking, asynchronous = (inspect.signature(getattr(kind, name)) for kind in (Client, AsyncClient))
+        assert list(blocking.parameters) == list(asynchronous.parameters), name
+    assert inspect.signature(louver.connect).parameters == inspect.signature(louver.aio.connect).parameters
+
+
+@pytest.mark.parametrize("name", louver.__all__)
+def test_every_exported_name_is_there(name: str) -> None:
+    assert getattr(louver, name) is not None
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        louver.nothing  # noqa: B018 - reading is what must fail

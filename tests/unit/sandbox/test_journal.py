@@ -1,0 +1,109 @@
+"""What the line writes into the log: digests, commitments and links, never a text or a value."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.line import FORBIDDEN, NARROWED, Line, ask, call, line
+
+from louver.errors import Refused
+from louver_sandbox import journal
+from louver_sandbox.algebra.expressions import Value
+from louver_sandbox.audit.verify import verify_log
+from louver_sandbox.refusals import capacity
+
+SECRET = "370202197805214321"
+
+values = st.one_of(
+    st.booleans(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.decimals(allow_nan=False, allow_infinity=False),
+    st.text(),
+    st.dates(),
+)
+named = st.dictionaries(st.sampled_from(["a", "b", "c"]), values)
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Iterator[Line]:
+    with line(tmp_path) as made:
+        yield made
+
+
+def bodies(bank: Line) -> bytes:
+    """Everything the log itself holds."""
+    return b"".join(entry.body for entry in bank.books.log.entries(limit=1000))
+
+
+def test_no_sql_and_no_parameter_stands_in_an_entry(bank: Line) -> None:
+    request = ask(NARROWED, parameters={"section": SECRET})
+    bank.pipeline.answer(request, call())
+    bank.pipeline.explain(request)
+    with pytest.raises(Refused):
+        bank.pipeline.answer(ask(f"{FORBIDDEN} WHERE section = '{SECRET}'", "request-2"), call())
+    assert bank.kinds() == ["admission", "outcome", "explain", "refusal"]
+    assert SECRET.encode() not in bodies(bank)
+    assert b"SELECT" not in bodies(bank)
+
+
+def test_an_outcome_names_its_admission_and_repeats_its_commitments(bank: Line) -> None:
+    receipted = bank.pipeline.answer(ask(), call())
+    admission, outcome = bank.books.log.entries()
+    assert outcome.fields["admission"] == admission.index
+    assert outcome.commitments == admission.commitments
+    assert outcome.fields["result_digest"] == hashlib.sha256(receipted.answer.arrow).hexdigest()
+    assert outcome.fields["remainder_digest"] == hashlib.sha256(receipted.answer.remainder).hexdigest()
+    assert outcome.fields["rows"] == 2
+
+
+def test_withheld_cells_are_counted_in_the_log(bank: Line) -> None:
+    receipted = bank.pipeline.answer(ask(), call())
+    said = {notice.code: notice.count for notice in receipted.answer.notices}
+    assert said
+    assert bank.books.log.entry(1).fields["notices"] == said
+
+
+def test_a_refusal_is_logged_with_its_rule_and_never_its_message(bank: Line) -> None:
+    refused = replace(capacity.overloaded("service", 1.0), rule="r", policy_version="p@1", message=f"about {SECRET}")
+    journal.refuse(ask(), refused, bank.books)
+    fields = bank.books.log.entry(0).fields
+    assert (fields["kind"], fields["code"], fields["rule"], fields["policy"]) == ("refusal", "LVR-3101", "r", "p@1")
+    assert SECRET.encode() not in bodies(bank)
+
+
+def test_a_note_of_the_operator_is_an_entry_like_any_other(bank: Line) -> None:
+    index = journal.note(bank.books, "snapshot", rows=3)
+    entry = bank.books.log.entry(index)
+    assert (entry.fields["kind"], entry.fields["rows"]) == ("snapshot", 3)
+    assert journal.moment(entry).tzinfo is not None
+    assert verify_log(bank.books.state, bank.books.log.key).ok
+
+
+@given(named, named)
+def test_two_requests_are_the_same_exactly_when_their_parameters_are(
+    one: dict[str, Value], two: dict[str, Value]
+) -> None:
+    same = {name: (type(value), str(value)) for name, value in one.items()} == {
+        name: (type(value), str(value)) for name, value in two.items()
+    }
+    assert (journal.request_digest(ask(parameters=one)) == journal.request_digest(ask(parameters=two))) == same
+
+
+@pytest.mark.parametrize(
+    ("one", "two"), [(1, "1"), (1, True), (Decimal(1), 1), (date(2026, 1, 1), "2026-01-01"), (1, Decimal("1.0"))]
+)
+def test_the_type_of_a_parameter_counts(one: Value, two: Value) -> None:
+    assert journal.request_digest(ask(parameters={"x": one})) != journal.request_digest(ask(parameters={"x": two}))
+
+
+def test_purpose_and_every_letter_of_the_sql_count_but_not_the_signature() -> None:
+    request = ask()
+    assert journal.request_digest(request) == journal.request_digest(replace(request, signature=b"another"))
+    assert journal.request_digest(request) != journal.request_digest(replace(request, sql=request.sql.lower()))
+    assert journal.request_digest(request) != journal.request_digest(replace(request, purpose="MODEL_BUILD"))

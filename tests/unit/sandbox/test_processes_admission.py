@@ -1,0 +1,126 @@
+"""Overload refuses at once, waiting is bounded, and turns go round the institutions."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from louver_sandbox.processes.admission import Admission, Overloaded
+
+
+def soon(seconds: float = 5.0) -> float:
+    return time.monotonic() + seconds
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = soon()
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+class Crowd:
+    """Threads that enter in the order they are added and write down the order they were let in."""
+
+    def __init__(self, admission: Admission) -> None:
+        self.admission = admission
+        self.let_in: list[str] = []
+        self.threads: list[threading.Thread] = []
+
+    def add(self, institution: str) -> None:
+        waiting = self.admission.waiting_count()
+        thread = threading.Thread(target=self._enter, args=(institution,))
+        thread.start()
+        self.threads.append(thread)
+        until(lambda: self.admission.waiting_count() == waiting + 1)
+
+    def leave_all(self, first: str) -> None:
+        self.admission.leave(first, 0.01)
+        for thread in self.threads:
+            thread.join()
+
+    def _enter(self, institution: str) -> None:
+        self.admission.enter(institution, soon())
+        self.let_in.append(institution)
+        self.admission.leave(institution, 0.01)
+
+
+def test_a_full_queue_refuses_at_once_and_says_when_to_come_back() -> None:
+    admission = Admission(size=1, queue=0, per_institution=1)
+    admission.enter("a", soon())
+    started = time.monotonic()
+    with pytest.raises(Overloaded) as refused:
+        admission.enter("b", soon())
+    assert time.monotonic() - started < 0.05
+    assert refused.value.scope == "service"
+    assert 0 < refused.value.retry_after <= 30
+    admission.leave("a", 0.01)
+    admission.enter("b", soon())
+
+
+def test_waiting_ends_at_the_deadline() -> None:
+    admission = Admission(size=1, queue=1, per_institution=1)
+    admission.enter("a", soon())
+    with pytest.raises(Overloaded) as refused:
+        admission.enter("b", soon(0.02))
+    assert refused.value.scope == "service"
+    assert admission.waiting_count() == 0
+
+
+def test_an_institution_at_its_limit_waits_although_there_is_room() -> None:
+    admission = Admission(size=4, queue=4, per_institution=1)
+    admission.enter("a", soon())
+    with pytest.raises(Overloaded) as refused:
+        admission.enter("a", soon(0.02))
+    assert refused.value.scope == "institution"
+    admission.enter("b", soon(0.02))
+
+
+def test_one_institution_cannot_fill_the_queue() -> None:
+    admission = Admission(size=1, queue=4, per_institution=1)
+    crowd = Crowd(admission)
+    admission.enter("z", soon())
+    crowd.add("a")
+    crowd.add("a")
+    with pytest.raises(Overloaded) as refused:
+        admission.enter("a", soon())
+    assert refused.value.scope == "institution"
+    crowd.add("b")
+    crowd.leave_all("z")
+
+
+def test_turns_go_round_the_institutions_and_not_round_their_requests() -> None:
+    admission = Admission(size=1, queue=9, per_institution=1, queue_per_institution=9)
+    crowd = Crowd(admission)
+    admission.enter("z", soon())
+    for institution in "aaaabbc":
+        crowd.add(institution)
+    crowd.leave_all("z")
+    assert "".join(crowd.let_in) == "abcabaa"
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=30), st.integers(1, 4), st.integers(1, 3))
+@settings(max_examples=50, deadline=None)
+def test_no_limit_is_ever_exceeded_and_no_place_is_lost(asked: list[str], size: int, each: int) -> None:
+    admission = Admission(size=size, queue=0, per_institution=each)
+    running: list[str] = []
+    for institution in asked:
+        try:
+            admission.enter(institution, soon())
+        except Overloaded:
+            assert len(running) == size or running.count(institution) == each
+            if running:
+                admission.leave(running.pop(0), 0.01)
+        else:
+            running.append(institution)
+        assert len(running) <= size
+        assert max(map(running.count, running), default=0) <= each
+
+
+@pytest.mark.parametrize(("size", "queue", "each"), [(0, 1, 1), (1, -1, 1), (1, 1, 0)])
+def test_bounds_that_mean_nothing_are_refused(size: int, queue: int, each: int) -> None:
+    with pytest.raises(ValueError, match="at least"):
+        Admission(size=size, queue=queue, per_institution=each)
