@@ -1,0 +1,1 @@
+"""What benchmarks of the running platform share: installations, callers in processes of their own, a simulator."""

@@ -1,0 +1,168 @@
+"""What protection costs over eight million rows: `threshold` answers against plain DuckDB.
+
+Ours runs end to end through the client over mutual TLS: check, commit, worker, release, receipt. The alternative is
+the same query plus `count(DISTINCT unit)` in a DuckDB of its own over native tables of the same rows, with the same
+threads and memory. Each repetition asks with another constant that changes nothing, so no stored answer helps; pairs
+run alternately, a ratio is the median over the pairs.
+"""
+
+import math
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import duckdb
+
+import louver
+from bench.report import Pairs, arguments, paired, quantile, report
+from bench.support.firms import TABLES, Firms, build, publish
+from louver_sandbox.demo.running import running
+from louver_sandbox.settings import Limits
+
+FIRMS = 1_000_000
+PAIRS, PAIRS_FULL = 3, 9
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A query with `{units}` where plain DuckDB counts the units and `{day}` for the constant that varies."""
+
+    name: str
+    sql: str
+
+    def ours(self, number: int) -> str:
+        """As the bank asks it."""
+        return self.sql.format(units="", day=_day(number))
+
+    def plain(self, number: int) -> str:
+        """As an analyst with the tables would, who cares for thresholds as well."""
+        return self.sql.format(units=", count(DISTINCT q.uscc) AS units", day=_day(number))
+
+
+def _day(number: int) -> str:
+    return f"{1000 + number // 28:04}-01-{1 + number % 28:02}"
+
+
+_RETURNS = "FROM gov.tax_quarter q WHERE q.quarter > DATE '{day}'"
+_JOINED = "FROM gov.tax_quarter q JOIN gov.ent_registry r USING (uscc) WHERE q.quarter > DATE '{day}'"
+
+SHAPES = (
+    Shape("grand total", f"SELECT count(*) AS n, sum(q.revenue) AS revenue{{units}} {_RETURNS}"),
+    Shape("by quarter", f"SELECT q.quarter, sum(q.revenue) AS revenue{{units}} {_RETURNS} GROUP BY q.quarter"),
+    Shape("rows only", f"SELECT q.zero_declared, count(*) AS n{{units}} {_RETURNS} GROUP BY q.zero_declared"),
+    Shape("filter", f"SELECT q.quarter, avg(q.vat_paid) AS vat{{units}} {_RETURNS} AND q.zero_declared GROUP BY ALL"),
+    Shape(
+        "two sums",
+        f"SELECT q.quarter, sum(q.revenue) AS revenue, sum(q.vat_paid) AS vat{{units}} {_RETURNS} GROUP BY q.quarter",
+    ),
+    Shape(
+        "expression",
+        f"SELECT q.quarter, sum(q.revenue - q.vat_paid - q.cit_paid) AS rest{{units}} {_RETURNS} GROUP BY q.quarter",
+    ),
+    Shape(
+        "FILTER",
+        "SELECT q.quarter, count(*) FILTER (WHERE q.zero_declared) AS zero, avg(q.invoice_cnt) AS invoices{units} "
+        f"{_RETURNS} GROUP BY q.quarter",
+    ),
+    Shape(
+        "date_trunc",
+        "SELECT date_trunc('year', q.quarter) AS year, sum(q.vat_paid) AS vat{units} "
+        f"{_RETURNS} GROUP BY date_trunc('year', q.quarter)",
+    ),
+    Shape("join, by section", f"SELECT r.section, sum(q.revenue) AS revenue{{units}} {_JOINED} GROUP BY r.section"),
+    Shape(
+        "quarter x section",
+        f"SELECT q.quarter, r.section, sum(q.revenue) AS revenue{{units}} {_JOINED} GROUP BY q.quarter, r.section",
+    ),
+    Shape(
+        "join, filtered",
+        "SELECT r.district_code, count(*) AS n, sum(q.vat_paid) AS vat{units} "
+        f"{_JOINED} AND r.status = '存续' AND r.subject_class = 'E' GROUP BY r.district_code",
+    ),
+    Shape(
+        "1,000 codes x 8",
+        f"SELECT r.industry_code, q.quarter, sum(q.revenue) AS revenue{{units}} {_JOINED} GROUP BY ALL",
+    ),
+)
+
+
+def plain_copy(made: Firms, path: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
+    """The same rows as native tables, in a DuckDB with the worker's threads and memory."""
+    connection = duckdb.connect(
+        str(path), config={"threads": limits.threads_per_worker, "memory_limit": f"{limits.memory_mib}MiB"}
+    )
+    connection.execute("CREATE SCHEMA gov")
+    for name in TABLES:
+        connection.execute(f"CREATE TABLE {name} AS FROM '{made.city.settings.data / name}/*.parquet'")
+    connection.execute("CHECKPOINT")
+    return connection
+
+
+def measure(
+    shape: Shape, bank: louver.Client, plain: duckdb.DuckDBPyConnection, numbers: Iterator[int], pairs: int
+) -> Pairs:
+    """Both sides once to warm up, then alternately."""
+
+    def ours() -> object:
+        return bank.analyse(shape.ours(next(numbers)))
+
+    def theirs() -> object:
+        return plain.execute(shape.plain(next(numbers))).fetchall()
+
+    ours()
+    theirs()
+    return paired(ours, theirs, pairs=pairs)
+
+
+def timed(act: Callable[[], object]) -> float:
+    """Seconds it takes."""
+    begin = time.perf_counter()
+    act()
+    return time.perf_counter() - begin
+
+
+def main() -> None:
+    """Build, publish, ask, report."""
+    pairs = PAIRS_FULL if arguments(__doc__ or "").full else PAIRS
+    found: dict[str, Pairs] = {}
+    with tempfile.TemporaryDirectory(prefix="louver-threshold-") as scratch:
+        made = build(Path(scratch) / "home", FIRMS)
+        snapshot_s = timed(lambda: publish(made))
+        plain = plain_copy(made, Path(scratch) / "plain.duckdb", made.city.settings.limits)
+        numbers = count(1)
+        with (
+            running(made.city.settings.home) as (address, _),
+            made.city.connect(address, "bank_a", "RESEARCH", timeout=120.0) as bank,
+        ):
+            for shape in SHAPES:
+                found[shape.name] = measure(shape, bank, plain, numbers, pairs)
+        plain.close()
+    ratios = [one.ratio for one in found.values()]
+    rows = [
+        {
+            "query": name,
+            "louver ms": 1000 * quantile(one.ours, 0.5),
+            "plain DuckDB ms": 1000 * quantile(one.theirs, 0.5),
+            "ratio": one.ratio,
+        }
+        for name, one in found.items()
+    ]
+    report(
+        f"threshold answers over {made.rows:,} rows of {FIRMS:,} units",
+        rows,
+        {
+            "ratio_geomean": round(math.exp(sum(map(math.log, ratios)) / len(ratios)), 3),
+            "ratio_max": round(max(ratios), 3),
+            "rows": made.rows,
+            "queries": len(SHAPES),
+            "snapshot_s": round(snapshot_s, 1),
+            "pairs": pairs,
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
