@@ -18,6 +18,7 @@ from pathlib import Path
 from louver.errors import Refused
 from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox import checker, codec, journal
+from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.audit.head import Ed25519Signer
 from louver_sandbox.audit.log import AuditLog
 from louver_sandbox.catalog.load import catalog_of, load_catalog
@@ -58,7 +59,7 @@ def load_judgement(settings: Settings, now: datetime) -> Judgement:
     """Reads and verifies both. Raises `CatalogRefused` or `BundleRefused`."""
     declared = load_catalog([settings.catalog], settings.data)
     registered = [table for table in declared.tables.values() if table.space is not SpaceKind.INSTITUTION]
-    bundle = load_bundle(settings.bundle, load_officers(settings.officers), now.date())
+    bundle = load_bundle(settings.bundle, load_officers(settings.officers), now.astimezone(SHANGHAI).date())
     return Judgement(catalog_of(registered, base=settings.data.resolve()), bundle)
 
 

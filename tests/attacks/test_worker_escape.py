@@ -202,6 +202,13 @@ def children_of(pid: int) -> set[int]:
     return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
 
 
+def wait_until_gone(processes: set[int]) -> None:
+    deadline = time.monotonic() + 5
+    while any(Path(f"/proc/{process}").exists() for process in processes):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_a_worker_killed_in_the_middle_is_one_failed_job(zygote: Zygote, pool: WorkerPool, snapshots: Path) -> None:
     assert is_served(pool, snapshots)
     assert zygote.pid is not None
@@ -215,9 +222,12 @@ def test_a_worker_killed_in_the_middle_is_one_failed_job(zygote: Zygote, pool: W
     job = threading.Thread(target=hang)
     job.start()
     time.sleep(0.3)
-    for child in children_of(zygote.pid):
+    killed = children_of(zygote.pid)
+    for child in killed:
         os.kill(child, signal.SIGKILL)
     job.join()
+    # A kill takes a moment; a job given to a worker that is still dying would be a second victim.
+    wait_until_gone(killed)
     assert failures == ["died"]
     assert is_served(pool, snapshots)
 
@@ -230,9 +240,6 @@ def test_a_killed_zygote_is_started_again_and_no_child_survives_it(
     assert before is not None
     orphans = children_of(before)
     os.kill(before, signal.SIGKILL)
-    deadline = time.monotonic() + 5
-    while any(Path(f"/proc/{orphan}").exists() for orphan in orphans):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until_gone(orphans)
     assert is_served(pool, snapshots)
     assert zygote.pid != before

@@ -2,7 +2,7 @@
 
     import louver
     with louver.connect(profile="bank-a") as bank:
-        answer = bank.analyse("SELECT count(*) FROM hukou.person", purpose="credit_approval")
+        answer = bank.analyse("SELECT count(*) FROM gov.ent_registry", purpose="RESEARCH")
         print(answer.rows, answer.notices, answer.receipt)
 
 Importing this package loads no gRPC, no Arrow and no dataframe library; the first use of a name does. The asyncio

@@ -1,7 +1,7 @@
 """The asyncio client: what ``louver.client`` has, with ``await``.
 
     async with aio.connect(profile="bank-a") as bank:
-        answer = await bank.analyse("SELECT count(*) FROM hukou.person", purpose="credit_approval")
+        answer = await bank.analyse("SELECT count(*) FROM gov.ent_registry", purpose="RESEARCH")
 
 Cancelling the task cancels the call and stops the engine.
 """

@@ -1,7 +1,7 @@
 """The blocking client: ``connect()`` and ``Client``.
 
     with louver.connect(profile="bank-a") as bank:
-        answer = bank.analyse("SELECT district, count(*) FROM hukou.person GROUP BY ALL", purpose="credit_approval")
+        answer = bank.analyse("SELECT district_code, count(*) FROM gov.ent_registry GROUP BY ALL", purpose="RESEARCH")
 
 Every call raises ``Refused`` (change the question), ``Fault`` (tell the operator; ``Unreachable`` when there was
 no answer at all), ``Unproven`` (tell the auditor) or ``Misused`` (nothing was sent).

@@ -8,7 +8,7 @@ certificate = "bank-a.pem"      # paths are relative to this file
 key = "bank-a.key"
 ca = "sandbox-ca.pem"
 log_key = "louver.example/log+1f2e3d4c+..."   # or the path of a file that holds it
-purpose = "credit_approval"
+purpose = "RESEARCH"
 timeout = 120                   # seconds
 """
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.audit.head import Ed25519Signer
 from louver_sandbox.catalog.positions import CatalogRefused
 from louver_sandbox.catalog.snapshots import snapshot_id
@@ -92,7 +93,7 @@ def _registry(settings: Settings) -> Iterator[str]:
 
 
 def _snapshots(settings: Settings, judgement: Judgement, now: datetime) -> Iterator[str]:
-    for grant in judgement.bundle.grant_sets(judgement.catalog, now.date()):
+    for grant in judgement.bundle.grant_sets(judgement.catalog, now.astimezone(SHANGHAI).date()):
         table = judgement.catalog.tables[grant.table]
         name = snapshot_id(table, grant.columns, grant.row_filter)
         if not (settings.snapshots / f"{name}.duckdb").is_file():

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from louver_sandbox import journal
+from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.catalog.load import load_catalog, read_declarations
 from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.catalog.positions import CatalogProblem
@@ -27,7 +28,7 @@ def publish_all(settings: Settings, tools: Tools) -> Iterator[Published]:
         base=settings.data,
         key=settings.secrets / "record.key",
         folder=settings.snapshots,
-        grants=judgement.bundle.grant_sets(judgement.catalog, now.date()),
+        grants=judgement.bundle.grant_sets(judgement.catalog, now.astimezone(SHANGHAI).date()),
     )
     with State.open(settings.state) as state:
         books = open_books(settings, state, tools.clock)

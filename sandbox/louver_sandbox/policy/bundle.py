@@ -23,10 +23,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import ValidationError
 
-from louver_sandbox.catalog.model import Catalog
+from louver_sandbox.catalog.model import Catalog, Table
 from louver_sandbox.policy.documents import PolicyProblem, PolicyRefused, check_together
 from louver_sandbox.policy.grants import GrantSet, Rulebook
 from louver_sandbox.policy.model import Platform, Policy
+from louver_sandbox.stages import InstitutionType
 
 FORMAT = "louver-policy-bundle/v1"
 SIGNING_CONTEXT = b"louver policy bundle v1\n"
@@ -70,6 +71,11 @@ class Bundle:
     def rulebook(self) -> Rulebook:
         """The same rules, indexed by table."""
         return Rulebook.of(self.platform, self.policies)
+
+    @cached_property
+    def kept_parts(self) -> dict[tuple[int, str, InstitutionType, frozenset[str]], tuple[Table, Table | None]]:
+        """What subjects may see of tables, as `visible` has derived it; by the table's identity and the subject."""
+        return {}
 
     def grant_sets(self, catalog: Catalog, today: date | None = None) -> tuple[GrantSet, ...]:
         """Every (table, columns, row filter) a permitted query may read: the snapshots to publish.

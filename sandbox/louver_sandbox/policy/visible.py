@@ -16,6 +16,9 @@ from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.levels import is_own
 from louver_sandbox.stages import Subject
 
+MOST_KEPT = 10_000
+"""Parts of tables kept per bundle before all are forgotten."""
+
 
 def visible(catalog: Catalog, bundle: Bundle, subject: Subject) -> Catalog:
     """The catalogue as this subject may see it: granted government tables, its own, and the platform's."""
@@ -38,6 +41,19 @@ def _visible_part(table: Table, bundle: Bundle, subject: Subject) -> Table | Non
 
 
 def _granted_part(table: Table, bundle: Bundle, subject: Subject) -> Table | None:
+    """What was derived for this very table object and an equal subject is kept with the bundle."""
+    kept = bundle.kept_parts
+    key = (id(table), subject.institution, subject.type, subject.groups)
+    if key in kept and kept[key][0] is table:
+        return kept[key][1]
+    if len(kept) >= MOST_KEPT:
+        kept.clear()
+    part = _derived_part(table, bundle, subject)
+    kept[key] = (table, part)
+    return part
+
+
+def _derived_part(table: Table, bundle: Bundle, subject: Subject) -> Table | None:
     covering = bundle.rulebook.covering(table, subject)
     if not covering.permits:
         return None

@@ -42,7 +42,7 @@ app.add_typer(configuration.app, name="config")
 
 Sql = Annotated[str | None, typer.Argument(help="The SQL; `-` or nothing reads standard input.", show_default=False)]
 SqlFile = Annotated[Path | None, typer.Option("--file", "-f", help="Read the SQL from a file.")]
-Purpose = Annotated[str | None, typer.Option(help="What the answer is for, such as credit_approval.")]
+Purpose = Annotated[str | None, typer.Option(help="What the answer is for, such as RESEARCH.")]
 Param = Annotated[list[str] | None, typer.Option(help="name=value or name:type=value (bool int decimal text date).")]
 Shape = Annotated[Format | None, typer.Option("--format", help="Default: table on a terminal, else csv.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file; its ending picks the format.")]
@@ -89,7 +89,7 @@ def _sql(argument: str | None, file: Path | None) -> str:
     if argument is not None and argument != "-":
         return argument
     if argument is None and sys.stdin.isatty():
-        raise Misused("there is no SQL", 'louver query "SELECT count(*) FROM hukou.person" --purpose credit_approval')
+        raise Misused("there is no SQL", 'louver query "SELECT count(*) FROM gov.ent_registry" --purpose RESEARCH')
     return sys.stdin.read()
 
 
@@ -107,7 +107,7 @@ def query(
 ) -> None:
     """Ask a question; the protected answer goes to standard output.
 
-    Example: louver query "SELECT district, count(*) FROM hukou.person GROUP BY ALL" --purpose credit_approval
+    Example: louver query "SELECT district_code, count(*) FROM gov.ent_registry GROUP BY ALL" --purpose RESEARCH
     """
     session: Session = context.obj
     with ending(session.language):
@@ -148,7 +148,7 @@ def explain(
 ) -> None:
     """Say what a question would do, and spend nothing. Exits with 1 when it would be refused.
 
-    Example: louver explain -f question.sql --purpose credit_approval
+    Example: louver explain -f question.sql --purpose RESEARCH
     """
     session: Session = context.obj
     with ending(session.language):
@@ -226,7 +226,7 @@ def tables(
 ) -> None:
     """List the tables you may use, or the columns of one.
 
-    Example: louver tables hukou.person
+    Example: louver tables gov.ent_registry
     """
     session: Session = context.obj
     with ending(session.language):

@@ -1,8 +1,8 @@
 """Python Database API 2.0 (PEP 249) over the Louver client, for tools that know nothing else.
 
-    with louver.dbapi.connect(profile="bank-a", purpose="credit_approval") as connection:
+    with louver.dbapi.connect(profile="bank-a", purpose="RESEARCH") as connection:
         cursor = connection.cursor()
-        cursor.execute("SELECT count(*) FROM hukou.person WHERE born < :day", {"day": date(1990, 1, 1)})
+        cursor.execute("SELECT count(*) FROM gov.ent_registry WHERE established_on < :day", {"day": date(1990, 1, 1)})
         print(cursor.fetchall(), cursor.notices)
 
 There is nothing to commit: every question is paid for and logged when it is asked. ``commit`` does nothing,
