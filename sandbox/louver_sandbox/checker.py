@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from duckdb import DuckDBPyConnection
@@ -18,8 +19,9 @@ from louver_sandbox.catalog.model import Catalog, Table
 from louver_sandbox.engines import worker
 from louver_sandbox.engines.duckdb import DuckDbEngine
 from louver_sandbox.engines.engine import Engine
+from louver_sandbox.engines.shape import Shape
 from louver_sandbox.pipeline import judge
-from louver_sandbox.plan.verify import verify
+from louver_sandbox.plan.verify import form, verify
 from louver_sandbox.policy.bundle import Bundle, parse_bundle
 from louver_sandbox.processes.channel import Channel
 from louver_sandbox.processes.child import serve
@@ -110,7 +112,18 @@ def refused(record: RefusalRecord) -> Refused:
     )
 
 
-def check(case: Case, judgement: Judgement, engine: Engine) -> Verdict:
+class FormReader:
+    """An engine's parser that reads each form of statement once."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._parse = lru_cache(maxsize=1024)(engine.parse)
+
+    def parse(self, statement: str) -> Shape:
+        """What the engine's own parser sees in the statement's form. Raises `ShapeRefused`."""
+        return self._parse(form(statement))
+
+
+def check(case: Case, judgement: Judgement, engine: FormReader) -> Verdict:
     """The verdict on one case; `engine` reads the statement that would run once more."""
     try:
         planned = judge(case.request, judgement.with_own(case.own), judgement.bundle, case.facts)
@@ -123,7 +136,7 @@ def check(case: Case, judgement: Judgement, engine: Engine) -> Verdict:
 def check_here(case: Case, judgement: Judgement) -> Verdict:
     """The verdict on one case in this very process: for replaying what a checker has already let through."""
     with worker.prepare() as connection:
-        return check(case, judgement, DuckDbEngine(connection))
+        return check(case, judgement, FormReader(DuckDbEngine(connection)))
 
 
 def prepare() -> tuple[Path, DuckDBPyConnection]:
@@ -134,5 +147,5 @@ def prepare() -> tuple[Path, DuckDBPyConnection]:
 def main(channel: Channel, prepared: tuple[Path, DuckDBPyConnection]) -> None:
     """A checker's life: read the judgement, answer cases until the service hangs up."""
     folder, connection = prepared
-    judgement, engine = read_judgement(folder), DuckDbEngine(connection)
+    judgement, engine = read_judgement(folder), FormReader(DuckDbEngine(connection))
     serve(channel, lambda request: codec.encode(check(codec.decode(request, Case), judgement, engine)))

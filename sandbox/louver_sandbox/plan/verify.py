@@ -95,7 +95,29 @@ _ENGINE_FUNCTION = {"count_star": "count", "like_escape": "like", "not_like_esca
 """The engine's names for what has syntax of its own, as the word we wrote."""
 
 
-@lru_cache(maxsize=64)
+_QUOTED = re.compile(r"""  "(?:[^"]|"")*"  |  '((?:[^']|'')*)'  """, re.VERBOSE)
+_PLAIN = re.compile(r"[\w .:,%/+-]*")
+_FORMS = 1024
+
+
+@lru_cache(maxsize=8)
+def form(statement: str) -> str:
+    """The statement with its plain constants emptied: all that parsing it depends on.
+
+    The emitter writes every constant as a quoted text. One of letters, digits and a few marks cannot end its quotes
+    or be taken for anything else by any parser, so statements of one form are read alike, and a form is read once.
+    Any other constant stays where it is and makes a form of its own.
+    """
+
+    def emptied(found: re.Match[str]) -> str:
+        constant = found.group(1)
+        plain = constant is not None and "--" not in constant and _PLAIN.fullmatch(constant)
+        return "''" if plain else found.group()
+
+    return _QUOTED.sub(emptied, statement)
+
+
+@lru_cache(maxsize=_FORMS)
 def read_tokens(statement: str) -> Reading:
     """Our reading of our own text. Anything the emitter cannot have written raises PlanUnverified."""
     tokens: list[tuple[str, str]] = []
@@ -192,12 +214,12 @@ def read_engine(shape: StatementShape) -> Reading:
 
 
 def verify(plan: Plan, engine: StatementShape) -> None:
-    """Compares the engine's reading of the statement with our tokens and with the plan's sources and obligations.
+    """Compares the engine's reading of the statement's form with our tokens, the plan's sources and its obligations.
 
     Raises:
         PlanUnverified: a reading differs, or an obligation is missing.
     """
-    ours = read_tokens(plan.statement)
+    ours = read_tokens(form(plan.statement))
     if set(ours.tables) != {source.alias for source in plan.sources}:
         raise PlanUnverified("not the planned sources")
     if read_engine(engine) != ours:
@@ -211,7 +233,8 @@ def verify_own(plan: Plan, scans: tuple[str, ...]) -> None:
     Raises:
         PlanUnverified: a reading differs.
     """
-    ours, glot = read_tokens(plan.statement), _read_parts(plan.statement)
+    text = form(plan.statement)
+    ours, glot = read_tokens(text), _read_parts(text)
     if ours.tables != tuple(sorted(scans)):
         raise PlanUnverified("not the planned tables")
     if (glot.tables, glot.columns) != (ours.tables, ours.columns):
@@ -221,11 +244,12 @@ def verify_own(plan: Plan, scans: tuple[str, ...]) -> None:
 _STUB = 'SELECT TRUE AS "c1"'
 
 
+@lru_cache(maxsize=_FORMS)
 def _read_parts(statement: str) -> Reading:
     """sqlglot's reading, part by part: parsing is most of what planning costs.
 
     Around the base of a threshold core stands nothing of the question, only numbers; so that text is read once and
-    remembered. The base itself is read every time, as the whole query it must be.
+    remembered. The base itself is read as the whole query it must be.
     """
     start, end = statement.find(" FROM (SELECT "), statement.rfind(') AS "b"')
     if not statement.startswith("WITH ") or not 0 < start < end:
@@ -236,7 +260,7 @@ def _read_parts(statement: str) -> Reading:
     return Reading(tuple(sorted(around.tables + base.tables)), around.columns | base.columns, frozenset())
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=_FORMS)
 def _read_around(statement: str) -> Reading:
     return read_sqlglot(statement)
 

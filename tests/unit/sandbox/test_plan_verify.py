@@ -11,7 +11,7 @@ from tests.support.relations import firms, question
 from louver_sandbox.engines.duckdb import DuckDbEngine
 from louver_sandbox.engines.shape import Shape, TableName
 from louver_sandbox.plan.plan import plan
-from louver_sandbox.plan.verify import PlanUnverified, verify
+from louver_sandbox.plan.verify import PlanUnverified, form, verify
 from louver_sandbox.stages import Plan
 
 
@@ -65,6 +65,15 @@ def test_an_engine_that_reads_something_else_is_believed(made: Plan, difference:
     shape = replace(parsed(made.statement), **difference)  # type: ignore[arg-type]  # one field at a time
     with pytest.raises(PlanUnverified):
         verify(made, shape)
+
+
+def test_plain_constants_do_not_matter_to_reading_and_others_do() -> None:
+    text = """SELECT CAST('A 1.5-%' AS VARCHAR) AS "it's" FROM "s1"."main"."data" AS "t'1" WHERE x = CAST('2025' AS BIGINT)"""
+    assert form(text) == text.replace("A 1.5-%", "").replace("2025", "")
+    for hostile in ("it''s", "a--b", "/* x */", "\\", "$$", "a;b", "\u200b", 'say "x"', "a\nb"):
+        assert hostile in form(f"SELECT CAST('{hostile}' AS VARCHAR)"), (
+            "what could mislead a parser is read each time"
+        )
 
 
 @pytest.mark.parametrize("obligation", ["threshold", "unit_groups", "measures", "sources"])
