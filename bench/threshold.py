@@ -60,7 +60,8 @@ SHAPES = (
     ),
     Shape(
         "expression",
-        f"SELECT q.quarter, sum(q.revenue - q.vat_paid - q.cit_paid) AS rest{{units}} {_RETURNS} GROUP BY q.quarter",
+        "SELECT q.quarter, sum(q.revenue * 0.97) - sum(q.vat_paid) - sum(q.cit_paid) AS rest{units} "
+        f"{_RETURNS} GROUP BY q.quarter",
     ),
     Shape(
         "FILTER",
