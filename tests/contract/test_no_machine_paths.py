@@ -6,7 +6,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).name
-MACHINE = re.compile("|".join((r"/[w]ork/", r"/[r]oot/", r"/home/[a-z]", r"/tmp/[a-z]", r"/opt/[a-z]", r"file:///[a-z]")))
+MACHINE = re.compile(
+    "|".join((r"/[w]ork/", r"/[r]oot/", r"/home/[a-z]", r"/tmp/[a-z]", r"/opt/[a-z]", r"file:///[a-z]"))
+)
 
 
 def tracked() -> list[Path]:
