@@ -110,7 +110,7 @@ def answered(
 
 def record(committed: Committed, release: Release, answer: Answer, books: Books) -> int:
     """Logs the outcome of a committed query, durably, before anything leaves."""
-    notices: dict[str, JSON] = {notice.code: notice.count for notice in release.notices}
+    notices: dict[str, JSON] = {f"{notice.code} {notice.rule}": notice.count for notice in release.notices}
     more: dict[str, JSON] = {"admission": committed.admission, "notices": notices}
     admission = books.log.entry(committed.admission)
     with books.state.transaction() as tx:

@@ -64,8 +64,9 @@ def test_an_outcome_names_its_admission_and_repeats_its_commitments(bank: Line) 
 
 def test_withheld_cells_are_counted_in_the_log(bank: Line) -> None:
     receipted = bank.pipeline.answer(ask(), call())
-    said = {notice.code: notice.count for notice in receipted.answer.notices}
+    said = {f"{notice.code} {notice.rule}": notice.count for notice in receipted.answer.notices}
     assert said
+    assert len(said) == len(receipted.answer.notices), "two rules of one code are two lines"
     assert bank.books.log.entry(1).fields["notices"] == said
 
 
