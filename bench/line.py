@@ -5,6 +5,11 @@ First without an engine: the real pipeline, checker process and durable state st
 folder. Then the real service with real workers over mutual TLS, called from processes of their own: one client
 (`end_to_end_p50_ms`), sixteen at once (`queries_per_s_16`), and the service's memory at rest and after `asked`
 questions. Every question is another one, so no stored answer helps, and the clients verify every receipt.
+
+`--entries N` asks the line's questions once more over a log of N entries (`grown_*`). `--clients N` lets so many ask
+at once, each going on to its next question when it is turned away: `overload_per_s` are the answers a second,
+`overload_share` their share of `queries_per_s_16`. `--full` asks 10,000 questions of the service and compares the
+first thousand with the last.
 """
 
 import os
@@ -17,15 +22,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.report import arguments, quantile, report
+from bench.report import Figures, arguments, quantile, report
 from bench.support import instant
-from bench.support.callers import ask, rss_mib
+from bench.support.callers import Asked, ask, rss_mib
 from bench.support.city import city
+from bench.support.history import grow
 from bench.support.questions import PURPOSE, question
 from louver_sandbox.demo.city import City
 from louver_sandbox.demo.running import running
 from louver_sandbox.pipeline import Call, Pipeline
-from louver_sandbox.stages import Facts, InstitutionType, Plan, Request, Subject
+from louver_sandbox.stages import Answer, Facts, InstitutionType, Plan, Request, Subject
 from louver_sandbox.wiring import JudgeInChecker, Platform, utc_now
 
 PERSONS = 2000
@@ -33,6 +39,9 @@ WARM, ALONE, TOGETHER, CALLERS = 40, 200, 200, 8
 CLIENTS, CLIENT_PROCESSES = 16, 4
 ASKED, ASKED_FULL = 600, 10_000
 ASKED_ALONE = 100
+CROWD_ASKED = 2_000
+EDGE = 1_000
+"""Questions at either end of a long run that are compared."""
 PATIENCE_S = 30.0
 PAGE = 4096
 SYNCS = 200
@@ -53,6 +62,7 @@ class Watch(threading.local):
     """When the thread's current question passed the doors between the stages."""
 
     checked = started = replied = 0.0
+    plan: Plan | None = None
 
 
 class Watched:
@@ -74,12 +84,13 @@ class Line:
 
     def __init__(self, platform: Platform) -> None:
         self._ask = JudgeInChecker(platform.checkers, platform.own_tables.tables, PATIENCE_S)
+        self._books = platform.books
         self._watch = Watch()
         self._pipeline = Pipeline(self._judge, self._reserve, platform.books, utc_now, _incident)
         self.stages = Stages()
 
     def _judge(self, request: Request, facts: Facts) -> Plan:
-        plan = self._ask(request, facts)
+        self._watch.plan = plan = self._ask(request, facts)
         self._watch.checked = time.perf_counter()
         return plan
 
@@ -87,7 +98,14 @@ class Line:
     def _reserve(self, institution: str, call: Call) -> Iterator[Watched]:
         yield Watched(self._watch)
 
-    def ask(self, number: int) -> None:
+    def lengthen(self, entries: int, number: int) -> None:
+        """Grows the log to so many entries with questions like this one."""
+        request, answer = self.ask(number)
+        if self._watch.plan is None:
+            raise RuntimeError("a question was answered that was not checked")
+        grow(self._books, self._watch.plan, request, answer, entries)
+
+    def ask(self, number: int) -> tuple[Request, Answer]:
         """One question from request to receipt. Raises what the pipeline raises."""
         request = Request(os.urandom(16).hex(), BANK, PURPOSE, question(number), received=utc_now())
         begin = time.perf_counter()
@@ -100,6 +118,7 @@ class Line:
         stages.commit.append(watch.started - watch.checked)
         stages.finish.append(end - watch.replied)
         stages.whole.append(end - begin - (watch.replied - watch.started))
+        return request, receipted.answer
 
 
 def _unheard(text: str) -> None:
@@ -115,16 +134,18 @@ class LineFigures:
     """The line without an engine: stages of a caller alone, and questions per second of several together.
 
     `cpu_ms` is the service process's own processor time per question, the simulated engine's included, the checker's
-    not; unlike the other times it does not suffer much from a busy machine.
+    not; unlike the other times it does not suffer much from a busy machine. `grown` are the same caller's stages over
+    a longer log.
     """
 
     stages: Stages
+    grown: Stages | None
     per_second: float
     cpu_ms: float
     syncs: tuple[float, ...]
 
 
-def measure_line(made: City) -> LineFigures:
+def measure_line(made: City, entries: int) -> LineFigures:
     """Asks through the pipeline in this very process; nothing else uses the installation meanwhile."""
     with Platform(made.settings, utc_now, _incident) as platform:
         platform.warm()
@@ -140,7 +161,18 @@ def measure_line(made: City) -> LineFigures:
             begin = time.perf_counter()
             list(callers.map(line.ask, range(WARM + ALONE, WARM + ALONE + TOGETHER)))
             together = time.perf_counter() - begin
-        return LineFigures(alone, TOGETHER / together, 1000 * cpu / ALONE, sync_times(made.settings.home))
+        grown = _over_a_longer_log(line, entries) if entries else None
+        syncs = sync_times(made.settings.home)
+        return LineFigures(alone, grown, TOGETHER / together, 1000 * cpu / ALONE, syncs)
+
+
+def _over_a_longer_log(line: Line, entries: int) -> Stages:
+    first = WARM + ALONE + TOGETHER
+    line.lengthen(entries, first)
+    line.stages = Stages()
+    for number in range(first + 1, first + 1 + ALONE):
+        line.ask(number)
+    return line.stages
 
 
 def sync_times(folder: Path) -> tuple[float, ...]:
@@ -161,16 +193,16 @@ class ServiceFigures:
     """The whole platform over mutual TLS; times in seconds, memory in MiB."""
 
     alone: tuple[float, ...]
-    together: tuple[float, ...]
-    per_second: float
+    together: Asked
+    crowd: Asked | None
     rss: float
     rss_after: float
     asked: int
 
 
-def measure_service(made: City, asked: int) -> ServiceFigures:
+def measure_service(made: City, asked: int, crowd: int) -> ServiceFigures:
     """Asks the real service; the numbers go on where the line stopped, for the stored answers outlive it."""
-    first = WARM + ALONE + TOGETHER
+    first = WARM + 2 * ALONE + TOGETHER + 1
     with running(made.settings.home) as (address, service):
         ask(made, address, range(first, first + WARM), clients=2, processes=1)
         rss = rss_mib(service.pid)
@@ -180,7 +212,41 @@ def measure_service(made: City, asked: int) -> ServiceFigures:
         numbers = range(first, first + max(CLIENTS, asked - ASKED_ALONE - WARM))
         together = ask(made, address, numbers, clients=CLIENTS, processes=CLIENT_PROCESSES)
         after = rss_mib(service.pid)
-    return ServiceFigures(alone.seconds, together.seconds, together.per_second, rss, after, asked)
+        flood = range(numbers.stop, numbers.stop + CROWD_ASKED)
+        crowded = ask(made, address, flood, clients=crowd, processes=CLIENT_PROCESSES) if crowd else None
+    return ServiceFigures(alone.seconds, together, crowded, rss, after, asked)
+
+
+def _grown(stages: Stages | None) -> Figures:
+    """The stages that write, over the longer log."""
+    if stages is None:
+        return {}
+    names = {"grown_p50_ms": stages.whole, "grown_commit_p50_ms": stages.commit, "grown_finish_p50_ms": stages.finish}
+    return {name: round(1000 * quantile(values, 0.5), 2) for name, values in names.items()}
+
+
+def _crowded(service: ServiceFigures) -> Figures:
+    """What was answered while far more was asked than can be."""
+    if service.crowd is None:
+        return {}
+    return {
+        "overload_per_s": round(service.crowd.per_second, 1),
+        "overload_share": round(service.crowd.per_second / service.together.per_second, 2),
+        "overload_answered": len(service.crowd.times),
+        "overload_turned_away": service.crowd.turned_away,
+    }
+
+
+def _edges(asked: Asked) -> Figures:
+    """The first questions of a long run against the last."""
+    if len(asked.times) < 2 * EDGE:
+        return {}
+    first, last = Asked(asked.times[:EDGE]), Asked(asked.times[-EDGE:])
+    return {
+        f"{name}_{what}": round(value, 1)
+        for name, part in (("first", first), ("last", last))
+        for what, value in (("per_s", part.per_second), ("p50_ms", 1000 * quantile(part.seconds, 0.5)))
+    }
 
 
 def _row(what: str, seconds: tuple[float, ...] | list[float]) -> dict[str, object]:
@@ -189,11 +255,12 @@ def _row(what: str, seconds: tuple[float, ...] | list[float]) -> dict[str, objec
 
 def main() -> None:
     """Build, ask, report."""
-    asked = ASKED_FULL if arguments(__doc__ or "").full else ASKED
+    given = arguments(__doc__ or "", entries="log entries to measure over", clients="clients that overload it")
+    asked = ASKED_FULL if given.full else ASKED
     with tempfile.TemporaryDirectory(prefix="louver-line-") as scratch:
         made = city(Path(scratch), PERSONS)
-        line = measure_line(made)
-        service = measure_service(made, asked)
+        line = measure_line(made, given.entries)
+        service = measure_service(made, asked, given.clients)
     stages = line.stages
     rows = [
         _row("line without engine", stages.whole),
@@ -202,7 +269,7 @@ def main() -> None:
         _row("  finish: release, outcome durable, receipt", stages.finish),
         _row("the disk's own fdatasync", line.syncs),
         _row("service over mTLS, 1 client", service.alone),
-        _row(f"service over mTLS, {CLIENTS} clients", service.together),
+        _row(f"service over mTLS, {CLIENTS} clients", service.together.seconds),
     ]
     p50, sync = quantile(stages.whole, 0.5), quantile(line.syncs, 0.5)
     figures = {
@@ -213,10 +280,13 @@ def main() -> None:
         "fsync_p50_ms": round(1000 * sync, 3),
         "line_over_fsync": round(p50 / sync, 2),
         "end_to_end_p50_ms": round(1000 * quantile(service.alone, 0.5), 1),
-        "queries_per_s_16": round(service.per_second, 1),
+        "queries_per_s_16": round(service.together.per_second, 1),
         "service_rss_mib": round(service.rss, 1),
         "service_rss_after_mib": round(service.rss_after, 1),
         "asked": service.asked,
+        **_grown(line.grown),
+        **_edges(service.together),
+        **_crowded(service),
     }
     report("line", rows, figures)
 

@@ -86,22 +86,29 @@ def machine() -> dict[str, str | int]:
     }
 
 
-def arguments(description: str) -> argparse.Namespace:
-    """The command line all benchmarks share: `--full`."""
+def arguments(description: str, **figures: str) -> argparse.Namespace:
+    """The command line all benchmarks share, `--full`, and further whole numbers (0 if not given) by name and use."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--full", action="store_true", help="the long run, beyond 60 seconds")
+    for name, use in figures.items():
+        parser.add_argument(f"--{name}", type=int, default=0, help=use)
     return parser.parse_args()
 
 
 def report(title: str, rows: Sequence[Mapping[str, object]], figures: Figures) -> None:
-    """Prints the rows as a table (columns in the order of the first row), then the figures as JSON on one line."""
+    """Prints the rows as a table, then the figures as JSON on one line."""
+    show(title, rows)
+    print(json.dumps({**figures, "machine": machine()}, ensure_ascii=False), flush=True)
+
+
+def show(title: str, rows: Sequence[Mapping[str, object]]) -> None:
+    """Prints the rows as a table, columns in the order of the first row; for a benchmark with more than one table."""
     table = Table(title=title, title_justify="left")
     for number, name in enumerate(rows[0] if rows else ()):
         table.add_column(name, justify="left" if number == 0 else "right")
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
     Console().print(table)
-    print(json.dumps({**figures, "machine": machine()}, ensure_ascii=False), flush=True)
 
 
 def _cell(value: object) -> str:

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pyarrow as pa
 
 from louver_sandbox.algebra.types import Kind, Type
-from louver_sandbox.stages import CoreColumn, Part, Plan
+from louver_sandbox.stages import CoreColumn, CorePlan, Part, Plan, ThresholdRules
 
 CELLS = 20
 """Rows of every grouped reply."""
@@ -68,15 +68,19 @@ def _part(column: CoreColumn, row: int, *, remainder: bool) -> object:
 
 
 def reply(plan: Plan) -> bytes:
-    """An Arrow IPC stream in the form this plan asks for."""
-    keyed = any(column.part is Part.KEY for column in plan.core)
-    cells = CELLS if keyed or plan.threshold is None else 1
+    """An Arrow IPC stream per core in the form this plan asks for."""
+    return b"".join(_stream(core, plan.threshold) for core in plan.cores)
+
+
+def _stream(core: CorePlan, threshold: ThresholdRules | None) -> bytes:
+    keyed = any(column.part is Part.KEY for column in core.columns)
+    cells = CELLS if keyed or not core.protected else 1
     rows = [(row, False) for row in range(cells)]
-    if keyed and plan.threshold is not None and plan.threshold.remainder:
+    if keyed and threshold is not None and threshold.remainder:
         rows.append((cells, True))
     columns = [
         pa.array([_part(column, row, remainder=rest) for row, rest in rows], _arrow(column.type))
-        for column in plan.core
+        for column in core.columns
     ]
     table = pa.table(columns, names=[f"c{i}" for i, _ in enumerate(columns, start=1)])
     sink = pa.BufferOutputStream()

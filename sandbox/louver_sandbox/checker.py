@@ -7,6 +7,7 @@ again by the engine's own parser before it is let through.
 from __future__ import annotations
 
 import os
+from collections import OrderedDict
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -123,13 +124,104 @@ class FormReader:
         return self._parse(form(statement))
 
 
+MOST_KEPT = 256
+"""Verdicts a checker remembers."""
+LONGEST_KEPT = 16 * 1024
+"""Bytes of the longest case whose verdict is remembered, its own tables aside."""
+MOST_SETS = 64
+"""Sets of own tables whose form, or whose values, either end of the channel remembers."""
+
+
+def case_to_bytes(case: Case) -> bytes:
+    """The case as a checker is asked it: two lines of JSON, the second with the caller's own tables.
+
+    They are most of a case and the same for all questions between two uploads, so each end works them out once.
+    """
+    return codec.encode(replace(case, own=())) + b"\n" + _own_to_bytes(case.own)
+
+
+def case_from_bytes(content: bytes) -> Case:
+    """The case in these bytes. Raises `codec.Malformed`."""
+    asked, _, own = content.partition(b"\n")
+    return replace(codec.decode(asked, Case), own=_own_from_bytes(own))
+
+
+_FORMS: dict[int, tuple[tuple[Table, ...], bytes]] = {}
+
+
+def _own_to_bytes(own: tuple[Table, ...]) -> bytes:
+    """The tables' JSON, remembered for this very tuple: equal tables may still differ in form (1 and 1.0)."""
+    known = _FORMS.get(id(own))
+    if known is not None and known[0] is own:
+        return known[1]
+    if len(_FORMS) >= MOST_SETS:
+        _FORMS.clear()
+    content = codec.encode(own)
+    _FORMS[id(own)] = (own, content)
+    return content
+
+
+@lru_cache(maxsize=MOST_SETS)
+def _own_from_bytes(content: bytes) -> tuple[Table, ...]:
+    return codec.decode_all(content, Table)
+
+
+def anonymous(case: Case) -> Case:
+    """The case without what tells one asking from another: the request's id, its time and its signature."""
+    return replace(case, request=replace(case.request, id="", received=None, signature=b""))
+
+
+class Checks:
+    """Verdicts by one judgement, each distinct case decided once while it is remembered.
+
+    What decides sees the anonymous case only, and the whole of it is what a verdict is remembered by; so a remembered
+    verdict is the one that would be found again, whatever a case may hold one day. Another catalogue or bundle is
+    another checker.
+    """
+
+    def __init__(self, judgement: Judgement, engine: FormReader, most: int = MOST_KEPT) -> None:
+        self._judgement = judgement
+        self._engine = engine
+        self._most = most
+        self._kept: OrderedDict[tuple[bytes, bytes], Verdict] = OrderedDict()
+
+    def check(self, case: Case) -> Verdict:
+        """The verdict on the case, under its own request's id."""
+        verdict = self._verdict(anonymous(case))
+        if verdict.plan is None:
+            return verdict
+        return replace(verdict, plan=replace(verdict.plan, request_id=case.request.id))
+
+    def __len__(self) -> int:
+        """How many verdicts are remembered."""
+        return len(self._kept)
+
+    def remembers(self, case: Case) -> bool:
+        """Whether a case like this one need not be decided again."""
+        return _key(anonymous(case)) in self._kept
+
+    def _verdict(self, case: Case) -> Verdict:
+        key = _key(case)
+        verdict = self._kept.pop(key, None) or check(case, self._judgement, self._engine)
+        if len(key[0]) <= LONGEST_KEPT:
+            self._kept[key] = verdict
+            if len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        return verdict
+
+
+def _key(case: Case) -> tuple[bytes, bytes]:
+    """The whole case in its JSON, where a parameter's type and form count too."""
+    return codec.encode(replace(case, own=())), _own_to_bytes(case.own)
+
+
 def check(case: Case, judgement: Judgement, engine: FormReader) -> Verdict:
     """The verdict on one case; `engine` reads the statement that would run once more."""
     try:
         planned = judge(case.request, judgement.with_own(case.own), judgement.bundle, case.facts)
     except Refused as reason:
         return Verdict(None, record(reason))
-    verify(planned, engine.parse(planned.statement))
+    verify(planned, tuple(engine.parse(core.statement) for core in planned.cores))
     return Verdict(planned, None)
 
 
@@ -147,5 +239,5 @@ def prepare() -> tuple[Path, DuckDBPyConnection]:
 def main(channel: Channel, prepared: tuple[Path, DuckDBPyConnection]) -> None:
     """A checker's life: read the judgement, answer cases until the service hangs up."""
     folder, connection = prepared
-    judgement, engine = read_judgement(folder), FormReader(DuckDbEngine(connection))
-    serve(channel, lambda request: codec.encode(check(codec.decode(request, Case), judgement, engine)))
+    checks = Checks(read_judgement(folder), FormReader(DuckDbEngine(connection)))
+    serve(channel, lambda request: codec.encode(checks.check(case_from_bytes(request))))

@@ -3,19 +3,24 @@
 A checker answers in this form and never in pickle: the registry of classes is closed, every class must carry exactly
 its fields, every field must have its declared type, and the reader caps size and depth. What does not fit raises
 `Malformed`.
+
+Writers and readers are put together once per class from its type hints, and a reader checks while it builds: a
+verdict holds hundreds of values, and each question waits for one. Fields that do not count when values are compared
+(positions in the caller's text) stay behind.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import operator
 import types
 import typing
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
-from functools import cache
+from json.encoder import encode_basestring
 from typing import Any, TypeVar, Union
 
 from louver_sandbox import stages
@@ -24,7 +29,8 @@ from louver_sandbox.algebra import types as algebra_types
 from louver_sandbox.catalog import model
 
 MAX_BYTES = 4 * 1024 * 1024
-MAX_DEPTH = 128
+MAX_DEPTH = 256
+"""Values inside one another; an expression of the largest depth admitted (`sql.lexical.LIMITS`) takes two a level."""
 
 
 class Malformed(Exception):
@@ -47,136 +53,256 @@ def _registered(*modules: types.ModuleType) -> dict[str, type[Any]]:
 
 REGISTRY = _registered(algebra_types, expressions, relations, model, stages)
 
-Json = None | bool | int | str | list[Any] | dict[str, Any]
+
+def _carried(cls: type[Any]) -> tuple[str, ...]:
+    """The fields of a dataclass that make it the value it is."""
+    return tuple(field.name for field in dataclasses.fields(cls) if field.compare)
 
 
-def _to_json(value: object) -> Json:
-    match value:
-        case Enum():
-            return {"$enum": [type(value).__name__, value.value]}
-        case None | bool() | int() | str():
-            return value
-        case float():
-            return {"$float": value.hex()}
-        case Decimal():
-            return {"$decimal": str(value)}
-        case datetime():
-            return {"$datetime": value.isoformat()}
-        case date():
-            return {"$date": value.isoformat()}
-        case bytes():
-            return {"$bytes": value.hex()}
-        case tuple():
-            return [_to_json(item) for item in value]
-        case frozenset():
-            return {
-                "$set": sorted((_to_json(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
-            }
-        case Mapping():
-            return {"$map": [[_to_json(key), _to_json(item)] for key, item in value.items()]}
-        case _ if type(value).__name__ in REGISTRY and dataclasses.is_dataclass(value):
-            body = {field.name: _to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
-            return {"$": type(value).__name__, **body}
-        case _:
-            raise TypeError(f"{type(value).__name__} does not cross a process boundary")
+# writing
+
+Writer = Callable[[Any], str]
+"""Gives a value's JSON text."""
 
 
-def _scalar(tag: str, body: Any) -> object:
-    match tag:
-        case "$float":
-            return float.fromhex(body)
-        case "$decimal":
-            return Decimal(body)
-        case "$datetime":
-            return datetime.fromisoformat(body)
-        case "$date":
-            return date.fromisoformat(body)
-        case "$bytes":
-            return bytes.fromhex(body)
-        case "$enum":
-            name, value = body
-            return REGISTRY[name](value)
-        case _:
-            raise Malformed("unknown tag")
+class _Writers(dict[type, Writer]):
+    """The writer for each class met so far; a new one is made when its first value comes."""
+
+    def __missing__(self, kind: type) -> Writer:
+        self[kind] = made = _writer(kind)
+        return made
 
 
-def _from_json(value: Json, depth: int) -> object:
+def _write(value: object) -> str:
+    return _WRITERS[type(value)](value)
+
+
+def _write_set(value: frozenset[object]) -> str:
+    return f'{{"$set":[{",".join(sorted(map(_write, value)))}]}}'
+
+
+def _write_map(value: Mapping[object, object]) -> str:
+    pairs = (f"[{_write(key)},{_write(item)}]" for key, item in value.items())
+    return f'{{"$map":[{",".join(pairs)}]}}'
+
+
+_WRITERS: _Writers = _Writers(
+    {
+        type(None): lambda value: "null",
+        bool: lambda value: "true" if value else "false",
+        int: int.__repr__,
+        str: encode_basestring,
+        float: lambda value: f'{{"$float":"{value.hex()}"}}',
+        Decimal: lambda value: f'{{"$decimal":"{value}"}}',
+        datetime: lambda value: f'{{"$datetime":"{value.isoformat()}"}}',
+        date: lambda value: f'{{"$date":"{value.isoformat()}"}}',
+        bytes: lambda value: f'{{"$bytes":"{value.hex()}"}}',
+        tuple: lambda value: f"[{','.join([_WRITERS[type(item)](item) for item in value])}]",
+        frozenset: _write_set,
+    }
+)
+
+
+def _writer(kind: type) -> Writer:
+    """The writer for a class of the registry, or for a mapping. Raises TypeError for any other."""
+    if issubclass(kind, Mapping):
+        return _write_map
+    if REGISTRY.get(kind.__name__) is not kind:
+        raise TypeError(f"{kind.__name__} does not cross a process boundary")
+    if issubclass(kind, Enum):
+        texts = {member: f'{{"$enum":["{kind.__name__}",{_write(member.value)}]}}' for member in kind}
+        return texts.__getitem__
+    names = _carried(kind)
+    template = "{" + ",".join([f'"$":"{kind.__name__}"', *(f'"{name}":%s' for name in names)]) + "}"
+    if len(names) < 2:
+        return lambda value: template % tuple([_write(getattr(value, name)) for name in names])
+    fields_of = operator.attrgetter(*names)
+    return lambda value: template % tuple([_WRITERS[type(item)](item) for item in fields_of(value)])
+
+
+# reading
+
+Reader = Callable[[Any, int], Any]
+"""Gives the value in a piece of parsed JSON that stands so deep, or raises `Malformed`."""
+
+_PLAIN: Mapping[type, str] = {bool: "a truth value", int: "a whole number", str: "a text", type(None): "nothing"}
+_TAGGED: Mapping[type, tuple[str, Callable[[Any], object]]] = {
+    float: ("$float", float.fromhex),
+    Decimal: ("$decimal", Decimal),
+    datetime: ("$datetime", datetime.fromisoformat),
+    date: ("$date", date.fromisoformat),
+    bytes: ("$bytes", bytes.fromhex),
+}
+"""Scalars that JSON does not have: each is a text under its tag."""
+
+
+def _plain(kind: type) -> Reader:
+    def read(value: Any, depth: int) -> Any:
+        if type(value) is not kind:
+            raise Malformed(f"expected {_PLAIN[kind]}")
+        return value
+
+    return read
+
+
+def _body(value: Any, tag: str) -> Any:
+    """What stands under the one tag of a tagged value."""
+    if type(value) is not dict or len(value) != 1 or tag not in value:
+        raise Malformed(f"expected {tag}")
+    return value[tag]
+
+
+def _tagged(kind: type) -> Reader:
+    tag, made = _TAGGED[kind]
+
+    def read(value: Any, depth: int) -> object:
+        body = _body(value, tag)
+        if type(body) is not str:
+            raise Malformed(f"expected a text under {tag}")
+        return made(body)
+
+    return read
+
+
+def _enum(kind: type[Enum]) -> Reader:
+    members = {member.value: member for member in kind}
+
+    def read(value: Any, depth: int) -> object:
+        name, body = _body(value, "$enum")
+        if name != kind.__name__ or type(body) is not str:
+            raise Malformed(f"expected {kind.__name__}")
+        return members[body]
+
+    return read
+
+
+class _Fields(dict[type[Any], tuple[tuple[str, Reader], ...]]):
+    """The carried fields of each dataclass read so far, a reader each."""
+
+    def __missing__(self, cls: type[Any]) -> tuple[tuple[str, Reader], ...]:
+        hints = typing.get_type_hints(cls)
+        self[cls] = made = tuple((name, _reader(hints[name])) for name in _carried(cls))
+        return made
+
+
+_FIELDS = _Fields()
+
+
+def _dataclass(cls: type[Any]) -> Reader:
+    def read(value: Any, depth: int) -> object:
+        # Looked up here and not outside, for some classes hold themselves.
+        fields = _FIELDS[cls]
+        if depth > MAX_DEPTH:
+            raise Malformed("nested too deeply")
+        if type(value) is not dict or value.get("$") != cls.__name__:
+            raise Malformed(f"expected {cls.__name__}")
+        if len(value) != len(fields) + 1:
+            raise Malformed(f"{cls.__name__} does not carry exactly its fields")
+        return cls(*[read_field(value[name], depth + 1) for name, read_field in fields])
+
+    return read
+
+
+def _items(value: Any, depth: int) -> list[Any]:
+    if type(value) is not list:
+        raise Malformed("expected a list")
     if depth > MAX_DEPTH:
         raise Malformed("nested too deeply")
-    if isinstance(value, list):
-        return tuple(_from_json(item, depth + 1) for item in value)
-    if not isinstance(value, dict):
-        return value
-    if "$" in value:
-        return _dataclass_from_json(value, depth)
-    if len(value) != 1:
-        raise Malformed("a tagged value has one tag")
-    ((tag, body),) = value.items()
-    if tag == "$set":
-        return frozenset(_from_json(item, depth + 1) for item in body)
-    if tag == "$map":
-        return {_from_json(key, depth + 1): _from_json(item, depth + 1) for key, item in body}
-    return _scalar(tag, body)
+    return value
 
 
-Check = Callable[[object], bool]
-"""Whether a decoded value has its declared type, element by element."""
+def _tuple(each: Reader) -> Reader:
+    return lambda value, depth: tuple([each(item, depth + 1) for item in _items(value, depth)])
 
 
-@cache
-def _fields(cls: type[Any]) -> Mapping[str, Check]:
-    """The fields of a dataclass with a check each, worked out once: a verdict holds hundreds of values."""
-    hints = typing.get_type_hints(cls)
-    return {field.name: _check(hints[field.name]) for field in dataclasses.fields(cls)}
+def _row(readers: tuple[Reader, ...]) -> Reader:
+    def read(value: Any, depth: int) -> object:
+        items = _items(value, depth)
+        if len(items) != len(readers):
+            raise Malformed("a row of another length")
+        return tuple(each(item, depth + 1) for each, item in zip(readers, items, strict=True))
+
+    return read
 
 
-def _dataclass_from_json(value: dict[str, Any], depth: int) -> object:
-    cls = REGISTRY.get(value["$"])
-    if cls is None or not dataclasses.is_dataclass(cls):
-        raise Malformed("unknown value")
-    checks = _fields(cls)
-    if value.keys() - {"$"} != checks.keys():
-        raise Malformed(f"{cls.__name__} does not carry exactly its fields")
-    fields: dict[str, object] = {}
-    for name, check in checks.items():
-        fields[name] = item = _from_json(value[name], depth + 1)
-        if not check(item):
-            raise Malformed(f"{cls.__name__}.{name} has another type")
-    return cls(**fields)
+def _set(each: Reader) -> Reader:
+    return lambda value, depth: frozenset(each(item, depth + 1) for item in _items(_body(value, "$set"), depth))
 
 
-def _check(hint: Any) -> Check:
-    """The check for one type hint."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if hint is Any or hint is object:
-        return lambda value: True
-    if hint is None or hint is type(None):
-        return lambda value: value is None
-    if hint is int:
-        return lambda value: isinstance(value, int) and not isinstance(value, bool)
-    if origin is None:
-        return lambda value: isinstance(value, hint)
-    checks = tuple(_check(argument) for argument in arguments if argument is not Ellipsis)
-    if origin in (Union, types.UnionType):
-        return lambda value: any(check(value) for check in checks)
-    if origin is tuple and Ellipsis not in arguments:
-        return lambda value: (
-            isinstance(value, tuple)
-            and len(value) == len(checks)
-            and all(check(item) for check, item in zip(checks, value, strict=True))
-        )
+def _map(read_key: Reader, read_item: Reader) -> Reader:
+    def read(value: Any, depth: int) -> object:
+        pairs = _items(_body(value, "$map"), depth)
+        found = {read_key(key, depth + 1): read_item(item, depth + 1) for key, item in pairs}
+        if len(found) != len(pairs):
+            raise Malformed("a key stands twice")
+        return found
+
+    return read
+
+
+def _look(value: Any) -> object:
+    """What tells the members of a union apart in JSON: the class's name, the tag, or the JSON type itself."""
+    if type(value) is not dict:
+        return type(value)
+    return value["$"] if "$" in value else next(iter(value), None)
+
+
+def _looks(hint: Any) -> object:
+    """The `_look` of every value of a type."""
+    origin = typing.get_origin(hint) or hint
+    if origin in _PLAIN:
+        return origin
+    if origin in _TAGGED:
+        return _TAGGED[origin][0]
+    if origin is tuple:
+        return list
+    if origin is frozenset:
+        return "$set"
     if issubclass(origin, Mapping):
-        key_check, item_check = checks
-        return lambda value: (
-            isinstance(value, Mapping) and all(key_check(key) and item_check(item) for key, item in value.items())
-        )
-    (each,) = checks
-    return lambda value: isinstance(value, origin) and all(each(item) for item in value)
+        return "$map"
+    return "$enum" if issubclass(origin, Enum) else origin.__name__
+
+
+def _union(hints: tuple[Any, ...]) -> Reader:
+    readers = {_looks(hint): _reader(hint) for hint in hints}
+    if len(readers) != len(hints):
+        raise TypeError("two members of a union look alike in JSON")
+
+    def read(value: Any, depth: int) -> object:
+        reader = readers.get(_look(value))
+        if reader is None:
+            raise Malformed("expected another kind of value")
+        return reader(value, depth)
+
+    return read
+
+
+def _reader(hint: Any) -> Reader:
+    """The reader for one type hint. Raises TypeError for a type that does not cross a process boundary."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is None or hint in _PLAIN:
+        return _plain(type(None) if hint is None else hint)
+    if hint in _TAGGED:
+        return _tagged(hint)
+    if origin in (Union, types.UnionType):
+        return _union(arguments)
+    if origin is tuple:
+        if arguments[-1] is Ellipsis:
+            return _tuple(_reader(arguments[0]))
+        return _row(tuple(_reader(argument) for argument in arguments))
+    if origin is frozenset:
+        return _set(_reader(arguments[0]))
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return _map(_reader(arguments[0]), _reader(arguments[1]))
+    cls = REGISTRY.get(getattr(hint, "__name__", ""))
+    if cls is not None and cls is hint:
+        return _enum(cls) if issubclass(cls, Enum) else _dataclass(cls)
+    raise TypeError(f"{hint} does not cross a process boundary")
 
 
 def encode(value: object) -> bytes:
     """The JSON form of a value of the line."""
-    return json.dumps(_to_json(value), separators=(",", ":"), ensure_ascii=False).encode()
+    return _write(value).encode()
 
 
 T = TypeVar("T")
@@ -184,12 +310,20 @@ T = TypeVar("T")
 
 def decode(content: bytes, expected: type[T], max_bytes: int = MAX_BYTES) -> T:
     """The value in these bytes, which must be an `expected`. Raises `Malformed`."""
+    value: T = _read(content, _dataclass(expected), max_bytes)
+    return value
+
+
+def decode_all(content: bytes, expected: type[T], max_bytes: int = MAX_BYTES) -> tuple[T, ...]:
+    """The values in these bytes, which must be a tuple of `expected`. Raises `Malformed`."""
+    values: tuple[T, ...] = _read(content, _tuple(_dataclass(expected)), max_bytes)
+    return values
+
+
+def _read(content: bytes, reader: Reader, max_bytes: int) -> Any:
     if len(content) > max_bytes:
         raise Malformed("too large")
     try:
-        value = _from_json(json.loads(content), 0)
+        return reader(json.loads(content), 0)
     except (ValueError, TypeError, KeyError, AttributeError, InvalidOperation, RecursionError) as error:
         raise Malformed("not one of our values") from error
-    if not isinstance(value, expected):
-        raise Malformed(f"expected {expected.__name__}")
-    return value

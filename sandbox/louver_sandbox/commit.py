@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from louver.errors import Refused
 from louver_sandbox import codec, journal
 from louver_sandbox.accounting import ledger
+from louver_sandbox.audit import stored as log_rows
 from louver_sandbox.audit.entries import JSON, Entry
 from louver_sandbox.journal import Books, request_digest
 from louver_sandbox.refusals import capacity as refusals
@@ -23,6 +24,8 @@ from louver_sandbox.stages import Answer, Charge, Committed, Plan, Request, Stor
 from louver_sandbox.store import StoreError, answers
 
 LARGEST_ANSWER = 256 * 1024 * 1024
+MOST_ADMISSIONS = 100
+"""Admissions of one request that are looked at: each comes from a change of policy, catalogue or data."""
 
 
 def find_stored(request: Request, books: Books) -> Stored | None:
@@ -34,16 +37,17 @@ def find_stored(request: Request, books: Books) -> Stored | None:
 def commit(plan: Plan, request: Request, books: Books, now: datetime) -> Committed | Stored:
     """Charges and logs the plan, or finds its answer. Raises `Refused` LVR-3001, LVR-3103 or LVR-0106."""
     try:
-        unfinished = _unfinished(plan, request, books)
         with books.state.transaction() as tx:
+            unfinished = _unfinished(tx, plan, request)
             stored = _same_request(tx, request) or _same_question(tx, plan, request, books)
             if stored is not None:
                 return stored
             if unfinished is not None:
-                return Committed(plan, request, unfinished.index, {}, {})
+                return Committed(plan, request, unfinished.index, unfinished.commitments, {}, {})
             balances = charge(tx, plan.charges, request, now)
             entry = journal.admitted(tx, plan, request, books)
-            return Committed(plan, request, entry.index, cost(plan.charges), remaining(balances))
+            spent, left = cost(plan.charges), remaining(balances)
+            return Committed(plan, request, entry.index, entry.commitments, spent, left)
     except StoreError:
         raise refusals.not_accepting() from None
 
@@ -62,23 +66,22 @@ def _same_question(tx: Connection, plan: Plan, request: Request, books: Books) -
     if found is None:
         return None
     answer = replace(_answer(found), cost={}, policies=plan.policies)
-    earlier = books.log.entry(found.outcome_index)
     more: dict[str, JSON] = {"same_as": found.outcome_index}
-    return Stored(answer, journal.answered(tx, request, plan, answer, books, more, earlier))
+    return Stored(answer, journal.answered(tx, request, plan, answer, books, more).index)
 
 
 def _answer(found: answers.StoredAnswer) -> Answer:
     return codec.decode(found.released, Answer, LARGEST_ANSWER)
 
 
-def _unfinished(plan: Plan, request: Request, books: Books) -> Entry | None:
+def _unfinished(tx: Connection, plan: Plan, request: Request) -> Entry | None:
     """The admission of this request when it was paid for but never answered: a retry runs again and pays nothing.
 
     Only an admission of this very plan counts. Under another policy or catalogue, or on newer data, the old entry
     would not explain the rows that are about to be read (law 2).
     """
-    subject = request.subject.institution
-    for entry in books.log.entries(request_id=request.id, institution=subject, kind="admission"):
+    wanted = {"request_id": request.id, "institution": request.subject.institution, "kind": "admission"}
+    for entry in log_rows.entries(tx, 0, MOST_ADMISSIONS, wanted):
         if entry.fields.get("request_digest") != request_digest(request):
             raise identity.request_id_reused()
         if entry.fields.get("question") == plan.question:

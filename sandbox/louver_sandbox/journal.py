@@ -14,6 +14,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from louver.errors import Refused
+from louver.receipt import Receipt
 from louver_sandbox import codec
 from louver_sandbox.audit.entries import JSON, Entry
 from louver_sandbox.audit.log import AuditLog
@@ -30,8 +31,9 @@ class Books:
 
 
 def request_digest(request: Request) -> str:
-    """What makes two requests the same one: purpose, SQL and parameters, not the expiry of the signature."""
-    return hashlib.sha256(repr((request.purpose, request.sql, parameters(request))).encode()).hexdigest()
+    """What makes two requests the same one: purpose, dialect, SQL and parameters, not the expiry of the signature."""
+    said = repr((request.purpose, request.dialect, request.sql, parameters(request)))
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def parameters(request: Request) -> str:
@@ -52,7 +54,14 @@ def common(request: Request, kind: str) -> dict[str, JSON]:
         "institution": request.subject.institution,
         "certificate": request.subject.fingerprint,
         "purpose": request.purpose,
+        "dialect": request.dialect,
     }
+
+
+def statement_digest(plan: Plan) -> str:
+    """SHA-256 in hex of what runs: of the digests of the cores' statements, in order."""
+    digests = (hashlib.sha256(core.statement.encode()).hexdigest() for core in plan.cores)
+    return hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
 
 def admitted(tx: Connection, plan: Plan, request: Request, books: Books) -> Entry:
@@ -66,7 +75,7 @@ def admitted(tx: Connection, plan: Plan, request: Request, books: Books) -> Entr
         "bundle": plan.bundle_digest,
         "catalog": plan.catalog_digest,
         "policies": list(plan.policies),
-        "statement_sha256": hashlib.sha256(plan.statement.encode()).hexdigest(),
+        "statement_sha256": statement_digest(plan),
         "snapshots": {str(source.table): source.snapshot for source in plan.sources},
         "charges": [{"dataset": item.dataset, "kind": item.kind, "limit": item.limit} for item in plan.charges],
     }
@@ -74,9 +83,16 @@ def admitted(tx: Connection, plan: Plan, request: Request, books: Books) -> Entr
 
 
 def answered(
-    tx: Connection, request: Request, plan: Plan, answer: Answer, books: Books, more: Mapping[str, JSON], about: Entry
-) -> int:
-    """Logs what will leave, by its digest, and keeps the answer; returns the entry's index."""
+    tx: Connection,
+    request: Request,
+    plan: Plan,
+    answer: Answer,
+    books: Books,
+    more: Mapping[str, JSON],
+    commitments: Mapping[str, str] | None = None,
+) -> Entry:
+    """Logs what will leave, by its digest, and keeps the answer. `commitments` are those of the same texts, if the
+    log has them already."""
     body: dict[str, JSON] = common(request, "outcome") | {
         "treatment": answer.treatment.value,
         "question": plan.question,
@@ -87,11 +103,10 @@ def answered(
         "remainder_digest": hashlib.sha256(answer.remainder).hexdigest(),
         **more,
     }
-    same_texts = about.fields.get("request_id") == request.id
     entry = (
-        books.log.append(tx, body, commitments_of=about)
-        if same_texts
-        else books.log.append(tx, body, private(request))
+        books.log.append(tx, body, private(request))
+        if commitments is None
+        else books.log.append(tx, body, repeated=commitments)
     )
     answers.store(
         tx,
@@ -105,16 +120,21 @@ def answered(
             created=str(entry.fields["time"]),
         ),
     )
-    return entry.index
+    return entry
 
 
-def record(committed: Committed, release: Release, answer: Answer, books: Books) -> int:
-    """Logs the outcome of a committed query, durably, before anything leaves."""
+def record(committed: Committed, release: Release, answer: Answer, books: Books) -> Receipt:
+    """Logs the outcome of a committed query, durably, before anything leaves.
+
+    Outcome, stored answer and the signed head that proves them are one transaction: none is there without the others.
+    """
     notices: dict[str, JSON] = {f"{notice.code} {notice.rule}": notice.count for notice in release.notices}
     more: dict[str, JSON] = {"admission": committed.admission, "notices": notices}
-    admission = books.log.entry(committed.admission)
-    with books.state.transaction() as tx:
-        return answered(tx, committed.request, committed.plan, answer, books, more, admission)
+
+    def write(tx: Connection) -> Entry:
+        return answered(tx, committed.request, committed.plan, answer, books, more, committed.commitments)
+
+    return books.log.attested(write)
 
 
 def abort(committed: Committed, reason: str, books: Books) -> None:

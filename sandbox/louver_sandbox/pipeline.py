@@ -29,7 +29,7 @@ from louver_sandbox.release.encode import encode
 from louver_sandbox.release.release import release
 from louver_sandbox.sql.bind import bind
 from louver_sandbox.sql.parse import parse
-from louver_sandbox.stages import Answer, Committed, Facts, Plan, Receipted, Request, Stored
+from louver_sandbox.stages import Committed, Facts, Plan, Receipted, Request, Stored
 from louver_sandbox.store import StoreError
 
 
@@ -62,7 +62,7 @@ class Slot(Protocol):
     """One reserved worker."""
 
     def run(self, plan: Plan, call: Call) -> bytes:
-        """The worker's reply, an Arrow IPC stream. Raises `Failed`."""
+        """The worker's reply, an Arrow IPC stream per core. Raises `Failed`."""
 
 
 class Pipeline:
@@ -86,13 +86,13 @@ class Pipeline:
         """Admit, then run. Raises `Refused` (logged) or `Fault`."""
         try:
             if (stored := find_stored(request, self._books)) is not None:
-                return self._receipted(stored.answer, stored.outcome, stored=True)
+                return self._again(stored)
             planned = self._judge(request, facts_at(self._clock()))
             call.progress("checked")
             with self._reserve(request.subject.institution, call) as slot:
                 committed = commit(planned, request, self._books, self._clock())
                 if isinstance(committed, Stored):
-                    return self._receipted(committed.answer, committed.outcome, stored=True)
+                    return self._again(committed)
                 call.progress("admitted")
                 return self.run(committed, slot, call)
         except Refused as refused:
@@ -104,13 +104,10 @@ class Pipeline:
             execution = decode(slot.run(committed.plan, call), committed)
             released = release(execution)
             answer = encode(released, committed)
-            outcome = journal.record(committed, released, answer, self._books)
+            receipt = journal.record(committed, released, answer, self._books)
         except Exception as error:
             raise self._aborted(committed, error) from error
-        try:
-            return self._receipted(answer, outcome, stored=False)
-        except Exception as error:
-            raise Fault(self._incident(error)) from error
+        return Receipted(answer, receipt.to_bytes(), stored=False)
 
     def explain(self, request: Request) -> Plan:
         """What `answer` would do, logged as a dry run; spends nothing. Raises `Refused` (logged)."""
@@ -138,10 +135,10 @@ class Pipeline:
             self._incident(lost)
         return Fault(incident)
 
-    def _receipted(self, answer: Answer, outcome: int, *, stored: bool) -> Receipted:
-        return Receipted(answer, self._books.log.receipt(outcome).to_bytes(), stored)
+    def _again(self, stored: Stored) -> Receipted:
+        return Receipted(stored.answer, self._books.log.receipt(stored.outcome).to_bytes(), stored=True)
 
 
 def facts_at(now: datetime) -> Facts:
     """The facts a decision at this moment may use."""
-    return Facts(now=now, today=now.astimezone(SHANGHAI).date())
+    return Facts(now.astimezone(SHANGHAI).date())

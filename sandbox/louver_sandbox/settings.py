@@ -47,7 +47,7 @@ class Limits:
     upload_rows: int = 20_000_000
     own_tables_mib: int = 4096
     upload_seconds: int = 900
-    concurrent_calls: int = 96
+    concurrent_calls: int = 512
 
 
 MINIMA = dict.fromkeys((item.name for item in fields(Limits)), 1)

@@ -17,6 +17,8 @@ from louver_sandbox.catalog.model import Catalog, Table, UnitType
 if TYPE_CHECKING:
     from sqlglot import exp
 
+    from louver_sandbox.sql.lexical import Source
+
 
 class InstitutionType(StrEnum):
     """Requester types: a credit agency is not a bank (DOMAIN 2.6)."""
@@ -38,7 +40,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One signed question. `signature` covers id, expiry, purpose, SQL and parameters."""
+    """One signed question. `signature` covers id, expiry, purpose, SQL, its dialect and parameters."""
 
     id: str
     subject: Subject
@@ -52,10 +54,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A single SELECT made of allowed nodes only. Made by `sql.parse.parse`."""
+    """A single SELECT made of allowed nodes only, and the text its positions are in. Made by `sql.parse.parse`."""
 
     request: Request
-    tree: exp.Expression = field(repr=False)
+    source: Source = field(repr=False)
+    tree: exp.Expr = field(repr=False)
 
 
 class Clause(StrEnum):
@@ -154,9 +157,8 @@ class GrantUse:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the decision may know besides the query and the policies: the time, handed in so that it stays pure."""
+    """What the decision may know besides the query and the policies, handed in so that it stays pure: the day."""
 
-    now: datetime
     today: date
 
 
@@ -184,6 +186,7 @@ class Part(StrEnum):
     VALUE = "value"
     UNITS = "units"
     ROW_KIND = "row_kind"
+    SET = "set"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +194,8 @@ class CoreColumn:
     """One column of the worker's result, by position.
 
     `name` is the engine-side name. For KEY and VALUE, `of` is the Aggregate's (or Project's) output column it
-    carries. UNITS columns hold distinct privacy units of `unit`.
+    carries. UNITS columns hold distinct privacy units of `unit`. SET says which grouping set a cell belongs to: a bit
+    per key, the first key's the highest, set where the key is left out (GROUPING of all keys).
     """
 
     name: str
@@ -211,26 +215,51 @@ class CountedUnit:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgedTotal:
+    """One sum or count over a cell, by the names of its columns, with the parts that say whether it may be known.
+
+    `value` is the sum or count itself. `largest`, `second`, `magnitude` hold the largest and second largest unit's
+    absolute contribution and the sum of them (dominance), `contributors` the units with a non-zero contribution, one
+    column per unit group; empty where not needed. `own` depends on the requester's own columns; `presence` counts
+    rows that have a value, which all of them may. An `optional` one only guards others, and may have no contributor.
+    """
+
+    value: str
+    contributors: tuple[str, ...] = ()
+    largest: tuple[str, ...] = ()
+    second: tuple[str, ...] = ()
+    magnitude: tuple[str, ...] = ()
+    own: bool = False
+    presence: bool = False
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Addend:
+    """A total times the constant numerator / denominator."""
+
+    total: JudgedTotal
+    numerator: int = 1
+    denominator: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Measure:
     """How one aggregate of the query is put together from exact parts the worker returns.
 
-    `kind` is count, sum, average or units. `value` is the column with the count or sum, `count` that with the
-    number of non-null arguments (average). `largest`, `second`, `magnitude` hold the largest and second largest
-    unit's absolute contribution and the sum of them (dominance); `contributors` the units with a non-zero
-    contribution. Empty string: not needed. `presence` counts rows that have a value, which all of them may.
+    `kind` is count, sum, average or units: the sum of the addends, for an average divided by the column `count`; or a
+    function of `sql.statistics`, whose power sums are the addends in the order of `plan.measures.POWER_SUMS`; or
+    grouping, which is made of the cell's set and the numbers of its `keys`, and always leaves. Any other leaves
+    when every addend's total and every guard passes the rules by itself.
     """
 
     name: str
     kind: str
     type: Type
-    value: str
+    addends: tuple[Addend, ...]
     count: str = ""
-    largest: tuple[str, ...] = ()
-    second: tuple[str, ...] = ()
-    magnitude: tuple[str, ...] = ()
-    contributors: tuple[str, ...] = ()
-    own: bool = False
-    presence: bool = False
+    guards: tuple[JudgedTotal, ...] = ()
+    keys: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,26 +283,55 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
+class Finer:
+    """A core of the same question whose cells divide another's: the same rows, grouped by more keys.
+
+    `keys` and `measures` pair the names of the divided core with those of this one, for keys that are the same and
+    for measures that are about the same values.
+    """
+
+    core_id: int
+    keys: tuple[tuple[str, str], ...]
+    measures: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CorePlan:
+    """One part of a question that a worker computes, with a statement of its own.
+
+    `statement` is canonical SQL generated from the relation tree and `columns` describes its result. In the plan's
+    shape the released rows are those of the Scan with id `core_id`. A protected core's rows are cells: `measures`
+    and `unit_groups` say how the releaser judges them and puts their values together; `finer` are the cores whose
+    cells its own must not give away; `compares` says that rows are compared with cells that the engine has judged.
+    The rows of any other core are public or the requester's own and leave as they are.
+    """
+
+    core_id: int
+    protected: bool
+    statement: str = field(repr=False)
+    columns: tuple[CoreColumn, ...]
+    measures: tuple[Measure, ...] = ()
+    unit_groups: tuple[CountedUnit, ...] = ()
+    finer: tuple[Finer, ...] = ()
+    compares: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What will run, what it costs and how its result becomes an answer. Made by `plan.plan.plan`.
 
-    `statement` is canonical SQL generated from the relation tree; `core` describes its result; `measures` and
-    `shape` are what the releaser computes. `shape` is a relation tree above a Scan with id `core_id`, whose rows
-    are released rows; None means the core's rows are the answer. `question` identifies the canonical question on
-    this data, catalogue and policy: equal questions get the stored answer.
+    The worker runs the cores' statements in order. `shape` is a relation tree above Scans of released rows, which the
+    releaser computes; None means the one core's rows are the answer. `question` identifies the canonical question
+    on this data, catalogue and policy: equal questions get the stored answer.
     """
 
     request_id: str
     treatment: Treatment
-    statement: str = field(repr=False)
+    cores: tuple[CorePlan, ...]
     sources: tuple[SourceRef, ...]
-    core: tuple[CoreColumn, ...]
-    core_id: int
-    measures: tuple[Measure, ...]
     shape: Relation | None
     columns: tuple[OutputColumn, ...]
     threshold: ThresholdRules | None
-    unit_groups: tuple[CountedUnit, ...]
     charges: tuple[Charge, ...]
     question: str
     bundle_digest: str
@@ -284,22 +342,25 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """A plan that is paid for and logged; nothing after it may refuse. Made by `commit.commit`."""
+    """A plan that is paid for and logged; nothing after it may refuse. Made by `commit.commit`.
+
+    `admission` is the index of its log entry, `commitments` what that entry holds in place of the texts, by field.
+    """
 
     plan: Plan
     request: Request
     admission: int
+    commitments: Mapping[str, str]
     cost: Mapping[str, int]
     remaining: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """Exact rows from a worker. Only `release/` may read `rows` (law 4)."""
+    """Exact rows from a worker, one table per core of the plan. Only `release/` may read `rows` (law 4)."""
 
     committed: Committed
-    columns: tuple[CoreColumn, ...]
-    rows: tuple[tuple[object, ...], ...] = field(repr=False)
+    rows: tuple[tuple[tuple[object, ...], ...], ...] = field(repr=False)
 
 
 Cell = None | bool | int | float | Decimal | str | date | datetime

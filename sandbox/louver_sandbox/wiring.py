@@ -83,7 +83,7 @@ class JudgeInChecker:
         """The plan. Raises `Refused`."""
         case = Case(request, self._own(request.subject.institution), facts)
         try:
-            reply = self._pool.ask(codec.encode(case), self._seconds)
+            reply = self._pool.ask(checker.case_to_bytes(case), self._seconds)
         except CheckerFailed as failed:
             if failed.kind == "busy":
                 raise capacity.overloaded("service", 1.0) from None
@@ -108,11 +108,11 @@ class Worker:
         self._institution = institution
 
     def run(self, plan: Plan, call: Call) -> bytes:
-        """The worker's Arrow reply. Raises `Failed`."""
+        """The worker's Arrow reply, one stream per core. Raises `Failed`."""
         seconds = max(0.05, call.deadline_s)
         job = Job(
             sources=self._sources(plan),
-            sql=plan.statement,
+            statements=tuple(core.statement for core in plan.cores),
             row_cap=self._limits.result_rows,
             byte_cap=self._limits.result_mib * MIB,
             memory_mib=self._limits.memory_mib,

@@ -109,15 +109,15 @@ def test_the_last_step_of_a_difference_is_withheld() -> None:
 
 def lying(ran: Ran, changes: Mapping[str, object], kind: int) -> Ran:
     """The same run with a worker that changes parts of its rows of one kind."""
-    names = [column.name for column in ran.execution.columns]
-    position = next(i for i, column in enumerate(ran.execution.columns) if column.part is Part.ROW_KIND)
+    names = [column.name for column in ran.plan.cores[0].columns]
+    position = next(i for i, column in enumerate(ran.plan.cores[0].columns) if column.part is Part.ROW_KIND)
     rows = tuple(
         tuple(changes.get(name, value) for name, value in zip(names, row, strict=True))
         if row[position] == kind
         else row
-        for row in ran.execution.rows
+        for row in ran.execution.rows[0]
     )
-    execution = replace(ran.execution, rows=rows)
+    execution = replace(ran.execution, rows=(rows,))
     return replace(ran, execution=execution, release=release(execution))
 
 
@@ -150,6 +150,6 @@ def test_a_worker_cannot_hide_a_giant() -> None:
 def test_the_statement_of_a_protected_question_holds_no_text_of_the_caller() -> None:
     world = firms()
     sql = 'SELECT district AS "x"" FROM secret --", count(*) AS "select" FROM gov.tax GROUP BY 1'
-    statement = plan(question(world, sql)).statement
+    statement = plan(question(world, sql)).cores[0].statement
     assert "secret" not in statement
     assert '"select"' not in statement

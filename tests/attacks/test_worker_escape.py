@@ -52,7 +52,7 @@ def ask(
     pool: WorkerPool, snapshots: Path, sql: str, *, timeout_ms: int = 20_000, deadline_s: float = 20.0
 ) -> pa.Table:
     source = Source("s1", str(snapshots / "mine.duckdb"))
-    job = encode_job(Job((source,), sql, 1000, 100_000, 256, 2, timeout_ms))
+    job = encode_job(Job((source,), (sql,), 1000, 100_000, 256, 2, timeout_ms))
     with pool.reserve("bank", time.monotonic() + 30) as slot:
         answer = slot.run(job, deadline_s=deadline_s, cancelled=threading.Event(), reply_cap=100_000)
     return pa.ipc.open_stream(answer).read_all()

@@ -19,7 +19,7 @@ from louver.v1.sandbox_pb2_grpc import SandboxServiceStub
 from louver_sandbox.wiring import utc_now
 
 SIMPLE = "SELECT count(*) AS n FROM gov.ent_registry"
-"""Public and exact: costs nothing."""
+"""Public and exact: costs one query."""
 PROTECTED = """SELECT t.grade, count(*) AS n FROM gov.tax_credit t JOIN gov.ent_registry r USING (uscc)
 WHERE t.rating_year <> {} GROUP BY 1 ORDER BY 1"""
 """Costs a query and a predicate, of which every figure makes a new one."""

@@ -9,20 +9,26 @@ from sqlalchemy import func, select
 from tests.support.installation import eventually
 
 from louver_sandbox.accounting import ledger
+from louver_sandbox.audit.log import MAX_PAGE
 from louver_sandbox.audit.verify import verify_log
 from louver_sandbox.demo.city import City
 from louver_sandbox.store import State, schema
 from louver_sandbox.wiring import open_books, utc_now
-
-MOST_ENTRIES = 100_000
 
 
 def entries(city: City, *, request_id: str | None = None, kind: str | None = None) -> list[dict[str, Any]]:
     """The log's entries, in order, the service running or not."""
     with State.open(city.settings.state) as state:
         books = open_books(city.settings, state, utc_now)
-        found = books.log.entries(limit=MOST_ENTRIES, request_id=request_id, kind=kind)
-        return [dict(entry.fields) for entry in found]
+        found: list[dict[str, Any]] = []
+        while page := books.log.entries(_after(found), MAX_PAGE, request_id=request_id, kind=kind):
+            found += [dict(entry.fields) for entry in page]
+        return found
+
+
+def _after(found: list[dict[str, Any]]) -> int:
+    """The index to go on at after these entries."""
+    return int(found[-1]["index"]) + 1 if found else 0
 
 
 def kinds(city: City, request_id: str | None = None) -> list[str]:

@@ -77,6 +77,16 @@ def test_threshold_answers_are_true_or_withheld(bank: louver.Client, served: Ser
     assert not withheld or answer.notices, "nothing is withheld without a notice"
 
 
+def test_a_total_narrowed_to_one_firm_has_no_value(bank: louver.Client, served: Service) -> None:
+    """That one firm is left is seen in the rows only, so it is withheld instead of refused (law 1)."""
+    question = next(q for q in questions.ANSWERED if q.name == "C03")
+    (true,) = plain(served, question.sql)
+    answer = bank.analyse(question.sql, purpose=question.purpose)
+    assert true[0] != 0, "somebody is in it"
+    assert (answer.treatment, list(answer.rows)) == ("threshold", [(None, None)])
+    assert answer.notices
+
+
 @pytest.mark.parametrize("question", questions.REFUSED, ids=lambda q: q.name)
 def test_refusals_teach(bank: louver.Client, question: questions.Question) -> None:
     with pytest.raises(Refused) as caught:

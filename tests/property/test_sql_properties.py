@@ -14,7 +14,7 @@ from tests.unit.sandbox.test_sql_world import CATALOG, ask
 
 from louver.errors import Refused
 from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, Literal, Value
-from louver_sandbox.algebra.relations import Aggregate, Project, Scan, expressions, scans, walk
+from louver_sandbox.algebra.relations import Aggregate, Project, Scan, Union, Window, expressions, scans, walk
 from louver_sandbox.algebra.types import INTEGER, TEXT
 from louver_sandbox.sql.calls import call
 from louver_sandbox.sql.context import Context
@@ -103,6 +103,19 @@ WORDS = [
     "pivot",
     "recursive",
     "rollup",
+    "cube",
+    "grouping",
+    "sets",
+    "intersect",
+    "except",
+    "full",
+    "right",
+    "cross",
+    "any",
+    "window",
+    "partition",
+    "rank",
+    "qualify",
     "true",
     "null",
     "#1",
@@ -161,17 +174,13 @@ def test_a_mutilated_query_is_bound_well_or_refused(sql: str) -> None:
 def well_formed(bound: Bound) -> bool:
     """Ids are unique, every reference meets its column, aggregates stand only in Aggregates, uses name scans."""
     nodes = list(walk(bound.relation))
-    owners = [node for node in nodes if isinstance(node, Scan | Project | Aggregate)]
+    owners = [node for node in nodes if isinstance(node, Scan | Project | Aggregate | Window | Union)]
     offered: dict[int, set[str]] = {}
     for node in owners:
         assert node.id not in offered
-        if isinstance(node, Scan):
-            offered[node.id] = set(node.columns)
-        elif isinstance(node, Project):
-            offered[node.id] = {column.name for column in node.columns}
-        else:
-            offered[node.id] = {column.name for column in node.keys + node.measures}
+        offered[node.id] = names_of(node)
     for below in nodes:
+        assert not isinstance(below, Aggregate) or all(set(one) <= set(range(len(below.keys))) for one in below.sets)
         for expression in expressions(below):
             check(expression, offered, allowed=isinstance(below, Aggregate))
     known = {scan.id: scan for scan in scans(bound.relation)}
@@ -180,6 +189,14 @@ def well_formed(bound: Bound) -> bool:
     # Every column that is read has a use: nothing reaches the worker that no right was asked for.
     assert {(scan.id, column) for scan in known.values() for column in scan.columns} <= used
     return True
+
+
+def names_of(node: Scan | Project | Aggregate | Window | Union) -> set[str]:
+    """The names a relation offers under its own id."""
+    if isinstance(node, Scan):
+        return set(node.columns)
+    columns = node.keys + node.measures if isinstance(node, Aggregate) else node.columns
+    return {column.name for column in columns}
 
 
 def check(expression: Expression, offered: Mapping[int, set[str]], allowed: bool) -> None:
@@ -232,6 +249,9 @@ measures = st.lists(
 )
 
 
+SETS = ("rollup", "cube")
+
+
 @st.composite
 def queries(draw: st.DrawFn) -> str:
     grouped, aggregated, where = draw(keys), draw(measures), draw(conditions)
@@ -243,12 +263,20 @@ def queries(draw: st.DrawFn) -> str:
                 "gov.tax_credit t left join gov.ent_registry r on r.uscc = t.uscc and r.section = 'A'",
                 "(select * from gov.tax_credit where score > 0) t",
                 "(select grade, rating_year, max(score) as score from gov.tax_credit group by all) t",
+                "gov.ent_registry r full join gov.tax_credit t on r.uscc = t.uscc",
+                "(select grade, rating_year, score from gov.tax_credit union all select section, 1, 2 from "
+                "gov.ent_registry) t",
+                "(select * from gov.tax_credit where uscc not in (select uscc from gov.ent_registry)) t",
+                "(select * from gov.tax_credit i where score > (select avg(score) from gov.tax_credit o where "
+                "o.grade = i.grade)) t",
             ]
         )
     )
     having = draw(st.sampled_from(["", " having count(*) > 5"]))
     order = draw(st.sampled_from(["", " order by 1", " order by count(*) desc limit 5"]))
-    group = " group by all" if grouped else ""
+    # The parser takes columns and calls in ROLLUP and CUBE, and no comparisons.
+    sets = [] if any(">" in key for key in grouped) else [f" group by {kind} ({', '.join(grouped)})" for kind in SETS]
+    group = draw(st.sampled_from([" group by all", *sets])) if grouped else ""
     return f"select {', '.join(grouped + aggregated)} from {source} where {where}{group}{having}{order}"
 
 

@@ -87,6 +87,18 @@ def made() -> list[Refused]:
         refusals.aggregate_misplaced("x", "x", "x", at),
         refusals.ordinal_invalid("x", 1, at),
         refusals.no_table(at),
+        refusals.subquery_misplaced(at),
+        refusals.correlation_unsupported(at),
+        refusals.subquery_shape(1, at),
+        refusals.set_operation_width("x", 1, 2, at),
+        refusals.window_misplaced(at),
+        refusals.window_over_rows(at),
+        refusals.grouping_invalid(at),
+        refusals.natural_join("x", at),
+        refusals.column_aliases(2, 1, at),
+        refusals.frame_unsupported(at),
+        refusals.unclear_in_dialect("x", "mysql", "x", "数", at),
+        refusals.pattern_unsupported("x", "数", at),
     ]
 
 

@@ -61,7 +61,7 @@ def answer(log: AuditLog, number: int, institution: str = "bank-a", sql: str = S
             "admission": admission.index,
             "result_digest": digest(number),
         }
-        return log.append(tx, body, commitments_of=admission)
+        return log.append(tx, body, repeated=admission.commitments)
 
 
 def digest(number: int) -> str:

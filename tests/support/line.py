@@ -97,7 +97,7 @@ def run_statement(plan: Plan) -> bytes:
             "CASE WHEN i < 30 THEN 'A' WHEN i < 38 THEN 'B' ELSE 'C' END AS section, (100 + i)::BIGINT AS amount "
             f"FROM range({FIRMS}) AS firms(i)"
         )
-        return stream(engine.sql(plan.statement).to_arrow_table())
+        return b"".join(stream(engine.sql(core.statement).to_arrow_table()) for core in plan.cores)
 
 
 def stream(table: pa.Table) -> bytes:

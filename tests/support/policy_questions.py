@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ STRANGER = Subject("stranger_d", InstitutionType.BANK, frozenset(), "")
 
 
 def facts(today: date = TODAY) -> Facts:
-    return Facts(now=datetime(today.year, today.month, today.day, 4, tzinfo=UTC), today=today)
+    return Facts(today)
 
 
 @cache

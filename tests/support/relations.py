@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 
 import duckdb
@@ -24,6 +24,7 @@ from louver_sandbox.catalog.model import (
     UnitType,
 )
 from louver_sandbox.engines.duckdb import DuckDbEngine
+from louver_sandbox.engines.shape import Shape
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.plan.verify import verify
 from louver_sandbox.release.decode import decode
@@ -49,7 +50,7 @@ from louver_sandbox.stages import (
     Treatment,
 )
 
-NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
+TODAY = date(2026, 6, 30)
 BANK = Subject("bank_a", InstitutionType.BANK, frozenset({"banks"}), "f" * 64)
 RULES_5 = ThresholdRules({UnitType.PERSON: 10, UnitType.ENTERPRISE: 5})
 
@@ -178,7 +179,7 @@ def admitted(
         rules if protected else None,
         AccessBudget(100, 50),
         "bundle",
-        Facts(NOW, NOW.date()),
+        Facts(TODAY),
     )
 
 
@@ -250,7 +251,7 @@ class Ran:
 
 
 def committed(made: Plan) -> Committed:
-    return Committed(made, Request("r-1", BANK, "RESEARCH", "SELECT"), 0, {}, {})
+    return Committed(made, Request("r-1", BANK, "RESEARCH", "SELECT"), 0, {}, {}, {})
 
 
 def reply_of(connection: duckdb.DuckDBPyConnection, statement: str) -> bytes:
@@ -262,15 +263,25 @@ def reply_of(connection: duckdb.DuckDBPyConnection, statement: str) -> bytes:
     return content
 
 
+def reply_to(connection: duckdb.DuckDBPyConnection, made: Plan) -> bytes:
+    """What an honest worker replies."""
+    return b"".join(reply_of(connection, core.statement) for core in made.cores)
+
+
 _PARSER = duckdb.connect()
+
+
+def readings(made: Plan) -> tuple[Shape, ...]:
+    """What the engine's parser sees in the plan's statements."""
+    return tuple(DuckDbEngine(_PARSER).parse(core.statement) for core in made.cores)
 
 
 def run(world: World, permit: Admitted) -> Ran:
     """Plans, verifies against the engine's parser, runs and releases."""
     made = plan(permit)
-    verify(made, DuckDbEngine(_PARSER).parse(made.statement))
+    verify(made, readings(made))
     with snapshots(world, made) as connection:
-        execution = decode(reply_of(connection, made.statement), committed(made))
+        execution = decode(reply_to(connection, made), committed(made))
     return Ran(made, execution, release(execution))
 
 
@@ -299,7 +310,7 @@ def firms(rows: Sequence[Row] = (), loans: Sequence[Row] = ()) -> World:
         [
             replace(column("id_no"), unique=len({row["id_no"] for row in loans}) == len(loans)),
             column("balance", money),
-            column("bad", BOOLEAN),
+            column("bad", BOOLEAN, nullable=any(row["bad"] is None for row in loans)),
             column("branch"),
         ],
         [enterprise("id_no")],

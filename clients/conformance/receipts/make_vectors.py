@@ -53,7 +53,7 @@ def log_of_seven(state: State) -> AuditLog:
                 "admission": admission.index,
                 "result_digest": RESULT,
             }
-            log.append(tx, outcome, commitments_of=admission)
+            log.append(tx, outcome, repeated=admission.commitments)
     return log
 
 

@@ -49,6 +49,7 @@ def connect(
     ca: str | Path | None = None,
     log_key: str | None = None,
     purpose: str | None = None,
+    dialect: str | None = None,
     timeout: float | None = None,
     verify: bool | None = None,
     surroundings: Surroundings | None = None,
@@ -63,6 +64,7 @@ def connect(
             ca=ca,
             log_key=log_key,
             purpose=purpose,
+            dialect=dialect,
             timeout=timeout,
             verify=verify,
             surroundings=surroundings,
@@ -110,13 +112,14 @@ class AsyncClient:
         *,
         purpose: str | None = None,
         parameters: Mapping[str, Parameter] | None = None,
+        dialect: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> Answer:
         """Ask a question and get the protected answer; see ``louver.client.Client.analyse``."""
         allowed = self.settings.time_allowed(timeout)
-        question = self.settings.question(sql, purpose, parameters, request_id, allowed)
+        question = self.settings.question(sql, purpose, parameters, request_id, allowed, dialect)
 
         async def attempt(left: float) -> Answer:
             assembly = wire.Assembly(question.request_id)
@@ -138,10 +141,11 @@ class AsyncClient:
         *,
         purpose: str | None = None,
         parameters: Mapping[str, Parameter] | None = None,
+        dialect: str | None = None,
         timeout: float | None = None,
     ) -> Explanation:
         """What ``analyse`` would do. Spends nothing."""
-        request = self.settings.explain_request(sql, purpose, parameters)
+        request = self.settings.explain_request(sql, purpose, parameters, dialect)
         allowed = self.settings.time_allowed(timeout)
         response = await self._persistently(lambda left: self._stub.Explain(request, timeout=left), allowed)
         return wire.explanation(response)

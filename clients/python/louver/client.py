@@ -80,6 +80,7 @@ def connect(
     ca: str | Path | None = None,
     log_key: str | None = None,
     purpose: str | None = None,
+    dialect: str | None = None,
     timeout: float | None = None,
     verify: bool | None = None,
     surroundings: Surroundings | None = None,
@@ -87,8 +88,9 @@ def connect(
     """A client of the sandbox at ``target`` (``HOST:PORT``), by mutual TLS.
 
     What is not passed comes from ``LOUVER_*`` variables and the profile (see ``louver.profiles``). ``purpose`` is
-    the default purpose of questions, ``timeout`` seconds per call. With a ``log_key`` every answer must be proved
-    by its receipt, unless ``verify=False``. Nothing is sent before the first call. Raises ``Misused``.
+    the default purpose of questions, ``dialect`` the SQL they are written in, ``timeout`` seconds per call. With a
+    ``log_key`` every answer must be proved by its receipt, unless ``verify=False``. Nothing is sent before the first
+    call. Raises ``Misused``.
     """
     return Client(
         settle(
@@ -99,6 +101,7 @@ def connect(
             ca=ca,
             log_key=log_key,
             purpose=purpose,
+            dialect=dialect,
             timeout=timeout,
             verify=verify,
             surroundings=surroundings,
@@ -136,6 +139,7 @@ class Client:
         *,
         purpose: str | None = None,
         parameters: Mapping[str, Parameter] | None = None,
+        dialect: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
         progress: Callable[[str], None] | None = None,
@@ -146,7 +150,7 @@ class Client:
         and charges nothing, which is how a call that was cut off is repeated. ``progress`` is told each stage.
         """
         allowed = self.settings.time_allowed(timeout)
-        question = self.settings.question(sql, purpose, parameters, request_id, allowed)
+        question = self.settings.question(sql, purpose, parameters, request_id, allowed, dialect)
 
         def attempt(left: float) -> Answer:
             assembly = wire.Assembly(question.request_id)
@@ -168,10 +172,11 @@ class Client:
         *,
         purpose: str | None = None,
         parameters: Mapping[str, Parameter] | None = None,
+        dialect: str | None = None,
         timeout: float | None = None,
     ) -> Explanation:
         """What ``analyse`` would do. Spends nothing; a question that would be refused comes back as a verdict."""
-        request = self.settings.explain_request(sql, purpose, parameters)
+        request = self.settings.explain_request(sql, purpose, parameters, dialect)
         return wire.explanation(self._call(self._stub.Explain, request, timeout))
 
     def tables(self, own_only: bool = False) -> list[Table]:

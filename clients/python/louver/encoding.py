@@ -57,6 +57,8 @@ def _write(data: object, content: IO[bytes]) -> None:
 
 
 def _write_file(path: Path, content: IO[bytes]) -> None:
+    if path.is_dir():
+        raise Misused(f"{path} is a folder", "give one .parquet, .csv or .arrow file")
     if not path.is_file():
         raise Misused(f"there is no such file: {path}")
     readers: Mapping[str, Callable[[Path, IO[bytes]], None]] = {

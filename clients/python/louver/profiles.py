@@ -9,6 +9,7 @@ key = "bank-a.key"
 ca = "sandbox-ca.pem"
 log_key = "louver.example/log+1f2e3d4c+..."   # or the path of a file that holds it
 purpose = "RESEARCH"
+dialect = "duckdb"              # or postgres, mysql, spark, oracle
 timeout = 120                   # seconds
 """
 
@@ -26,7 +27,7 @@ DEFAULT_TIMEOUT = 120.0
 """Seconds a call may take, retries included, when nobody says otherwise."""
 
 _PATHS = ("certificate", "key", "ca")
-_FIELDS = ("target", *_PATHS, "log_key", "purpose", "timeout")
+_FIELDS = ("target", *_PATHS, "log_key", "purpose", "dialect", "timeout")
 _VERIFIER_KEY = re.compile(r"[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+")
 _TARGET = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}")
 
@@ -44,6 +45,7 @@ class Profile:
     ca: Path
     log_key: str = ""
     purpose: str = ""
+    dialect: str = ""
     timeout: float = DEFAULT_TIMEOUT
     name: str = ""
 
@@ -138,6 +140,7 @@ def _profile(merged: Mapping[str, object], name: str) -> Profile:
         ca=ca,
         log_key=read_log_key(str(merged.get("log_key") or "")),
         purpose=str(merged.get("purpose") or ""),
+        dialect=str(merged.get("dialect") or ""),
         timeout=_timeout(merged.get("timeout")),
         name=name,
     )

@@ -77,6 +77,13 @@ def checked_sql(sql: object) -> str:
     return _utf8(sql, "the SQL")
 
 
+def checked_dialect(dialect: object) -> str:
+    """The dialect as the service writes it. Raises ``Misused``; which ones there are, the service knows."""
+    if not isinstance(dialect, str) or not re.fullmatch(r"[a-z]{0,16}", dialect):
+        raise Misused("a dialect is a word in small letters", "duckdb, postgres, mysql, spark or oracle")
+    return dialect
+
+
 def checked_request_id(request_id: str) -> str:
     """The id in its one spelling (RFC 9562, 4): lower-case hexadecimal with hyphens. Raises ``Misused``."""
     try:
@@ -103,6 +110,7 @@ def ask(
     request_id: str,
     expires: datetime,
     key: ec.EllipticCurvePrivateKey,
+    dialect: str = "",
 ) -> pb.Question:
     """The signed question. Raises ``Misused`` when something in it cannot be sent."""
     question = pb.Question(
@@ -111,6 +119,7 @@ def ask(
         sql=checked_sql(sql),
         parameters=encode_parameters(parameters),
         expires=rfc3339(expires),
+        dialect=checked_dialect(dialect),
     )
     question.signature = sign(question, key)
     return question

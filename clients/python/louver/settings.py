@@ -38,6 +38,7 @@ class Settings:
         parameters: Mapping[str, Parameter] | None,
         request_id: str | None,
         timeout: float,
+        dialect: str | None = None,
     ) -> pb.Question:
         """The signed question, good for the call's whole time and a margin for clocks that differ."""
         return questions.ask(
@@ -47,16 +48,22 @@ class Settings:
             request_id=self.around.new_request_id() if request_id is None else request_id,
             expires=questions.expiry(self.around.clock(), timeout),
             key=self.credentials.signing_key,
+            dialect=self.profile.dialect if dialect is None else dialect,
         )
 
     def explain_request(
-        self, sql: str, purpose: str | None, parameters: Mapping[str, Parameter] | None
+        self,
+        sql: str,
+        purpose: str | None,
+        parameters: Mapping[str, Parameter] | None,
+        dialect: str | None = None,
     ) -> pb.ExplainRequest:
         """The unsigned dry run of a question."""
         return pb.ExplainRequest(
             purpose=self.profile.purpose if purpose is None else purpose,
             sql=questions.checked_sql(sql),
             parameters=questions.encode_parameters(parameters),
+            dialect=questions.checked_dialect(self.profile.dialect if dialect is None else dialect),
         )
 
     def time_allowed(self, timeout: float | None) -> float:
@@ -73,6 +80,7 @@ def settle(
     ca: str | Path | None = None,
     log_key: str | None = None,
     purpose: str | None = None,
+    dialect: str | None = None,
     timeout: float | None = None,
     verify: bool | None = None,
     surroundings: Surroundings | None = None,
@@ -85,6 +93,7 @@ def settle(
         "ca": ca,
         "log_key": log_key,
         "purpose": purpose,
+        "dialect": dialect,
         "timeout": timeout,
     }
     around = surroundings or Surroundings()

@@ -34,6 +34,8 @@ def parameters_digest(parameters: Mapping[str, pb.Value]) -> str:
 
 def signing_bytes(question: pb.Question) -> bytes:
     """The bytes a signature is made over."""
+    # A field that is not set adds no line, so that what was signed before the field came still verifies.
+    dialect = (f"dialect: {question.dialect}",) if question.dialect else ()
     lines = (
         DOMAIN,
         f"request_id: {question.request_id}",
@@ -41,6 +43,7 @@ def signing_bytes(question: pb.Question) -> bytes:
         f"expires: {question.expires}",
         f"sql_sha256: {hashlib.sha256(question.sql.encode()).hexdigest()}",
         f"parameters_sha256: {parameters_digest(question.parameters)}",
+        *dialect,
     )
     return ("\n".join(lines) + "\n").encode()
 

@@ -22,6 +22,7 @@ from sqlalchemy import Connection, bindparam, insert, select
 
 from louver_sandbox.store import schema
 from louver_sandbox.store.clock import rfc3339
+from louver_sandbox.store.prepared import Prepared
 
 QUERIES = "queries"
 """Kind of account that counts queries."""
@@ -127,7 +128,7 @@ def charge(
     bookings = _plan(tx, charges, limits, now)
     rows = [_row(booking, now, request_id) for booking in bookings if booking.amount]
     if rows:
-        tx.execute(_INSERT, rows)
+        _INSERT.run(tx, *rows)
     return tuple(booking.balance for booking in bookings)
 
 
@@ -138,8 +139,8 @@ def preview(tx: Connection, charges: Sequence[Charge], limits: Sequence[Limit], 
 
 def balance(tx: Connection, account: Account) -> int:
     """What has been spent on the account, in the kind's smallest unit."""
-    spent = tx.execute(_SPENT, _key(account) | {"window": account.window}).scalar_one_or_none()
-    return int(spent or 0)
+    row = _SPENT.row(tx, _key(account) | {"window": account.window})
+    return 0 if row is None else int(row[0])
 
 
 def account_for(charge: Charge, period: Period, now: datetime) -> Account:
@@ -194,10 +195,11 @@ def _strictest(item: Charge, limits: Sequence[Limit]) -> dict[Period, int]:
 def _standing(tx: Connection, item: Charge, period: Period, limit: int, now: datetime) -> _Booking:
     """The account as the ledger has it, as a booking of nothing."""
     account = account_for(item, period, now)
-    row = tx.execute(_LATEST, _key(account)).one_or_none()
-    spent = sequence = 0
-    if row is not None and row.window >= account.window:
-        account, spent, sequence = replace(account, window=row.window), row.spent, row.sequence
+    window, sequence, spent = _LATEST.row(tx, _key(account)) or ("", 0, 0)
+    if window >= account.window:
+        account = replace(account, window=window)
+    else:
+        sequence = spent = 0
     opens = _next_window(period, account.window)
     return _Booking(Balance(account, limit, spent, opens), sequence, 0, None)
 
@@ -215,7 +217,7 @@ def _book(tx: Connection, item: Charge, standing: _Booking, earlier: Sequence[_B
 def _is_paid(tx: Connection, account: Account, key: str, earlier: Sequence[_Booking]) -> bool:
     if any(booking.key == key and booking.balance.account == account for booking in earlier):
         return True
-    return tx.execute(_PAID, _key(account) | {"window": account.window, "key": key}).first() is not None
+    return _PAID.row(tx, _key(account) | {"window": account.window, "key": key}) is not None
 
 
 def _row(booking: _Booking, now: datetime, request_id: str | None) -> dict[str, object]:
@@ -267,13 +269,10 @@ _OF_ACCOUNT = (
     & (_t.kind == bindparam("kind"))
     & (_t.period == bindparam("period"))
 )
-_LATEST = (
-    select(_t.window, _t.sequence, _t.spent)
-    .where(_OF_ACCOUNT)
-    .order_by(_t.window.desc(), _t.sequence.desc())
-    .limit(1)
-)
-_SPENT = select(_t.spent).where(_OF_ACCOUNT, _t.window == bindparam("window")).order_by(_t.sequence.desc()).limit(1)
-_PAID = select(_t.sequence).where(_OF_ACCOUNT, _t.window == bindparam("window"), _t.key == bindparam("key"))
+_OF_WINDOW = _t.window == bindparam("window")
+_STANDING = select(_t.window, _t.sequence, _t.spent).where(_OF_ACCOUNT)
+_LATEST = Prepared(_STANDING.order_by(_t.window.desc(), _t.sequence.desc()).limit(1))
+_SPENT = Prepared(select(_t.spent).where(_OF_ACCOUNT, _OF_WINDOW).order_by(_t.sequence.desc()).limit(1))
+_PAID = Prepared(select(_t.sequence).where(_OF_ACCOUNT, _OF_WINDOW, _t.key == bindparam("key")))
 _ALL = select(schema.ledger).order_by(*schema.ledger.primary_key.columns)
-_INSERT = insert(schema.ledger)
+_INSERT = Prepared(insert(schema.ledger))

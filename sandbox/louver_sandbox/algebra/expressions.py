@@ -74,6 +74,40 @@ Expression = ColumnRef | Literal | Call | AggregateCall
 
 
 @dataclass(frozen=True, slots=True)
+class SortKey:
+    """One item of an ORDER BY, of a query or of a window, over the columns in sight there."""
+
+    expression: Expression
+    descending: bool = False
+    nulls_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WindowCall:
+    """A window function over the rows of its partition, in order; stands only in a Window.
+
+    `function` is the name of its row in `sql/windows.py`. `running` is true for the frame from the first row of the
+    partition up to the current row and its peers, and false for the whole partition; it means nothing to a ranking.
+    """
+
+    function: str
+    arguments: tuple[Expression, ...]
+    type: Type
+    partition: tuple[Expression, ...] = ()
+    order: tuple[SortKey, ...] = ()
+    running: bool = False
+    at: Position | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedWindow:
+    """A column that a Window adds: its name and the call that makes it."""
+
+    name: str
+    call: WindowCall
+
+
+@dataclass(frozen=True, slots=True)
 class Named:
     """An output column: its name (as the caller reads it) and what it computes."""
 
@@ -94,9 +128,12 @@ def children(expression: Expression) -> tuple[Expression, ...]:
 
 def walk(expression: Expression) -> Iterator[Expression]:
     """The expression and everything in it, parents first."""
-    yield expression
-    for child in children(expression):
-        yield from walk(child)
+    # A stack, since generators inside one another pass every part up through all of them.
+    waiting = [expression]
+    while waiting:
+        part = waiting.pop()
+        yield part
+        waiting.extend(reversed(children(part)))
 
 
 def column_refs(expression: Expression) -> Iterator[ColumnRef]:

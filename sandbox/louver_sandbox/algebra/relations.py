@@ -1,9 +1,13 @@
 """Relations: the nodes of a bound query.
 
 The binder always builds one SELECT as the same tower, from the top:
-Project, [Limit], [Sort], [Filter (HAVING)], [Aggregate], [Filter (WHERE)], then its FROM: a Scan, a Join, or the
-Project of a derived table or CTE. SELECT DISTINCT is an Aggregate without measures. Expressions in a node refer
-to relation ids below it; Scan, Project and Aggregate carry an id, unique in the query.
+Project, [Limit], [Sort], [Filter (QUALIFY)], [Window], [Filter (HAVING)], [Aggregate], [Filter (WHERE)], then its
+FROM: a Scan, a Join, a Union, or the Project of a derived table or CTE. SELECT DISTINCT is an Aggregate without
+measures. Expressions in a node refer to relation ids below it; Scan, Project, Aggregate, Window and Union carry an
+id, unique in the query.
+
+Subqueries are joins: IN and EXISTS are semi joins, NOT EXISTS is an anti join, a scalar subquery is a left join to an
+Aggregate that has one row for each row it meets. INTERSECT and EXCEPT are the distinct rows of a semi or anti join.
 """
 
 from __future__ import annotations
@@ -12,15 +16,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from louver_sandbox.algebra.expressions import Expression, Named
-from louver_sandbox.algebra.types import TableName
+from louver_sandbox.algebra.expressions import Expression, Named, NamedWindow, SortKey, WindowCall
+from louver_sandbox.algebra.types import TableName, Type
 
 
 class JoinKind(StrEnum):
-    """How rows without a partner are treated."""
+    """How rows without a partner are treated. A right join is a left join written the other way round.
+
+    SEMI keeps the left rows that have a partner, once each, and ANTI those that have none; both offer the left
+    side's columns only.
+    """
 
     INNER = "inner"
     LEFT = "left"
+    FULL = "full"
+    SEMI = "semi"
+    ANTI = "anti"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +62,8 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Pairs of rows for which the condition is true; at least one conjunct is an equality across both sides."""
+    """Pairs of rows for which the condition is true. It compares the two sides in at least one conjunct, unless the
+    right side is an Aggregate of one row."""
 
     kind: JoinKind
     left: Relation
@@ -65,21 +77,46 @@ class Aggregate:
 
     `keys` expressions are over the input; each measure's expression is one AggregateCall. Above it, only its own
     columns (id, name) may be referred to.
+
+    `sets` are the grouping sets, each the sorted indexes of its keys, none twice; empty means the one set of all
+    keys. In a set that leaves a key out, the key is null; the measure `grouping` (its arguments are keys) tells.
     """
 
     id: int
     input: Relation
     keys: tuple[Named, ...]
     measures: tuple[Named, ...]
+    sets: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class SortKey:
-    """One ORDER BY item, over the columns the Sort's input offers."""
+class Window:
+    """The input's rows, each with one more column per window call. The input's own columns stay in sight."""
 
-    expression: Expression
-    descending: bool = False
-    nulls_first: bool = False
+    id: int
+    input: Relation
+    columns: tuple[NamedWindow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnionColumn:
+    """A column of a Union."""
+
+    name: str
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """The rows of both inputs, duplicates kept (UNION ALL).
+
+    Each input is a Project with as many columns as the Union, of the Union's types, in the same order.
+    """
+
+    id: int
+    left: Project
+    right: Project
+    columns: tuple[UnionColumn, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +136,7 @@ class Limit:
     offset: int = 0
 
 
-Relation = Scan | Project | Filter | Join | Aggregate | Sort | Limit
+Relation = Scan | Project | Filter | Join | Aggregate | Window | Union | Sort | Limit
 
 
 def inputs(relation: Relation) -> tuple[Relation, ...]:
@@ -107,7 +144,7 @@ def inputs(relation: Relation) -> tuple[Relation, ...]:
     match relation:
         case Scan():
             return ()
-        case Join():
+        case Join() | Union():
             return (relation.left, relation.right)
         case _:
             return (relation.input,)
@@ -115,15 +152,21 @@ def inputs(relation: Relation) -> tuple[Relation, ...]:
 
 def walk(relation: Relation) -> Iterator[Relation]:
     """The relation and everything below it, parents first, left before right."""
-    yield relation
-    for below in inputs(relation):
-        yield from walk(below)
+    # A stack, since generators inside one another pass every node up through all of them.
+    waiting = [relation]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, Join | Union):
+            waiting += (node.right, node.left)
+        elif not isinstance(node, Scan):
+            waiting.append(node.input)
 
 
 def expressions(relation: Relation) -> tuple[Expression, ...]:
     """The expressions that stand in this node itself, in reading order."""
     match relation:
-        case Scan() | Limit():
+        case Scan() | Limit() | Union():
             return ()
         case Project():
             return tuple(column.expression for column in relation.columns)
@@ -135,6 +178,13 @@ def expressions(relation: Relation) -> tuple[Expression, ...]:
             return tuple(column.expression for column in relation.keys + relation.measures)
         case Sort():
             return tuple(key.expression for key in relation.keys)
+        case Window():
+            return tuple(part for column in relation.columns for part in window_parts(column.call))
+
+
+def window_parts(call: WindowCall) -> tuple[Expression, ...]:
+    """The expressions of a window call, in reading order."""
+    return (*call.arguments, *call.partition, *(key.expression for key in call.order))
 
 
 def scans(relation: Relation) -> tuple[Scan, ...]:

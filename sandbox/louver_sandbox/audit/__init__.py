@@ -3,8 +3,9 @@
 * ``entries``      what an entry is, byte for byte
 * ``commitments``  salted commitments in place of private texts
 * ``tree``         which hashes a tree of n entries is made of; pure arithmetic
+* ``stored``       the log's rows in the state store
 * ``head``         signing checkpoints
-* ``log``          appending, proving, looking up; the one that reads and writes
+* ``log``          appending, proving, looking up
 * ``verify``       recomputing everything and naming what was changed
 * ``export``       the log as a file that an auditor can verify alone
 """
@@ -13,7 +14,8 @@ from louver_sandbox.audit.commitments import Opening
 from louver_sandbox.audit.entries import JSON, Entry, InvalidEntry
 from louver_sandbox.audit.export import export_log
 from louver_sandbox.audit.head import Ed25519Signer, Signer
-from louver_sandbox.audit.log import AuditLog, LogDamaged, UnknownEntry
+from louver_sandbox.audit.log import AuditLog
+from louver_sandbox.audit.stored import LogDamaged, UnknownEntry
 from louver_sandbox.audit.verify import Finding, Report, verify_log
 
 __all__ = [

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from louver.receipt import SALT_BYTES, commitment
 from louver_sandbox.store import schema
 from louver_sandbox.store.clock import Randomness
+from louver_sandbox.store.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +36,16 @@ def keep(tx: Connection, made: Mapping[str, tuple[str, Opening]]) -> None:
     """Store the openings, in the transaction of the entry that holds the commitments."""
     if made:
         rows = [
-            {"commitment": value, "field": name, "salt": opening.salt, "text": opening.text}
+            {"commitment": value, "field": name, "salt": opening.salt, "text": opening.text, "erased": None}
             for name, (value, opening) in made.items()
         ]
-        tx.execute(_INSERT, rows)
+        _INSERT.run(tx, *rows)
 
 
 def find(tx: Connection, commitments: Mapping[str, str]) -> dict[str, Opening]:
     """The openings that are left, by field; erased ones are absent."""
-    if not commitments:
-        return {}
-    table = schema.openings.c
-    rows = tx.execute(
-        select(table.commitment, table.salt, table.text).where(
-            table.commitment.in_(list(commitments.values())), table.erased.is_(None)
-        )
-    )
-    found = {row.commitment: Opening(row.salt, row.text) for row in rows}
-    return {name: found[value] for name, value in commitments.items() if value in found}
+    kept = {name: _KEPT.row(tx, {"of": value}) for name, value in commitments.items()}
+    return {name: Opening(*row) for name, row in kept.items() if row is not None}
 
 
 def erase(tx: Connection, value: str, time: str) -> bool:
@@ -66,4 +59,6 @@ def erase(tx: Connection, value: str, time: str) -> bool:
     return result.rowcount == 1
 
 
-_INSERT = insert(schema.openings)
+_o = schema.openings.c
+_INSERT = Prepared(insert(schema.openings))
+_KEPT = Prepared(select(_o.salt, _o.text).where(_o.commitment == bindparam("of"), _o.erased.is_(None)))

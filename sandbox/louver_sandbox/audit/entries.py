@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import rfc8785
@@ -25,6 +26,9 @@ JSON: TypeAlias = "bool | int | str | Sequence[JSON] | Mapping[str, JSON] | None
 MAX_ENTRY_BYTES = 65_535
 """What a C2SP tlog-tiles entry bundle can carry; longer texts belong behind a commitment or a digest."""
 
+MAX_INTEGER = 2**53 - 1
+"""The largest integer that every JSON reader takes for what it is (RFC 7493, 2.2)."""
+
 RESERVED = frozenset({"v", "index", "time", "commitments"})
 """Names in an entry that only the log sets."""
 
@@ -33,7 +37,7 @@ class InvalidEntry(ValueError):
     """These bytes or this body are no log entry. Says what is wrong, never with which value."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Entry:
     """An entry as the log holds it: its place, its bytes and the hash of the two of them as a leaf."""
 
@@ -41,9 +45,9 @@ class Entry:
     leaf_hash: bytes
     body: bytes
 
-    @property
-    def fields(self) -> dict[str, object]:
-        """The entry, parsed. Raises ``InvalidEntry`` if the stored bytes are none."""
+    @cached_property
+    def fields(self) -> Mapping[str, object]:
+        """The entry, parsed once. Raises ``InvalidEntry`` if the stored bytes are none."""
         return parse(self.body)
 
     @property
@@ -102,8 +106,8 @@ def commitments_of(fields: Mapping[str, object]) -> Mapping[str, str]:
 def canonical(value: JSON) -> bytes:
     """RFC 8785. Raises ``InvalidEntry`` for what has no such form."""
     try:
-        return rfc8785.dumps(_plain(value))
-    except (rfc8785.CanonicalizationError, RecursionError):
+        return _quick(value).encode() if _is_simple(value) else rfc8785.dumps(_plain(value))
+    except (rfc8785.CanonicalizationError, RecursionError, UnicodeEncodeError):
         raise InvalidEntry("the body cannot be written as canonical JSON") from None
 
 
@@ -117,10 +121,28 @@ def _plain(value: JSON) -> Any:
     raise InvalidEntry("an entry holds text, integers, booleans, lists and objects only")
 
 
+def _is_simple(value: object) -> bool:
+    """Whether this is JSON of the built-in types, with names in ASCII only and integers that RFC 8785 can write."""
+    match value:
+        case None | bool() | str():
+            return True
+        case int():
+            return abs(value) <= MAX_INTEGER
+        case dict():
+            return all(isinstance(name, str) and name.isascii() and _is_simple(value[name]) for name in value)
+        case list():
+            return all(map(_is_simple, value))
+        case _:
+            return False
+
+
+def _quick(value: Any) -> str:
+    """RFC 8785 by the C encoder, 20 times faster: the two agree without fractions unless names need UTF-16 order."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
 def _is_canonical(parsed: dict[str, Any], data: bytes) -> bool:
-    # The C encoder agrees with RFC 8785 for this subset unless names need UTF-16 order; it is 20 times faster.
-    quick = json.dumps(parsed, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    if quick.encode("utf-8", errors="surrogatepass") == data:
+    if _quick(parsed).encode("utf-8", errors="surrogatepass") == data:
         return True
     try:
         return rfc8785.dumps(parsed) == data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,7 +23,7 @@ class Signer(Protocol):
         """An Ed25519 signature (RFC 8032)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ed25519Signer:
     """A signer that holds its private key in memory. ``name`` is the log's origin."""
 
@@ -35,7 +36,7 @@ class Ed25519Signer:
         check_key_name(name)
         return cls(name, Ed25519PrivateKey.from_private_bytes(seed))
 
-    @property
+    @cached_property
     def verifier_key(self) -> VerifierKey:
         return VerifierKey(self.name, self.private_key.public_key().public_bytes_raw())
 

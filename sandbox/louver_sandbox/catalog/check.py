@@ -144,6 +144,7 @@ def _data_findings(
         for (finding, warning, _), count in zip(measures, counts, strict=True):
             if count:
                 yield _counted(finding, count), warning
+    yield from ((finding, False) for finding in _repeat_findings(connection, table))
     yield from ((finding, False) for finding in _unit_findings(connection, table, emit))
 
 
@@ -173,6 +174,23 @@ def _column_measures(column: Column, source: Source) -> Iterator[_Measure]:
         domain = ", ".join(literal(item) for item in column.domain)
         finding = Finding((*at, "domain"), "rows are outside the domain", "行超出值域", "complete the domain")
         yield finding, False, f"CAST({value} AS VARCHAR) NOT IN ({domain})"
+
+
+def _repeat_findings(connection: DuckDBPyConnection, table: Table) -> Iterator[Finding]:
+    for column in table.columns:
+        if not column.unique or column.level == 5:
+            continue
+        name = quote(column.name)
+        rows = relation(table, (column,))
+        count = _single(connection, f"SELECT count({name}) - count(DISTINCT {name}) FROM {rows}")  # noqa: S608
+        if count:
+            finding = Finding(
+                ("columns", column.name, "unique"),
+                "rows repeat a value of this column",
+                "行的该列取值重复",
+                "leave unique out, or mend the data",
+            )
+            yield _counted(finding, count)
 
 
 def _unit_findings(connection: DuckDBPyConnection, table: Table, emit: Emit | None) -> Iterator[Finding]:

@@ -265,4 +265,5 @@ def _column(name: str, item: ColumnDeclaration, shared: tuple[LevelConditionDecl
         decimals=6 if item.decimals is None else item.decimals,
         when=tuple(LevelCondition(condition.predicate, int(condition.level[1])) for condition in conditions),
         description=item.description,
+        unique=item.unique,
     )

@@ -59,7 +59,8 @@ class LevelCondition:
 class Column:
     """One column. `level` is L1..L5; `bounds` are in the column's own unit; `decimals` digits kept of a double.
 
-    `unique` is known of an institution's own tables only: no two rows hold the same value.
+    `unique`: no two rows hold the same value. It is found out of an institution's own tables when they are uploaded,
+    and declared of all others, where registration and publishing check it.
     """
 
     name: str

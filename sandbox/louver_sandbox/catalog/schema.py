@@ -85,6 +85,7 @@ class ColumnDeclaration(Declaration):
     bounds: tuple[Decimal, Decimal] | None = None
     domain: Annotated[tuple[Word, ...], Field(min_length=1, max_length=10_000)] | None = None
     decimals: Annotated[int, Field(ge=0, le=12)] | None = None
+    unique: Boolean = False
     when: tuple[LevelConditionDeclaration, ...] = ()
     description: Text = ""
 
@@ -150,6 +151,7 @@ EXPECTED: dict[str, str] = {
     "bounds": "[least, greatest] in the column's own unit",
     "domain": "a list of the values the column may have",
     "decimals": "digits kept of a double, 0 to 12",
+    "unique": "true where no two rows hold the same value; else leave it out",
     "when": "of a level: a list of {predicate: SQL over the table's columns, level: L1}; of a unit: a predicate",
     "predicate": "SQL over the table's own columns and :as_of",
     "rows_per_unit": "1, the declared bound, or unbounded",

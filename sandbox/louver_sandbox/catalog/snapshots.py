@@ -14,8 +14,9 @@ FORMAT = 1
 def snapshot_id(table: Table, columns: tuple[str, ...], row_filter: str | None) -> str:
     """The identity of the snapshot of these columns and rows: SHA-256 in hex, or an upload's content digest.
 
-    Equal for the same table name, data version, set of columns, row filter text and unit declarations, whatever the
-    order of the columns. An institution's own table is one immutable file already: its data version is the identity.
+    Equal for the same table name, data version, set of columns, row filter text, unit declarations and unique
+    columns, whatever the order of the columns. An institution's own table is one immutable file already: its data
+    version is the identity.
     """
     if table.space is SpaceKind.INSTITUTION:
         return table.data_version
@@ -31,4 +32,6 @@ def snapshot_id(table: Table, columns: tuple[str, ...], row_filter: str | None) 
             for unit in table.units
         ),
     }
+    if unique := sorted(column.name for column in table.columns if column.unique and column.name in columns):
+        content["unique"] = unique
     return hashlib.sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The questions of the demo story: some of the design's twenty-five (A: answered, C: refused)."""
+"""The questions of the demo story: some of the design's twenty-five (A: answered, C: refused or withheld)."""
 
 from __future__ import annotations
 
@@ -60,6 +60,15 @@ GROUP BY t.grade ORDER BY 1""",
 FROM gov.utl_month u JOIN gov.ent_registry r ON r.uscc = u.subject_id
 WHERE u.kind = '电' GROUP BY ALL ORDER BY 1, 2""",
     ),
+    Question(
+        "C03",
+        "an aggregate narrowed to one firm by a public date: nothing is told",
+        "RESEARCH",
+        """SELECT count(*) AS n, sum(q.revenue) AS revenue
+FROM gov.tax_quarter q JOIN gov.ent_registry r USING (uscc)
+WHERE r.district_code = '370202'
+  AND r.established_on = (SELECT min(established_on) FROM gov.ent_registry WHERE district_code = '370202')""",
+    ),
 )
 
 REFUSED = (
@@ -71,15 +80,6 @@ REFUSED = (
         "SELECT pay_month, uscc, base_amt, status FROM gov.ss_person_month\n"
         "WHERE person_id = :person_id ORDER BY pay_month",
         {"person_id": "370291199001011235"},
-    ),
-    Question(
-        "C03",
-        "an aggregate narrowed to one firm",
-        "RESEARCH",
-        """SELECT count(*) AS n, sum(q.revenue) AS revenue
-FROM gov.tax_quarter q JOIN gov.ent_registry r USING (uscc)
-WHERE r.district_code = '370202'
-  AND r.established_on = (SELECT min(established_on) FROM gov.ent_registry WHERE district_code = '370202')""",
     ),
     Question(
         "C05",

@@ -3,7 +3,7 @@
 A connection is made and hardened once, in the zygote, before any data or question exists, with settings that
 make DuckDB start no thread; so a fork of the zygote has it ready. In the child one job's snapshots are
 attached read-only, then external access, the file system and the configuration are shut for good, then the
-one statement runs. None of this is a boundary against SQL that means harm to the process: that is what the
+job's statements run. None of this is a boundary against SQL that means harm to the process: that is what the
 function allow-list before and the process around it are for.
 """
 
@@ -212,7 +212,7 @@ class DuckDbEngine:
             raise ShapeRefused("syntax") from None
 
     def execute(self, job: Job) -> bytes:
-        """The statement's answer as an Arrow IPC stream within the job's caps.
+        """The statements' answers, each as an Arrow IPC stream, together within the job's caps.
 
         Raises:
             EngineFailed: there is none: "error", "memory", "too_large" or "timeout".
@@ -220,7 +220,7 @@ class DuckDbEngine:
         try:
             self._open(job)
             self._seal()
-            return self._run(job)
+            return self._run_all(job)
         except duckdb.InterruptException:
             raise EngineFailed("timeout") from None
         except (duckdb.OutOfMemoryException, pa.ArrowMemoryError, MemoryError):
@@ -246,8 +246,19 @@ class DuckDbEngine:
             self._connection.execute(f"SET threads = {threads}")
             self._threads = threads
 
-    def _run(self, job: Job) -> bytes:
-        statements = self._connection.extract_statements(job.sql)
+    def _run_all(self, job: Job) -> bytes:
+        sink = pa.BufferOutputStream()
+        rows = 0
+        for sql in job.statements:
+            rows += self._run(sql, job, sink, rows)
+        answer: bytes = sink.getvalue().to_pybytes()
+        if len(answer) > job.byte_cap:
+            raise EngineFailed("too_large")
+        return answer
+
+    def _run(self, sql: str, job: Job, sink: pa.BufferOutputStream, before: int) -> int:
+        """Writes one statement's answer behind the earlier ones, which have `before` rows; returns its rows."""
+        statements = self._connection.extract_statements(sql)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise EngineFailed("error")
         # The statement as read, not its text: reading it again would cost as much as a small query does.
@@ -256,17 +267,13 @@ class DuckDbEngine:
             raise EngineFailed("error")
         # A batch is made whole before it can be counted, so it is kept small where the cap is.
         reader = relation.to_arrow_reader(min(_BATCH_ROWS, job.row_cap + 1))
-        sink = pa.BufferOutputStream()
         rows = 0
         with pa.ipc.new_stream(sink, reader.schema) as writer:
             for batch in reader:
                 rows += batch.num_rows
-                if rows > job.row_cap:
+                if before + rows > job.row_cap:
                     raise EngineFailed("too_large")
                 writer.write_batch(batch)
                 if sink.tell() > job.byte_cap:
                     raise EngineFailed("too_large")
-        answer: bytes = sink.getvalue().to_pybytes()
-        if len(answer) > job.byte_cap:
-            raise EngineFailed("too_large")
-        return answer
+        return rows

@@ -12,7 +12,7 @@ EngineFailure = Literal["error", "memory", "too_large", "timeout"]
 _ALIAS: Final = re.compile(r"[a-z][a-z0-9_]{0,30}")
 _RESERVED_ALIASES: Final = frozenset({"main", "memory", "system", "temp"})
 _SOURCE_KEYS: Final = {"alias", "path"}
-_JOB_KEYS: Final = {"sources", "sql", "row_cap", "byte_cap", "memory_mib", "threads", "timeout_ms"}
+_JOB_KEYS: Final = {"sources", "statements", "row_cap", "byte_cap", "memory_mib", "threads", "timeout_ms"}
 _MAX_THREADS: Final = 64
 
 
@@ -48,17 +48,17 @@ class Source:
 
 @dataclass(frozen=True)
 class Job:
-    """One statement over its sources, with everything it may use.
+    """Statements over their sources, run one after the other, with everything they may use.
 
-    `row_cap` and `byte_cap` bound the answer (bytes of its Arrow IPC stream); `memory_mib` is the engine's
-    own memory in MiB; `timeout_ms` the engine's own time limit in milliseconds, advice only.
+    `row_cap` and `byte_cap` bound the answer (rows and bytes of all its Arrow IPC streams together); `memory_mib` is
+    the engine's own memory in MiB; `timeout_ms` the engine's own time limit in milliseconds, advice only.
 
     Raises:
-        MalformedJob: a bound is below one, or two sources have one alias.
+        MalformedJob: there is no statement, a bound is below one, or two sources have one alias.
     """
 
     sources: tuple[Source, ...]
-    sql: str
+    statements: tuple[str, ...]
     row_cap: int
     byte_cap: int
     memory_mib: int
@@ -66,6 +66,8 @@ class Job:
     timeout_ms: int
 
     def __post_init__(self) -> None:
+        if not self.statements:
+            raise MalformedJob("statements")
         if min(self.row_cap, self.byte_cap, self.memory_mib, self.threads, self.timeout_ms) < 1:
             raise MalformedJob("bound")
         if self.threads > _MAX_THREADS:
@@ -89,7 +91,7 @@ class Engine(Protocol):
         """
 
     def execute(self, job: Job) -> bytes:
-        """The answer as an Arrow IPC stream.
+        """The answer: one Arrow IPC stream per statement, one after the other.
 
         Raises:
             EngineFailed: there is none.
@@ -99,7 +101,7 @@ class Engine(Protocol):
 def encode_job(job: Job) -> bytes:
     fields = {
         "sources": [{"alias": source.alias, "path": source.path} for source in job.sources],
-        "sql": job.sql,
+        "statements": list(job.statements),
         "row_cap": job.row_cap,
         "byte_cap": job.byte_cap,
         "memory_mib": job.memory_mib,
@@ -120,12 +122,14 @@ def decode_job(data: bytes) -> Job:
     except (ValueError, RecursionError):
         raise MalformedJob("not JSON") from None
     fields = _object(fields, _JOB_KEYS)
-    sources = fields["sources"]
+    sources, statements = fields["sources"], fields["statements"]
     if not isinstance(sources, list):
         raise MalformedJob("sources")
+    if not isinstance(statements, list):
+        raise MalformedJob("statements")
     return Job(
         sources=tuple(_source(source) for source in sources),
-        sql=_text(fields["sql"]),
+        statements=tuple(_text(statement) for statement in statements),
         row_cap=_integer(fields["row_cap"]),
         byte_cap=_integer(fields["byte_cap"]),
         memory_mib=_integer(fields["memory_mib"]),

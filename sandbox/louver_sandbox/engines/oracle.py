@@ -1,17 +1,25 @@
 """The oracle: what a relation tree means, in memory, obvious and slow. Other engines are compared with it.
 
-Rows are Python values; every operator is its definition (nested loops, lists of groups). For protected questions it
-also says, by definition and with sets of units, which cells may leave: nothing of it is shared with the planner's
-rewriting or the releaser.
+Rows are Python values; every operator is its definition (nested loops, lists of groups). Rows carry the units they
+belong to, so that tests can say by definition which cells of a protected question may leave.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 
-from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, Interval, Literal, Value
+from louver_sandbox.algebra.expressions import (
+    AggregateCall,
+    Call,
+    ColumnRef,
+    Expression,
+    Interval,
+    Literal,
+    SortKey,
+    Value,
+    WindowCall,
+)
 from louver_sandbox.algebra.relations import (
     Aggregate,
     Filter,
@@ -22,22 +30,18 @@ from louver_sandbox.algebra.relations import (
     Relation,
     Scan,
     Sort,
-    SortKey,
-    scans,
-    walk,
+    Union,
+    Window,
 )
-from louver_sandbox.algebra.types import TableName
+from louver_sandbox.algebra.types import DOUBLE, NULL, TableName, decimal
 from louver_sandbox.catalog.model import PrivacyUnit
 from louver_sandbox.sql.functions import RULES, evaluate_call
-from louver_sandbox.stages import ThresholdRules
+from louver_sandbox.sql.rules import MAX_SCALE, to_type
 
 Tables = Mapping[TableName, Sequence[Mapping[str, Value]]]
 
 UnitsOf = Callable[[Scan, Mapping[str, Value]], Mapping[tuple[int, PrivacyUnit], Value]]
 """The units of one stored row, under each privacy unit its table declares; None where it has none."""
-
-Declared = Mapping[tuple[int, PrivacyUnit], bool]
-"""The units a cell may be made of; true where a cell may have none of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +75,17 @@ def evaluate(relation: Relation, tables: Tables, units_of: UnitsOf = lambda scan
         case Join():
             return _join(relation, tables, units_of)
         case Aggregate():
-            groups = grouped(relation, evaluate(relation.input, tables, units_of))
-            return [_aggregated(relation, keys, rows) for keys, rows in groups]
+            rows = evaluate(relation.input, tables, units_of)
+            return [
+                aggregate_row(relation, keys, group, one)
+                for one in grouping_sets(relation)
+                for keys, group in grouped(relation, rows, one)
+            ]
+        case Window():
+            return _with_windows(relation, evaluate(relation.input, tables, units_of))
+        case Union():
+            sides = (evaluate(side, tables, units_of) for side in (relation.left, relation.right))
+            return [_renamed(relation, row) for rows in sides for row in rows]
         case Sort():
             return _sorted(evaluate(relation.input, tables, units_of), relation.keys)
         case Limit():
@@ -98,15 +111,31 @@ def _project(project: Project, row: Row) -> Row:
 
 def _join(join: Join, tables: Tables, units_of: UnitsOf) -> list[Row]:
     right_rows = evaluate(join.right, tables, units_of)
+    no_left, no_right = dict.fromkeys(columns(join.left)), dict.fromkeys(columns(join.right))
+    partnerless = set(range(len(right_rows)))
     found: list[Row] = []
     for left in evaluate(join.left, tables, units_of):
         pairs = [Row({**left.values, **right.values}, {**left.units, **right.units}) for right in right_rows]
-        matched = [pair for pair in pairs if value_of(join.condition, pair) is True]
-        if not matched and join.kind is JoinKind.LEFT:
-            nulls = dict.fromkeys(columns(join.right))
-            matched = [Row({**nulls, **left.values}, left.units)]
-        found += matched
+        partners = [place for place, pair in enumerate(pairs) if value_of(join.condition, pair) is True]
+        partnerless.difference_update(partners)
+        match join.kind:
+            case JoinKind.SEMI | JoinKind.ANTI:
+                found += [left] if bool(partners) == (join.kind is JoinKind.SEMI) else []
+            case JoinKind.INNER:
+                found += [pairs[place] for place in partners]
+            case JoinKind.LEFT | JoinKind.FULL:
+                alone = Row({**left.values, **no_right}, left.units)
+                found += [pairs[place] for place in partners] or [alone]
+    if join.kind is JoinKind.FULL:
+        found += [
+            Row({**no_left, **right_rows[place].values}, right_rows[place].units) for place in sorted(partnerless)
+        ]
     return found
+
+
+def _renamed(union: Union, row: Row) -> Row:
+    names = ((union.id, column.name) for column in union.columns)
+    return Row(dict(zip(names, row.values.values(), strict=True)), row.units)
 
 
 def columns(relation: Relation) -> tuple[tuple[int, str], ...]:
@@ -118,31 +147,68 @@ def columns(relation: Relation) -> tuple[tuple[int, str], ...]:
             return tuple((relation.id, named.name) for named in relation.columns)
         case Aggregate():
             return tuple((relation.id, named.name) for named in relation.keys + relation.measures)
+        case Window():
+            return columns(relation.input) + tuple((relation.id, column.name) for column in relation.columns)
+        case Union():
+            return tuple((relation.id, column.name) for column in relation.columns)
+        case Join(kind=JoinKind.SEMI | JoinKind.ANTI):
+            return columns(relation.left)
         case Join():
             return columns(relation.left) + columns(relation.right)
         case Filter() | Sort() | Limit():
             return columns(relation.input)
 
 
-def grouped(aggregate: Aggregate, rows: Sequence[Row]) -> list[tuple[tuple[Value, ...], list[Row]]]:
-    """The rows of each combination of the keys, nulls being equal; without keys, one group in any case."""
-    groups: dict[tuple[Value, ...], list[Row]] = {} if aggregate.keys else {(): []}
+def grouping_sets(aggregate: Aggregate) -> tuple[tuple[int, ...], ...]:
+    """The sets of keys the rows are grouped by, one after the other."""
+    return aggregate.sets or (tuple(range(len(aggregate.keys))),)
+
+
+def grouped(
+    aggregate: Aggregate, rows: Sequence[Row], one: tuple[int, ...] | None = None
+) -> list[tuple[tuple[Value, ...], list[Row]]]:
+    """The rows of each combination of the keys in one set (all keys when not said), nulls being equal.
+
+    Keys the set leaves out are null. The empty set has one group in any case.
+    """
+    wanted = tuple(range(len(aggregate.keys))) if one is None else one
+    groups: dict[tuple[Value, ...], list[Row]] = {} if wanted else {(None,) * len(aggregate.keys): []}
     for row in rows:
-        groups.setdefault(tuple(value_of(key.expression, row) for key in aggregate.keys), []).append(row)
+        keys = tuple(
+            value_of(key.expression, row) if index in wanted else None for index, key in enumerate(aggregate.keys)
+        )
+        groups.setdefault(keys, []).append(row)
     return list(groups.items())
 
 
-def _aggregated(aggregate: Aggregate, keys: tuple[Value, ...], rows: Sequence[Row]) -> Row:
+def aggregate_row(
+    aggregate: Aggregate, keys: tuple[Value, ...], rows: Sequence[Row], one: tuple[int, ...] | None = None
+) -> Row:
+    """One group's row: its keys, its measures, and the units any of its rows belong to."""
     values = {(aggregate.id, key.name): value for key, value in zip(aggregate.keys, keys, strict=True)}
     for measure in aggregate.measures:
         if not isinstance(measure.expression, AggregateCall):
             raise TypeError("a measure is one aggregate call")
-        values[aggregate.id, measure.name] = aggregated(measure.expression, rows)
+        values[aggregate.id, measure.name] = (
+            left_out(aggregate, measure.expression, one)
+            if measure.expression.function == "grouping"
+            else aggregated(measure.expression, rows)
+        )
     shared = {name for row in rows for name in row.units}
     units = {
         name: next((row.units[name] for row in rows if row.units.get(name) is not None), None) for name in shared
     }
     return Row(values, units)
+
+
+def left_out(aggregate: Aggregate, call: AggregateCall, one: tuple[int, ...] | None) -> int:
+    """GROUPING(): a bit for each argument, the first the highest, set where the grouping set leaves that key out."""
+    keys = [key.expression for key in aggregate.keys]
+    wanted = range(len(keys)) if one is None else one
+    bits = 0
+    for argument in call.arguments:
+        bits = 2 * bits + (keys.index(argument) not in wanted)
+    return bits
 
 
 def aggregated(call: AggregateCall, rows: Sequence[Row]) -> Value:
@@ -186,147 +252,79 @@ def _ordinal(value: Value) -> tuple[int, object]:
     return (value.months, value.days) if isinstance(value, Interval) else (0, value)
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """One cell of a protected question, by definition: its exact row, and the measures that may not leave."""
-
-    values: Mapping[str, Value]
-    leaves: bool
-    withheld: frozenset[str]
-
-
-def judged(
-    core: Aggregate,
-    tables: Tables,
-    units_of: UnitsOf,
-    rules: ThresholdRules,
-    *,
-    own: frozenset[str] = frozenset(),
-    counts_rows: frozenset[str] = frozenset(),
-) -> list[Judged]:
-    """Every cell of the core with what the rules of PRIVACY 5 say about it.
-
-    `own` names the measures over the requester's columns, `counts_rows` those that only count rows with a property.
-    """
-    declared = _declared(core, units_of)
-    return [
-        _judge(core, keys, rows, rules, own, counts_rows, declared)
-        for keys, rows in grouped(core, evaluate(core.input, tables, units_of))
-    ]
+def _with_windows(window: Window, rows: list[Row]) -> list[Row]:
+    """Each row with the value of every call, looked up among all other rows; ties go by every column in turn."""
+    ties = tuple(SortKey(ColumnRef(*column, NULL)) for column in columns(window.input))
+    values: list[dict[tuple[int, str], Value]] = [dict(row.values) for row in rows]
+    for column in window.columns:
+        call = column.call
+        for place, row in enumerate(rows):
+            together = tuple(value_of(part, row) for part in call.partition)
+            partition = [
+                other for other in rows if tuple(value_of(part, other) for part in call.partition) == together
+            ]
+            value = _window_value(call, row, _sorted(partition, (*call.order, *ties)))
+            values[place][window.id, column.name] = value
+    return [Row(found, row.units) for found, row in zip(values, rows, strict=True)]
 
 
-def remainder(
-    core: Aggregate,
-    tables: Tables,
-    units_of: UnitsOf,
-    rules: ThresholdRules,
-    *,
-    own: frozenset[str] = frozenset(),
-    counts_rows: frozenset[str] = frozenset(),
-) -> Judged | None:
-    """All cells that may not leave, as one; None when there are fewer than two or together they may not either."""
-    groups = grouped(core, evaluate(core.input, tables, units_of))
-    declared = _declared(core, units_of)
-    kept_back = [
-        rows for keys, rows in groups if not _judge(core, keys, rows, rules, own, counts_rows, declared).leaves
-    ]
-    nulls = (None,) * len(core.keys)
-    whole = _judge(core, nulls, [row for rows in kept_back for row in rows], rules, own, counts_rows, declared)
-    return whole if len(kept_back) > 1 and whole.leaves else None
+def _window_value(call: WindowCall, row: Row, partition: list[Row]) -> Value:
+    """One window call's value in one row, from its ordered partition."""
+    own = _order_of(call, row)
+    orders = [_order_of(call, other) for other in partition]
+    first, size = orders.index(own), len(partition)
+    through = size - orders[::-1].index(own)
+    place = next(index for index, other in enumerate(partition) if other is row)
+    frame = partition[: through if call.running else size]
+    match call.function:
+        case "rank":
+            return first + 1
+        case "dense_rank":
+            return len(set(orders[: first + 1]))
+        case "row_number":
+            return place + 1
+        case "percent_rank":
+            return first / (size - 1) if size > 1 else 0.0
+        case "cume_dist":
+            return through / size
+        case "ntile":
+            return _bucket(place, size, value_of(call.arguments[0], row))
+        case "lag" | "lead":
+            return _neighbour(call, row, partition, place)
+        case "first_value":
+            return value_of(call.arguments[0], frame[0])
+        case "last_value":
+            return value_of(call.arguments[0], frame[-1])
+        case _:
+            values = [tuple(value_of(argument, other) for argument in call.arguments) for other in frame]
+            found = RULES[call.function].evaluate(_exact(values))
+            return to_type(found, DOUBLE) if call.type == DOUBLE else found
 
 
-def _judge(
-    core: Aggregate,
-    keys: tuple[Value, ...],
-    rows: Sequence[Row],
-    rules: ThresholdRules,
-    own: frozenset[str],
-    counts_rows: frozenset[str],
-    declared: Declared,
-) -> Judged:
-    values = {name: value for (_, name), value in _aggregated(core, keys, rows).values.items()}
-    people = {name: {row.units[name] for row in rows if row.units.get(name) is not None} for name in declared}
-    withheld = {
-        measure.name
-        for measure in core.measures
-        if isinstance(measure.expression, AggregateCall)
-        and not _measure_leaves(
-            measure.expression, rows, people, rules, measure.name in own, measure.name in counts_rows, declared
-        )
-    }
-    counts = {name: len(found) for name, found in people.items()}
-    return Judged(values, _enough(counts, rules, declared), frozenset(withheld))
+def _order_of(call: WindowCall, row: Row) -> tuple[Value, ...]:
+    return tuple(value_of(key.expression, row) for key in call.order)
 
 
-def _declared(core: Aggregate, units_of: UnitsOf) -> Declared:
-    """Every unit a cell may be made of, and whether a cell may honestly have none of it."""
-    empty_sides = {
-        scan.id
-        for node in walk(core)
-        if isinstance(node, Join) and node.kind is JoinKind.LEFT
-        for scan in scans(node.right)
-    }
-    return {
-        name: name[1].when is not None and name[0] not in empty_sides
-        for scan in scans(core.input)
-        for name in units_of(scan, {})
-    }
+def _bucket(place: int, size: int, buckets: Value) -> Value:
+    """The first `size % buckets` buckets have one row more."""
+    if not isinstance(buckets, int):
+        return None
+    dealt = [number for number in range(buckets) for _ in range(size // buckets + (number < size % buckets))]
+    return dealt[place] + 1
 
 
-def _enough(counts: Mapping[tuple[int, PrivacyUnit], int], rules: ThresholdRules, declared: Declared) -> bool:
-    needed = [(count, rules.k[name[1].type]) for name, count in counts.items() if count > 0 or not declared[name]]
-    return len(needed) > 0 and all(count >= k for count, k in needed)
+def _neighbour(call: WindowCall, row: Row, partition: list[Row], place: int) -> Value:
+    values = [value_of(argument, row) for argument in call.arguments]
+    distance = values[1] if len(values) > 1 else 1
+    if not isinstance(distance, int):
+        return None
+    wanted = place - distance if call.function == "lag" else place + distance
+    if 0 <= wanted < len(partition):
+        return to_type(value_of(call.arguments[0], partition[wanted]), call.type)
+    return to_type(values[2], call.type) if len(values) > 2 else None
 
 
-def _measure_leaves(
-    call: AggregateCall,
-    rows: Sequence[Row],
-    people: Mapping[tuple[int, PrivacyUnit], set[Value]],
-    rules: ThresholdRules,
-    own: bool,
-    counts_rows: bool,
-    declared: Declared,
-) -> bool:
-    if call.distinct or (call.function == "count" and not call.arguments and call.where is None):
-        return True
-    given = {name: _contributions(call, rows, name) for name in people}
-    active = {
-        name: {unit for unit, amount in found.items() if unit is not None and amount} for name, found in given.items()
-    }
-    idle = {name: people[name] - active[name] for name in people}
-    if not _enough({name: len(found) for name, found in active.items()}, rules, declared):
-        return False
-    idle_counts = {name: len(found) for name, found in idle.items()}
-    if own and not _enough(idle_counts, rules, declared):
-        return False
-    if counts_rows:
-        everyone_has_a_value = bool(call.arguments) and call.function == "count" and not any(idle_counts.values())
-        return everyone_has_a_value or _enough(idle_counts, rules, declared)
-    return all(_shared_out(list(found.values()), rules) for name, found in given.items() if people[name])
-
-
-def _contributions(
-    call: AggregateCall, rows: Sequence[Row], name: tuple[int, PrivacyUnit]
-) -> dict[Value, int | Decimal]:
-    """What each unit adds; all rows without a unit of any kind are one contributor, None."""
-    found: dict[Value, int | Decimal] = {}
-    for row in rows:
-        if row.units.get(name) is None and any(unit is not None for unit in row.units.values()):
-            continue
-        for argument in arguments(call, [row]):
-            amount = 1 if call.function == "count" else argument[0] if argument else 1
-            if argument and argument[0] is None:
-                continue
-            if isinstance(amount, int | Decimal):
-                unit = row.units.get(name)
-                found[unit] = found.get(unit, 0) + amount
-    return found
-
-
-def _shared_out(amounts: Sequence[int | Decimal], rules: ThresholdRules) -> bool:
-    ranked: list[Decimal] = sorted((abs(Decimal(amount)) for amount in amounts), reverse=True)
-    whole = sum(ranked, Decimal(0))
-    largest, second = (*ranked, Decimal(0), Decimal(0))[:2]
-    dominated = largest * 100 > whole * rules.dominance_percent
-    estimable = (whole - largest - second) * 100 < largest * rules.p_percent
-    return not dominated and not estimable
+def _exact(values: list[tuple[Value, ...]]) -> list[tuple[Value, ...]]:
+    """Doubles as the decimals they are added up as."""
+    wanted = decimal(MAX_SCALE)
+    return [tuple(to_type(item, wanted) if isinstance(item, float) else item for item in value) for value in values]

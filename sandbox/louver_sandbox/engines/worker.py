@@ -1,4 +1,4 @@
-"""The worker: a forked child that opens one job's snapshots, runs its one statement, answers and dies.
+"""The worker: a forked child that opens one job's snapshots, runs its statements, answers and dies.
 
 What does not depend on the job is done in the zygote (`prepare`) or before the child says it is ready; see
 SECURITY section 3.2 for the order.

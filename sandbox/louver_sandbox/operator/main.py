@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -134,7 +135,7 @@ def replay_command(entry: int, home: Home = Path("louver-home")) -> None:
         with State.open(settings.state) as state:
             books = open_books(settings, state, utc_now)
             try:
-                fields: dict[str, Any] = books.log.entry(entry).fields
+                fields: Mapping[str, Any] = books.log.entry(entry).fields
                 digests = frozenset(fields.get("snapshots", {}).values())
                 own = own_tables_ever(state, fields.get("institution", ""), digests)
                 result = replay(entry, books.log, settings, own)

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from louver.errors import Unproven
-from louver_sandbox.audit.log import LogDamaged, UnknownEntry
 from louver_sandbox.audit.sources import MalformedExport
+from louver_sandbox.audit.stored import LogDamaged, UnknownEntry
 from louver_sandbox.catalog.positions import CatalogRefused
 from louver_sandbox.identity import RegistryRefused
 from louver_sandbox.operator.installation import InstallationRefused

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -40,7 +39,7 @@ class NotReplayable(Exception):
 def replay(index: int, log: AuditLog, settings: Settings, own: tuple[Table, ...]) -> Replayed:
     """Decides the question of an admission entry again. Raises `NotReplayable`."""
     entry = log.entry(index)
-    fields: dict[str, Any] = entry.fields
+    fields: Mapping[str, Any] = entry.fields
     if fields["kind"] != "admission":
         raise NotReplayable(f"entry {index} is of kind {fields['kind']}; only an admission holds a decision's inputs")
     try:
@@ -57,7 +56,7 @@ def replay(index: int, log: AuditLog, settings: Settings, own: tuple[Table, ...]
     found = {
         "treatment": verdict.plan.treatment.value,
         "question": verdict.plan.question,
-        "statement_sha256": hashlib.sha256(verdict.plan.statement.encode()).hexdigest(),
+        "statement_sha256": journal.statement_digest(verdict.plan),
     }
     return Replayed(recorded, found)
 
@@ -73,7 +72,9 @@ def _request(log: AuditLog, entry: Entry, fields: Mapping[str, Any]) -> Request:
         fields["certificate"],
     )
     parameters = {name: _value(kind, text) for name, kind, text in ast.literal_eval(openings["parameters"].text)}
-    return Request(fields["request_id"], subject, fields["purpose"], openings["sql"].text, parameters)
+    # Entries from before there were dialects are in DuckDB's.
+    dialect = str(fields.get("dialect", "duckdb"))
+    return Request(fields["request_id"], subject, fields["purpose"], openings["sql"].text, parameters, dialect)
 
 
 def _value(kind: str, text: str) -> Value:

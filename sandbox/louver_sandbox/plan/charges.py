@@ -1,10 +1,11 @@
-"""What a protected question costs: access budget per dataset and purpose (PRIVACY 5.8)."""
+"""What a question costs: access budget per dataset and purpose (PRIVACY 5.8)."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
 
+from louver_sandbox.algebra.cores import Core, Cut
 from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, walk
 from louver_sandbox.algebra.relations import Filter, Join, Relation, expressions, scans
 from louver_sandbox.algebra.relations import walk as walk_relations
@@ -17,32 +18,43 @@ QUERY = "query"
 PREDICATE = "predicate"
 
 
-def charges(admitted: Admitted) -> tuple[Charge, ...]:
-    """One query per protected dataset, and one predicate for every way in which the question selects its rows.
+def charges(admitted: Admitted, parts: Cut) -> tuple[Charge, ...]:
+    """For every protected core, one query per protected dataset and one predicate for every way in which it selects.
 
-    The filters and join conditions are one predicate together, whatever the order and spelling of their parts, with
-    the version of each own table they join; every FILTER clause and CASE condition of an aggregate is one more. What
-    selects alike counts once a day. `exact` costs nothing.
+    A question of several cores is several questions put together, and costs as much. The filters and join conditions
+    are one predicate together, whatever the order and spelling of their parts, with the version of each own table
+    they join; every FILTER clause and CASE condition of an aggregate is one more. What selects alike counts once a
+    day.
+
+    An `exact` question costs one query of every dataset it reads under a grant, and one of every own table when it
+    reads nothing else; what it selects is free.
     """
     if admitted.treatment is Treatment.EXACT:
-        return ()
-    relation, purpose = admitted.bound.relation, admitted.bound.request.purpose
-    provenance = trace(relation)
-    predicates = _predicates(relation, provenance, _own_versions(admitted))
-    found: list[Charge] = []
+        return tuple(_of_exact(admitted))
+    return tuple(charge for core in parts.cores if core.protected for charge in _of_core(core, admitted))
+
+
+def _of_exact(admitted: Admitted) -> Iterator[Charge]:
+    granted = {grant.table for grant in admitted.grants}
+    for dataset in sorted(str(table) for table in granted or {scan.table for scan in scans(admitted.bound.relation)}):
+        yield Charge(dataset, admitted.bound.request.purpose, QUERY, admitted.budget.queries_per_day)
+
+
+def _of_core(core: Core, admitted: Admitted) -> Iterator[Charge]:
+    relation, purpose = core.relation, admitted.bound.request.purpose
+    predicates = _predicates(relation, trace(relation), _own_versions(relation, admitted))
     for dataset in sorted({str(scan.table) for scan in scans(relation) if scan.id in admitted.protected}):
-        found.append(Charge(dataset, purpose, QUERY, admitted.budget.queries_per_day))
+        yield Charge(dataset, purpose, QUERY, admitted.budget.queries_per_day)
         for texts in predicates:
             key = hashlib.sha256("\n".join(texts).encode()).hexdigest()
-            found.append(Charge(dataset, purpose, PREDICATE, admitted.budget.predicates_per_day, key))
-    return tuple(found)
+            yield Charge(dataset, purpose, PREDICATE, admitted.budget.predicates_per_day, key)
 
 
-def _own_versions(admitted: Admitted) -> tuple[str, ...]:
+def _own_versions(relation: Relation, admitted: Admitted) -> tuple[str, ...]:
     """The contents of the own tables in the question: another upload selects other rows."""
     tables = admitted.bound.catalog.tables
-    own = {tables[scan.table] for scan in scans(admitted.bound.relation)}
-    return tuple(sorted(table.data_version for table in own if table.space is SpaceKind.INSTITUTION))
+    read = (tables[name] for name in {scan.table for scan in scans(relation)})
+    return tuple(sorted(table.data_version for table in read if table.space is SpaceKind.INSTITUTION))
 
 
 def _predicates(relation: Relation, provenance: Provenance, own: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
@@ -55,6 +67,8 @@ def _predicates(relation: Relation, provenance: Provenance, own: tuple[str, ...]
     def name_of(ref: ColumnRef) -> str:
         if ref.relation in tables:
             return f"{quote(tables[ref.relation])}.{quote(ref.name)}"
+        if ref.relation in provenance.unions:
+            return " UNION ALL ".join(emit_expression(side, name_of) for side in provenance.sides(ref))
         return emit_expression(provenance.definition(ref), name_of)
 
     base = (*sorted({emit_expression(part, name_of) for part in _row_conditions(relation)}), *own)

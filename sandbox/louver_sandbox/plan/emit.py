@@ -5,13 +5,16 @@ Nothing of the caller's text survives: every identifier is quoted and qualified,
 type, there are no comments and there is one SELECT. Equal trees give equal text.
 
 The binder's tower (Project, Limit, Sort, Filter, Aggregate, Filter, FROM) becomes one SELECT block; whatever does
-not fit that order becomes a derived table, so any tree has a text.
+not fit that order becomes a derived table, so any tree has a text (`plan/blocks.py`).
+
+An anti join on `coalesce(x = y, TRUE)` (NOT IN over nullable columns) is written `NOT (x IN (SELECT y ...))`, and
+equality of values that may be null `IS NOT DISTINCT FROM`: an engine hashes these and would loop over the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import count
@@ -23,28 +26,42 @@ from louver_sandbox.algebra.expressions import (
     Expression,
     Interval,
     Literal,
+    SortKey,
+    WindowCall,
+    column_refs,
 )
 from louver_sandbox.algebra.relations import (
     Aggregate,
-    Filter,
     Join,
     JoinKind,
-    Limit,
-    Project,
     Relation,
     Scan,
-    Sort,
-    SortKey,
+    Union,
+    Window,
 )
-from louver_sandbox.algebra.types import Kind, Type
+from louver_sandbox.algebra.types import DOUBLE, NULL, Kind, Type, decimal
+from louver_sandbox.plan.blocks import Block, block_of, conjuncts, membership, outputs
 from louver_sandbox.sql.functions import RULES
+from louver_sandbox.sql.rules import MAX_SCALE, cast_text, engine_type
 
 Scope = Mapping[tuple[int, str], str]
 """What each column of the relations below is called where an expression stands."""
 
 NameOf = Callable[[ColumnRef], str]
 
-_JOIN = {JoinKind.INNER: "INNER JOIN", JoinKind.LEFT: "LEFT JOIN"}
+_JOIN = {
+    JoinKind.INNER: "INNER JOIN",
+    JoinKind.LEFT: "LEFT JOIN",
+    JoinKind.FULL: "FULL JOIN",
+    JoinKind.SEMI: "SEMI JOIN",
+    JoinKind.ANTI: "ANTI JOIN",
+}
+
+_ONE_PEER_AT_A_TIME = frozenset({"row_number", "ntile", "lag", "lead", "first_value"})
+"""Window functions that tell peers apart; the other columns of the row break the ties."""
+
+_OF_A_FRAME = frozenset({"count", "sum", "avg", "min", "max"})
+"""Window functions whose order only matters where the frame is running."""
 
 _ENGINE_TYPE = {
     Kind.NULL: "VARCHAR",
@@ -86,12 +103,12 @@ def literal(value: object, type_: Type) -> str:
     """A typed constant."""
     match value:
         case None:
-            return f"CAST(NULL AS {wire_type(type_)})"
+            return f"CAST(NULL AS {engine_type(type_)})"
         case bool():
             return "TRUE" if value else "FALSE"
         case int():
-            engine_type = "BIGINT" if -(2**63) <= value < 2**63 else "HUGEINT"
-            return f"CAST({text_literal(str(value))} AS {engine_type})"
+            width = "BIGINT" if -(2**63) <= value < 2**63 else "HUGEINT"
+            return f"CAST({text_literal(str(value))} AS {width})"
         case Decimal():
             return f"CAST({text_literal(f'{value:f}')} AS DECIMAL({_digits(value, type_.scale)},{type_.scale}))"
         case float():
@@ -131,6 +148,8 @@ def emit_expression(expression: Expression, name_of: NameOf) -> str:
 def _emit_aggregate(call: AggregateCall, name_of: NameOf) -> str:
     """FILTER is folded into the argument, so that the function's own casts may stand outside the aggregate."""
     texts = tuple(emit_expression(argument, name_of) for argument in call.arguments)
+    if call.function == "grouping":
+        return f"GROUPING({', '.join(texts)})"
     types = tuple(argument.type for argument in call.arguments)
     if call.where is not None:
         where = emit_expression(call.where, name_of)
@@ -140,66 +159,58 @@ def _emit_aggregate(call: AggregateCall, name_of: NameOf) -> str:
     return RULES[call.function].emit(texts, types, call.type)
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """One SELECT: the clauses of the binder's tower that are present, over a FROM."""
-
-    project: Project | None
-    limit: Limit | None
-    sort: tuple[SortKey, ...]
-    having: tuple[Expression, ...]
-    aggregate: Aggregate | None
-    where: tuple[Expression, ...]
-    source: Relation
+def emit_condition(condition: Expression, name_of: NameOf) -> str:
+    """The text of a join condition. A null-safe equality is written so that the engine can hash it."""
+    parts = [_null_safe(part, name_of) or emit_expression(part, name_of) for part in conjuncts(condition)]
+    return parts[0] if len(parts) == 1 else f"({' AND '.join(parts)})"
 
 
-def block_of(relation: Relation) -> Block:
-    """Peels one tower off the top of the tree."""
-    project = relation if isinstance(relation, Project) else None
-    below = project.input if project else relation
-    limit = below if isinstance(below, Limit) else None
-    below = limit.input if limit else below
-    sort: tuple[SortKey, ...] = ()
-    if isinstance(below, Sort):
-        sort, below = below.keys, below.input
-    filters, below = _filters(below)
-    if not isinstance(below, Aggregate):
-        return Block(project, limit, sort, (), None, filters, below)
-    where, source = _filters(below.input)
-    return Block(project, limit, sort, filters, below, where, source)
+def _null_safe(part: Expression, name_of: NameOf) -> str | None:
+    match part:
+        case Call("not", (Call("is_distinct", (left, right)),)):
+            return f"({emit_expression(left, name_of)} IS NOT DISTINCT FROM {emit_expression(right, name_of)})"
+        case _:
+            return None
 
 
-def _filters(relation: Relation) -> tuple[tuple[Expression, ...], Relation]:
-    predicates: list[Expression] = []
-    while isinstance(relation, Filter):
-        predicates.append(relation.predicate)
-        relation = relation.input
-    return tuple(reversed(predicates)), relation
+def emit_window(call: WindowCall, ties: tuple[SortKey, ...], name_of: NameOf) -> str:
+    """A window call. `ties` order the rows that are equal in the call's own order.
+
+    `last_value` is written as the first value from the end: a frame that ends with the current row's peers says
+    nothing about which of them is the last.
+    """
+    function, partition, order = call.function, call.partition, call.order
+    if function == "last_value":
+        function, backwards = "first_value", tuple(_reversed(key) for key in ties)
+        if call.running:
+            partition, order = (*partition, *(key.expression for key in order)), backwards
+        else:
+            order = (*(_reversed(key) for key in order), *backwards)
+    elif function in _ONE_PEER_AT_A_TIME:
+        order = (*order, *ties)
+    elif function in _OF_A_FRAME and not call.running:
+        order = ()
+    over = [f"PARTITION BY {', '.join(emit_expression(part, name_of) for part in partition)}"] if partition else []
+    over += [f"ORDER BY {', '.join(_sort_key(key, name_of) for key in order)}"] if order else []
+    arguments = ", ".join(_window_argument(call, index, name_of) for index, _ in enumerate(call.arguments))
+    if function == "count" and not call.arguments:
+        arguments = "*"
+    return f"{function}({arguments}) OVER ({' '.join(over)})"
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
-    """A column a relation offers to the one above it."""
-
-    relation: int
-    name: str
-    type: Type | None
+def _reversed(key: SortKey) -> SortKey:
+    return SortKey(key.expression, not key.descending, not key.nulls_first)
 
 
-def outputs(relation: Relation) -> tuple[Output, ...]:
-    """The columns a relation offers, in order. A Scan's types are the catalogue's, so they are None here."""
-    match relation:
-        case Scan():
-            return tuple(Output(relation.id, name, None) for name in relation.columns)
-        case Project():
-            return tuple(Output(relation.id, named.name, named.expression.type) for named in relation.columns)
-        case Aggregate():
-            named_columns = relation.keys + relation.measures
-            return tuple(Output(relation.id, named.name, named.expression.type) for named in named_columns)
-        case Join():
-            return outputs(relation.left) + outputs(relation.right)
-        case Filter() | Sort() | Limit():
-            return outputs(relation.input)
+def _window_argument(call: WindowCall, index: int, name_of: NameOf) -> str:
+    """Doubles are added up as decimals, since a sum of doubles depends on the order of rows."""
+    argument = call.arguments[index]
+    text = emit_expression(argument, name_of)
+    if call.function in ("sum", "avg"):
+        return cast_text(text, DOUBLE, decimal(MAX_SCALE)) if argument.type == DOUBLE else text
+    if call.function in ("lag", "lead") and index != 1:
+        return cast_text(text, argument.type, call.type)
+    return text
 
 
 def emit(relation: Relation, source_of: Callable[[Scan], str], types: tuple[Type, ...] | None = None) -> str:
@@ -218,24 +229,22 @@ class _Writer:
         self._tables: Iterator[int] = count(1)
 
     def select(self, relation: Relation, types: tuple[Type, ...] | None = None) -> str:
+        """The relation as one query."""
+        if isinstance(relation, Union):
+            return self._union(relation)
+        if isinstance(relation, Aggregate) and relation.sets:
+            return self._grouping_sets(relation)
         block = block_of(relation)
         source, scope = self._from(block.source)
         where = [emit_expression(predicate, _named_by(scope)) for predicate in block.where]
         group: tuple[str, ...] = ()
         if block.aggregate:
-            below = _named_by(scope)
-            group = tuple(emit_expression(key.expression, below) for key in block.aggregate.keys)
-            measures = [emit_expression(measure.expression, below) for measure in block.aggregate.measures]
-            named = block.aggregate.keys + block.aggregate.measures
-            scope = {
-                (block.aggregate.id, column.name): text
-                for column, text in zip(named, [*group, *measures], strict=True)
-            }
+            group, scope = _groups(block.aggregate, _named_by(scope))
+        elif block.window:
+            scope = {**scope, **_windows(block.window, _named_by(scope))}
         name_of = _named_by(scope)
-        columns = self._columns(relation, block, name_of, types)
-        clauses = [f"SELECT {_list_with_aliases(columns)}", f"FROM {source}"]
-        if where:
-            clauses.append(f"WHERE {' AND '.join(where)}")
+        columns = _columns(relation, block, name_of, types)
+        clauses = [_select(columns, source, where)]
         if block.aggregate:
             clauses.append(f"GROUP BY {', '.join(group) or '()'}")
         if block.having:
@@ -243,19 +252,32 @@ class _Writer:
         clauses += _order_and_limit(block, columns, name_of)
         return " ".join(clauses)
 
-    def _columns(
-        self, relation: Relation, block: Block, name_of: NameOf, types: tuple[Type, ...] | None
-    ) -> tuple[str, ...]:
-        if block.project:
-            texts = tuple(emit_expression(named.expression, name_of) for named in block.project.columns)
-        else:
-            texts = tuple(
-                name_of(ColumnRef(output.relation, output.name, output.type or Type(Kind.NULL)))
-                for output in outputs(relation)
+    def _grouping_sets(self, aggregate: Aggregate) -> str:
+        """The keys are columns of a derived table: engines tell computed keys apart by their text alone."""
+        source, below = self._from(aggregate.input)
+        name_of = _named_by(below)
+        used = dict.fromkeys(ref for measure in aggregate.measures for ref in column_refs(measure.expression))
+        keys = tuple(emit_expression(key.expression, name_of) for key in aggregate.keys)
+        inner = _select((*keys, *(name_of(ref) for ref in used)), source, [])
+        own = [(aggregate.id, key.name) for key in aggregate.keys]
+        derived, scope = self._derived(inner, [*own, *((ref.relation, ref.name) for ref in used)])
+        keys = tuple(scope[column] for column in own)
+        named = _named_by(scope)
+        places = {key.expression: text for key, text in zip(aggregate.keys, keys, strict=True)}
+        measures = tuple(_measure_of_sets(measure.expression, places, named) for measure in aggregate.measures)
+        sets = ", ".join(f"({', '.join(keys[index] for index in one)})" for one in aggregate.sets)
+        return f"{_select((*keys, *measures), derived, [])} GROUP BY GROUPING SETS ({sets})"
+
+    def _union(self, union: Union) -> str:
+        """Both sides with the union's types, so that the engine finds no other type for them."""
+        sides = []
+        for side in (union.left, union.right):
+            named = tuple(
+                replace(named, expression=_as(named.expression, column.type))
+                for named, column in zip(side.columns, union.columns, strict=True)
             )
-        if types is None:
-            return texts or ("TRUE",)
-        return tuple(wire(text, type_) for text, type_ in zip(texts, types, strict=True))
+            sides.append(f"({self.select(replace(side, columns=named))})")
+        return " UNION ALL ".join(sides)
 
     def _from(self, source: Relation) -> tuple[str, Scope]:
         match source:
@@ -264,17 +286,31 @@ class _Writer:
                 text = f'{quote(self._source_of(source))}."main"."data" AS {alias}'
                 return text, {(source.id, name): f"{alias}.{quote(name)}" for name in source.columns}
             case Join():
-                left, left_scope = self._from(source.left)
-                right, right_scope = self._from(source.right)
-                scope = {**left_scope, **right_scope}
-                condition = emit_expression(source.condition, _named_by(scope))
-                right = f"({right})" if isinstance(source.right, Join) else right
-                return f"{left} {_JOIN[source.kind]} {right} ON {condition}", scope
+                return self._join(source)
             case _:
-                inner = self.select(source)
-                alias = self._alias()
-                named = enumerate(outputs(source), start=1)
-                return f"({inner}) AS {alias}", {(o.relation, o.name): f'{alias}."c{i}"' for i, o in named}
+                return self._derived(self.select(source), [(one.relation, one.name) for one in outputs(source)])
+
+    def _derived(self, inner: str, columns: Sequence[tuple[int, str]]) -> tuple[str, Scope]:
+        alias = self._alias()
+        return f"({inner}) AS {alias}", {column: f'{alias}."c{i}"' for i, column in enumerate(columns, start=1)}
+
+    def _join(self, join: Join) -> tuple[str, Scope]:
+        left, left_scope = self._from(join.left)
+        right, right_scope = self._from(join.right)
+        scope = {**left_scope, **right_scope}
+        name_of = _named_by(scope)
+        among = membership(join)
+        if among is not None:
+            rest = [emit_condition(part, name_of) for part in among.rest]
+            found = _select((emit_expression(among.found, name_of),), right, rest)
+            outside = f"NOT ({emit_expression(among.sought, name_of)} IN ({found}))"
+            inner = _select(tuple(left_scope.values()), left, [outside])
+            return self._derived(inner, tuple(left_scope))
+        condition = emit_condition(join.condition, name_of)
+        if isinstance(join.right, Join) and membership(join.right) is None:
+            right = f"({right})"
+        one_sided = join.kind in (JoinKind.SEMI, JoinKind.ANTI)
+        return f"{left} {_JOIN[join.kind]} {right} ON {condition}", left_scope if one_sided else scope
 
     def _alias(self) -> str:
         return f'"t{next(self._tables)}"'
@@ -282,6 +318,48 @@ class _Writer:
 
 def _named_by(scope: Scope) -> NameOf:
     return lambda ref: scope[ref.relation, ref.name]
+
+
+def _groups(aggregate: Aggregate, name_of: NameOf) -> tuple[tuple[str, ...], Scope]:
+    """The texts of the keys, and what each column of the aggregate is called in its own SELECT."""
+    keys = tuple(emit_expression(key.expression, name_of) for key in aggregate.keys)
+    measures = [emit_expression(measure.expression, name_of) for measure in aggregate.measures]
+    named = aggregate.keys + aggregate.measures
+    return keys, {(aggregate.id, column.name): text for column, text in zip(named, [*keys, *measures], strict=True)}
+
+
+def _measure_of_sets(measure: Expression, keys: Mapping[Expression, str], name_of: NameOf) -> str:
+    if isinstance(measure, AggregateCall) and measure.function == "grouping":
+        return f"GROUPING({', '.join(keys[key] for key in measure.arguments)})"
+    return emit_expression(measure, name_of)
+
+
+def _windows(window: Window, name_of: NameOf) -> Scope:
+    ties = tuple(
+        SortKey(ColumnRef(output.relation, output.name, output.type or NULL)) for output in outputs(window.input)
+    )
+    return {(window.id, column.name): emit_window(column.call, ties, name_of) for column in window.columns}
+
+
+def _columns(relation: Relation, block: Block, name_of: NameOf, types: tuple[Type, ...] | None) -> tuple[str, ...]:
+    if block.project:
+        texts = tuple(emit_expression(named.expression, name_of) for named in block.project.columns)
+    else:
+        texts = tuple(
+            name_of(ColumnRef(output.relation, output.name, output.type or NULL)) for output in outputs(relation)
+        )
+    if types is None:
+        return texts
+    return tuple(wire(text, type_) for text, type_ in zip(texts, types, strict=True))
+
+
+def _as(expression: Expression, wanted: Type) -> Expression:
+    return expression if expression.type == wanted else Call("try_cast", (expression,), wanted)
+
+
+def _select(columns: tuple[str, ...], source: str, where: list[str]) -> str:
+    clauses = [f"SELECT {_list_with_aliases(columns or ('TRUE',))}", f"FROM {source}"]
+    return " ".join([*clauses, *([f"WHERE {' AND '.join(where)}"] if where else [])])
 
 
 def _list_with_aliases(texts: tuple[str, ...]) -> str:

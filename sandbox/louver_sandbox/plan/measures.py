@@ -1,56 +1,139 @@
-"""What each aggregate of a protected query needs from the engine: arguments, conditions, whose values they are."""
+"""What each aggregate of a protected query needs from the engine: totals, and the constants they are added up with.
+
+A total is what can be judged: a sum of one product of protected columns, or a number of rows, over the rows of one
+condition. A sum or average is a combination of totals with constants, and leaves when each of them may (ADR 12).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
 
 from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, Literal, Named
-from louver_sandbox.algebra.relations import Aggregate, scans
-from louver_sandbox.algebra.types import BOOLEAN, INTEGER, NUMERIC, Kind, Position, Type, decimal
-from louver_sandbox.catalog.model import Catalog, SpaceKind
-from louver_sandbox.plan.provenance import Provenance
-from louver_sandbox.plan.units import UnitGroup, null_extended
+from louver_sandbox.algebra.relations import Aggregate
+from louver_sandbox.algebra.types import BOOLEAN, INTEGER, Kind, Position, Type, decimal
+from louver_sandbox.catalog.model import Role, SpaceKind, Table
+from louver_sandbox.plan.conditions import Conditions, all_of, conjunction, present, present_column
+from louver_sandbox.plan.polynomials import NotPolynomial, Polynomial, Summand, polynomial, resolved, tidied
+from louver_sandbox.plan.provenance import Provenance, equal_columns
+from louver_sandbox.plan.units import UnitGroup
 from louver_sandbox.refusals.plan import (
     aggregate_not_protected,
     distinct_not_a_unit,
     not_one_column,
-    overlapping_sums,
     own_values_as_weights,
 )
+from louver_sandbox.sql.rules import MAX_SCALE
+
+POWER_SUMS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("var_pop", "var_samp", "stddev_pop", "stddev_samp"), ("x", "xx")),
+    **dict.fromkeys(("covar_pop", "covar_samp"), ("x", "y", "xy")),
+    **dict.fromkeys(("regr_slope", "regr_intercept"), ("x", "y", "xx", "xy")),
+    **dict.fromkeys(("corr", "regr_r2"), ("x", "y", "xx", "xy", "yy")),
+}
+"""The sums each function of `sql.statistics` is computed from, besides the number of rows, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """One sum or count to be judged. `exact` is the type its exact sums have.
+
+    `presence` asks only for rows that have a value, which all may; `own` depends on the requester's own columns.
+    `combined` are several products, each times an integer, instead of the factors (`plan.combinations`).
+    """
+
+    summand: Summand
+    exact: Type = INTEGER
+    own: bool = False
+    presence: bool = False
+    combined: tuple[tuple[int, Summand], ...] = ()
+
+    @property
+    def counts(self) -> bool:
+        """Whether it only counts rows."""
+        return not (self.summand.factors or self.combined)
+
+    @property
+    def is_rows(self) -> bool:
+        """Whether it counts all rows of the cell, which its units protect already."""
+        return self == ROWS
+
+    def argument(self, value: Expression) -> Expression:
+        """What one row adds: `value` where the conditions hold, else nothing."""
+        if not self.summand.conditions:
+            return value
+        return Call("case", (all_of(self.summand.conditions), value, Literal(None, value.type)), value.type)
+
+
+ROWS = Total(Summand())
+"""The number of rows of a cell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """One aggregate of the query, reduced to what the threshold core computes.
 
-    `kind` is count, sum, average or units. `argument` is None for a plain COUNT(*); FILTER is folded into it.
-    `exact` is the type its exact sums have. An indicator only counts rows (COUNT of a condition, SUM of 0 and 1).
-    `groups` are the unit groups that a COUNT(DISTINCT unit) adds up.
+    `kind` is count, sum, average, units, grouping or a function of `POWER_SUMS`. `addends` are totals with their
+    constants, `count` the number of values an average divides by. `groups` are the unit groups that a
+    COUNT(DISTINCT unit) adds up, `keys` those a GROUPING asks about.
     """
 
     name: str
     kind: str
     type: Type
-    argument: Expression | None = None
-    exact: Type = INTEGER
-    indicator: bool = False
-    own: bool = False
-    presence: bool = False
-    summand: Expression | None = None
+    addends: tuple[tuple[Fraction, Total], ...] = ()
+    count: Total | None = None
     at: Position | None = None
     groups: tuple[int, ...] = ()
+    keys: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RowColumns:
+    """The columns of a core's input as polynomials see them."""
+
+    tables: Mapping[int, Table]
+    provenance: Provenance
+    extended: frozenset[int]
+
+    def definition(self, ref: ColumnRef) -> Expression | None:
+        """What a select list below computes under this name; None at scans, unions and inner aggregates."""
+        known = self.provenance
+        ends = ref.relation in known.scans or ref.relation in known.below or ref.relation in known.unions
+        return None if ends else known.definition(ref)
+
+    def never_null(self, ref: ColumnRef) -> bool:
+        """Whether every row has a value, as the catalogue declares and no join undoes."""
+        table = self.tables.get(ref.relation)
+        column = None if table is None else table.column(ref.name)
+        return column is not None and not column.nullable and ref.relation not in self.extended
+
+    def decimals(self, ref: ColumnRef) -> int:
+        """Digits after the point that count: those of the type, a double's as the catalogue says."""
+        if ref.type.kind is not Kind.DOUBLE:
+            return ref.type.scale
+        bases = ((self.tables[scan].column(name)) for scan, name in self.provenance.columns(ref))
+        return max((base.decimals for base in bases if base and base.type.kind is Kind.DOUBLE), default=6)
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads the aggregates of one core. Raises Refused LVR-2302, LVR-2303, LVR-2306, LVR-2310."""
+    """Reads the aggregates of one core. Raises Refused LVR-2302, LVR-2303, LVR-2306, LVR-2310.
+
+    `protected` are the protected scans, `guarded` the inner aggregates whose values are as if released.
+    """
 
     core: Aggregate
-    catalog: Catalog
-    provenance: Provenance
+    columns: RowColumns
     groups: tuple[UnitGroup, ...]
     protected: frozenset[int]
+    guarded: frozenset[int]
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where the columns come from."""
+        return self.columns.provenance
 
     def asked(self, named: Named) -> Asked:
         """What one output column of the aggregate asks for."""
@@ -61,9 +144,15 @@ class Reader:
             return self._units(named.name, call)
         match call.function:
             case "count":
-                return self._count(named.name, call)
+                return Asked(named.name, "count", call.type, ((Fraction(1), self._count(call)),), at=call.at)
             case "sum" | "avg":
                 return self._sum(named.name, call)
+            case "grouping":
+                places = [key.expression for key in self.core.keys]
+                keys = tuple(places.index(argument) for argument in call.arguments)
+                return Asked(named.name, "grouping", call.type, at=call.at, keys=keys)
+            case function if function in POWER_SUMS:
+                return self._moments(named.name, call)
             case _:
                 raise aggregate_not_protected(call.function.upper(), call.at)
 
@@ -75,135 +164,216 @@ class Reader:
             return Asked(name, "units", call.type, groups=groups)
         raise distinct_not_a_unit(call.at)
 
-    def _count(self, name: str, call: AggregateCall) -> Asked:
+    def _count(self, call: AggregateCall) -> Total:
+        where = () if call.where is None else self._conditions(call.where)
         if not call.arguments or self._never_null(call.arguments[0]):
-            if call.where is None:
-                return Asked(name, "count", call.type)
-            return self._indicator(name, call, call.where)
-        present = Call("not", (Call("is_null", call.arguments, BOOLEAN),), BOOLEAN)
-        bare = call.where is None and self.provenance.column(call.arguments[0]) is not None
-        return replace(self._indicator(name, call, _both(present, call.where)), presence=bare)
+            return self._total(Summand((), where))
+        (argument,) = call.arguments
+        there = present(resolved(argument, self.columns))
+        return self._total(Summand((), conjunction((there, *where))))
 
-    def _indicator(self, name: str, call: AggregateCall, condition: Expression) -> Asked:
-        argument = Call("case", (condition, Literal(1, INTEGER), Literal(None, INTEGER)), INTEGER)
-        own = bool(self._own_columns(condition))
-        return Asked(name, "count", call.type, argument, INTEGER, indicator=True, own=own, at=call.at)
+    def _never_null(self, argument: Expression) -> bool:
+        if isinstance(argument, Literal):
+            return argument.value is not None
+        found = resolved(argument, self.columns)
+        return isinstance(found, ColumnRef) and self.columns.never_null(found)
+
+    def _conditions(self, where: Expression) -> Conditions:
+        return conjunction((resolved(where, self.columns),))
+
+    def _total(self, summand: Summand) -> Total:
+        own = any(self._own_columns(condition) for condition in summand.conditions)
+        presence = bool(summand.conditions) and all(map(self._is_presence, summand.conditions))
+        return Total(summand, self._exact(summand.factors), own, presence)
+
+    def _is_presence(self, condition: Expression) -> bool:
+        """Whether a condition asks for nothing but that a stored column has a value, and no join for a partner."""
+        column = present_column(condition)
+        return column is not None and column.relation in self.columns.tables.keys() - self.columns.extended
 
     def _sum(self, name: str, call: AggregateCall) -> Asked:
         (argument,) = call.arguments
-        expanded = self.provenance.expanded(argument)
-        own = bool(self._own_columns(argument) or (call.where and self._own_columns(call.where)))
-        if own and not self._only_selects(argument):
-            raise own_values_as_weights(call.at)
-        indicator = is_indicator(expanded)
-        summand = None if indicator else self._summand(expanded, call)
-        if call.where is not None:
-            argument = Call("case", (call.where, argument, Literal(None, argument.type)), argument.type)
+        try:
+            given = polynomial(argument, self.columns)
+        except NotPolynomial:
+            if any(table.space is SpaceKind.INSTITUTION for table in self._tables_of(argument)):
+                raise own_values_as_weights(call.at) from None
+            raise not_one_column(call.at) from None
+        where = () if call.where is None else self._conditions(call.where)
+        terms = [(constant, summand.under(where)) for summand, constant in given.terms.items()]
+        if is_indicator(resolved(argument, self.columns)) and len(terms) > 1:
+            terms = [(Fraction(1), Summand((), conjunction((_is_one(resolved(argument, self.columns)), *where))))]
+        self._check(terms, call)
+        addends = tuple((constant, self._total(summand)) for constant, summand in terms)
         kind = "sum" if call.function == "sum" else "average"
-        exact = self._exact(call, argument)
-        return Asked(name, kind, call.type, argument, exact, indicator, own, summand=summand, at=call.at)
+        count = self._values(given, addends, where) if kind == "average" else None
+        return Asked(name, kind, call.type, addends, count, call.at)
 
-    def _summand(self, expanded: Expression, call: AggregateCall) -> Expression:
-        """The one protected column a sum is over, times a constant, where it is not null or zero.
+    def _moments(self, name: str, call: AggregateCall) -> Asked:
+        """Variance, covariance and their like: from sums of one or two columns, their squares and products."""
+        where = () if call.where is None else self._conditions(call.where)
+        # In REGR functions the dependent variable comes first.
+        order = call.arguments[::-1] if call.function.startswith("regr_") else call.arguments
+        given = [self._single(argument, call) for argument in order]
+        there = conjunction((*(part for one in given for part in one.present), *where))
+        (x, by_x), (y, by_y) = ((*next(iter(one.terms.items())),) for one in (given[0], given[-1]))
+        parts: dict[str, tuple[tuple[Summand, ...], Fraction]] = {"x": ((x,), by_x), "y": ((y,), by_y)}
+        parts |= {"xx": ((x, x), by_x**2), "xy": ((x, y), by_x * by_y), "yy": ((y, y), by_y**2)}
+        if len(given) > 1 and not self._multiplies(x.factors + y.factors):
+            raise not_one_column(call.at)
+        addends: list[tuple[Fraction, Total]] = []
+        for part in POWER_SUMS[call.function]:
+            summands, constant = parts[part]
+            conditions = (*there, *(condition for one in summands for condition in one.conditions))
+            product = Summand(tuple(factor for one in summands for factor in one.factors))
+            addends.append((constant, self._total(tidied(product.under(conditions)))))
+        return Asked(name, call.function, call.type, tuple(addends), self._total(Summand((), there)), call.at)
 
-        Dominance is judged on what is summed. A constant beside it (x + 1000000) would drown the largest unit, a
-        known number (a public column, CASE with several constants) would weigh the subjects, and a product or ratio
-        of columns could be anything. Raises `Refused` LVR-2310.
+    def _single(self, argument: Expression, call: AggregateCall) -> Polynomial:
+        """An argument that is one protected column, times a constant, under a condition at most."""
+        try:
+            given = polynomial(argument, self.columns)
+        except NotPolynomial:
+            raise not_one_column(call.at) from None
+        terms = [(constant, summand) for summand, constant in given.terms.items()]
+        self._check(terms, call)
+        if len(terms) != 1 or len(terms[0][1].factors) != 1:
+            raise not_one_column(call.at)
+        return given
+
+    def _values(self, given: Polynomial, addends: tuple[tuple[Fraction, Total], ...], where: Conditions) -> Total:
+        """What counts the values of an average: unless every row has one, a count that is judged as such.
+
+        A sum divided by its average is that count, so that the sum's own rules are not enough.
         """
-        values = set(_results(expanded))
-        if len(values) == 1:
-            column = _unscaled(values.pop())
-            if self._is_protected(column):
-                return column
-        raise not_one_column(call.at)
+        there = conjunction((*given.present, *where))
+        return addends[0][1] if not there and len(addends) == 1 else self._total(Summand((), there))
 
-    def _is_protected(self, expression: Expression) -> bool:
-        """Whether a value is a protected column, or one subject's own sum or count of protected rows."""
-        match expression:
-            case ColumnRef():
-                scan = next(scan for scan in scans(self.core.input) if scan.id == expression.relation)
-                column = self.catalog.tables[scan.table].column(expression.name)
-                return scan.id in self.protected and column is not None and column.level > 1
-            case AggregateCall(function="count"):
-                return self._counts_protected_rows(expression)
-            case AggregateCall(function="sum" | "avg" | "max" | "min", arguments=(inner,)):
-                return self._is_protected(_unscaled(self.provenance.expanded(inner)))
-            case _:
+    def _check(self, terms: list[tuple[Fraction, Summand]], call: AggregateCall) -> None:
+        """Refuses what cannot be judged: known numbers as factors, powers, flags as factors, nothing protected."""
+        for _, summand in terms:
+            for factor in summand.factors:
+                table = self.columns.tables.get(factor.relation)
+                if table is not None and table.space is SpaceKind.INSTITUTION:
+                    raise own_values_as_weights(call.at)
+                if not self._is_protected(factor):
+                    raise not_one_column(call.at)
+            if len(summand.factors) > 1 and not self._multiplies(summand.factors):
+                raise not_one_column(call.at)
+        owned = {self.own_part(summand.conditions) for _, summand in terms} - {()}
+        if len(owned) > 1:
+            raise own_values_as_weights(call.at)
+        if not any(summand.factors for _, summand in terms) and len(terms) != 1:
+            raise not_one_column(call.at)
+
+    def own_part(self, conditions: Conditions) -> Conditions:
+        """The conditions on the requester's own columns."""
+        return tuple(condition for condition in conditions if self._own_columns(condition))
+
+    def _multiplies(self, factors: tuple[ColumnRef, ...]) -> bool:
+        """Whether a product is one of different amounts: no power, whatever its name, and no flag or key."""
+        bases = [self._bases(factor) for factor in factors]
+        classes = equal_columns(self.core.input, self.provenance)
+        for index, (factor, base) in enumerate(zip(factors, bases, strict=True)):
+            table = self.columns.tables.get(factor.relation)
+            column = None if table is None else table.column(factor.name)
+            if column is None or column.role is not Role.VALUE:
                 return False
+            if any(base & other for other in bases[index + 1 :]):
+                return False
+        refs = {(factor.relation, factor.name) for factor in factors}
+        return all(len(refs & same) < 2 for same in classes)
 
-    def _counts_protected_rows(self, call: AggregateCall) -> bool:
-        """Whether an inner COUNT counts protected rows only."""
-        return any(
-            named.expression is call and all(scan in self.protected for scan in self.provenance.below[relation])
-            for relation in self.provenance.below
-            for named in self.provenance.derived[relation]
-        )
+    def _bases(self, factor: ColumnRef) -> frozenset[tuple[object, str]]:
+        return frozenset((self.columns.tables[scan].name, name) for scan, name in self.provenance.columns(factor))
 
-    def _exact(self, call: AggregateCall, argument: Expression) -> Type:
-        """Sums are exact: integers, or decimals with the argument's digits, a double's as the catalogue says."""
-        if argument.type.kind is not Kind.DOUBLE:
-            return argument.type
-        if call.type.kind is Kind.DECIMAL:
-            return call.type
-        tables = {scan.id: scan.table for scan in scans(self.core.input)}
-        columns = (self.catalog.tables[tables[scan]].column(name) for scan, name in self.provenance.columns(argument))
-        doubles = [column.decimals for column in columns if column is not None and column.type.kind is Kind.DOUBLE]
-        return decimal(max(doubles, default=6))
+    def _is_protected(self, factor: ColumnRef) -> bool:
+        """Whether a value is a protected column, or one subject's own sum or count of protected rows."""
+        table = self.columns.tables.get(factor.relation)
+        if table is not None:
+            column = table.column(factor.name)
+            return factor.relation in self.protected and column is not None and column.level > 1
+        if factor.relation in self.provenance.unions:
+            return self._is_protected_union(factor)
+        if factor.relation not in self.provenance.below or factor.relation in self.guarded:
+            return False
+        match self.provenance.definition(factor):
+            case AggregateCall(function="count" | "sum", arguments=arguments) if self._multiplied(factor, arguments):
+                return False
+            case AggregateCall(function="count"):
+                return all(scan in self.protected for scan in self.provenance.below[factor.relation])
+            case AggregateCall(function="sum" | "avg" | "max" | "min", arguments=(inner,)):
+                return self._is_one_protected(inner)
+            case AggregateCall():
+                return False
+            case key:
+                return self._is_one_protected(key)
+
+    def _multiplied(self, factor: ColumnRef, arguments: tuple[Expression, ...]) -> bool:
+        """Whether an inner count or sum grows with the partners of an outer join, and is not about them.
+
+        A subject without partners then has a number as well, and one subject's many partners would hide behind those.
+        """
+        partners = self.columns.extended & set(self.provenance.below[factor.relation])
+        about = {scan for argument in arguments for scan, _ in self.provenance.columns(argument)}
+        return bool(partners) and not (about and about <= partners)
+
+    def is_own(self, expression: Expression) -> bool:
+        """Whether an expression depends on the requester's own columns."""
+        return bool(self._own_columns(expression))
+
+    def _is_protected_union(self, factor: ColumnRef) -> bool:
+        """Whether both sides of a Union give a protected column, or one of them nothing."""
+        sides = self.provenance.sides(factor)
+        given = [side for side in sides if not (isinstance(side, Literal) and not side.value)]
+        return bool(given) and all(map(self._is_one_protected, given))
+
+    def _is_one_protected(self, expression: Expression) -> bool:
+        """Whether an expression is a constant times protected columns, under a condition at most."""
+        try:
+            found = polynomial(expression, self.columns)
+        except NotPolynomial:
+            return False
+        (first, *others) = found.terms or {Summand(): Fraction(0)}
+        single = not others and bool(first.factors) and all(map(self._is_protected, first.factors))
+        return single and (len(first.factors) == 1 or self._multiplies(first.factors))
+
+    def _exact(self, factors: tuple[ColumnRef, ...]) -> Type:
+        """Sums are exact: integers, or decimals with the factors' digits together."""
+        if all(factor.type.kind is Kind.INTEGER for factor in factors):
+            return INTEGER
+        scale = sum(self.columns.decimals(factor) for factor in factors)
+        return decimal(scale if len(factors) == 1 else min(scale, MAX_SCALE))
+
+    def value(self, total: Total) -> Expression:
+        """The product a total adds up; one for a row that is only counted. Doubles are decimals here."""
+        found: Expression | None = None
+        for factor in total.summand.factors:
+            part: Expression = factor
+            if factor.type.kind is Kind.DOUBLE:
+                part = Call("try_cast", (factor,), decimal(self.columns.decimals(factor)))
+            found = part if found is None else _times(found, part)
+        return Literal(1, INTEGER) if found is None else found
+
+    def _tables_of(self, expression: Expression) -> Iterator[Table]:
+        return (self.columns.tables[scan] for scan, _ in self.provenance.columns(expression))
 
     def _own_columns(self, expression: Expression) -> frozenset[tuple[int, str]]:
-        own = {
-            scan.id
-            for scan in scans(self.core.input)
-            if self.catalog.tables[scan.table].space is SpaceKind.INSTITUTION
-        }
-        return frozenset(column for column in self.provenance.columns(expression) if column[0] in own)
-
-    def _only_selects(self, argument: Expression) -> bool:
-        """Whether own columns merely choose rows: every value summed is nothing or one same protected value.
-
-        Anything richer (an own amount, CASE with several constants) would be a weight, and distinct weights spell out
-        which of the requester's subjects are in the cell.
-        """
-        values = set(_results(self.provenance.expanded(argument)))
-        return len(values) <= 1 and not any(self._own_columns(value) for value in values)
-
-    def _never_null(self, argument: Expression) -> bool:
-        column = self.provenance.column(argument)
-        if column is None or column[0] in null_extended(self.core.input):
-            return isinstance(argument, Literal) and argument.value is not None
-        scan = next(scan for scan in scans(self.core.input) if scan.id == column[0])
-        declared = self.catalog.tables[scan.table].column(column[1])
-        return declared is not None and not declared.nullable
+        return frozenset(
+            column
+            for column in self.provenance.columns(expression)
+            if self.columns.tables[column[0]].space is SpaceKind.INSTITUTION
+        )
 
 
-def check_overlaps(asked: Sequence[Asked]) -> None:
-    """Accepts sums whose cells cannot be subtracted from one another. Raises `Refused` LVR-2311."""
-    seen: dict[Expression | None, Expression] = {}
-    for one in asked:
-        # One's own labels are one question too: two that differ in one subject tell whether it is in the cell.
-        if one.argument is None or (one.summand is None and not one.own):
-            continue
-        if seen.setdefault(None if one.own else one.summand, one.argument) != one.argument:
-            raise overlapping_sums(one.at)
+def _times(left: Expression, right: Expression) -> Expression:
+    if left.type.kind is Kind.INTEGER and right.type.kind is Kind.INTEGER:
+        return Call("*", (left, right), INTEGER)
+    return Call("*", (left, right), decimal(min(MAX_SCALE, left.type.scale + right.type.scale)))
 
 
-def _unscaled(value: Expression) -> Expression:
-    """The value without constant factors, signs and casts between numbers."""
-    match value:
-        case Call(function="*", arguments=(left, Literal())) | Call(function="*", arguments=(Literal(), left)):
-            return _unscaled(left)
-        case Call(function="/", arguments=(left, Literal())):
-            return _unscaled(left)
-        case Call(function="negate", arguments=(inner,)):
-            return _unscaled(inner)
-        case Call(function="try_cast", arguments=(inner,)) if {inner.type.kind, value.type.kind} <= NUMERIC:
-            return _unscaled(inner)
-        case _:
-            return value
-
-
-def _both(left: Expression, right: Expression | None) -> Expression:
-    return left if right is None else Call("and", (left, right), BOOLEAN)
+def _is_one(expression: Expression) -> Expression:
+    return Call("=", (expression, Literal(1, INTEGER)), BOOLEAN)
 
 
 def _results(expression: Expression) -> Iterator[Expression]:

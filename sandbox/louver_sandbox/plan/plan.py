@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from functools import lru_cache
 
-from louver_sandbox.algebra.relations import Project, Relation, Scan, scans
-from louver_sandbox.algebra.types import Kind, Type
+from louver_sandbox.algebra.cores import Core, Cut
+from louver_sandbox.algebra.relations import Project, scans
 from louver_sandbox.catalog.model import SpaceKind
 from louver_sandbox.catalog.snapshots import snapshot_id
 from louver_sandbox.plan.charges import charges
-from louver_sandbox.plan.emit import emit
+from louver_sandbox.plan.cores import SourceOf, carriable, core_plans, divided, exact_core, is_shape, without_repeats
+from louver_sandbox.plan.differences import with_finer
 from louver_sandbox.plan.question import question_digest
-from louver_sandbox.plan.rewrites.threshold import threshold_core
-from louver_sandbox.plan.shape import core_of, shape_of
-from louver_sandbox.plan.units import protected_units
 from louver_sandbox.plan.verify import PlanUnverified, verify_own
-from louver_sandbox.refusals.plan import output_kind
-from louver_sandbox.stages import (
-    Admitted,
-    CoreColumn,
-    CountedUnit,
-    Measure,
-    Part,
-    Plan,
-    SourceRef,
-    ThresholdRules,
-    Treatment,
-)
+from louver_sandbox.stages import Admitted, CorePlan, Plan, SourceRef, Treatment
 
-SourceOf = Callable[[Scan], str]
-
-EXACT_CORE = 0
-"""`Plan.core_id` of an exact plan, whose core is the whole query."""
+_snapshot_id = lru_cache(maxsize=4096)(snapshot_id)
 
 
 def plan(admitted: Admitted) -> Plan:
@@ -43,21 +26,16 @@ def plan(admitted: Admitted) -> Plan:
         PlanUnverified: the statement is not what was planned; nothing may run.
     """
     for column in admitted.bound.columns:
-        _carriable(column.type)
+        carriable(column.type)
     sources, source_of = _sources(admitted)
     match admitted.treatment:
         case Treatment.EXACT:
-            engine = _exact(admitted, source_of)
+            parts, cores = _exact(admitted, source_of)
         case Treatment.THRESHOLD:
-            engine = _threshold(admitted, source_of)
-    made = _plan(admitted, sources, engine)
-    verify_own(made, tuple(source_of(scan) for scan in scans(admitted.bound.relation)))
+            parts, cores = _threshold(admitted, source_of)
+    made = _plan(admitted, sources, parts, cores)
+    verify_own(made, tuple(tuple(source_of(scan) for scan in scans(core.relation)) for core in parts.cores))
     return made
-
-
-def _carriable(type_: Type) -> None:
-    if type_.kind in (Kind.INTERVAL, Kind.TEXT_LIST):
-        raise output_kind(type_.kind.value)
 
 
 def _sources(admitted: Admitted) -> tuple[tuple[SourceRef, ...], SourceOf]:
@@ -75,88 +53,56 @@ def _sources(admitted: Admitted) -> tuple[tuple[SourceRef, ...], SourceOf]:
             grant = grants.get(scan.id)
             if grant is None or grant.table != scan.table or not set(scan.columns) <= set(grant.columns):
                 raise PlanUnverified("a scan that no grant covers")
-            snapshot = snapshot_id(table, grant.columns, grant.row_filter)
+            snapshot = _snapshot_id(table, grant.columns, grant.row_filter)
         ref = refs.setdefault((scan.table, snapshot), SourceRef(f"s{len(refs) + 1}", scan.table, snapshot))
         aliases[scan.id] = ref.alias
     return tuple(refs.values()), lambda scan: aliases[scan.id]
 
 
-@dataclass(frozen=True, slots=True)
-class _Engine:
-    """The engine's part of a plan, and how its result becomes the answer."""
-
-    statement: str
-    columns: tuple[CoreColumn, ...]
-    core_id: int = EXACT_CORE
-    measures: tuple[Measure, ...] = ()
-    shape: Relation | None = None
-    unit_groups: tuple[CountedUnit, ...] = ()
-    threshold: ThresholdRules | None = None
+def _exact(admitted: Admitted, source_of: SourceOf) -> tuple[Cut, tuple[CorePlan, ...]]:
+    """The whole query as the one core."""
+    relation = admitted.bound.relation
+    if admitted.protected or not isinstance(relation, Project):
+        raise PlanUnverified("an exact answer over protected rows, or a tree that is not the binder's")
+    core = Core(relation.id, relation, protected=False)
+    return Cut(relation, (core,)), (exact_core(core, source_of),)
 
 
-def _exact(admitted: Admitted, source_of: SourceOf) -> _Engine:
-    if admitted.protected:
-        raise PlanUnverified("an exact answer over protected rows")
-    columns = admitted.bound.columns
-    statement = emit(admitted.bound.relation, source_of, tuple(column.type for column in columns))
-    named = enumerate(columns, start=1)
-    return _Engine(
-        statement, tuple(CoreColumn(f"c{i}", Part.VALUE, column.type, of=column.name) for i, column in named)
-    )
-
-
-def _threshold(admitted: Admitted, source_of: SourceOf) -> _Engine:
-    bound, rules = admitted.bound, admitted.threshold
+def _threshold(admitted: Admitted, source_of: SourceOf) -> tuple[Cut, tuple[CorePlan, ...]]:
+    rules = admitted.threshold
     if rules is None or rules.noise != "none" or not admitted.protected:
         raise PlanUnverified("a threshold answer without thresholds this version computes, or protected rows")
-    aggregate = core_of(bound.relation)
-    for key in aggregate.keys:
-        _carriable(key.expression.type)
-    names = [named.name for named in aggregate.keys + aggregate.measures]
-    if len(set(names)) != len(names) or not isinstance(bound.relation, Project):
+    parts = divided(admitted)
+    parts, cores = without_repeats(parts, core_plans(admitted, parts, rules, source_of))
+    cores = with_finer(parts.cores, cores, admitted.bound.catalog, source_of)
+    if not isinstance(parts.shape, Project) or not is_shape(parts.shape, cores):
         raise PlanUnverified("a tree that is not the binder's")
-    units = protected_units(aggregate.input, admitted.protected, bound.catalog)
-    if units.keys() != admitted.protected:
-        raise PlanUnverified("a protected scan outside the core")
-    if not all(scan_units and all(unit.type in rules.k for unit in scan_units) for scan_units in units.values()):
-        raise PlanUnverified("a protected scan without a privacy unit, or a unit without a threshold")
-    core = threshold_core(aggregate, units, bound.catalog, rules, source_of)
-    return _Engine(
-        core.statement,
-        core.columns,
-        core_id=aggregate.id,
-        measures=core.measures,
-        shape=shape_of(bound.relation, aggregate),
-        unit_groups=tuple(group.counted for group in core.groups),
-        threshold=rules,
-    )
+    return parts, cores
 
 
-def _plan(admitted: Admitted, sources: tuple[SourceRef, ...], engine: _Engine) -> Plan:
+def _plan(admitted: Admitted, sources: tuple[SourceRef, ...], parts: Cut, cores: tuple[CorePlan, ...]) -> Plan:
     bound = admitted.bound
+    shape = None if admitted.treatment is Treatment.EXACT else parts.shape
+    threshold = None if admitted.treatment is Treatment.EXACT else admitted.threshold
     question = question_digest(
         treatment=admitted.treatment,
-        statement=engine.statement,
+        cores=cores,
         sources=sources,
-        shape=engine.shape,
+        shape=shape,
         columns=bound.columns,
-        threshold=engine.threshold,
+        threshold=threshold,
         bundle_digest=admitted.bundle_digest,
         catalog_digest=bound.catalog.digest,
     )
     return Plan(
         request_id=bound.request.id,
         treatment=admitted.treatment,
-        statement=engine.statement,
+        cores=cores,
         sources=sources,
-        core=engine.columns,
-        core_id=engine.core_id,
-        measures=engine.measures,
-        shape=engine.shape,
+        shape=shape,
         columns=bound.columns,
-        threshold=engine.threshold,
-        unit_groups=engine.unit_groups,
-        charges=charges(admitted),
+        threshold=threshold,
+        charges=charges(admitted, parts),
         question=question,
         bundle_digest=admitted.bundle_digest,
         catalog_digest=bound.catalog.digest,

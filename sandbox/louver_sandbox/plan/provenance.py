@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, Named, column_refs
-from louver_sandbox.algebra.relations import Aggregate, Filter, Join, JoinKind, Project, Relation, Scan, scans, walk
+from louver_sandbox.algebra.relations import (
+    Aggregate,
+    Filter,
+    Join,
+    JoinKind,
+    Project,
+    Relation,
+    Scan,
+    Union,
+    scans,
+    walk,
+)
 
 BaseColumn = tuple[int, str]
 """A scan id and a column name of its table."""
@@ -22,11 +33,12 @@ class Provenance:
     scans: frozenset[int]
     derived: Mapping[int, tuple[Named, ...]]
     below: Mapping[int, tuple[int, ...]]
+    unions: Mapping[int, Union]
 
     def column(self, expression: Expression) -> BaseColumn | None:
-        """The base column an expression merely renames, or None when it computes something."""
+        """The base column an expression merely renames, or None when it computes something. A Union's are its own."""
         while isinstance(expression, ColumnRef):
-            if expression.relation in self.scans:
+            if expression.relation in self.scans or expression.relation in self.unions:
                 return expression.relation, expression.name
             expression = self.definition(expression)
         return None
@@ -41,22 +53,20 @@ class Provenance:
             if ref.relation in self.scans:
                 found.add((ref.relation, ref.name))
                 continue
+            if ref.relation in self.unions:
+                found = found.union(*(self.columns(side) for side in self.sides(ref)))
+                continue
             definition = self.definition(ref)
             found |= self.columns(definition)
             if isinstance(definition, AggregateCall):
                 found |= {(scan, ROWS) for scan in self.below[ref.relation]}
         return frozenset(found)
 
-    def expanded(self, expression: Expression) -> Expression:
-        """The expression with every derived column replaced by its definition, down to scans and aggregate calls."""
-        match expression:
-            case ColumnRef() if expression.relation not in self.scans:
-                return self.expanded(self.definition(expression))
-            case Call():
-                arguments = tuple(self.expanded(argument) for argument in expression.arguments)
-                return Call(expression.function, arguments, expression.type)
-            case _:
-                return expression
+    def sides(self, ref: ColumnRef) -> tuple[Expression, Expression]:
+        """What the two sides of a Union put into one of its columns."""
+        union = self.unions[ref.relation]
+        index = next(i for i, column in enumerate(union.columns) if column.name == ref.name)
+        return union.left.columns[index].expression, union.right.columns[index].expression
 
     def definition(self, ref: ColumnRef) -> Expression:
         """What a column of a Project or Aggregate computes."""
@@ -69,7 +79,8 @@ def trace(relation: Relation) -> Provenance:
     derived = {node.id: node.columns for node in nodes if isinstance(node, Project)}
     derived |= {node.id: node.keys + node.measures for node in nodes if isinstance(node, Aggregate)}
     below = {node.id: tuple(scan.id for scan in scans(node)) for node in nodes if isinstance(node, Aggregate)}
-    return Provenance(frozenset(node.id for node in nodes if isinstance(node, Scan)), derived, below)
+    unions = {node.id: node for node in nodes if isinstance(node, Union)}
+    return Provenance(frozenset(node.id for node in nodes if isinstance(node, Scan)), derived, below, unions)
 
 
 def conjuncts(expression: Expression) -> Iterator[Expression]:
@@ -86,8 +97,13 @@ def equal_columns(relation: Relation, provenance: Provenance) -> tuple[frozenset
 
     The condition of a LEFT JOIN makes no class: a row without a partner does not satisfy it.
     """
+    return merged(_equalities(relation, provenance))
+
+
+def merged(pairs: Iterable[tuple[BaseColumn, BaseColumn]]) -> tuple[frozenset[BaseColumn], ...]:
+    """The classes that pairs of equal columns make."""
     classes: list[frozenset[BaseColumn]] = []
-    for left, right in _equalities(relation, provenance):
+    for left, right in pairs:
         touched = [group for group in classes if group & {left, right}]
         classes = [group for group in classes if group not in touched]
         classes.append(frozenset({left, right}).union(*touched))

@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 
+from louver_sandbox import codec
 from louver_sandbox.algebra.relations import Relation
 from louver_sandbox.plan.emit import emit
-from louver_sandbox.stages import OutputColumn, SourceRef, ThresholdRules, Treatment
+from louver_sandbox.stages import CorePlan, OutputColumn, SourceRef, ThresholdRules, Treatment
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the same question would be answered differently."""
 
 
 def question_digest(
     *,
     treatment: Treatment,
-    statement: str,
+    cores: tuple[CorePlan, ...],
     sources: tuple[SourceRef, ...],
     shape: Relation | None,
     columns: tuple[OutputColumn, ...],
@@ -28,15 +29,27 @@ def question_digest(
     content = {
         "format": FORMAT,
         "treatment": treatment.value,
-        "statement": statement,
+        "cores": [_core(core) for core in cores],
         "sources": [[source.alias, str(source.table), source.snapshot] for source in sources],
-        "shape": emit(shape, lambda _: "released") if shape is not None else None,
+        "shape": None if shape is None else _shape(shape, cores),
         "columns": [[column.name, str(column.type)] for column in columns],
         "threshold": _rules(threshold),
         "policies": bundle_digest,
         "catalogue": catalog_digest,
     }
     return hashlib.sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+
+
+def _core(core: CorePlan) -> object:
+    """A core without its id, which depends on how the question is written."""
+    parts = codec.encode((core.columns, core.measures, core.unit_groups)).decode()
+    return [core.protected, core.statement, parts]
+
+
+def _shape(shape: Relation, cores: tuple[CorePlan, ...]) -> str:
+    """The shape's text; each core is named by its place."""
+    places = {core.core_id: f"released{place}" for place, core in enumerate(cores, start=1)}
+    return emit(shape, lambda scan: places[scan.id])
 
 
 def _rules(threshold: ThresholdRules | None) -> object:

@@ -1,41 +1,29 @@
-"""Whose rows a cell is made of: privacy-unit columns carried from protected scans up to the core.
+"""Whose rows a cell is made of: groups of privacy units that are one and the same in every row.
 
-Every protected scan brings the record key of each of its units (`PrivacyUnit.record_key`, a snapshot column). Scans
-whose unit columns an inner join or a filter makes equal share one unit group, so `tax JOIN registry USING (uscc)`
-counts each enterprise once. Every other pair of scans keeps groups of their own, and each group must reach its k:
+Every protected scan brings the record key of each of its units (`PrivacyUnit.record_key`, a snapshot column), which
+`plan/carry.py` carries up to where it is counted. Scans whose unit columns an inner join or a filter makes equal
+share one unit group, so `tax JOIN registry USING (uscc)` counts each enterprise once; a unit behind a foreign key is
+the one of the table it leads to. Every other pair of scans keeps groups of their own, each of which must reach its k:
 counting one subject twice costs utility, counting two subjects as one would cost privacy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, Named
-from louver_sandbox.algebra.relations import (
-    Aggregate,
-    Filter,
-    Join,
-    JoinKind,
-    Limit,
-    Project,
-    Relation,
-    Scan,
-    Sort,
-    scans,
-    walk,
-)
+from louver_sandbox.algebra.expressions import Call, ColumnRef, Expression
+from louver_sandbox.algebra.relations import Filter, Join, JoinKind, Project, Relation, Scan, Union, scans, walk
 from louver_sandbox.algebra.types import INTEGER
 from louver_sandbox.catalog.model import Catalog, PrivacyUnit, SpaceKind, UnitType
 from louver_sandbox.plan.provenance import BaseColumn, Provenance, equal_columns, equated
-from louver_sandbox.refusals.plan import limit_below_aggregate, unit_lost
 from louver_sandbox.stages import CountedUnit
 
 Units = Mapping[int, tuple[PrivacyUnit, ...]]
 """The privacy units of each protected scan, by scan id."""
 
-Carried = dict[BaseColumn, ColumnRef]
-"""Where each record key of a scan is found at some height of the tree."""
+Classes = tuple[frozenset[BaseColumn], ...]
+"""Columns that hold one value in every row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,73 +55,46 @@ def protected_units(relation: Relation, protected: frozenset[int], catalog: Cata
     return found
 
 
-def carry(relation: Relation, units: Units, provenance: Provenance) -> tuple[Relation, Carried]:
-    """The tree with the record keys added to each node's columns, and where they are at its top.
-
-    Raises:
-        Refused: LVR-2304 when an inner aggregate merges units, LVR-2307 for a LIMIT over protected rows.
-    """
-    match relation:
-        case Scan():
-            keys = tuple(unit.record_key for unit in units.get(relation.id, ()))
-            carried = {(relation.id, key): ColumnRef(relation.id, key, INTEGER) for key in keys}
-            return replace(relation, columns=tuple(sorted({*relation.columns, *keys}))), carried
-        case Join():
-            left, from_left = carry(relation.left, units, provenance)
-            right, from_right = carry(relation.right, units, provenance)
-            return replace(relation, left=left, right=right), from_left | from_right
-        case Project():
-            below, carried = carry(relation.input, units, provenance)
-            added = tuple(Named(_carried_name(base), ref) for base, ref in carried.items())
-            return replace(relation, input=below, columns=relation.columns + added), _lifted(carried, relation.id)
-        case Aggregate():
-            return _carry_aggregate(relation, units, provenance)
-        case Filter() | Sort() | Limit():
-            below, carried = carry(relation.input, units, provenance)
-            if carried and isinstance(relation, Limit):
-                raise limit_below_aggregate()
-            return replace(relation, input=below), carried
-
-
-def _carry_aggregate(relation: Aggregate, units: Units, provenance: Provenance) -> tuple[Relation, Carried]:
-    """An inner aggregate keeps a unit when it groups by the unit's own column: then its rows have one record key."""
-    below, carried = carry(relation.input, units, provenance)
-    grouped = {provenance.column(key.expression) for key in relation.keys}
-    grouped_classes = grouped.union(
-        *(group for group in equal_columns(relation.input, provenance) if group & grouped)
-    )
-    for scan, scan_units in units.items():
-        for unit in scan_units:
-            if (scan, unit.record_key) in carried and (scan, unit.column) not in grouped_classes:
-                raise unit_lost(unit.column, next((key.expression.at for key in relation.keys), None))
-    added = tuple(Named(_carried_name(base), AggregateCall("max", (ref,), INTEGER)) for base, ref in carried.items())
-    return replace(relation, input=below, measures=relation.measures + added), _lifted(carried, relation.id)
-
-
-def _carried_name(base: BaseColumn) -> str:
+def carried_name(base: BaseColumn) -> str:
     """A name no query can spell: the lexical gate refuses NUL."""
     return f"\0{base[0]}\0{base[1]}"
 
 
-def _lifted(carried: Carried, relation: int) -> Carried:
-    return {base: ColumnRef(relation, _carried_name(base), INTEGER) for base in carried}
+def home(scan: int, unit: PrivacyUnit, relation: Relation, classes: Classes) -> BaseColumn:
+    """The column that holds a unit's own value: a column of the scan, or where its foreign keys lead in this query.
+
+    Where they lead nowhere the path itself stands for the column, so that rows with one foreign key are of one unit.
+    """
+    tables = {node.id: str(node.table) for node in scans(relation)}
+    place = (scan, unit.column)
+    for hop in range(1, len(unit.via), 2):
+        table, _, key = unit.via[hop].rpartition(".")
+        same = next((group for group in classes if place in group), frozenset({place}))
+        led = [id_ for id_, name in same if tables.get(id_) == table and name == key]
+        if not led:
+            first = min(same)
+            return first[0], f"\0{first[1]}\0" + "\0".join(unit.via[hop:])
+        place = (led[0], unit.via[hop + 1])
+    return place
 
 
-def unit_groups(relation: Relation, units: Units, carried: Carried, provenance: Provenance) -> tuple[UnitGroup, ...]:
-    """The distinct unit groups of the core's input, in order of their first scan."""
+def unit_groups(
+    relation: Relation, units: Units, carried: Mapping[BaseColumn, ColumnRef], provenance: Provenance
+) -> tuple[UnitGroup, ...]:
+    """The distinct unit groups of a relation's rows, in order of their first scan."""
     classes = equal_columns(relation, provenance)
     grouped: dict[tuple[UnitType, frozenset[BaseColumn]], list[tuple[int, PrivacyUnit]]] = {}
     for scan, scan_units in units.items():
         for unit in scan_units:
-            own = frozenset({(scan, unit.column)})
-            shared = next((group for group in classes if group & own), own) if not unit.via else own
+            own = home(scan, unit, relation, classes)
+            shared = next((group for group in classes if own in group), frozenset({own}))
             grouped.setdefault((unit.type, shared), []).append((scan, unit))
     extended = null_extended(relation)
     return tuple(
         UnitGroup(
             type_,
             _key(members, carried),
-            frozenset() if members[0][1].via else columns,
+            frozenset(column for column in columns if "\0" not in column[1]),
             tuple(members),
             optional=all(unit.when is not None and scan not in extended for scan, unit in members),
         )
@@ -142,16 +103,15 @@ def unit_groups(relation: Relation, units: Units, carried: Carried, provenance: 
 
 
 def null_extended(relation: Relation) -> frozenset[int]:
-    """Scans whose rows can be missing: those on the right of a LEFT JOIN."""
-    return frozenset(
-        scan.id
-        for node in walk(relation)
-        if isinstance(node, Join) and node.kind is JoinKind.LEFT
-        for scan in scans(node.right)
-    )
+    """Scans and unions whose rows can be missing: right sides of LEFT JOINs, both of FULL JOINs."""
+    sides: list[Relation] = []
+    for node in walk(relation):
+        if isinstance(node, Join) and node.kind in (JoinKind.LEFT, JoinKind.FULL):
+            sides += [node.right, node.left] if node.kind is JoinKind.FULL else [node.right]
+    return frozenset(node.id for side in sides for node in walk(side) if isinstance(node, Scan | Union))
 
 
-def _key(members: list[tuple[int, PrivacyUnit]], carried: Carried) -> Expression:
+def _key(members: list[tuple[int, PrivacyUnit]], carried: Mapping[BaseColumn, ColumnRef]) -> Expression:
     """One record key for all members: of one that always has it, else the first that is there."""
     for scan, unit in members:
         if unit.when is None:
@@ -168,6 +128,8 @@ def one_row_per_unit(relation: Relation, group: UnitGroup, catalog: Catalog, pro
     """
     tables = {scan.id: catalog.tables[scan.table] for scan in scans(relation)}
     for scan, unit in group.members:
+        if scan not in tables:
+            continue
         column = tables[scan].column(unit.column)
         declared = unit.rows_per_unit == 1 and unit.when is None and not unit.via
         if declared and column is not None and not column.nullable and _kept(relation, scan, catalog, provenance):
@@ -184,8 +146,10 @@ def _kept(relation: Relation, scan: int, catalog: Catalog, provenance: Provenanc
             return _kept(relation.input, scan, catalog, provenance)
         case Join():
             on_left = any(node.id == scan for node in scans(relation.left))
+            if relation.kind in (JoinKind.SEMI, JoinKind.ANTI):
+                return on_left and _kept(relation.left, scan, catalog, provenance)
             kept, other = (relation.left, relation.right) if on_left else (relation.right, relation.left)
-            if not on_left and relation.kind is JoinKind.LEFT:
+            if relation.kind is JoinKind.FULL or (not on_left and relation.kind is JoinKind.LEFT):
                 return False
             return _kept(kept, scan, catalog, provenance) and _unique(other, relation.condition, catalog, provenance)
         case _:

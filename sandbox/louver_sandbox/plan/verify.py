@@ -12,7 +12,7 @@ All must name the same tables, columns and functions, and the obligations must b
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -22,7 +22,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from louver_sandbox.plan.rewrites.threshold import REMAINDER, withheld_condition
-from louver_sandbox.stages import Part, Plan, Treatment
+from louver_sandbox.stages import CorePlan, JudgedTotal, Part, Plan, ThresholdRules, Treatment
 
 
 class PlanUnverified(Exception):
@@ -76,11 +76,11 @@ _TOKEN = re.compile(
 
 _SYNTAX = frozenset(
     {
-        "all", "and", "as", "asc", "between", "by", "case", "cast", "coalesce", "count_star", "decimal", "desc",
-        "distinct", "else", "end", "exists", "filter", "from", "group", "grouping", "having", "ilike", "in", "inner",
-        "interval", "is", "join", "left", "like", "limit", "materialized", "not", "null", "nullif", "nulls", "offset",
-        "on", "or", "order", "over", "select", "semi", "sets", "then", "try", "try_cast", "union", "when", "where",
-        "with", "escape",
+        "all", "and", "anti", "as", "asc", "between", "by", "case", "cast", "coalesce", "decimal",
+        "desc", "distinct", "else", "end", "filter", "from", "full", "group", "grouping", "having", "ilike",
+        "in", "inner", "interval", "is", "join", "left", "like", "limit", "materialized", "not", "null", "nullif",
+        "nulls", "offset", "on", "or", "order", "over", "partition", "select", "semi", "sets", "then",
+        "try_cast", "union", "when", "where", "with", "escape",
     }
 )  # fmt: skip
 """Words the emitter writes before a parenthesis that are grammar, not functions."""
@@ -91,11 +91,11 @@ _WORDS = _SYNTAX | {
 }  # fmt: skip
 """Every other word the emitter writes: types and constants. Names are always in quotes."""
 
-_ENGINE_FUNCTION = {"count_star": "count", "like_escape": "like", "not_like_escape": "like", "ilike_escape": "ilike"}
+_ENGINE_FUNCTION = {"count_star": "count"}
 """The engine's names for what has syntax of its own, as the word we wrote."""
 
 
-_QUOTED = re.compile(r"""  "(?:[^"]|"")*"  |  '((?:[^']|'')*)'  """, re.VERBOSE)
+_UP_TO_TEXT = re.compile(r"""  ( (?: [^'"]++ | "[^"]*+" )++ )  (?: '((?:[^']|'')*+)' )?  """, re.VERBOSE)
 _PLAIN = re.compile(r"[\w .:,%/+-]*")
 _FORMS = 1024
 
@@ -110,11 +110,11 @@ def form(statement: str) -> str:
     """
 
     def emptied(found: re.Match[str]) -> str:
-        constant = found.group(1)
+        before, constant = found.groups()
         plain = constant is not None and "--" not in constant and _PLAIN.fullmatch(constant)
-        return "''" if plain else found.group()
+        return f"{before}''" if plain else found.group()
 
-    return _QUOTED.sub(emptied, statement)
+    return _UP_TO_TEXT.sub(emptied, statement)
 
 
 @lru_cache(maxsize=_FORMS)
@@ -187,7 +187,7 @@ _REFUSED = (
     exp.Command,
     exp.DDL,
     exp.DML,
-    exp.Window,
+    exp.WindowSpec,
     exp.TableSample,
     exp.Lateral,
     exp.Unnest,
@@ -213,32 +213,37 @@ def read_engine(shape: StatementShape) -> Reading:
     return Reading(tuple(sorted(tables)), shape.columns, functions - _SYNTAX)
 
 
-def verify(plan: Plan, engine: StatementShape) -> None:
-    """Compares the engine's reading of the statement's form with our tokens, the plan's sources and its obligations.
+def verify(plan: Plan, engine: Sequence[StatementShape]) -> None:
+    """Compares the engine's readings of the statements' forms, one per core in order, with our tokens, the plan's
+    sources and its obligations.
 
     Raises:
         PlanUnverified: a reading differs, or an obligation is missing.
     """
-    ours = read_tokens(form(plan.statement))
-    if set(ours.tables) != {source.alias for source in plan.sources}:
+    if not plan.cores or len(engine) != len(plan.cores):
+        raise PlanUnverified("not one reading per core")
+    ours = tuple(read_tokens(form(core.statement)) for core in plan.cores)
+    if {table for reading in ours for table in reading.tables} != {source.alias for source in plan.sources}:
         raise PlanUnverified("not the planned sources")
-    if read_engine(engine) != ours:
+    if tuple(read_engine(shape) for shape in engine) != ours:
         raise PlanUnverified("the engine reads other tables, columns or functions")
     _verify_obligations(plan)
 
 
-def verify_own(plan: Plan, scans: tuple[str, ...]) -> None:
-    """Compares our tokens and sqlglot's tree with the planned tree's scans: their source aliases, repeats included.
+def verify_own(plan: Plan, scans: Sequence[tuple[str, ...]]) -> None:
+    """Compares our tokens and sqlglot's tree of each statement with the scans of its core: their source aliases,
+    repeats included.
 
     Raises:
         PlanUnverified: a reading differs.
     """
-    text = form(plan.statement)
-    ours, glot = read_tokens(text), _read_parts(text)
-    if ours.tables != tuple(sorted(scans)):
-        raise PlanUnverified("not the planned tables")
-    if (glot.tables, glot.columns) != (ours.tables, ours.columns):
-        raise PlanUnverified("sqlglot reads other tables or columns")
+    for core, aliases in zip(plan.cores, scans, strict=True):
+        text = form(core.statement)
+        ours, glot = read_tokens(text), _read_parts(text)
+        if ours.tables != tuple(sorted(aliases)):
+            raise PlanUnverified("not the planned tables")
+        if (glot.tables, glot.columns) != (ours.tables, ours.columns):
+            raise PlanUnverified("sqlglot reads other tables or columns")
 
 
 _STUB = 'SELECT TRUE AS "c1"'
@@ -266,28 +271,55 @@ def _read_around(statement: str) -> Reading:
 
 
 def _verify_obligations(plan: Plan) -> None:
-    """Thresholds, unit counts and remainder are in the statement, and every measure's parts are in the result."""
+    """Thresholds, unit counts and remainder are in the statements, and every measure's parts are in the results."""
     if plan.treatment is Treatment.EXACT:
-        if plan.threshold is not None or plan.measures or plan.shape is not None:
+        if plan.threshold is not None or plan.shape is not None or any(core.protected for core in plan.cores):
             raise PlanUnverified("an exact plan with thresholds")
-        return
-    if plan.threshold is None or plan.threshold.noise != "none" or plan.shape is None or not plan.unit_groups:
+    elif plan.threshold is None or plan.threshold.noise != "none" or plan.shape is None:
         raise PlanUnverified("a threshold plan without thresholds")
-    if tuple(column.unit for column in plan.core if column.part is Part.UNITS) != tuple(
-        group.type for group in plan.unit_groups
-    ):
+    elif not any(core.protected for core in plan.cores):
+        raise PlanUnverified("a threshold plan without protected cores")
+    for core in plan.cores:
+        if core.protected and plan.threshold is not None:
+            _verify_cells(core, plan.threshold)
+        elif core.measures or core.unit_groups or any(column.part is not Part.VALUE for column in core.columns):
+            raise PlanUnverified("an exact core with cells")
+
+
+def _verify_cells(core: CorePlan, rules: ThresholdRules) -> None:
+    if not core.unit_groups:
+        raise PlanUnverified("a protected core without units")
+    units = tuple(column.unit for column in core.columns if column.part is Part.UNITS)
+    if units != tuple(group.type for group in core.unit_groups):
         raise PlanUnverified("not every unit group is counted")
-    keyed = any(column.part is Part.KEY for column in plan.core)
-    failing = withheld_condition(plan.unit_groups, plan.threshold)
-    wanted = plan.threshold.remainder and keyed
-    if wanted != (failing in plan.statement) or wanted != (f"TRY_CAST({REMAINDER} AS" in plan.statement):
+    keyed = any(column.part is Part.KEY for column in core.columns)
+    failing = withheld_condition(core.unit_groups, rules)
+    in_sets = any(column.part is Part.SET for column in core.columns)
+    wanted = rules.remainder and keyed and not in_sets
+    if wanted != (failing in core.statement) or wanted != (f"TRY_CAST({REMAINDER} AS" in core.statement):
         raise PlanUnverified("the remainder is not over the withheld cells")
-    names = {column.name for column in plan.core}
-    for measure in plan.measures:
-        parts = (*measure.largest, *measure.second, *measure.magnitude, *measure.contributors)
-        if not {measure.value, *parts} <= names or (measure.count and measure.count not in names):
+    names = {column.name for column in core.columns}
+    for measure in core.measures:
+        if bool(measure.addends) == (measure.kind == "grouping") or (measure.count and measure.count not in names):
             raise PlanUnverified("a measure without its parts")
-        if measure.contributors and len(measure.contributors) != len(plan.unit_groups):
-            raise PlanUnverified("a measure that leaves out a unit group")
-        if not measure.contributors and measure.kind in ("sum", "average"):
-            raise PlanUnverified("a sum without its contributors")
+        for total in (*(addend.total for addend in measure.addends), *measure.guards):
+            _verify_total(total, names, len(core.unit_groups))
+
+
+def _verify_total(total: JudgedTotal, names: set[str], groups: int) -> None:
+    """A total is judged for every unit group, unless it is a column that the cell's own units protect."""
+    ranked = (total.largest, total.second, total.magnitude)
+    if not {total.value, *total.contributors, *(name for parts in ranked for name in parts)} <= names:
+        raise PlanUnverified("a measure without its parts")
+    if not total.contributors:
+        if any(ranked) or not _is_cell_count(total.value):
+            raise PlanUnverified("a total without its contributors")
+    elif len(total.contributors) != groups or any(len(parts) not in (0, groups) for parts in ranked):
+        raise PlanUnverified("a total that leaves out a unit group")
+    elif total.value.startswith("s") and not all(ranked):
+        raise PlanUnverified("a sum whose contributions are not ranked")
+
+
+def _is_cell_count(name: str) -> bool:
+    """Whether the column counts a cell's rows or units."""
+    return name == "n" or name.startswith("u")

@@ -3,66 +3,147 @@
 A bank chooses how often a subject stands in its upload, and with it which public rows a subject meets. If such copies
 multiplied protected rows, COUNT(*) would be a weighted sum whose weights the bank knows, and powers of two would
 spell out who is in a cell, however large it is. So every own or public table must meet the rest of a protected query
-with at most one row: by an equality on a column in which no value repeats, or below an inner GROUP BY whose only key
-is that column. The same rule keeps a join from exploding for some subjects only.
+with at most one row: by an equality on a column in which no value repeats, or on all keys of an inner GROUP BY over
+own and public rows; one without keys has one row for everybody. The same rule keeps a join from exploding for some
+subjects only. The rows of an inner aggregate over several subjects are known rows too.
+
+SEMI and ANTI joins never multiply, so their right sides are free. The sides of a Union are looked at one by one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 
-from louver_sandbox.algebra.relations import Aggregate, Filter, Join, Relation, Scan, scans, walk
+from louver_sandbox.algebra.expressions import Call
+from louver_sandbox.algebra.relations import (
+    Aggregate,
+    Filter,
+    Join,
+    JoinKind,
+    Relation,
+    Scan,
+    Union,
+    inputs,
+    scans,
+    walk,
+)
 from louver_sandbox.catalog.model import Catalog
-from louver_sandbox.plan.provenance import BaseColumn, Provenance, equated
+from louver_sandbox.plan.provenance import BaseColumn, Provenance, conjuncts
 from louver_sandbox.refusals.plan import rows_as_weights
 
 
-def check_weights(relation: Relation, protected: Collection[int], catalog: Catalog, provenance: Provenance) -> None:
-    """Accepts a protected core's input in which unprotected rows cannot multiply. Raises `Refused` LVR-2309."""
-    waiting = {scan.id: scan for scan in scans(relation) if scan.id not in protected}
-    unique = set(_unique_columns(relation, dict(waiting), catalog, provenance))
-    equal = list(_equalities(relation, provenance))
-    met = set(protected)
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Rows that the requester knows: the ids whose columns they have, and sets of columns that no two rows share."""
+
+    ids: frozenset[int]
+    unique: list[frozenset[BaseColumn]] = field(default_factory=list)
+
+
+def check_weights(
+    relation: Relation,
+    protected: Collection[int],
+    guarded: Collection[int],
+    catalog: Catalog,
+    provenance: Provenance,
+) -> None:
+    """Accepts a protected core's input in which known rows cannot multiply. Raises `Refused` LVR-2309."""
+    seen = tuple(_visible(relation, protected, guarded))
+    for node in seen:
+        if isinstance(node, Union):
+            for side in (node.left, node.right):
+                if any(scan.id in protected for scan in scans(side)):
+                    check_weights(side, protected, guarded, catalog, provenance)
+    waiting = [known for node in seen if (known := _known(node, protected, guarded, catalog, provenance))]
+    equal = [pair for node in seen for pair in _equalities(node, provenance)]
+    met = {scan.id for scan in scans(relation) if scan.id in protected}
+    met -= {scan.id for node in seen if node_is(node, guarded) for scan in scans(node)}
+    met |= {node.id for node in seen if isinstance(node, Union) and any(s.id in protected for s in scans(node))}
     while waiting:
-        joined = [scan for scan in waiting if _meets(scan, met, unique, equal)]
+        joined = [known for known in waiting if _meets(known, met, equal)]
         if not joined:
-            raise rows_as_weights(str(next(iter(waiting.values())).table))
-        for scan in joined:
-            met.add(scan)
-            del waiting[scan]
+            ids = waiting[0].ids
+            raise rows_as_weights(str(next(scan.table for scan in scans(relation) if scan.id in ids)))
+        for known in joined:
+            met |= known.ids
+            waiting.remove(known)
 
 
-def _meets(scan: int, met: set[int], unique: set[BaseColumn], equal: list[tuple[BaseColumn, BaseColumn]]) -> bool:
-    """Whether the scan has at most one row for each row of those already met."""
-    return any(
-        mine in unique and mine[0] == scan and other[0] in met for pair in equal for mine, other in (pair, pair[::-1])
-    )
+def node_is(node: Relation, guarded: Collection[int]) -> bool:
+    """Whether the node is an aggregate whose values are judged in the engine."""
+    return isinstance(node, Aggregate) and node.id in guarded
 
 
-def _equalities(relation: Relation, provenance: Provenance) -> Iterator[tuple[BaseColumn, BaseColumn]]:
-    """Pairs of columns that are equal wherever rows of both sides meet; a LEFT JOIN's condition says so too."""
-    for node in walk(relation):
-        match node:
-            case Join():
-                yield from equated(node.condition, provenance)
-            case Filter():
-                yield from equated(node.predicate, provenance)
-            case _:
-                continue
+def _is_of_known_rows(node: Relation, protected: Collection[int]) -> bool:
+    return isinstance(node, Aggregate) and not any(scan.id in protected for scan in scans(node))
 
 
-def _unique_columns(
-    relation: Relation, unprotected: dict[int, Scan], catalog: Catalog, provenance: Provenance
-) -> Iterator[BaseColumn]:
-    """Unprotected columns whose values do not repeat where the core sees them."""
-    for scan in unprotected.values():
-        table = catalog.tables[scan.table]
-        yield from ((scan.id, column.name) for column in table.columns if column.unique)
-        for unit in table.units:
-            if unit.rows_per_unit == 1 and unit.when is None and not unit.via:
-                yield scan.id, unit.column
-    for node in walk(relation):
-        if isinstance(node, Aggregate) and len(node.keys) == 1 and len(scans(node)) == 1:
-            key = provenance.column(node.keys[0].expression)
-            if key is not None and key[0] in unprotected:
-                yield key
+def _visible(relation: Relation, protected: Collection[int], guarded: Collection[int]) -> Iterator[Relation]:
+    """The nodes whose rows can multiply others: not what stands in a SEMI or ANTI join, a Union or known groups."""
+    waiting = [relation]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, Join) and node.kind in (JoinKind.SEMI, JoinKind.ANTI):
+            waiting.append(node.left)
+        elif not isinstance(node, Union) and not node_is(node, guarded) and not _is_of_known_rows(node, protected):
+            waiting.extend(reversed(inputs(node)))
+
+
+def _known(
+    node: Relation,
+    protected: Collection[int],
+    guarded: Collection[int],
+    catalog: Catalog,
+    provenance: Provenance,
+) -> _Known | None:
+    match node:
+        case Scan() if node.id not in protected:
+            return _Known(frozenset({node.id}), _unique(node, catalog))
+        case Union() if not any(scan.id in protected for scan in scans(node)):
+            return _Known(frozenset({node.id, *(scan.id for scan in scans(node))}))
+        case Aggregate() if node_is(node, guarded) or _is_of_known_rows(node, protected):
+            keys = [provenance.column(key.expression) for key in node.keys]
+            known = frozenset(key for key in keys if key is not None)
+            below = scans(node)
+            unique = [known] if len(known) == len(keys) and not node.sets else []
+            if len(below) == 1 and _is_of_known_rows(node, protected):
+                unique += [columns for columns in _unique(below[0], catalog) if columns <= known]
+            return _Known(
+                frozenset(relation.id for relation in walk(node) if isinstance(relation, Scan | Union)), unique
+            )
+        case _:
+            return None
+
+
+def _unique(scan: Scan, catalog: Catalog) -> list[frozenset[BaseColumn]]:
+    """The columns in which no value of the table repeats."""
+    table = catalog.tables[scan.table]
+    names = [column.name for column in table.columns if column.unique]
+    names += [unit.column for unit in table.units if unit.rows_per_unit == 1 and unit.when is None and not unit.via]
+    return [frozenset({(scan.id, name)}) for name in names]
+
+
+def _meets(known: _Known, met: Collection[int], equal: list[tuple[BaseColumn, frozenset[int]]]) -> bool:
+    """Whether there is at most one of these rows for each row of those already met."""
+    fixed = {column for column, decided_by in equal if decided_by <= set(met) - known.ids}
+    return any(columns <= fixed for columns in known.unique)
+
+
+def _equalities(node: Relation, provenance: Provenance) -> Iterator[tuple[BaseColumn, frozenset[int]]]:
+    """Columns that equal something wherever rows meet, and the scans that decide it; a LEFT JOIN says so too."""
+    match node:
+        case Join(condition=condition) if node.kind is not JoinKind.ANTI:
+            pass
+        case Filter(predicate=condition):
+            pass
+        case _:
+            return
+    for part in conjuncts(condition):
+        if isinstance(part, Call) and part.function == "=":
+            for mine, other in (part.arguments, part.arguments[::-1]):
+                column = provenance.column(mine)
+                plain = provenance.column(other)
+                if column is not None:
+                    yield column, frozenset(scan for scan, _ in ([plain] if plain else provenance.columns(other)))

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 
 from louver_sandbox.catalog.model import Catalog, Table
 from louver_sandbox.policy.documents import PolicyProblem, PolicyRefused, check_together
-from louver_sandbox.policy.grants import GrantSet, Rulebook
+from louver_sandbox.policy.grants import Covering, GrantSet, Rulebook
 from louver_sandbox.policy.model import Platform, Policy
 from louver_sandbox.stages import InstitutionType
 
@@ -75,6 +75,11 @@ class Bundle:
     @cached_property
     def kept_parts(self) -> dict[tuple[int, str, InstitutionType, frozenset[str]], tuple[Table, Table | None]]:
         """What subjects may see of tables, as `visible` has derived it; by the table's identity and the subject."""
+        return {}
+
+    @cached_property
+    def kept_coverings(self) -> dict[tuple[int, str, InstitutionType, frozenset[str]], tuple[Table, Covering]]:
+        """Which rules meet subjects on tables, as the decision has found it; by the same keys."""
         return {}
 
     def grant_sets(self, catalog: Catalog, today: date | None = None) -> tuple[GrantSet, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from louver.errors import Refused
 from louver_sandbox.catalog.model import SpaceKind, Verb
 from louver_sandbox.policy.grants import Denial, Permit
 from louver_sandbox.policy.levels import PUBLIC
@@ -170,12 +171,22 @@ def raw_rows(question: Question) -> None:
 
 
 def refuse_raw_rows(question: Question, protected: tuple[Reading, ...]) -> None:
-    """The form of the answer, given which readings are protected."""
-    for reading in protected:
-        shown = next((use for use in reading.uses if use.clause is Clause.OUTPUT), None)
-        if shown is not None or not aggregates_everything(question.bound.relation):
-            ruling = Ruling("floor/raw-rows", _version(question, reading.covering.permits))
-            raise refuse.raw_rows(reading.site(shown), ruling)
+    """The form of the answer, given which readings are protected.
+
+    Named is the first protected column shown, else the first one shown, else the first table.
+    """
+    shown = [(reading, use) for reading in protected for use in reading.uses if use.clause is Clause.OUTPUT]
+    worst = next(((reading, use) for reading, use in shown if reading.protects(use)), None)
+    if shown:
+        reading, use = worst or shown[0]
+        raise _raw_rows(question, reading, use)
+    if protected and not aggregates_everything(question.bound.relation, protected):
+        raise _raw_rows(question, protected[0], None)
+
+
+def _raw_rows(question: Question, reading: Reading, use: Use | None) -> Refused:
+    ruling = Ruling("floor/raw-rows", _version(question, reading.covering.permits))
+    return refuse.raw_rows(reading.site(use), ruling)
 
 
 def isolation(question: Question) -> None:

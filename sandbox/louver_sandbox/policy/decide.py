@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.policy.bundle import Bundle
@@ -17,7 +18,7 @@ from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, VALUE_FUNCTIONS
 from louver_sandbox.policy.grants import GrantGroup, Permit
 from louver_sandbox.policy.levels import PUBLIC, level_without_uses, strictest, treatment_of
 from louver_sandbox.policy.model import ColumnRights, GrantTreatment
-from louver_sandbox.policy.reading import Question, Reading, read
+from louver_sandbox.policy.reading import Question, Reading, read, scans_apart
 from louver_sandbox.policy.rights import described, missing_right
 from louver_sandbox.refusals import policy as refuse
 from louver_sandbox.refusals.policy import Ruling
@@ -61,7 +62,7 @@ class Choice:
     group: GrantGroup
     permitted: tuple[Permitted, ...]
 
-    @property
+    @cached_property
     def treatment(self) -> GrantTreatment:
         """The strictest over all uses."""
         return strictest(tuple(item.treatment for item in self.permitted))
@@ -93,7 +94,7 @@ def decide(bound: Bound, bundle: Bundle, facts: Facts) -> Admitted:
         refuse_raw_rows(question, tuple(choice.reading for choice in protected))
         refuse_isolation(question)
         _refuse_uncomputed(protected)
-        _refuse_values(question)
+        _refuse_values(question, [choice.reading for choice in protected])
     return Admitted(
         bound=bound,
         treatment=Treatment.THRESHOLD if protected else Treatment.EXACT,
@@ -110,19 +111,26 @@ def choose(question: Question, reading: Reading) -> Choice:
     """The group of grants to read the table under: of those that allow every use, the mildest.
 
     A group with a row filter counts only if the query stays within the filter by itself: rows that silently drop
-    out of an answer would be a gap nobody is told of. Raises Refused if no group will do.
+    out of an answer would be a gap nobody is told of. Raises Refused if no group will do: for the right that is
+    missing where a grant opens every row asked for, and for the rows where none does or a right to show them is
+    all that is missing.
     """
     considered = [_consider(reading, group) for group in reading.groups]
     allowed = [found for found in considered if isinstance(found, Choice)]
     whole = [choice for choice in allowed if _within_filter(choice.group, reading)]
     if whole:
         return min(whole, key=lambda choice: (choice.treatment.rank, choice.group.row_filter or ""))
-    if allowed:
+    failures = [found for found in considered if isinstance(found, Failure)]
+    telling = [failure for failure in failures if not allowed or _opens_the_rows(failure, reading)]
+    if not telling:
         nearest = min(allowed, key=lambda choice: (choice.treatment.rank, choice.group.row_filter or ""))
         row_filter = nearest.group.row_filter or ""
         raise refuse.rows_not_granted(reading.site(), nearest.permitted[0].ruling, row_filter=row_filter)
-    failures = [found for found in considered if isinstance(found, Failure)]
-    raise _lacking(question, reading, min(failures, key=lambda item: (len(item.uses), item.group.row_filter or "")))
+    raise _lacking(question, reading, min(telling, key=lambda item: (len(item.uses), item.group.row_filter or "")))
+
+
+def _opens_the_rows(failure: Failure, reading: Reading) -> bool:
+    return _within_filter(failure.group, reading) and any(use.clause is not Clause.OUTPUT for use, _ in failure.uses)
 
 
 def _within_filter(group: GrantGroup, reading: Reading) -> bool:
@@ -212,15 +220,21 @@ def _refuse_uncomputed(protected: Sequence[Choice]) -> None:
                     raise refuse.needs_match(site, item.ruling)
 
 
-def _refuse_values(question: Question) -> None:
+def _refuse_values(question: Question, protected: Sequence[Reading]) -> None:
     """In a protected answer no aggregate returns a stored value, not even of the caller's own or public columns:
-    the largest own value in a protected cell says which row is in the cell."""
-    for reading in question.readings:
-        for use in reading.uses:
-            banned = sorted(VALUE_FUNCTIONS.intersection((use.function, *use.through)))
-            if banned:
-                ruling = Ruling("floor/raw-values", question.bundle.digest[:16])
-                raise refuse.raw_values(reading.site(use), ruling, function=banned[0])
+    the largest own value in a protected cell says which row is in the cell. One below which nothing is protected
+    tells nothing of that kind."""
+    returning = [
+        (reading, use, sorted(banned))
+        for reading in question.readings
+        for use in reading.uses
+        if (banned := VALUE_FUNCTIONS.intersection((use.function, *use.through)))
+    ]
+    apart = scans_apart(question.bound.relation, protected) if returning else ()
+    for reading, use, names in returning:
+        if reading.scan.id not in apart:
+            ruling = Ruling("floor/raw-values", question.bundle.digest[:16])
+            raise refuse.raw_values(reading.site(use), ruling, function=names[0])
 
 
 def _grant_use(choice: Choice) -> GrantUse:

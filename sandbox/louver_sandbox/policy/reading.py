@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from louver_sandbox.algebra.relations import Aggregate, Filter, Limit, Project, Relation, Scan, Sort, scans
+from louver_sandbox.algebra.cores import cut, is_aggregated
+from louver_sandbox.algebra.expressions import AggregateCall
+from louver_sandbox.algebra.relations import Aggregate, Relation, Scan, scans, walk
 from louver_sandbox.algebra.types import Position
 from louver_sandbox.catalog.model import Role, SpaceKind, Table
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.conditions import Proof, proof
+from louver_sandbox.policy.floors import VALUE_FUNCTIONS
 from louver_sandbox.policy.grants import Covering, GrantGroup
 from louver_sandbox.policy.levels import is_own, level_of_use, treatment_of
 from louver_sandbox.policy.model import GrantTreatment
+from louver_sandbox.policy.visible import MOST_KEPT
 from louver_sandbox.refusals.policy import Site
-from louver_sandbox.stages import Bound, Clause, Facts, Use
+from louver_sandbox.stages import Bound, Clause, Facts, Subject, Use
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Reading:
         """The level at which each use counts; nothing of the caller's own is protected from it."""
         return {use: 0 if self.own else level_of_use(use, self.table, self.holds) for use in self.uses}
 
-    @property
+    @cached_property
     def least_treatment(self) -> GrantTreatment:
         """The mildest treatment any choice of grants could give, known before rights are checked."""
         if self.own:
@@ -48,6 +52,14 @@ class Reading:
         demanded = [treatment_of(level) for level in self.levels.values()]
         least = min(granted, key=lambda item: item.rank, default=GrantTreatment.EXACT)
         return max([least, *demanded], key=lambda item: item.rank)
+
+    def protects(self, use: Use) -> bool:
+        """Whether the use is protected under every choice of grants."""
+        least = min(
+            (permit.grant.treatment.rank for group in self.groups for permit in group.permits),
+            default=GrantTreatment.EXACT.rank,
+        )
+        return not self.own and max(least, treatment_of(self.levels[use]).rank) > GrantTreatment.EXACT.rank
 
     def site(self, use: Use | None = None) -> Site:
         """The place of a use; without one, the table at its first use."""
@@ -90,7 +102,7 @@ class Question:
         """The purpose the request states."""
         return self.bound.request.purpose
 
-    @property
+    @cached_property
     def government(self) -> tuple[Reading, ...]:
         """The readings of other people's data."""
         return tuple(reading for reading in self.readings if not reading.own)
@@ -107,7 +119,7 @@ def _reading(scan: Scan, bound: Bound, bundle: Bundle, facts: Facts) -> Reading:
     subject = bound.request.subject
     own = is_own(table, subject.institution)
     uses = tuple(sorted((use for use in bound.uses if use.scan == scan.id), key=lambda use: _place(use.at)))
-    covering = Covering((), (), ()) if own else bundle.rulebook.covering(table, subject)
+    covering = Covering((), (), ()) if own else _covering(table, bundle, subject)
     return Reading(
         scan=scan,
         table=table,
@@ -117,6 +129,19 @@ def _reading(scan: Scan, bound: Bound, bundle: Bundle, facts: Facts) -> Reading:
         covering=covering,
         groups=covering.groups(table, bound.request.purpose, facts.today),
     )
+
+
+def _covering(table: Table, bundle: Bundle, subject: Subject) -> Covering:
+    """What meets the subject on the table; found once for this very table object and an equal subject."""
+    kept = bundle.kept_coverings
+    key = (id(table), subject.institution, subject.type, subject.groups)
+    if key in kept and kept[key][0] is table:
+        return kept[key][1]
+    if len(kept) >= MOST_KEPT:
+        kept.clear()
+    covering = bundle.rulebook.covering(table, subject)
+    kept[key] = (table, covering)
+    return covering
 
 
 def _place(at: Position | None) -> tuple[int, int]:
@@ -132,8 +157,32 @@ def is_foreign_space(reading: Reading) -> bool:
     return reading.table.space is SpaceKind.INSTITUTION and not reading.own
 
 
-def aggregates_everything(relation: Relation) -> bool:
-    """Whether one Aggregate stands under nothing but select lists, HAVING, ORDER BY and LIMIT."""
-    while isinstance(relation, Project | Filter | Sort | Limit):
-        relation = relation.input
-    return isinstance(relation, Aggregate)
+def scans_apart(relation: Relation, protected: Collection[Reading]) -> frozenset[int]:
+    """The scans whose stored values an aggregate may return (min, max): none does that over protected rows.
+
+    Above the cores it is over released values. `relation` aggregates everything.
+    """
+    ids = {reading.scan.id for reading in protected}
+    apart = {scan.id for scans_below in _returned(relation) for scan in scans_below}
+    for core in cut(relation, ids, _unit_columns(protected)).cores:
+        for scans_below in _returned(core.relation) if core.protected else ():
+            below = {scan.id for scan in scans_below}
+            apart -= below if not below.isdisjoint(ids) else set()
+    return frozenset(apart)
+
+
+def _returned(relation: Relation) -> Iterator[tuple[Scan, ...]]:
+    """For each aggregate that returns stored values, what it reads."""
+    for node in walk(relation):
+        calls = (named.expression for named in node.measures) if isinstance(node, Aggregate) else ()
+        if any(isinstance(call, AggregateCall) and call.function in VALUE_FUNCTIONS for call in calls):
+            yield scans(node)
+
+
+def _unit_columns(protected: Collection[Reading]) -> set[tuple[int, str]]:
+    return {(reading.scan.id, unit.column) for reading in protected for unit in reading.table.units}
+
+
+def aggregates_everything(relation: Relation, protected: Collection[Reading]) -> bool:
+    """Whether no row of a protected reading reaches the answer but through an Aggregate."""
+    return is_aggregated(relation, {reading.scan.id for reading in protected}, _unit_columns(protected))

@@ -17,6 +17,9 @@ DEFAULT_AGGREGATES = frozenset({"count", "sum", "avg"})
 LINEAR = frozenset({"+", "-", "*", "/", "negate", "try_cast", "case", "coalesce", "nullif", "and", "or", "not"})
 """Scalar functions that every aggregate right allows inside: they keep a sum a sum."""
 
+ONLY_WHERE_LISTED = frozenset({"regexp_matches", "regexp_full_match", "similar"})
+"""Operators that a filter right allows only by naming them: a pattern can ask for one value in many disguises."""
+
 BARE = "bare"
 """The binning name for the column itself."""
 
@@ -25,7 +28,15 @@ def missing_right(use: Use, rights: ColumnRights | None) -> str | None:
     """The first right the use lacks, as a refusal names it (`filter (<)`); None if it is allowed."""
     if rights is None:
         return _named(use.clause.value, use.function)
-    return _missing_for_clause(use, rights) or _missing_on_the_way(use, rights)
+    return _missing_for_clause(use, rights) or _missing_on_the_way(use, rights) or _missing_operator(use, rights)
+
+
+def _missing_operator(use: Use, rights: ColumnRights) -> str | None:
+    """The first operator that must be listed and is not, whatever the clause it stands in."""
+    for function in (use.function, *use.through):
+        if function in ONLY_WHERE_LISTED and not _may_filter(function, rights):
+            return _named("filter", function)
+    return None
 
 
 def _missing_for_clause(use: Use, rights: ColumnRights) -> str | None:
@@ -91,7 +102,9 @@ def _may_group(use: Use, rights: ColumnRights) -> bool:
 def _may_filter(function: str, rights: ColumnRights) -> bool:
     if rights.filter is None:
         return False
-    return rights.filter.operators is None or function in rights.filter.operators
+    if rights.filter.operators is None:
+        return function not in ONLY_WHERE_LISTED
+    return function in rights.filter.operators
 
 
 def _may_aggregate(function: str, rights: ColumnRights) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -237,10 +237,9 @@ def run_case(placed: PlacedCase, catalog: Catalog, bundle: Bundle) -> CaseResult
         sql=placed.sql,
         parameters=dict(placed.parameters),
     )
-    facts = Facts(now=datetime.combine(placed.today, time(4), tzinfo=UTC), today=placed.today)
     try:
         bound = bind(parse(request), visible(catalog, bundle, placed.subject))
-        admitted = decide(bound, bundle, facts)
+        admitted = decide(bound, bundle, Facts(placed.today))
     except Refused as refused:
         return CaseResult(placed, Outcome(refused.code, (refused.rule,) if refused.rule else (), refused.message))
     rules = tuple(

@@ -27,6 +27,21 @@ class Overloaded(Exception):
         self.scope: Scope = scope
 
 
+class Turn:
+    """A place in line, which becomes a place to run in. Made by `Admission.line_up`."""
+
+    def __init__(self) -> None:
+        self._over = threading.Event()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the waiting is over within so many seconds: the place is had, or was given up."""
+        return self._over.wait(max(0.0, seconds))
+
+    def end(self) -> None:
+        """Ends the waiting."""
+        self._over.set()
+
+
 class Admission:
     """Places for `size` requests at once, `per_institution` of them for any one institution.
 
@@ -53,27 +68,50 @@ class Admission:
         self._lock = threading.Lock()
         self._running: Counter[str] = Counter()
         # In order of whose turn it is; an institution is here only while it waits.
-        self._waiting: OrderedDict[str, deque[threading.Event]] = OrderedDict()
+        self._waiting: OrderedDict[str, deque[Turn]] = OrderedDict()
         self._held_seconds = _FIRST_GUESS_SECONDS
 
     def enter(self, institution: str, deadline: float) -> None:
         """Take a place, waiting for it until `deadline` (a reading of the clock); `leave` gives it back.
 
         Raises:
-            Overloaded: at once when the queue is full, or at the deadline.
+            Overloaded: at once when the queue is full or its turn would come too late, or at the deadline.
         """
+        turn = self.line_up(institution, deadline - self._clock())
+        turn.wait(deadline - self._clock())
+        self.take(institution, turn)
+
+    def line_up(self, institution: str, patience: float) -> Turn:
+        """A place in line, for a caller who would wait so many seconds; then either `take` or `give_up`.
+
+        Raises:
+            Overloaded: the queue is full, or by the pace so far the turn would come too late.
+        """
+        turn = Turn()
         with self._lock:
             if self._may_run(institution):
                 self._running[institution] += 1
-                return
-            turn = self._wait_in_line(institution)
-        turn.wait(max(0.0, deadline - self._clock()))
+                turn.end()
+            else:
+                self._wait_in_line(institution, turn, patience)
+        return turn
+
+    def take(self, institution: str, turn: Turn) -> None:
+        """The place to run in, which `leave` gives back. Raises `Overloaded` when it is not this one's turn yet."""
+        if not self.give_up(institution, turn):
+            return
         with self._lock:
-            if turn.is_set():
-                return
+            raise Overloaded(self._retry_after(institution), self._scope(institution))
+
+    def give_up(self, institution: str, turn: Turn) -> bool:
+        """Leaves the line. False when there was nothing to leave any more: the place to run in is had."""
+        with self._lock:
+            line = self._waiting.get(institution, ())
+            if turn not in line:
+                return False
             self._leave_line(institution, turn)
-            at_limit = self._running[institution] >= self._per_institution
-            raise Overloaded(self._retry_after(), "institution" if at_limit else "service")
+        turn.end()
+        return True
 
     def leave(self, institution: str, held_seconds: float) -> None:
         """Give a place back; the next in turn gets it."""
@@ -99,18 +137,19 @@ class Admission:
             and institution not in self._waiting
         )
 
-    def _wait_in_line(self, institution: str) -> threading.Event:
-        if self._in_line() >= self._queue:
-            raise Overloaded(self._retry_after(), "service")
+    def _wait_in_line(self, institution: str, turn: Turn, patience: float) -> None:
         line = self._waiting.get(institution, deque())
+        wait = self._retry_after(institution)
+        if self._in_line() >= self._queue:
+            raise Overloaded(wait, "service")
         if len(line) >= self._queue_per_institution:
-            raise Overloaded(self._retry_after(), "institution")
-        turn = threading.Event()
+            raise Overloaded(wait, "institution")
+        if wait > patience:
+            raise Overloaded(wait, self._scope(institution))
         line.append(turn)
         self._waiting[institution] = line
-        return turn
 
-    def _leave_line(self, institution: str, turn: threading.Event) -> None:
+    def _leave_line(self, institution: str, turn: Turn) -> None:
         line = self._waiting[institution]
         line.remove(turn)
         if not line:
@@ -127,8 +166,17 @@ class Admission:
             if institution in self._waiting:
                 self._waiting.move_to_end(institution)
             self._running[institution] += 1
-            turn.set()
+            turn.end()
 
-    def _retry_after(self) -> float:
-        ahead = self._in_line() + 1
-        return min(_RETRY_CEILING, max(_RETRY_FLOOR, ahead * self._held_seconds / self._size))
+    def _scope(self, institution: str) -> Scope:
+        return "institution" if self._running[institution] >= self._per_institution else "service"
+
+    def _retry_after(self, institution: str) -> float:
+        """Seconds until a new request's turn, by the pace so far.
+
+        As turns go round, no other line counts for more of its requests than there would be in this one.
+        """
+        own = len(self._waiting.get(institution, ())) + 1
+        every = own + sum(min(len(line), own) for name, line in self._waiting.items() if name != institution)
+        rounds = max(every / self._size, own / self._per_institution)
+        return min(_RETRY_CEILING, max(_RETRY_FLOOR, rounds * self._held_seconds))

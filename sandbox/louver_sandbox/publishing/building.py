@@ -73,7 +73,8 @@ def build(connection: DuckDBPyConnection, job: Build) -> int:
     """Create `main.data` in the connection's database and return its rows.
 
     Raises:
-        PublishRefused: the data contradict the declaration (rows per unit, rows without a unit, foreign keys).
+        PublishRefused: the data contradict the declaration (rows per unit, rows without a unit, foreign
+            keys, unique columns).
     """
     if job.table.source is None:
         raise PublishRefused(f"{job.table.name}: a view is not published, its tables are")
@@ -162,6 +163,10 @@ def _create_data(connection: DuckDBPyConnection, job: Build, columns: tuple[Colu
 
 def _check(connection: DuckDBPyConnection, job: Build) -> None:
     """Declared facts that later steps rely on for privacy hold in what was just built."""
+    for column in job.columns:
+        name = quote(column.name)
+        if column.unique and _count(connection, f"SELECT count({name}) - count(DISTINCT {name}) FROM main.data"):  # noqa: S608
+            raise PublishRefused(f"{job.table.name}: values of {column.name} repeat, which is declared unique")
     units = job.table.units
     if not units:
         return

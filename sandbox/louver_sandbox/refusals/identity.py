@@ -55,9 +55,11 @@ def malformed_request(field: str) -> Refused:
     return refusal(
         "LVR-0105",
         message=f"the request's field {field} is missing or malformed",
-        hint="use the published SDK, or see docs/reference/protocol.md for the form of each field",
+        hint="state it with the call (for example purpose='RESEARCH', --purpose RESEARCH); each field's form is in "
+        "docs/reference/protocol.md",
         message_zh=f"请求字段 {field} 缺失或格式错误",
-        hint_zh="请使用官方 SDK,或参阅 docs/reference/protocol.md 中的字段格式",
+        hint_zh="请在调用时给出(例如 purpose='RESEARCH' 或 --purpose RESEARCH);"
+        "各字段格式见 docs/reference/protocol.md",
         details={"field": field},
     )
 

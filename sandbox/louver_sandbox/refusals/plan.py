@@ -30,9 +30,9 @@ def aggregate_not_protected(function: str, at: Position | None = None) -> Refuse
     return refusal(
         "LVR-2302",
         message=f"{function} cannot be protected by thresholds",
-        hint="use COUNT, SUM, AVG or COUNT(DISTINCT <privacy unit>)",
+        hint="use COUNT, SUM, AVG, VAR, STDDEV, COVAR, CORR or COUNT(DISTINCT <privacy unit>)",
         message_zh=f"{function} 无法用阈值规则保护",
-        hint_zh="请使用 COUNT、SUM、AVG 或 COUNT(DISTINCT 主体列)",
+        hint_zh="请使用 COUNT、SUM、AVG、VAR、STDDEV、COVAR、CORR 或 COUNT(DISTINCT 主体列)",
         at=at,
         rule=_RULE,
     )
@@ -52,7 +52,7 @@ def distinct_not_a_unit(at: Position | None = None) -> Refused:
 
 
 def unit_lost(column: str, at: Position | None = None) -> Refused:
-    """LVR-2304: an inner GROUP BY or DISTINCT merges rows of several privacy units."""
+    """LVR-2304: an inner GROUP BY or DISTINCT merges rows of several privacy units, and they are aggregated again."""
     return refusal(
         "LVR-2304",
         message="an inner aggregate loses the privacy unit, so the outer one could not be protected",
@@ -65,13 +65,13 @@ def unit_lost(column: str, at: Position | None = None) -> Refused:
 
 
 def join_above_aggregate(at: Position | None = None) -> Refused:
-    """LVR-2305: protected aggregates joined with something."""
+    """LVR-2305: protected rows beside an aggregate, which only released values could be joined with."""
     return refusal(
         "LVR-2305",
-        message="the results of protected aggregates cannot be joined",
-        hint="join the tables first and aggregate once, or send two queries",
-        message_zh="受保护的聚合结果之间不能连接",
-        hint_zh="请先连接各表再聚合一次,或分两次查询",
+        message="protected rows cannot be joined with the result of an aggregate",
+        hint="join the tables first and aggregate once, or aggregate both sides and join the results",
+        message_zh="受保护的行不能与聚合结果连接",
+        hint_zh="请先连接各表再聚合一次,或两侧都聚合后再连接结果",
         at=at,
         rule=_RULE,
     )
@@ -105,28 +105,110 @@ def rows_as_weights(table: str, at: Position | None = None) -> Refused:
 
 
 def not_one_column(at: Position | None = None) -> Refused:
-    """LVR-2310: only sums of one protected column can be judged for dominance; known numbers in them are weights."""
+    """LVR-2310: only polynomials of protected columns can be judged; known numbers in them are weights."""
     return refusal(
         "LVR-2310",
-        message="a sum or average in a protected answer is over one protected column, or counts a condition",
-        hint="write SUM(x), AVG(x), SUM(x * 0.13) or SUM(CASE WHEN ... THEN x END); or SUM(x) + SUM(y)",
-        message_zh="受保护答案中的求和或平均只能针对一个受保护列,或对条件计数",
-        hint_zh="请写 SUM(x)、AVG(x)、SUM(x * 0.13) 或 SUM(CASE WHEN … THEN x END);多列请分别求和后相加",
+        message="a protected sum adds up protected columns, their products and constants, or counts a condition",
+        hint="write SUM(x * (1 - y)), SUM(CASE WHEN ... THEN x END), SUM(x) / SUM(y) for ratios; no powers, flags as "
+        "factors, public numbers, rounding or functions of columns",
+        message_zh="受保护答案中的求和只能由受保护列、其乘积与常数组成,或对条件计数",
+        hint_zh="请写 SUM(x * (1 - y))、SUM(CASE WHEN … THEN x END),比率写 SUM(x) / SUM(y);不支持乘方、以标志列为"
+        "因子、公开数值、取整或列的函数",
         at=at,
         rule="dominance",
     )
 
 
 def overlapping_sums(at: Position | None = None) -> Refused:
-    """LVR-2311: two sums of one column over different rows of a cell differ by those of a few subjects."""
+    """LVR-2311: two sums of one product over rows of a cell that may meet differ by those of a few subjects."""
     return refusal(
         "LVR-2311",
         message="two sums of the same column under different conditions would differ by a few subjects' values",
-        hint="make the condition a group key (GROUP BY ..., condition), or send two questions",
+        hint="use conditions that exclude each other (x = 'a', x = 'b'), make them a group key, or ask twice",
         message_zh="同一列在不同条件下的两个和之差可能就是少数主体的数值",
-        hint_zh="请把条件作为分组键(GROUP BY …, 条件),或分两次查询",
+        hint_zh="请使用互斥的条件(x = 'a'、x = 'b'),或作为分组键,或分两次查询",
         at=at,
         rule="differencing",
+    )
+
+
+def too_many_parts(limit: int) -> Refused:
+    """LVR-2320: a question has more separately aggregated parts than one worker runs."""
+    return refusal(
+        "LVR-2320",
+        message=f"the question has more than {limit} separately aggregated parts",
+        hint="use GROUP BY or several aggregates in one SELECT, or send several questions",
+        message_zh=f"一次查询中单独聚合的部分超过 {limit} 个",
+        hint_zh="请使用 GROUP BY 或在同一 SELECT 中写多个聚合,或分多次查询",
+        at=None,
+        rule=_RULE,
+    )
+
+
+def anti_join_over_others(at: Position | None = None) -> Refused:
+    """LVR-2312: rows are kept because nobody among other subjects was found, which may be about one of them."""
+    return refusal(
+        "LVR-2312",
+        message="NOT EXISTS, NOT IN or EXCEPT over other subjects would tell that one of them is not there",
+        hint="compare the privacy unit itself (inner.unit = outer.unit); for rows of your own tables use LEFT JOIN, "
+        "count(*) and count(inner.unit), and subtract",
+        message_zh="对其他主体使用 NOT EXISTS、NOT IN 或 EXCEPT 会暴露某个主体不存在",
+        hint_zh="请按主体列本身比较(内层主体列 = 外层主体列);对自有表的行,请用 LEFT JOIN 同时求 count(*) 与 "
+        "count(内层主体列) 后相减",
+        at=at,
+        rule=_RULE,
+    )
+
+
+def semi_join_by_equality(at: Position | None = None) -> Refused:
+    """LVR-2313: the other subjects that EXISTS looks at cannot be counted unless they are found by equality."""
+    return refusal(
+        "LVR-2313",
+        message="EXISTS or IN over other subjects must find them by equality, so that they can be counted",
+        hint="compare a column of each side with =, and put other conditions on the inner table alone",
+        message_zh="对其他主体使用 EXISTS 或 IN 时,须按等值查找,以便计数",
+        hint_zh="请用 = 比较两侧的列,其他条件只写内层表的列",
+        at=at,
+        rule=_RULE,
+    )
+
+
+def window_below_aggregate(at: Position | None = None) -> Refused:
+    """LVR-2314: a window over protected rows, below the aggregate that would protect them."""
+    return refusal(
+        "LVR-2314",
+        message="a window function cannot look at protected rows before they are aggregated",
+        hint="put the window on the answer of an aggregate, where it sees released values",
+        message_zh="不能在聚合之前对受保护的行使用窗口函数",
+        hint_zh="请把窗口函数放在聚合结果之上",
+        at=at,
+        rule=_RULE,
+    )
+
+
+def too_many_steps(limit: int) -> Refused:
+    """LVR-2321: what is computed over released values is nested too deeply."""
+    return refusal(
+        "LVR-2321",
+        message=f"more than {limit} steps are computed one after another over the aggregates",
+        hint="write fewer queries inside one another, or compute the last steps on the answer",
+        message_zh=f"对聚合结果的逐步计算超过 {limit} 步",
+        hint_zh="请减少嵌套的查询,或在得到结果后自行完成最后几步计算",
+        at=None,
+        rule=_RULE,
+    )
+
+
+def own_key_left_out(at: Position | None = None) -> Refused:
+    """LVR-2315: a total over the requester's own groups, which would tell what is missing from them."""
+    return refusal(
+        "LVR-2315",
+        message="a total over your own labels beside the parts would tell who is in a part that is withheld",
+        hint="put keys of your own tables into every grouping set, or ask for the total by itself",
+        message_zh="在按自有标签分组的同时给出合计,会暴露未发布的部分里有谁",
+        hint_zh="请把自有表的分组列放进每个分组集,或单独查询合计",
+        at=at,
+        rule="own-knowledge",
     )
 
 

@@ -194,9 +194,10 @@ def raw_rows(site: Site, ruling: Ruling) -> Refused:
         site,
         ruling,
         message=f"{site} would be returned per row; protected rows never leave",
-        hint="aggregate the whole query: GROUP BY granted keys with COUNT, SUM or AVG over it",
+        hint="aggregate the whole query: GROUP BY granted keys with COUNT, SUM or AVG over it; or leave out every "
+        "column that is not public",
         message_zh=f"{site} 将逐行返回;受保护的原始数据不出域",
-        hint_zh="请对整个查询做汇总:按已授权字段 GROUP BY,并使用 COUNT、SUM 或 AVG",
+        hint_zh="请对整个查询做汇总:按已授权字段 GROUP BY,并使用 COUNT、SUM 或 AVG;或去掉所有非公开字段",
     )
 
 
@@ -249,10 +250,10 @@ def needs_differential_privacy(site: Site, ruling: Ruling, *, level: int) -> Ref
         "DP",
         site,
         ruling,
-        message=f"{site} (level L{level} here) is answered only with differential privacy, not in this version",
-        hint="use columns granted for treatment exact or threshold",
-        message_zh=f"{site}(此处为 L{level} 级)只能以差分隐私方式作答;本版本尚未提供",
-        hint_zh="请改用授权方式为 exact 或 threshold 的字段",
+        message=f"{site} (level L{level} here) used like this needs differential privacy, not in this version",
+        hint="leave this use of the column out; louver explain says what the rest of the question would do",
+        message_zh=f"{site}(此处为 L{level} 级)的这种用法需要差分隐私,本版本尚未提供",
+        hint_zh="请去掉该字段的这种用法;可用 louver explain 查看其余部分能否作答",
     )
 
 

@@ -39,9 +39,10 @@ def character_not_allowed(description: str, at: Position) -> Refused:
         "LVR-1003",
         at=at,
         message=f"character {description} is not allowed here",
-        hint='outside quotes use ASCII or Chinese letters, digits, _ and operators; quote other names as "name"',
+        hint="outside quotes use letters, digits, _ and half-width operators and punctuation; quote other names; "
+        "parameters are :name",
         message_zh=f"此处不允许字符 {description}",
-        hint_zh='引号之外只可使用 ASCII 或中文字符、数字、下划线与运算符；其他名称请写作 "名称"',
+        hint_zh="引号之外只可使用字母、汉字、数字、下划线与半角的运算符和标点；其他名称请加引号；参数写作 :name",
     )
 
 
@@ -145,10 +146,10 @@ def constant_invalid(kind: str, kind_zh: str, at: Position | None) -> Refused:
 def dialect_unsupported() -> Refused:
     return refusal(
         "LVR-1013",
-        message="this SQL dialect is not supported in this version",
-        hint="send the query with dialect duckdb",
-        message_zh="当前版本不支持该 SQL 方言",
-        hint_zh="请使用 duckdb 方言",
+        message="this SQL dialect is not known",
+        hint="the dialects are duckdb, postgres, mysql, spark and oracle",
+        message_zh="不认识该 SQL 方言",
+        hint_zh="可用方言为 duckdb、postgres、mysql、spark、oracle",
     )
 
 
@@ -229,7 +230,7 @@ def never_allowed(feature: str, instead: str, instead_zh: str, at: Position | No
         at=at,
         message=f"{feature} is never allowed",
         hint=instead or "leave it out",
-        message_zh=f"不允许使用 {feature}",
+        message_zh=f"不允许使用 {_in_chinese(feature)}",
         hint_zh=instead_zh or "请删去",
     )
 
@@ -256,6 +257,34 @@ def unknown_type(at: Position | None) -> Refused:
     )
 
 
+def unclear_in_dialect(what: str, dialect: str, instead: str, instead_zh: str, at: Position | None) -> Refused:
+    return refusal(
+        "LVR-1320",
+        at=at,
+        message=f"{what} does not say one thing in {dialect}",
+        hint=instead,
+        message_zh=f"{what} 在 {dialect} 中含义不唯一",
+        hint_zh=instead_zh,
+        details={"dialect": dialect},
+    )
+
+
+def pattern_unsupported(expected: str, expected_zh: str, at: Position | None) -> Refused:
+    return refusal(
+        "LVR-1321",
+        at=at,
+        message="this pattern is not one that every engine reads alike",
+        hint=f"use {expected}",
+        message_zh="各引擎对此模式的理解不一",
+        hint_zh=f"请使用{expected_zh}",
+    )
+
+
+def _in_chinese(feature: str) -> str:
+    """SQL words stay as they are; only the word "function" before a name is translated."""
+    return f"函数 {feature.removeprefix('function ')}" if feature.startswith("function ") else feature
+
+
 def returned_per_row(column: str, at: Position | None) -> Refused:
     return refusal(
         "LVR-1301",
@@ -272,9 +301,9 @@ def not_in_this_version(feature: str, at: Position | None) -> Refused:
         "LVR-1302",
         at=at,
         message=f"{feature} is not in this version",
-        hint="docs/reference/sql lists what this version answers; a join or a derived table often says the same",
-        message_zh=f"当前版本尚不支持 {feature}",
-        hint_zh="当前版本的可用写法见 docs/reference/sql；常可改写为连接或派生表",
+        hint="docs/reference/sql has a page for each function and clause that is answered",
+        message_zh=f"当前版本尚不支持 {_in_chinese(feature)}",
+        hint_zh="可用的函数与子句逐一见 docs/reference/sql",
         details={"feature": feature},
     )
 
@@ -331,4 +360,120 @@ def no_table(at: Position | None) -> Refused:
         hint="add FROM with a table of the catalogue",
         message_zh="查询没有读取任何表",
         hint_zh="请在 FROM 之后写明目录中的表",
+    )
+
+
+def subquery_misplaced(at: Position | None) -> Refused:
+    return refusal(
+        "LVR-1310",
+        at=at,
+        message="a subquery cannot stand here",
+        hint="use it in WHERE, HAVING or SELECT; write x >= ALL (SELECT y ...) as x >= (SELECT max(y) ...); beside "
+        "OR, NOT IN needs columns that are never NULL (add WHERE y IS NOT NULL)",
+        message_zh="此处不能使用子查询",
+        hint_zh="子查询可用于 WHERE、HAVING 与 SELECT；x >= ALL (SELECT y …) 可写作 x >= (SELECT max(y) …)；"
+        "与 OR 并列的 NOT IN 要求列不为 NULL（可加 WHERE y IS NOT NULL）",
+    )
+
+
+def correlation_unsupported(at: Position | None) -> Refused:
+    return refusal(
+        "LVR-1311",
+        at=at,
+        message="this use of a column of the query around it is not supported",
+        hint="compare inner and outer columns in the subquery's own WHERE (for a value, by =), or join a derived "
+        "table that is grouped by the compared columns",
+        message_zh="不支持如此引用外层查询的列",
+        hint_zh="请只在子查询自身的 WHERE 中比较内外层的列（取值时用 =），或连接一个按这些列分组的派生表",
+    )
+
+
+def subquery_shape(wanted: int, at: Position | None) -> Refused:
+    return refusal(
+        "LVR-1312",
+        at=at,
+        message=f"this subquery must give {wanted} column(s), of a type that can be compared",
+        hint="select as many columns as stand before IN, and one column where a value is wanted",
+        message_zh=f"此子查询须给出 {wanted} 列，且类型可比较",
+        hint_zh="列数须与 IN 之前的列数相同；作为值使用时只选一列",
+    )
+
+
+def set_operation_width(name: str, left: int, right: int, at: Position | None) -> Refused:
+    return refusal(
+        "LVR-1313",
+        at=at,
+        message=f"the two sides of {name} have {left} and {right} columns",
+        hint="select the same number of columns on both sides; columns meet by position",
+        message_zh=f"{name} 两侧分别有 {left} 列与 {right} 列",
+        hint_zh="两侧列数须相同，按位置对应",
+    )
+
+
+def window_misplaced(at: Position | None) -> Refused:
+    return refusal(
+        "LVR-1314",
+        at=at,
+        message="a window (OVER) cannot stand here",
+        hint="windows belong in SELECT, ORDER BY and QUALIFY, not inside one another; filter on one with QUALIFY",
+        message_zh="此处不能使用窗口（OVER）",
+        hint_zh="窗口只能用于 SELECT、ORDER BY 与 QUALIFY，不可嵌套；按窗口结果筛选请用 QUALIFY",
+    )
+
+
+def window_over_rows(at: Position | None) -> Refused:
+    return refusal(
+        "LVR-1315",
+        at=at,
+        message="a window over single rows would tell of single rows",
+        hint="group first: rank and compare the groups of the answer, for example "
+        "rank() OVER (ORDER BY count(*)) with GROUP BY",
+        message_zh="对单行开窗会透露单行信息",
+        hint_zh="请先分组，再对分组结果排名或比较，例如在 GROUP BY 查询中写 rank() OVER (ORDER BY count(*))",
+    )
+
+
+def grouping_invalid(at: Position | None) -> Refused:
+    return refusal(
+        "LVR-1316",
+        at=at,
+        message="a grouping set stands here twice, or GROUPING names no key",
+        hint="write each grouping set once; GROUPING takes expressions that GROUP BY lists",
+        message_zh="分组集重复，或 GROUPING 的参数不是分组键",
+        hint_zh="每个分组集只写一次；GROUPING 只接受 GROUP BY 中的表达式",
+    )
+
+
+def natural_join(rewrite: str, at: Position | None) -> Refused:
+    return refusal(
+        "LVR-1317",
+        at=at,
+        message="NATURAL JOIN joins whatever columns happen to share a name",
+        hint=f"write {rewrite}",
+        message_zh="NATURAL JOIN 会连接所有恰好同名的列",
+        hint_zh=f"请写作 {rewrite}",
+    )
+
+
+def column_aliases(given: int, columns: int, at: Position | None) -> Refused:
+    return refusal(
+        "LVR-1318",
+        at=at,
+        message=f"{given} column names for {columns} columns",
+        hint="give at most one name for each column of a subquery; columns of a table keep their names",
+        message_zh=f"{columns} 列却给出 {given} 个列名",
+        hint_zh="子查询的列名不可多于其列数；目录中的表不可改列名",
+    )
+
+
+def frame_unsupported(at: Position | None) -> Refused:
+    return refusal(
+        "LVR-1319",
+        at=at,
+        message="this window frame is not supported",
+        hint="leave the frame out, or write RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW (or AND UNBOUNDED "
+        "FOLLOWING); ROWS up to the current row works over plain groups; a moving mean is (x + lag(x) OVER w) / 2",
+        message_zh="不支持此窗口范围",
+        hint_zh="请省略范围，或写 RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW（或 AND UNBOUNDED FOLLOWING）；"
+        "截至当前行的 ROWS 可用于普通分组；移动平均可写作 (x + lag(x) OVER w) / 2",
     )

@@ -1,7 +1,8 @@
 """A worker's bytes as exact rows. They are hostile input: whatever is not exactly as planned is a lie.
 
-One physical Arrow type per kind (`plan.emit.wire_type`), the planned number and names of columns, a bound on rows.
-Integers come as decimal128(38, 0). A double that is infinite or NaN can only be a stored value; it is read as NULL.
+One Arrow IPC stream per core, one after the other, each with its end mark and nothing after the last. One physical
+Arrow type per kind (`plan.emit.wire_type`), the planned number and names of columns, a bound on rows. Integers come
+as decimal128(38, 0). A double that is infinite or NaN can only be a stored value; it is read as NULL.
 """
 
 from __future__ import annotations
@@ -13,9 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from louver_sandbox.algebra.types import Kind, Type
-from louver_sandbox.stages import Committed, CoreColumn, Execution
+from louver_sandbox.stages import Committed, CoreColumn, CorePlan, Execution
 
 MAX_ROWS = 1_000_000
+"""Rows of all cores of a plan together."""
+
+END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+"""How an Arrow IPC stream ends (Arrow columnar format, "IPC Streaming Format")."""
 
 _ARROW = {
     Kind.NULL: pa.string(),
@@ -33,35 +38,44 @@ class WorkerLied(Exception):
 
 
 def decode(reply: bytes, committed: Committed, *, max_rows: int = MAX_ROWS) -> Execution:
-    """The exact rows of an Arrow IPC stream, for the releaser only.
+    """The exact rows of a plan's cores, for the releaser only.
 
     Raises:
-        WorkerLied: not a stream, other columns or types, too many rows, or malformed values.
+        WorkerLied: not one stream per core, other columns or types, too many rows, or malformed values.
     """
-    columns = committed.plan.core
-    try:
-        table = _read(reply, max_rows)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise WorkerLied("not a valid Arrow stream") from error
-    if [field.name for field in table.schema] != [f"c{i}" for i, _ in enumerate(columns, start=1)]:
+    source = pa.BufferReader(reply)
+    tables: list[tuple[tuple[object, ...], ...]] = []
+    for core in committed.plan.cores:
+        try:
+            table = _read(source, core, max_rows - sum(map(len, tables)))
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise WorkerLied("not a valid Arrow stream") from error
+        end = source.tell()
+        if reply[end - len(END_OF_STREAM) : end] != END_OF_STREAM:
+            raise WorkerLied("a stream without its end")
+        values = [_values(table.column(i), column) for i, column in enumerate(core.columns)]
+        tables.append(tuple(zip(*values, strict=True)))
+    if source.tell() != len(reply):
+        raise WorkerLied("more than the planned streams")
+    return Execution(committed, tuple(tables))
+
+
+def _read(source: pa.BufferReader, core: CorePlan, max_rows: int) -> pa.Table:
+    """The next stream's table; its schema is looked at before any of its rows."""
+    reader = pa.ipc.open_stream(source)
+    if reader.schema.names != [f"c{i}" for i, _ in enumerate(core.columns, start=1)]:
         raise WorkerLied("not the planned columns")
-    if any(field.type != _arrow_type(column.type) for field, column in zip(table.schema, columns, strict=True)):
+    if reader.schema.types != [_arrow_type(column.type) for column in core.columns]:
         raise WorkerLied("not the planned types")
-    values = [_values(table.column(i), column) for i, column in enumerate(columns)]
-    return Execution(committed, columns, tuple(zip(*values, strict=True)))
-
-
-def _read(reply: bytes, max_rows: int) -> pa.Table:
     batches: list[pa.RecordBatch] = []
     rows = 0
-    with pa.ipc.open_stream(pa.BufferReader(reply)) as reader:
-        for batch in reader:
-            batch.validate(full=True)
-            rows += batch.num_rows
-            if rows > max_rows:
-                raise WorkerLied("too many rows")
-            batches.append(batch)
-        return pa.Table.from_batches(batches, schema=reader.schema)
+    for batch in reader:
+        batch.validate(full=True)
+        rows += batch.num_rows
+        if rows > max_rows:
+            raise WorkerLied("too many rows")
+        batches.append(batch)
+    return pa.Table.from_batches(batches, schema=reader.schema)
 
 
 def _arrow_type(type_: Type) -> pa.DataType:
@@ -76,6 +90,10 @@ def _values(column: pa.ChunkedArray, described: CoreColumn) -> list[object]:
     match described.type.kind:
         case Kind.INTEGER:
             return _integers(column)
+        case Kind.DECIMAL:
+            # Twice as fast as through Arrow's own scalars, and as exact.
+            texts = pc.cast(column, pa.string()).to_pylist()
+            return [None if text is None else Decimal(text) for text in texts]
         case Kind.DOUBLE:
             return [value if value is None or math.isfinite(value) else None for value in column.to_pylist()]
         case _:

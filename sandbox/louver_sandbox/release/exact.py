@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -13,12 +14,22 @@ class Exact:
     """Releases rows unchanged."""
 
     def release(self, execution: Execution) -> Release:
-        """The rows of an exact plan."""
+        """The rows of an exact plan, which has one core."""
         plan = execution.committed.plan
-        if plan.treatment is not Treatment.EXACT or any(column.part is not Part.VALUE for column in plan.core):
+        parts = {column.part for core in plan.cores for column in core.columns}
+        if (
+            plan.treatment is not Treatment.EXACT
+            or parts - {Part.VALUE}
+            or any(core.protected for core in plan.cores)
+        ):
             raise WorkerLied("rows that are not exact answers")
-        rows = tuple(tuple(_cell(value) for value in row) for row in execution.rows)
-        return Release(plan.columns, rows, (), plan.treatment)
+        (rows,) = execution.rows
+        return Release(plan.columns, tuple(exact_rows(rows)), (), plan.treatment)
+
+
+def exact_rows(rows: Sequence[Sequence[object]]) -> Iterator[tuple[Cell, ...]]:
+    """The rows of a core that is not protected, each value checked to be one. Raises `WorkerLied`."""
+    return (tuple(_cell(value) for value in row) for row in rows)
 
 
 def _cell(value: object) -> Cell:

@@ -15,14 +15,23 @@ REMAINDER_RELEASED = "REMAINDER_RELEASED"
 REMAINDER_WITHHELD = "REMAINDER_WITHHELD"
 OUT_OF_RANGE = "OUT_OF_RANGE"
 
+OVER_RELEASED = "OVER_RELEASED"
+OVER_JUDGED = "OVER_JUDGED"
+JOIN_TOO_LARGE = "JOIN_TOO_LARGE"
+OF_REMAINDER = frozenset({REMAINDER_RELEASED, REMAINDER_WITHHELD})
+
 _BECAUSE = {
     Rule.UNITS: ("too few subjects", "主体数量不足"),
-    Rule.CONTRIBUTORS: ("too few subjects contribute to the value or lack it", "对该值有贡献或没有贡献的主体不足"),
+    Rule.CONTRIBUTORS: ("too few subjects contribute to the value or lack it", "有该数值或没有该数值的主体过少"),
     Rule.OWN_KNOWLEDGE: (
         "with your own records it could tell single subjects apart",
         "结合自有数据可能识别单个主体",
     ),
     Rule.DOMINANCE: ("one subject holds most of the value", "单个主体占比过高"),
+    Rule.DIFFERENCE: (
+        "less the parts that are shown they would tell a withheld part",
+        "减去已发布的部分即可推出未发布的部分",
+    ),
     Rule.P_PERCENT: ("one subject's share could be estimated too closely", "单个主体的数值可能被近似推算"),
 }
 
@@ -45,8 +54,9 @@ def cells_untold() -> Notice:
         CELLS_UNTOLD,
         0,
         Rule.UNITS.value,
-        "no cell is withheld, or cells with too few subjects together for their number to be told",
-        "没有单元格被隐去,或被隐去的单元格主体合计过少,不便说明数量",
+        "groups may be missing: either none is, or those that are have too few subjects together for their "
+        "number to be said",
+        "可能有分组未列出:或者没有,或者未列出的分组主体合计过少,连其数量也不能说明",
     )
 
 
@@ -80,6 +90,40 @@ def remainder(released: bool) -> Notice:
         Rule.UNITS.value,
         "the withheld cells are not safe to give together either",
         "未发布的单元格合并后仍不安全,不予给出",
+    )
+
+
+def over_released() -> Notice:
+    """Said of every answer that joins, unites, adds up or ranks released rows, whether any is missing or not."""
+    return Notice(
+        OVER_RELEASED,
+        1,
+        "shape",
+        "joins, unions, totals of totals and windows are over released values: what is withheld is left out of them",
+        "连接、合并、再汇总与窗口计算仅基于已发布的值:未发布的单元格与数值不计入其中",
+    )
+
+
+def over_judged() -> Notice:
+    """Said of every answer whose rows were compared with judged cells, whether any of these is missing or not."""
+    return Notice(
+        OVER_JUDGED,
+        1,
+        Rule.UNITS.value,
+        "rows were compared with values of groups: a group with too few subjects or an unsafe value counts as having "
+        "none, and rows beside it may be left out",
+        "比较所用的分组数值须先通过保护规则:主体过少或不安全的分组视为无数值,与之比较的行可能不计入",
+    )
+
+
+def join_too_large() -> Notice:
+    """Said instead of an answer whose joins of released rows would compare too many pairs."""
+    return Notice(
+        JOIN_TOO_LARGE,
+        1,
+        "shape",
+        "the joins of released rows would compare too many pairs, so no row is given: narrow the question down",
+        "已发布行之间的连接规模过大,未给出结果:请按相等的列连接或缩小范围",
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from louver_sandbox.algebra.types import Kind
+from louver_sandbox.algebra.types import Kind, Type
 from louver_sandbox.release import notices
+from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.release.mechanism import MECHANISMS
 from louver_sandbox.sql.rules import quantize
 from louver_sandbox.stages import Cell, Execution, OutputColumn, Release
@@ -20,27 +22,57 @@ def release(execution: Execution) -> Release:
     """
     plan = execution.committed.plan
     made = MECHANISMS[plan.treatment].release(execution)
-    rows = tuple(_fitted(row, made.columns) for row in made.rows)
-    lost = sum(
-        old is not None and new is None
-        for before, after in zip(made.rows, rows, strict=True)
-        for old, new in zip(before, after, strict=True)
-    )
-    remainder = None if made.remainder is None else _fitted(made.remainder, made.columns)
+    rows, lost = _fitted(made.rows, made.columns)
+    remainder = None if made.remainder is None else _fitted((made.remainder,), made.columns)[0][0]
     found = (*made.notices, notices.out_of_range(lost)) if lost else made.notices
     return replace(made, rows=rows, remainder=remainder, notices=found)
 
 
-def _fitted(row: tuple[Cell, ...], columns: tuple[OutputColumn, ...]) -> tuple[Cell, ...]:
-    return tuple(_fit(value, column) for value, column in zip(row, columns, strict=True))
+def _fitted(
+    rows: tuple[tuple[Cell, ...], ...], columns: tuple[OutputColumn, ...]
+) -> tuple[tuple[tuple[Cell, ...], ...], int]:
+    """The rows in the columns' types, and how many values are lost. Column by column: most fit as they are."""
+    if {len(row) for row in rows} - {len(columns)}:
+        raise WorkerLied("rows that are not of the answer's columns")
+    given = list(zip(*rows, strict=True))
+    if all(_fits(values, column.type) for values, column in zip(given, columns, strict=False)):
+        return rows, 0
+    fitted = [[_fit(value, column.type) for value in values] for values, column in zip(given, columns, strict=True)]
+    lost = sum(
+        old is not None and new is None
+        for before, after in zip(given, fitted, strict=True)
+        for old, new in zip(before, after, strict=True)
+    )
+    return tuple(zip(*fitted, strict=True)), lost
 
 
-def _fit(value: Cell, column: OutputColumn) -> Cell:
-    match column.type.kind, value:
+def _fits(values: Sequence[Cell], type_: Type) -> bool:
+    """Whether `_fit` would change nothing."""
+    match type_.kind:
+        case Kind.INTEGER:
+            return all(value is None or (type(value) is int and _LEAST <= value <= _MOST) for value in values)
+        case Kind.DECIMAL:
+            unit, bound = Decimal(1).scaleb(-type_.scale), Decimal(10) ** (38 - type_.scale)
+            return all(
+                value is None or (isinstance(value, Decimal) and value.same_quantum(unit) and -bound < value < bound)
+                for value in values
+            )
+        case Kind.DOUBLE:
+            return _DOUBLES.issuperset(map(type, values))
+        case _:
+            return True
+
+
+_LEAST, _MOST = -(2**63), 2**63 - 1
+_DOUBLES = frozenset({float, type(None)})
+
+
+def _fit(value: Cell, type_: Type) -> Cell:
+    match type_.kind, value:
         case Kind.INTEGER, int() if not isinstance(value, bool):
-            return value if -(2**63) <= value < 2**63 else None
+            return value if _LEAST <= value <= _MOST else None
         case Kind.DECIMAL, int() | Decimal() if not isinstance(value, bool):
-            return quantize(Decimal(value), column.type.scale, 38)
+            return quantize(Decimal(value), type_.scale, 38)
         case Kind.DOUBLE, int() | Decimal():
             return float(value)
         case _:

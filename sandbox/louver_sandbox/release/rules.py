@@ -7,11 +7,11 @@ judgement made in the engine.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
-from louver_sandbox.stages import CountedUnit, Measure, ThresholdRules
+from louver_sandbox.stages import CountedUnit, JudgedTotal, ThresholdRules
 
 Number = int | Decimal
 
@@ -24,10 +24,10 @@ class Rule(StrEnum):
     OWN_KNOWLEDGE = "own-knowledge"
     DOMINANCE = "dominance"
     P_PERCENT = "p-percent"
+    DIFFERENCE = "difference"
 
 
-@dataclass(frozen=True, slots=True)
-class Contributions:
+class Contributions(NamedTuple):
     """What the units of one group contribute to one measure of one cell.
 
     `units` are all units of the cell, `contributors` those whose contribution is not zero; `largest` and `second`
@@ -47,33 +47,45 @@ def reaches(counts: Sequence[int], groups: Sequence[CountedUnit], rules: Thresho
     An optional group without units constrains nothing: a cell of enterprises needs no persons. Any other group that
     is missing is the empty side of a LEFT JOIN, and "none matched" would be told apart from "one matched".
     """
-    needed = [(count, group) for count, group in zip(counts, groups, strict=True) if count or not group.optional]
-    return bool(needed) and all(count >= rules.k[group.type] for count, group in needed)
+    some = False
+    for count, group in zip(counts, groups, strict=True):
+        if count or not group.optional:
+            if count < rules.k[group.type]:
+                return False
+            some = True
+    return some
 
 
 def withheld_by(
-    parts: Sequence[Contributions], groups: Sequence[CountedUnit], rules: ThresholdRules, measure: Measure
+    parts: Sequence[Contributions], groups: Sequence[CountedUnit], rules: ThresholdRules, total: JudgedTotal
 ) -> Rule | None:
-    """The first rule a measure breaks in a cell whose units reach their thresholds, or None.
+    """The first rule a total breaks in a cell whose units reach their thresholds, or None.
 
-    Measures over the requester's own columns, and those that count units with a property, need k units that have it
+    Totals over the requester's own columns, and those that count units with a property, need k units that have it
     and k that have not: the requester knows who has its labels, a cell where all have a property tells it of each
     (class disclosure), and the count with the cell's total gives the others away. Having a value at all (`presence`)
-    is no property when every unit has one.
+    is no property when every unit has one. A guard only has to have as many contributors as any cell, or none at all
+    where that is possible.
     """
     contributors = [part.contributors for part in parts]
-    others = [part.units - part.contributors for part in parts]
+    if total.optional and not any(contributors):
+        return None
     if not reaches(contributors, groups, rules):
         return Rule.CONTRIBUTORS
-    if measure.own and not reaches(others, groups, rules):
-        return Rule.OWN_KNOWLEDGE
-    counts_a_property = not measure.largest and not (measure.presence and not any(others))
-    if counts_a_property and not reaches(others, groups, rules):
-        return Rule.CONTRIBUTORS
-    if any(_dominated(part, rules.dominance_percent) for part in parts):
-        return Rule.DOMINANCE
-    if any(_estimable(part, rules.p_percent) for part in parts):
-        return Rule.P_PERCENT
+    counts = not (total.largest or total.optional)
+    if total.own or counts:
+        others = [part.units - part.contributors for part in parts]
+        if total.own and not reaches(others, groups, rules):
+            return Rule.OWN_KNOWLEDGE
+        all_may_have_it = total.presence and not any(others)
+        if counts and not all_may_have_it and not reaches(others, groups, rules):
+            return Rule.CONTRIBUTORS
+    for part in parts:
+        if _dominated(part, rules.dominance_percent):
+            return Rule.DOMINANCE
+    for part in parts:
+        if _estimable(part, rules.p_percent):
+            return Rule.P_PERCENT
     return None
 
 

@@ -70,8 +70,8 @@ def _column(column: Column, rights: set[str]) -> pb.Column:
 
 
 def readable(plan: Plan) -> str:
-    """The statement that would run, with each source named as the caller knows it."""
-    statement = plan.statement
+    """The statements that would run, in order, with each source named as the caller knows it."""
+    statement = ";\n".join(core.statement for core in plan.cores)
     for source in plan.sources:
         statement = statement.replace(
             f'"{source.alias}"."main"."data"', f'"{source.table.schema}"."{source.table.name}"'

@@ -15,6 +15,7 @@ from louver_sandbox.algebra.expressions import Value
 from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.stages import Notice, Plan, Receipted, Request, Subject, ThresholdRules
 
+DIALECT = re.compile(r"[a-z]{0,16}\Z")
 PURPOSE = re.compile(r"[A-Z][A-Z0-9_]{0,63}\Z")
 PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
 DECIMAL = re.compile(r"-?[0-9]{1,38}(\.[0-9]{1,38})?\Z")
@@ -60,6 +61,8 @@ def request(question: pb.Question, subject: Subject) -> Request:
         raise refusals.malformed_request("request_id") from None
     if not PURPOSE.match(question.purpose):
         raise refusals.malformed_request("purpose")
+    if not DIALECT.match(question.dialect):
+        raise refusals.malformed_request("dialect")
     if not question.sql.strip():
         raise refusals.malformed_request("sql")
     return Request(
@@ -68,6 +71,7 @@ def request(question: pb.Question, subject: Subject) -> Request:
         purpose=question.purpose,
         sql=question.sql,
         parameters=parameters(question.parameters),
+        dialect=question.dialect or "duckdb",
         signature=question.signature,
     )
 
@@ -75,7 +79,11 @@ def request(question: pb.Question, subject: Subject) -> Request:
 def dry_request(message: pb.ExplainRequest, subject: Subject) -> Request:
     """A question to be explained: it needs no id and no signature, for nothing is released or spent."""
     question = pb.Question(
-        request_id=str(uuid.uuid4()), purpose=message.purpose, sql=message.sql, parameters=message.parameters
+        request_id=str(uuid.uuid4()),
+        purpose=message.purpose,
+        sql=message.sql,
+        parameters=message.parameters,
+        dialect=message.dialect,
     )
     return request(question, subject)
 

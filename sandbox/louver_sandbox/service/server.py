@@ -15,6 +15,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from louver.v1 import sandbox_pb2_grpc as pb_grpc
 from louver_sandbox.service.edge import new_incident
 from louver_sandbox.service.servicer import Sandbox
+from louver_sandbox.service.turnstile import Turnstile
 from louver_sandbox.settings import Settings
 from louver_sandbox.store import StoreError
 from louver_sandbox.wiring import Platform, note_activation, utc_now
@@ -34,6 +35,8 @@ OPTIONS = (
 )
 MOST_CALLS = 4096
 """Calls gRPC lets in at all; those above `concurrent_calls` are turned away by a handler, with a code."""
+SPARE = 64
+"""Threads for all that is not a question, so that a crowd of those cannot keep the service from saying it is well."""
 PROBE_S = 5.0
 GRACE_S = 10.0
 
@@ -67,10 +70,13 @@ class Server:
         self._stopping = threading.Event()
         try:
             note_activation(self.platform.books, self.platform.judgement)
-            self._executor = ThreadPoolExecutor(limits.concurrent_calls, thread_name_prefix="line")
-            self._handlers = ThreadPoolExecutor(2 * limits.concurrent_calls, thread_name_prefix="edge")
+            turnstile = Turnstile(limits)
+            self._executor = ThreadPoolExecutor(turnstile.lanes, thread_name_prefix="line")
+            self._handlers = ThreadPoolExecutor(limits.concurrent_calls + SPARE, thread_name_prefix="edge")
             self._server = grpc.server(self._handlers, options=OPTIONS, maximum_concurrent_rpcs=MOST_CALLS)
-            pb_grpc.add_SandboxServiceServicer_to_server(Sandbox(self.platform, self._executor), self._server)
+            pb_grpc.add_SandboxServiceServicer_to_server(
+                Sandbox(self.platform, self._executor, turnstile), self._server
+            )
             self.health = health.HealthServicer()
             health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
             port = _bind(self._server, settings)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor
+from contextlib import ExitStack
 
 import grpc
 from cryptography import x509
@@ -16,53 +18,22 @@ from louver.v1 import sandbox_pb2 as pb
 from louver.v1 import sandbox_pb2_grpc as pb_grpc
 from louver_sandbox.identity import check_signature
 from louver_sandbox.pipeline import Call
-from louver_sandbox.refusals import capacity
-from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.service import catalogue, convert, trail
 from louver_sandbox.service.edge import deadline, guarded, on_end, peer_certificate
+from louver_sandbox.service.turnstile import Place, Turnstile
 from louver_sandbox.stages import Receipted, Request, Subject
 from louver_sandbox.wiring import Platform
 
 HEARTBEAT_S = 5.0
-RETRY_S = 1.0
-
-
-class InProgress:
-    """The requests being answered now: a hasty retry waits instead of running twice, and a flood is turned away.
-
-    At most `size` at once, half of them of any one institution. What is turned away here has cost nothing yet.
-    """
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._lock = threading.Lock()
-        self._running: set[tuple[str, str]] = set()
-
-    def enter(self, request: Request) -> None:
-        """Claims the request. Raises `Refused` LVR-0107 or LVR-3101."""
-        key = (request.subject.institution, request.id)
-        with self._lock:
-            if key in self._running:
-                raise refusals.request_in_progress()
-            if len(self._running) >= self._size:
-                raise capacity.overloaded("service", RETRY_S)
-            if sum(institution == key[0] for institution, _ in self._running) >= max(1, self._size // 2):
-                raise capacity.overloaded("institution", RETRY_S)
-            self._running.add(key)
-
-    def leave(self, request: Request) -> None:
-        """Gives the claim back."""
-        with self._lock:
-            self._running.discard((request.subject.institution, request.id))
 
 
 class Sandbox(pb_grpc.SandboxServiceServicer):
     """The data plane's edge over one `Platform`."""
 
-    def __init__(self, platform: Platform, executor: Executor) -> None:
+    def __init__(self, platform: Platform, executor: Executor, turnstile: Turnstile) -> None:
         self._platform = platform
         self._executor = executor
-        self._in_progress = InProgress(platform.settings.limits.concurrent_calls)
+        self._turnstile = turnstile
 
     def _peer(self, context: grpc.ServicerContext) -> tuple[Subject, x509.Certificate]:
         """Who asks; somebody with a certificate of our authority that is not registered is noted in the log."""
@@ -77,25 +48,41 @@ class Sandbox(pb_grpc.SandboxServiceServicer):
         """Runs a query; progress while it runs, then header, rows and receipt."""
         with guarded(context):
             subject, certificate = self._peer(context)
-            try:
-                check_signature(message.question, certificate, self._platform.clock())
-                request = convert.request(message.question, subject)
-            except Refused as refused:
-                raise self._platform.refused_at_the_edge(subject, message.question, refused) from None
-            cancelled = threading.Event()
-            on_end(context, cancelled.set)
             said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-            call = Call(deadline(context, self._platform.settings.limits.query_seconds), cancelled, said.put)
-            self._in_progress.enter(request)
-            future = self._executor.submit(self._answer, request, call, said)
+            cancelled = threading.Event()
+            with ExitStack() as held:
+                # Before its signature is checked: whoever is turned away here shall cost next to nothing.
+                place = held.enter_context(self._turnstile.line_up(subject.institution, self._seconds(context)))
+                request = self._signed(message.question, subject, certificate)
+                held.enter_context(self._turnstile.claim(request))
+                on_end(context, cancelled.set)
+                on_end(context, place.wake)
+                yield from _waiting(place)
+                place.take()
+                call = Call(self._seconds(context), cancelled, said.put)
+                future = self._executor.submit(self._answer, request, call, said, held.pop_all())
             yield from _progress(said)
             yield from self._parts(request, future.result())
 
-    def _answer(self, request: Request, call: Call, said: queue.SimpleQueue[str | None]) -> Receipted:
+    def _seconds(self, context: grpc.ServicerContext) -> float:
+        """What is left of the time that this question may take."""
+        return deadline(context, self._platform.settings.limits.query_seconds)
+
+    def _signed(self, question: pb.Question, subject: Subject, certificate: x509.Certificate) -> Request:
+        """The caller's question. Raises `Refused` (logged) for what it has not signed."""
         try:
-            return self._platform.pipeline.answer(request, call)
+            check_signature(question, certificate, self._platform.clock())
+            return convert.request(question, subject)
+        except Refused as refused:
+            raise self._platform.refused_at_the_edge(subject, question, refused) from None
+
+    def _answer(
+        self, request: Request, call: Call, said: queue.SimpleQueue[str | None], held: ExitStack
+    ) -> Receipted:
+        try:
+            with held:
+                return self._platform.pipeline.answer(request, call)
         finally:
-            self._in_progress.leave(request)
             said.put(None)
 
     def _parts(self, request: Request, receipted: Receipted) -> Iterator[pb.AnalyseResponse]:
@@ -110,11 +97,15 @@ class Sandbox(pb_grpc.SandboxServiceServicer):
         with guarded(context):
             subject, _ = self._peer(context)
             request = convert.dry_request(message, subject)
-            try:
-                plan = self._platform.pipeline.explain(request)
-                remaining = self._platform.preview(plan, subject)
-            except Refused as refused:
-                return convert.refused_explanation(refused)
+            with self._turnstile.line_up(subject.institution, self._seconds(context)) as place:
+                on_end(context, place.wake)
+                place.wait(math.inf)
+                place.take()
+                try:
+                    plan = self._platform.pipeline.explain(request)
+                    remaining = self._platform.preview(plan, subject)
+                except Refused as refused:
+                    return convert.refused_explanation(refused)
             return convert.explanation(plan, catalogue.readable(plan), remaining)
 
     def ListTables(self, message: pb.ListTablesRequest, context: grpc.ServicerContext) -> pb.ListTablesResponse:
@@ -162,6 +153,12 @@ class Sandbox(pb_grpc.SandboxServiceServicer):
         with guarded(context):
             self._peer(context)
             return pb.GetHeadResponse(checkpoint=self._platform.books.log.head().to_bytes().decode())
+
+
+def _waiting(place: Place) -> Iterator[pb.AnalyseResponse]:
+    """A sign of life now and then until the waiting is over."""
+    while not place.wait(HEARTBEAT_S):
+        yield pb.AnalyseResponse(progress=pb.Progress(stage="waiting"))
 
 
 def _progress(said: queue.SimpleQueue[str | None]) -> Iterator[pb.AnalyseResponse]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from louver.v1 import sandbox_pb2 as pb
+from louver_sandbox.audit.commitments import Opening
 from louver_sandbox.audit.entries import Entry
 from louver_sandbox.journal import Books
 from louver_sandbox.refusals import identity as refusals
@@ -27,7 +28,8 @@ def queries(books: Books, subject: Subject, page_size: int, page_token: str) -> 
     size = min(page_size or 50, LARGEST_PAGE)
     before = _token(page_token)
     found = books.log.latest(before, size + 1, institution=subject.institution, kinds=tuple(_STATES))
-    records = [_record(books, entry) for entry in found[:size]]
+    openings = books.log.opened(found[:size])
+    records = [_record(entry, texts.get("sql")) for entry, texts in zip(found[:size], openings, strict=True)]
     following = str(found[size - 1].index) if len(found) > size else ""
     return pb.ListQueriesResponse(queries=records, next_page_token=following)
 
@@ -48,9 +50,8 @@ def _token(text: str) -> int | None:
     return int(text)
 
 
-def _record(books: Books, entry: Entry) -> pb.QueryRecord:
-    fields: dict[str, Any] = entry.fields
-    opening = books.log.open(entry.index).get("sql")
+def _record(entry: Entry, opening: Opening | None) -> pb.QueryRecord:
+    fields: Mapping[str, Any] = entry.fields
     return pb.QueryRecord(
         request_id=fields.get("request_id", ""),
         time=fields["time"],

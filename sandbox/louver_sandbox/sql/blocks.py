@@ -1,18 +1,50 @@
-"""Binding one SELECT: its FROM, its clauses, and the tower of relations they make (`algebra/relations.py`)."""
+"""Binding one SELECT: its clauses over a FROM, and the tower of relations they make (`algebra/relations.py`)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, Literal, Named
-from louver_sandbox.algebra.relations import Aggregate, Filter, Limit, Project, Relation, Sort, SortKey
+from louver_sandbox.algebra.expressions import (
+    AggregateCall,
+    Call,
+    ColumnRef,
+    Expression,
+    Literal,
+    Named,
+    NamedWindow,
+    SortKey,
+    column_refs,
+    walk,
+)
+from louver_sandbox.algebra.relations import Filter, Join, Limit, Project, Relation, Sort, Window
+from louver_sandbox.algebra.relations import walk as walk_relations
 from louver_sandbox.algebra.types import INTEGER, Position
 from louver_sandbox.refusals import sql as refusals
+from louver_sandbox.sql import calls, joins
+from louver_sandbox.sql.clauses import Item, distinct_names, limit_of, order_keys, ordinal
 from louver_sandbox.sql.context import Context, Text
-from louver_sandbox.sql.expressions import Binder, Names, has_aggregate, title
+from louver_sandbox.sql.expressions import Binder, Handler, Names, has_aggregate, title
+from louver_sandbox.sql.grouping import Expansion, Grouping
+from louver_sandbox.sql.lift import Lift, ordered_keys
 from louver_sandbox.sql.scopes import Scope, fold
+from louver_sandbox.sql.stars import is_star, star_items
+from louver_sandbox.sql.subqueries import (
+    MISPLACED,
+    Attachment,
+    BindInner,
+    BoundQuery,
+    Exposed,
+    Purpose,
+    Subqueries,
+    conditions,
+    equated,
+    is_correlated,
+)
+from louver_sandbox.sql.windowing import Windows
+from louver_sandbox.sql.windowing import misplaced as window_misplaced
 
 _CLAUSES = {
     "where": ("WHERE", "WHERE"),
@@ -21,67 +53,106 @@ _CLAUSES = {
 }
 
 
-@dataclass(frozen=True)
-class Item:
-    """One column of the SELECT list."""
+@dataclass
+class _Clauses:
+    """What the clauses of one SELECT say, bound but not yet lifted above its Aggregate."""
 
-    name: str
-    expression: Expression
+    items: list[Item]
+    where: list[Expression]
+    where_joins: list[Attachment]
+    outer: list[Expression]
+    grouping: Grouping | None
+    having: list[Expression]
+    having_joins: list[Attachment]
+    qualify: Expression | None
+    order: tuple[SortKey, ...]
+
+    def upper(self) -> Iterator[Expression]:
+        """Expressions that stand above the Aggregate, if there is one."""
+        yield from (item.expression for item in self.items)
+        yield from self.having
+        yield from (attachment.condition for attachment in self.having_joins)
+        yield from (key.expression for key in self.order)
+        if self.qualify is not None:
+            yield self.qualify
+
+    def lower(self) -> Iterator[Expression]:
+        """Expressions that stand below it."""
+        yield from self.where
+        yield from (attachment.condition for attachment in self.where_joins)
+        yield from self.outer
+        yield from self.grouping.keys if self.grouping is not None else ()
 
 
 class SelectBlock:
-    """The clauses of one SELECT over a FROM that is bound already."""
+    """The clauses of one SELECT over a FROM whose names are known."""
 
-    def __init__(self, context: Context, node: exp.Select, text: Text, scope: Scope, source: Relation) -> None:
+    def __init__(
+        self, context: Context, node: exp.Expr, text: Text, scope: Scope, source: joins.Node, bind_inner: BindInner
+    ) -> None:
         self.context = context
         self.node = node
         self.text = text
         self.scope = scope
         self.source = source
+        self.own = joins.relations(source)
+        self.windows = Windows(context, text, node)
+        self.subqueries = Subqueries(
+            context, text, self.own, lambda: joins.columns_present(source, context), bind_inner
+        )
         self.aliases: dict[str, exp.Expr] = {}
         for projection in node.expressions:
             if type(projection) is exp.Alias:
                 self.aliases.setdefault(fold(str(projection.args["alias"].this)), projection.this)
 
-    def bind(self, outermost: bool) -> Project:
+    def bind(self, purpose: Purpose, outermost: bool) -> BoundQuery:
         """The block as its tower. LIMIT inside the query would choose rows, so only the outermost may have one."""
         items = self._items()
-        relation = self._where()
-        keys = self._group(items)
-        having = self._having()
-        limit = self._limit(outermost)
+        where, where_joins, outer = self._where()
+        grouping = self._group(items)
+        having, having_joins = self._having()
+        qualify = self._qualify()
+        limit = limit_of(self.context, self.node, self.text, outermost)
         order = self._order(items) if outermost else ()
-        grouped = keys is not None or having is not None
-        grouped = grouped or any(has_aggregate(item.expression) for item in items)
-        grouped = grouped or any(has_aggregate(key.expression) for key in order)
-        distinct = self.node.args.get("distinct") is not None
-        if grouped:
-            lift = Lift(self.context, relation, _ordered_keys(keys or (), items))
-            items = [Item(item.name, lift.expression(item.expression)) for item in items]
-            condition = None if having is None else lift.expression(having)
-            order = tuple(replace(key, expression=lift.expression(key.expression)) for key in order)
-            relation = lift.aggregate()
-            relation = relation if condition is None or _is_true(condition) else Filter(relation, condition)
-            if distinct and not lift.shows_all_keys(items):
-                raise refusals.not_in_this_version("SELECT DISTINCT over groups", self.text.at(self.node))
-        elif distinct:
-            lift = Lift(self.context, relation, tuple(item.expression for item in items))
-            items = [Item(item.name, lift.expression(item.expression)) for item in items]
-            order = tuple(replace(key, expression=lift.expression(key.expression)) for key in order)
-            relation = lift.aggregate()
-        relation = Sort(relation, order) if order else relation
-        relation = Limit(relation, *limit) if limit is not None else relation
-        return Project(self.context.new_id(), relation, tuple(Named(item.name, item.expression) for item in items))
+        clauses = _Clauses(items, where, where_joins, outer, grouping, having, having_joins, qualify, order)
+        if outer and purpose is Purpose.ROWS:
+            raise refusals.correlation_unsupported(outer[0].at)
+        made = _Tower(self, clauses, purpose).build()
+        if limit is not None:
+            project = made.project
+            return replace(made, project=replace(project, input=Limit(project.input, *limit)))
+        return made
 
-    def _binder(self, clause: str = "", aliases_first: bool = False) -> Binder:
+    def binder(self, clause: str = "", *, aliases_first: bool = False, windows: bool = False) -> Binder:
+        """Reads the expressions of one clause."""
+        special: dict[type[exp.Expr], Handler] = {
+            **MISPLACED,
+            exp.Window: self.windows.call if windows else window_misplaced,
+            exp.Grouping: self._grouping,
+            exp.GroupingId: self._grouping,
+        }
+        if clause != "on":
+            special[exp.Subquery] = self.subqueries.value
+            special[exp.Exists] = self.subqueries.existence
+            special[exp.In] = self.subqueries.member
         place = _CLAUSES.get(clause)
-        return Binder(self.context, Names(self.scope, self.text, self.aliases, aliases_first, place))
+        return Binder(self.context, Names(self.scope, self.text, self.aliases, aliases_first, place, special))
+
+    def _grouping(self, binder: Binder, node: exp.Expr) -> Expression:
+        at = self.text.at(node)
+        if binder.names.place is not None:
+            raise refusals.aggregate_misplaced("grouping", *binder.names.place, at)
+        inside = Binder(self.context, replace(binder.names, place=("another aggregate", "另一个聚合函数")))
+        keys = tuple(inside.bind(part) for part in node.expressions)
+        if not keys:
+            raise refusals.grouping_invalid(at)
+        return AggregateCall("grouping", keys, INTEGER, at=at)
 
     # SELECT list
 
     def _items(self) -> list[Item]:
         items: list[Item] = []
-        binder = self._binder()
+        binder = self.binder(windows=True)
         for projection in self.node.expressions:
             items += self._item(projection, binder)
         if len(items) > self.context.limits.columns:
@@ -89,7 +160,7 @@ class SelectBlock:
             raise refusals.too_complex("columns in the answer", "结果列", limit, self.text.at(self.node))
         if not items:
             raise refusals.syntax(self.text.at(self.node))
-        return _distinct_names(items)
+        return distinct_names(items)
 
     def _item(self, projection: exp.Expr, binder: Binder) -> list[Item]:
         if type(projection) is exp.Alias:
@@ -97,164 +168,226 @@ class SelectBlock:
             alias = {other: node for other, node in self.aliases.items() if other != fold(name)}
             own = Binder(self.context, replace(binder.names, aliases=alias))
             return [Item(name, own.bind(projection.this))]
-        is_qualified_star = type(projection) is exp.Column and type(projection.this) is exp.Star
-        if type(projection) is exp.Star or is_qualified_star:
-            return [
-                Item(name, ref)
-                for name, ref in self.scope.star(self._qualifier(projection), self.text.at(projection))
-            ]
+        if is_star(projection):
+            return star_items(binder, projection)
         bound = binder.bind(projection)
         return [Item(title(bound), bound)]
 
-    def _qualifier(self, node: exp.Expr) -> tuple[str, ...]:
-        parts = (node.args.get("db"), node.args.get("table"))
-        return tuple(str(part.this) for part in parts if part is not None)
-
     # the other clauses
 
-    def _where(self) -> Relation:
+    def _where(self) -> tuple[list[Expression], list[Attachment], list[Expression]]:
+        """Predicates, joins that subqueries become, and comparisons with the query around this one."""
         where = self.node.args.get("where")
-        if where is None:
-            return self.source
-        predicate = self._binder("where").predicate(where.this)
-        return self.source if _is_true(predicate) else Filter(self.source, predicate)
+        predicates, attached = self._conditions(where, self.binder("where"))
+        own = self.inside()
+        parts = [
+            part
+            for whole in predicates
+            for part in (joins.factored(self.context, whole) if is_correlated(whole, own) else (whole,))
+        ]
+        outer = [part for part in parts if is_correlated(part, own)]
+        return [part for part in parts if part not in outer], attached, outer
 
-    def _group(self, items: list[Item]) -> tuple[Expression, ...] | None:
+    def _conditions(self, clause: exp.Expr | None, binder: Binder) -> tuple[list[Expression], list[Attachment]]:
+        predicates: list[Expression] = []
+        attached: list[Attachment] = []
+        for node, negated in conditions(clause.this) if clause is not None else ():
+            tested = self.subqueries.test(binder, node, negated)
+            if isinstance(tested, Attachment):
+                attached.append(tested)
+                continue
+            if tested is None:
+                bound = binder.predicate(node)
+                tested = calls.call(self.context, "not", (bound,)) if negated else bound
+            predicates += joins.conjuncts(tested)
+        return predicates, attached
+
+    def inside(self) -> frozenset[int]:
+        """Relations of this query: its FROM and what subqueries gave as values."""
+        return self.own | {attachment.right.id for attachment in self.subqueries.values}
+
+    def _group(self, items: list[Item]) -> Grouping | None:
         group = self.node.args.get("group")
         if group is None:
             return None
         if group.args.get("all"):
             plain = (item.expression for item in items if not has_aggregate(item.expression))
-            return tuple(key for key in plain if not isinstance(key, Literal))
-        binder = self._binder("group")
-        keys: list[Expression] = []
-        for node in group.expressions:
-            ordinal = self._ordinal(node, items, "GROUP BY")
-            key = ordinal if ordinal is not None else binder.bind(node)
-            if has_aggregate(key):
+            return Grouping((tuple(key for key in plain if not isinstance(key, Literal)),))
+        binder = self.binder("group")
+
+        def key(node: exp.Expr) -> Expression:
+            found = ordinal(node, items, "GROUP BY", self.text)
+            bound = binder.bind(node) if found is None else found
+            if has_aggregate(bound):
                 raise refusals.aggregate_misplaced("in this column", *_CLAUSES["group"], self.text.at(node))
-            keys.append(key)
-        return tuple(keys)
+            if self.windows.id and any(ref.relation == self.windows.id for ref in column_refs(bound)):
+                raise refusals.window_misplaced(self.text.at(node))
+            return bound
 
-    def _ordinal(self, node: exp.Expr, items: list[Item], clause: str) -> Expression | None:
-        if type(node) is exp.Paren:
-            return self._ordinal(node.this, items, clause)
-        if type(node) not in (exp.Literal, exp.Neg, exp.Null, exp.Boolean):
+        return Expansion(self.context, self.text, key).of(group)
+
+    def _having(self) -> tuple[list[Expression], list[Attachment]]:
+        return self._conditions(self.node.args.get("having"), self.binder())
+
+    def _qualify(self) -> Expression | None:
+        qualify = self.node.args.get("qualify")
+        self.windows.check(self.binder())
+        if qualify is None:
             return None
-        text = str(node.this) if type(node) is exp.Literal and not node.is_string else ""
-        if not text.isdigit() or len(text) > 6 or not 1 <= int(text) <= len(items):
-            raise refusals.ordinal_invalid(clause, len(items), self.text.at(node))
-        return _placed(items[int(text) - 1].expression, self.text.at(node))
-
-    def _having(self) -> Expression | None:
-        having = self.node.args.get("having")
-        return None if having is None else self._binder().predicate(having.this)
+        bound = self.binder(windows=True).predicate(qualify.this)
+        if not self.windows.calls:
+            instead = "write WHERE or HAVING", "请写 WHERE 或 HAVING"
+            raise refusals.never_allowed("QUALIFY without a window", *instead, self.text.at(qualify))
+        return bound
 
     def _order(self, items: list[Item]) -> tuple[SortKey, ...]:
-        order = self.node.args.get("order")
-        found: dict[Expression, SortKey] = {}
-        for node in order.expressions if order is not None else ():
-            descending, nulls_first = bool(node.args.get("desc")), bool(node.args.get("nulls_first"))
-            for expression in self._order_keys(node.this, items):
-                if not isinstance(expression, Literal):
-                    found.setdefault(expression, SortKey(expression, descending, nulls_first))
-        return tuple(found.values())
-
-    def _order_keys(self, node: exp.Expr, items: list[Item]) -> list[Expression]:
-        if type(node) is exp.Var:
-            return [item.expression for item in items]
-        ordinal = self._ordinal(node, items, "ORDER BY")
-        if ordinal is not None:
-            return [ordinal]
-        if type(node) is exp.Column and node.args.get("table") is None:
-            # The name of an output column comes before a column of the tables.
-            named = [item.expression for item in items if fold(item.name) == fold(str(node.this.this))]
-            if named:
-                return [_placed(named[0], self.text.at(node))]
-        return [self._binder(aliases_first=True).bind(node)]
-
-    def _limit(self, outermost: bool) -> tuple[int | None, int] | None:
-        limit, offset = self.node.args.get("limit"), self.node.args.get("offset")
-        clause: exp.Expr | None = offset if limit is None else limit
-        if clause is None:
-            return None
-        if not outermost:
-            at = self.text.at(clause)
-            instead = "limit the outermost query", "请只在最外层使用 LIMIT"
-            raise refusals.never_allowed("LIMIT inside a query", *instead, at)
-        count = None if limit is None else self._number("LIMIT", limit.expression)
-        return count, 0 if offset is None else self._number("OFFSET", offset.expression)
-
-    def _number(self, clause: str, node: exp.Expr) -> int:
-        bound = self._binder().bind(node) if type(node) in (exp.Literal, exp.Placeholder) else None
-        if isinstance(bound, Literal) and bound.type == INTEGER and isinstance(bound.value, int) and bound.value >= 0:
-            return bound.value
-        raise refusals.wrong_arguments(clause, "give a whole number", "请写非负整数", self.text.at(node))
+        binder = self.binder(aliases_first=True, windows=True)
+        return order_keys(self.node.args.get("order"), items, self.text, binder.bind)
 
 
-class Lift:
-    """Moves expressions above an Aggregate: keys and aggregates become its columns, other columns are refused."""
+class _Tower:
+    """Puts the bound clauses of one SELECT on top of one another."""
 
-    def __init__(self, context: Context, source: Relation, keys: tuple[Expression, ...]) -> None:
-        self.context = context
-        self.source = source
-        self.id = context.new_id()
-        self.keys = {key: f"k{index}" for index, key in enumerate(dict.fromkeys(keys), start=1)}
-        self.measures: dict[AggregateCall, str] = {}
+    def __init__(self, block: SelectBlock, clauses: _Clauses, purpose: Purpose) -> None:
+        self.block = block
+        self.context = block.context
+        self.clauses = clauses
+        self.purpose = purpose
+        self.windows = block.windows
+        upper = [*clauses.upper(), *self.windows.parts()]
+        has_group = clauses.grouping is not None or block.node.args.get("having") is not None
+        self.grouped = has_group or any(has_aggregate(part) for part in upper)
+        self.values = block.subqueries.values
+        inner = [part for whole in upper for part in walk(whole) if isinstance(part, AggregateCall)]
+        below = {ref.relation for part in (*clauses.lower(), *inner) for ref in column_refs(part)}
+        used = below | {ref.relation for part in upper for ref in column_refs(part)}
+        self.below = [item for item in self.values if item.right.id in (below if self.grouped else used)]
+        self.above = [item for item in self.values if item.right.id in used and item not in self.below]
 
-    def expression(self, expression: Expression) -> Expression:
-        """The expression over the Aggregate's own columns. Raises LVR-1301."""
-        name = self.keys.get(expression)
-        if name is not None:
-            return ColumnRef(self.id, name, expression.type, expression.at)
+    def build(self) -> BoundQuery:
+        """The tower, with the subquery's columns that the query around it compares. Raises LVR-1301, LVR-1311."""
+        exposed = Exposed(self.context.new_id())
+        return self._over_groups(exposed) if self.grouped else self._over_rows(exposed)
+
+    def _source(self) -> Relation:
+        clauses = self.clauses
+        relation, rest = joins.place(self.context, self.block.source, clauses.where)
+        for attachment in (*self.below, *clauses.where_joins):
+            relation = attachment.to(relation)
+        predicate = joins.conjunction(self.context, rest)
+        return relation if _is_true(predicate) else Filter(relation, predicate)
+
+    def _over_rows(self, exposed: Exposed) -> BoundQuery:
+        clauses = self.clauses
+        if clauses.outer and self.windows.calls:
+            raise refusals.correlation_unsupported(clauses.outer[0].at)
+        own = self.block.inside()
+        condition = tuple(exposed.over(part, own) for part in clauses.outer)
+        named = self.windows.lifted(None)
+        relation = self._windowed(self._source(), named, clauses.qualify)
+        return self._finished(relation, clauses.items, clauses.order, exposed, condition)
+
+    def _over_groups(self, exposed: Exposed) -> BoundQuery:
+        clauses = self.clauses
+        equalities = [equated(part, self.block.inside()) for part in clauses.outer]
+        grouping = clauses.grouping or Grouping(((),))
+        if equalities:
+            self._check_correlated({inner for _, inner in equalities}, clauses.outer[0].at)
+        keys = ordered_keys((*grouping.keys, *(inner for _, inner in equalities)), clauses.items)
+        lift = self._lift(keys, grouping)
+        items = [Item(item.name, lift.expression(item.expression)) for item in clauses.items]
+        having = joins.conjunction(self.context, [lift.expression(part) for part in clauses.having])
+        joined = [(item, lift.expression(item.condition)) for item in (*self.above, *clauses.having_joins)]
+        order = lift.sort_keys(clauses.order)
+        qualify = None if clauses.qualify is None else lift.expression(clauses.qualify)
+        condition = tuple(
+            calls.call(self.context, "=", (outer, exposed.column(lift.expression(inner))), outer.at)
+            for outer, inner in equalities
+        )
+        named = self.windows.lifted(lift)
+        relation: Relation = lift.aggregate(self._source())
+        for attachment, over_groups in joined:
+            relation = attachment.to(relation, over_groups)
+        relation = relation if _is_true(having) else Filter(relation, having)
+        relation = self._windowed(relation, named, qualify)
+        return self._finished(relation, items, order, exposed, condition, lift)
+
+    def _lift(self, keys: tuple[Expression, ...], grouping: Grouping) -> Lift:
+        attached = (*self.above, *self.clauses.having_joins)
+        free = {item.right.id for item in attached} | {self.windows.id}
+        return Lift(self.context, keys, inner=self.block.inside(), free=free, sets=grouping.indexes(keys))
+
+    def _check_correlated(self, inner_sides: set[Expression], at: Position | None) -> None:
+        """Which grouped subqueries can be grouped by what they are compared on as well.
+
+        One without GROUP BY gives a row even for no rows, so only its value can be asked for, and without HAVING; one
+        with GROUP BY gives a single value only if its groups are those of the comparison.
+        """
+        grouping = self.clauses.grouping
+        if self.purpose is Purpose.SCALAR:
+            plain = grouping is not None and set(grouping.keys) <= inner_sides
+            possible = (plain or (grouping is None and not self.clauses.having)) and not self.above
+        else:
+            possible = grouping is not None
+        if not possible or self.windows.calls or (grouping is not None and len(grouping.sets) > 1):
+            raise refusals.correlation_unsupported(at)
+
+    def _windowed(self, relation: Relation, named: tuple[NamedWindow, ...], qualify: Expression | None) -> Relation:
+        relation = Window(self.windows.id, relation, named) if named else relation
+        return relation if qualify is None or _is_true(qualify) else Filter(relation, qualify)
+
+    def _finished(
+        self,
+        relation: Relation,
+        items: list[Item],
+        order: tuple[SortKey, ...],
+        exposed: Exposed,
+        condition: tuple[Expression, ...],
+        lift: Lift | None = None,
+    ) -> BoundQuery:
+        if self.purpose is Purpose.SCALAR and condition and lift is not None:
+            values = tuple(self._outside(item.expression, lift, exposed) for item in items)
+            return BoundQuery(Project(exposed.project, relation, exposed.named()), values, condition, single=True)
+        once = self.block.node.args.get("distinct") is not None and not (
+            lift is not None and lift.shows_all_keys(items)
+        )
+        if once and self.purpose in (Purpose.ROWS, Purpose.SCALAR):
+            again = Lift(self.context, [item.expression for item in items], inner=_every(relation))
+            items = [Item(item.name, again.expression(item.expression)) for item in items]
+            order = again.sort_keys(order)
+            relation = again.aggregate(relation)
+        relation = Sort(relation, order) if order else relation
+        if self.purpose is not Purpose.ROWS:
+            items = [Item(f"v{index}", item.expression) for index, item in enumerate(items, start=1)]
+        if self.purpose is Purpose.EXISTS and condition:
+            items = []
+        columns = tuple(Named(item.name, item.expression) for item in items)
+        project = Project(exposed.project, relation, (*columns, *exposed.named()))
+        values = tuple(ColumnRef(project.id, column.name, column.expression.type) for column in columns)
+        return BoundQuery(project, values, condition)
+
+    def _outside(self, expression: Expression, lift: Lift, exposed: Exposed) -> Expression:
+        """A subquery's value, computed outside it from its aggregates: over no rows a count is 0, others are NULL."""
         match expression:
-            case Literal():
-                return expression
-            case AggregateCall():
-                name = self.measures.setdefault(expression, f"m{len(self.measures) + 1}")
-                return ColumnRef(self.id, name, expression.type, expression.at)
-            case Call():
-                lifted = tuple(self.expression(argument) for argument in expression.arguments)
-                return self.context.weighed(replace(expression, arguments=lifted))
             case ColumnRef():
-                raise refusals.returned_per_row(expression.name, expression.at)
-
-    def aggregate(self) -> Aggregate:
-        """The Aggregate with every measure that was asked for so far."""
-        keys = tuple(Named(name, key) for key, name in self.keys.items())
-        measures = tuple(Named(name, measure) for measure, name in self.measures.items())
-        return Aggregate(self.id, self.source, keys, measures)
-
-    def shows_all_keys(self, items: list[Item]) -> bool:
-        """Whether the items hold every key, so that no two groups can look alike."""
-        shown = {item.expression for item in items}
-        return all(ColumnRef(self.id, name, key.type) in shown for key, name in self.keys.items())
+                column = exposed.column(expression)
+                counts = {name for call, name in lift.measures.items() if call.function == "count"}
+                if self.clauses.grouping is None and expression.name in counts:
+                    return calls.call(self.context, "coalesce", (column, Literal(0, column.type)))
+                return column
+            case Call():
+                parts = tuple(self._outside(part, lift, exposed) for part in expression.arguments)
+                return self.context.weighed(replace(expression, arguments=parts))
+            case _:
+                return expression
 
 
-def _ordered_keys(keys: tuple[Expression, ...], items: list[Item]) -> tuple[Expression, ...]:
-    """Keys in the order of the SELECT list, then the others as written: `GROUP BY a, b` is `GROUP BY b, a`."""
-    distinct = tuple(dict.fromkeys(keys))
-    places = {item.expression: index for index, item in reversed(list(enumerate(items)))}
-    return tuple(sorted(distinct, key=lambda key: places.get(key, len(items))))
-
-
-def _distinct_names(items: list[Item]) -> list[Item]:
-    taken = {item.name for item in items}
-    seen: set[str] = set()
-    result: list[Item] = []
-    for item in items:
-        name, number = item.name, 0
-        while name in seen or (number and name in taken):
-            number += 1
-            name = f"{item.name}_{number}"
-        seen.add(name)
-        result.append(Item(name, item.expression))
-    return result
+def _every(relation: Relation) -> frozenset[int]:
+    """The ids of everything below."""
+    return frozenset(
+        node.id for node in walk_relations(relation) if not isinstance(node, Filter | Join | Limit | Sort)
+    )
 
 
 def _is_true(predicate: Expression) -> bool:
     return isinstance(predicate, Literal) and predicate.value is True
-
-
-def _placed(expression: Expression, at: Position | None) -> Expression:
-    return replace(expression, at=at)

@@ -6,7 +6,10 @@ flat, sorted and without repetition, `NOT a = b` is `a <> b`, and whatever is co
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
+from types import MappingProxyType
 
 from louver_sandbox.algebra.expressions import Call, Expression, Literal
 from louver_sandbox.algebra.types import BOOLEAN, DATE, NULL, TIMESTAMP, Position, Type
@@ -15,6 +18,7 @@ from louver_sandbox.sql import constants
 from louver_sandbox.sql.casts import castable
 from louver_sandbox.sql.context import Context
 from louver_sandbox.sql.functions import RULES, evaluate_call
+from louver_sandbox.sql.mathematics import BUCKET_DIGITS
 
 MIRRORED = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 NEGATED = {"=": "<>", "<>": "=", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
@@ -79,20 +83,48 @@ def _check_constants(name: str, arguments: tuple[Expression, ...], at: Position 
         if index >= len(arguments):
             continue
         item = arguments[index]
-        too_large = isinstance(item, Literal) and isinstance(item.value, int) and not 0 <= item.value <= 10_000
-        if not isinstance(item, Literal) or item.value is None or too_large:
+        low, high = CONSTANT_RANGES.get((name, index), (0, 10_000))
+        too_large = isinstance(item, Literal) and isinstance(item.value, int) and not low <= item.value <= high
+        if not isinstance(item, Literal) or (item.value == "" and (name, index) in NOT_EMPTY) or too_large:
             raise refusals.wrong_arguments(
                 name,
-                f"argument {index + 1} must be a constant: a text, or a whole number from 0 to 10000",
-                f"第 {index + 1} 个参数须为常量：文本，或 0 到 10000 的整数",
+                f"argument {index + 1} must be a constant: a text, or a whole number from {low} to {high}",
+                f"第 {index + 1} 个参数须为常量：文本，或 {low} 到 {high} 的整数",
                 item.at or at,
             )
-    if name == "round" and len(arguments) == 2 and isinstance(arguments[1], Literal):
-        digits = arguments[1].value
-        if not isinstance(digits, int) or digits > 12:
-            raise refusals.wrong_arguments(name, "round to 0 to 12 digits", "请保留 0 到 12 位小数", at)
-    if name == "substr" and isinstance(arguments[1], Literal) and arguments[1].value == 0:
-        raise refusals.wrong_arguments(name, "positions count from 1", "位置从 1 开始计数", at)
+        if item.value is None:
+            raise refusals.wrong_arguments(name, "NULL is no constant here", "此处不可为 NULL", item.at or at)
+    if name == "width_bucket" and len(arguments) == 4:
+        _check_buckets(arguments, at)
+
+
+CONSTANT_RANGES: Mapping[tuple[str, int], tuple[int, int]] = MappingProxyType(
+    {
+        ("round", 1): (-12, 12),
+        ("trunc", 1): (-12, 12),
+        ("substr", 1): (1, 10_000),
+        ("split_part", 2): (1, 10_000),
+        ("lpad", 1): (0, 1_000),
+        ("rpad", 1): (0, 1_000),
+        ("width_bucket", 1): (-(10**15), 10**15),
+        ("width_bucket", 2): (-(10**15), 10**15),
+        ("width_bucket", 3): (1, 10_000),
+    }
+)
+"""The whole numbers a constant argument may be, by function and place; elsewhere 0 to 10000. Lengths are characters,
+positions count from 1, digits are those after the point (negative: before it)."""
+
+NOT_EMPTY = frozenset({("lpad", 2), ("rpad", 2), ("split_part", 1), ("trim", 1), ("ltrim", 1), ("rtrim", 1)})
+"""Text arguments that may not be empty, by function and place: engines differ on what that would mean."""
+
+
+def _check_buckets(arguments: tuple[Expression, ...], at: Position | None) -> None:
+    """The low edge is below the high one, and the span has at most 19 digits in units of the last digit."""
+    scale = max(item.type.scale for item in arguments[:3])
+    low, high = (item.value for item in arguments[1:3] if isinstance(item, Literal))
+    exact = isinstance(low, int | Decimal) and isinstance(high, int | Decimal)
+    if not exact or not 0 < (Decimal(str(high)) - Decimal(str(low))).scaleb(scale) < 10**BUCKET_DIGITS:
+        raise refusals.wrong_arguments("width_bucket", "the low edge is below the high edge", "下界须小于上界", at)
 
 
 def _folded(context: Context, made: Call) -> Expression:

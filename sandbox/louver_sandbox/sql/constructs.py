@@ -15,10 +15,13 @@ KEYWORDS: frozenset[str] = words(
     "having if ilike in inner interval is isnull join last left like limit materialized month months not notnull "
     "null nulls offset on or order outer quarter quarters row rows select then timestamp true using week weeks when "
     "where with year years "
+    "union intersect except over partition window range groups unbounded preceding following current rollup cube "
+    "grouping sets qualify any some exists exclude replace natural right full cross "
     "bigint bool boolean char dec decimal double float float4 float8 hugeint int int1 int2 int4 int8 integer long "
     "numeric precision real short signed smallint string text tinyint ubigint uinteger usmallint utinyint varchar "
     "bpchar datetime doy dayofyear dayofmonth isodow both leading trailing for "
-    "blob bytea bit json map struct time timestamptz uuid variant enum"
+    "blob bytea bit json map struct time timestamptz uuid variant enum "
+    "fetch next only"
 )
 """Words without a bracket after them that are part of the grammar, of a type or of a unit."""
 
@@ -37,14 +40,12 @@ STORED_VALUE_NODES: frozenset[type[exp.Expr]] = frozenset(
         exp.BitwiseOrAgg,
         exp.BitwiseXorAgg,
         exp.First,
-        exp.FirstValue,
         exp.GroupConcat,
         exp.HashAgg,
         exp.IgnoreNulls,
         exp.JSONArrayAgg,
         exp.JSONObjectAgg,
         exp.Last,
-        exp.LastValue,
         exp.Mode,
         exp.NthValue,
         exp.ObjectAgg,
@@ -64,74 +65,34 @@ LATEST_VALUE = "the value at an extreme (arg_max), which only a template of the 
 LATER_NODES: dict[type[exp.Expr], str] = {
     exp.ArgMax: LATEST_VALUE,
     exp.ArgMin: LATEST_VALUE,
-    exp.Union: "UNION",
-    exp.Intersect: "INTERSECT",
-    exp.Except: "EXCEPT",
-    exp.Exists: "EXISTS",
-    exp.Any: "ANY",
-    exp.All: "ALL",
-    exp.Window: "a window (OVER)",
     exp.WithinGroup: "WITHIN GROUP",
-    exp.Tuple: "a row of several values",
-    exp.Values: "VALUES",
-    exp.Fetch: "FETCH FIRST",
-    exp.Escape: "LIKE with ESCAPE",
-    exp.SimilarTo: "SIMILAR TO",
-    exp.RegexpLike: "a regular expression",
-    exp.RegexpILike: "a regular expression",
-    exp.RegexpFullMatch: "a regular expression",
-    exp.RegexpExtract: "a regular expression",
-    exp.RegexpReplace: "a regular expression",
-    exp.Rollup: "ROLLUP",
-    exp.Cube: "CUBE",
-    exp.GroupingSets: "GROUPING SETS",
+    exp.RegexpILike: "a regular expression without regard to case",
+    exp.RegexpExtract: "a part of a text by regular expression",
+    exp.RegexpReplace: "replacement by regular expression",
     **dict.fromkeys(
         (
             exp.ApproxDistinct,
             exp.ApproxQuantile,
-            exp.Corr,
-            exp.CovarPop,
-            exp.CovarSamp,
             exp.Dayname,
-            exp.DayOfWeek,
-            exp.DenseRank,
-            exp.Exp,
-            exp.Grouping,
-            exp.GroupingId,
-            exp.Lag,
-            exp.LastDay,
-            exp.Lead,
-            exp.Log,
-            exp.LogicalAnd,
-            exp.LogicalOr,
+            exp.Initcap,
             exp.Median,
             exp.Monthname,
+            exp.MonthsBetween,
             exp.PercentileCont,
             exp.PercentileDisc,
-            exp.Pow,
             exp.Quantile,
-            exp.Rank,
-            exp.Replace,
-            exp.RowNumber,
-            exp.Stddev,
-            exp.StddevPop,
-            exp.StddevSamp,
-            exp.Trunc,
-            exp.Variance,
-            exp.VariancePop,
-            exp.Week,
-            exp.WidthBucket,
+            exp.Reverse,
+            exp.ToNumber,
         ),
         "function {}",
     ),
 }
 
 LATER_FUNCTIONS: frozenset[str] = words(
-    "arg_max arg_max_null arg_min arg_min_null argmax argmin max_by min_by approx_count_distinct approx_quantile "
-    "bool_and bool_or corr covar_pop covar_samp cume_dist dense_rank grouping "
-    "kurtosis lag last_day lead mad median ntile percent_rank percentile_cont percentile_disc quantile quantile_cont "
-    "quantile_disc rank regexp_full_match regexp_matches regr_slope regr_intercept regr_r2 reservoir_quantile "
-    "row_number skewness stddev stddev_pop stddev_samp sumkahan fsum var_pop var_samp variance weekday week"
+    "arg_max arg_max_null arg_min arg_min_null argmax argmin max_by min_by approx_count_distinct "
+    "approx_quantile cume_dist dense_rank grouping kurtosis lag lead mad median ntile percent_rank "
+    "percentile_cont percentile_disc quantile quantile_cont quantile_disc rank reservoir_quantile row_number "
+    "skewness sumkahan fsum"
 )
 
 _SAMPLE: Never = ("a sample", "ask about all rows; small groups are protected by themselves", "请针对全部行提问")
@@ -144,6 +105,8 @@ _PLAIN = ("", "")
 
 NEVER_NODES: dict[type[exp.Expr], Never] = {
     exp.TableSample: _SAMPLE,
+    exp.Values: ("VALUES", "upload the list as a table of your own", "请将清单上传为本机构的表"),
+    exp.Pow: ("the operator **", "write power(x, y)", "请写 power(x, y)"),
     exp.Columns: ("COLUMNS", "name the columns", "请写出列名"),
     exp.ReadCSV: _TABLE_FUNCTION,
     exp.ReadParquet: _TABLE_FUNCTION,
@@ -190,17 +153,11 @@ NEVER_FUNCTIONS: dict[str, tuple[str, str]] = {
 }
 
 LATER_ARGUMENTS: dict[tuple[type[exp.Expr], str], str] = {
-    (exp.In, "query"): "a subquery in IN",
-    (exp.Select, "windows"): "WINDOW",
-    (exp.Select, "qualify"): "QUALIFY",
-    (exp.Star, "except_"): "* EXCLUDE",
-    (exp.Star, "replace"): "* REPLACE",
     (exp.Star, "rename"): "* RENAME",
-    (exp.Group, "rollup"): "ROLLUP",
-    (exp.Group, "cube"): "CUBE",
-    (exp.Group, "grouping_sets"): "GROUPING SETS",
     (exp.Count, "expressions"): "COUNT of several columns",
-    (exp.Trim, "expression"): "TRIM of other characters",
+    (exp.StrPosition, "position"): "a search from a position on",
+    (exp.StrPosition, "occurrence"): "a search for a later occurrence",
+    (exp.LastDay, "unit"): "the last day of another span",
     (exp.Between, "symmetric"): "BETWEEN SYMMETRIC",
 }
 
@@ -213,21 +170,17 @@ NEVER_ARGUMENTS: dict[tuple[type[exp.Expr], str], Never] = {
     (exp.Select, "pivots"): ("PIVOT", "use count or sum with FILTER", "请使用带 FILTER 的 count 或 sum"),
     (exp.Table, "pivots"): ("PIVOT", "use count or sum with FILTER", "请使用带 FILTER 的 count 或 sum"),
     (exp.Subquery, "pivots"): ("PIVOT", "use count or sum with FILTER", "请使用带 FILTER 的 count 或 sum"),
-    (exp.TableAlias, "columns"): (
-        "a list of column aliases",
-        "rename with AS in the SELECT list",
-        "请在 SELECT 中用 AS 改名",
-    ),
     (exp.With, "recursive"): ("WITH RECURSIVE", *_PLAIN),
+    **dict.fromkeys(
+        [(kind, "by_name") for kind in (exp.Union, exp.Intersect, exp.Except)],
+        ("BY NAME", "list the columns in the same order", "请按相同顺序列出各列"),
+    ),
     (exp.Distinct, "on"): ("DISTINCT ON", "use GROUP BY", "请使用 GROUP BY"),
     (exp.Order, "this"): ("ORDER BY inside an aggregate", *_PLAIN),
     (exp.Min, "count"): ("a list of smallest values", *_PLAIN),
     (exp.Max, "count"): ("a list of largest values", *_PLAIN),
     (exp.Limit, "limit_options"): ("LIMIT in percent", "give a number of rows", "请写行数"),
-    (exp.Join, "method"): (
-        "this kind of join",
-        "write JOIN ... USING (column) or ON a.x = b.x",
-        "请写 JOIN … USING (列) 或 ON a.x = b.x",
-    ),
+    (exp.LimitOptions, "percent"): ("FETCH FIRST in percent", "give a number of rows", "请写行数"),
+    (exp.LimitOptions, "with_ties"): ("WITH TIES", "rank the groups with QUALIFY", "请用 QUALIFY 按名次筛选"),
     (exp.Join, "match_condition"): ("this kind of join", "write JOIN ... ON a.x = b.x", "请写 JOIN … ON a.x = b.x"),
 }

@@ -39,6 +39,7 @@ class Context:
     space: str
     parameters: Mapping[str, Value]
     limits: Limits = LIMITS
+    dialect: str = "duckdb"
     decimals: dict[tuple[int, str], int] = field(default_factory=dict)
     _ids: int = 0
     _blocks: int = 0

@@ -10,47 +10,41 @@ from sqlglot import exp
 from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, Literal, walk
 from louver_sandbox.algebra.types import (
     BOOLEAN,
-    DATE,
     DOUBLE,
     INTEGER,
     NULL,
     TEXT,
-    TIMESTAMP,
+    Kind,
     Position,
-    Type,
     decimal,
 )
 from louver_sandbox.refusals import sql as refusals
-from louver_sandbox.sql import calls, constants
-from louver_sandbox.sql.constructs import words
+from louver_sandbox.sql import calls, constants, spelled_dates, spellings
 from louver_sandbox.sql.context import Context, Text
 from louver_sandbox.sql.functions import RULES
-from louver_sandbox.sql.grammar import FUNCTIONS, NAMED_FUNCTIONS, OPERATORS
-from louver_sandbox.sql.rules import MAX_SCALE, FunctionKind
+from louver_sandbox.sql.grammar import FUNCTIONS, OPERATORS
+from louver_sandbox.sql.rules import FunctionKind
 from louver_sandbox.sql.scopes import Scope, fold
+from louver_sandbox.sql.statistics import STATISTICS
 from louver_sandbox.sql.temporal import DIFFERENCES, TRUNCATIONS
+from louver_sandbox.sql.typenames import type_named
 
-_INTEGER_TYPES = words("TINYINT SMALLINT INT BIGINT INT128 UTINYINT USMALLINT UINT UBIGINT")
-_TEXT_TYPES = words("TEXT VARCHAR CHAR")
-_PLAIN_TYPES = {
-    "BOOLEAN": BOOLEAN,
-    "DOUBLE": DOUBLE,
-    "FLOAT": DOUBLE,
-    "DATE": DATE,
-    "TIMESTAMP": TIMESTAMP,
-    "TIMESTAMPNTZ": TIMESTAMP,
-}
-_PARTS = {"doy": "dayofyear", "dayofmonth": "day"} | {
-    name: name for name in ("year", "quarter", "month", "day", "dayofyear", "isodow")
+_PARTS = {"doy": "dayofyear", "dayofmonth": "day", "weekofyear": "week", "dow": "dow", "dayofweek": "dow"} | {
+    name: name
+    for name in ("year", "quarter", "month", "week", "day", "dayofyear", "isodow", "isoyear", "hour", "minute")
 }
 _DEFAULT_DECIMALS = 6
+
+
+_OF_NUMBERS = frozenset({"sum", "avg"}) | {rule.name for rule in STATISTICS}
 
 
 @dataclass(frozen=True)
 class Names:
     """How a name is read in one clause: columns of the scope and aliases of the SELECT list.
 
-    `place` is set where aggregates may not stand, and says so in the refusal (English, Chinese).
+    `place` is set where aggregates may not stand, and says so in the refusal (English, Chinese). `special` reads what
+    only a query can give a meaning to: subqueries, windows, GROUPING.
     """
 
     scope: Scope
@@ -58,6 +52,7 @@ class Names:
     aliases: Mapping[str, exp.Expr] = field(default_factory=dict)
     aliases_first: bool = False
     place: tuple[str, str] | None = None
+    special: Mapping[type[exp.Expr], Handler] = field(default_factory=dict)
 
 
 class Binder:
@@ -73,10 +68,19 @@ class Binder:
         if kind in OPERATORS:
             bound = calls.call(self.context, OPERATORS[kind], (self.bind(node.this), self.bind(node.expression)))
             return calls.call(self.context, "not", (bound,)) if node.args.get("negate") else bound
-        handler = _HANDLERS.get(kind)
+        spelled = spellings.NODES.get(kind)
+        if spelled is not None:
+            bound = spelled(self, node)
+            return calls.call(self.context, "not", (bound,)) if node.args.get("negate") else bound
+        handler = self.names.special.get(kind) or _HANDLERS.get(kind)
         if handler is not None:
             return handler(self, node)
         return self._function(node)
+
+    @property
+    def dialect(self) -> str:
+        """The dialect the question is written in; views are in DuckDB's."""
+        return "duckdb" if self.names.text.fixed is not None else self.context.dialect
 
     def predicate(self, node: exp.Expr) -> Expression:
         """A condition: a truth value, or refused (LVR-1304)."""
@@ -152,12 +156,12 @@ class Binder:
         while type(node) is exp.DPipe:
             parts.append(node.expression)
             node = node.this
-        return self.call("concat", *(self.bind(part) for part in (node, *reversed(parts))))
+        bound = [self.bind(part) for part in (node, *reversed(parts))]
+        return spellings.concatenated(self, exp.DPipe(), bound)
 
     def concat(self, node: exp.Expr) -> Expression:
-        """`concat(a, b)` reads NULL as empty text, unlike `||`."""
-        empty = Literal("", TEXT)
-        return self.call("concat", *(self.call("coalesce", self.bind(part), empty) for part in node.expressions))
+        """`concat(a, b)`, which in some dialects reads NULL as empty text, unlike `||`."""
+        return spellings.concatenated(self, node, [self.bind(part) for part in node.expressions])
 
     def same(self, node: exp.Expr) -> Expression:
         return self.call("not", self.call("is_distinct", self.bind(node.this), self.bind(node.expression)))
@@ -203,28 +207,22 @@ class Binder:
         return self.call("case", self.predicate(node.this), self.bind(node.args["true"]), default)
 
     def cast(self, node: exp.Expr) -> Expression:
-        return calls.cast(self.context, self.bind(node.this), self._type(node.args["to"], node), self.at(node))
-
-    def _type(self, node: exp.Expr, place: exp.Expr) -> Type:
-        name = getattr(node.this, "value", "")
-        digits = [str(part.this.this) for part in node.expressions if isinstance(part, exp.DataTypeParam)]
-        if name in _PLAIN_TYPES and not digits:
-            return _PLAIN_TYPES[name]
-        if name in _INTEGER_TYPES and not digits:
-            return INTEGER
-        if name in _TEXT_TYPES:
-            return TEXT
-        if name == "DECIMAL" and all(item.isdigit() for item in digits):
-            scale = 3 if not digits else 0 if len(digits) == 1 else int(digits[1])
-            if scale <= MAX_SCALE:
-                return decimal(scale)
-        raise refusals.unknown_type(self.at(place))
+        bound, wanted = self.bind(node.this), type_named(node.args["to"])
+        if wanted is None:
+            raise refusals.unknown_type(self.at(node))
+        if self.dialect == "spark" and wanted == INTEGER and bound.type.kind in (Kind.DECIMAL, Kind.DOUBLE):
+            # There a cast cuts off what is after the point; elsewhere it rounds.
+            bound = self.call("trunc", bound)
+        return calls.cast(self.context, bound, wanted, self.at(node))
 
     # functions
 
     def _function(self, node: exp.Expr) -> Expression:
         if type(node) is exp.Anonymous:
-            name, arguments = NAMED_FUNCTIONS[str(node.this).lower()], list(node.expressions)
+            named = spellings.NAMES[self.dialect].get(str(node.this).lower())
+            if named is None:
+                raise refusals.unknown_function(str(node.this).lower(), self.at(node))
+            return named(self, node, list(node.expressions))
         else:
             known = FUNCTIONS.get(type(node))
             if known is None:
@@ -233,14 +231,13 @@ class Binder:
             name, keys = known
             arguments = _arguments(node, keys)
         if name in ("extract", "date_trunc", "date_diff"):
-            return self._calendar(name, node, arguments)
-        if type(node) is exp.Trim:
-            name = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(str(node.args.get("position") or ""), "trim")
+            return self.calendar(name, node, arguments)
         if name == "count_if" or RULES[name].kind is FunctionKind.AGGREGATE:
             return self.aggregate(node, None)
         return self.call(name, *(self.bind(argument) for argument in arguments), at=self.at(node))
 
-    def _calendar(self, name: str, node: exp.Expr, arguments: list[exp.Expr]) -> Expression:
+    def calendar(self, name: str, node: exp.Expr, arguments: list[exp.Expr]) -> Expression:
+        """EXTRACT, DATE_TRUNC and DATE_DIFF, whose first argument names a unit."""
         unit = arguments[0] if arguments else node
         word = str(unit.this).lower() if type(unit) in (exp.Var, exp.Literal) else ""
         known = {"extract": tuple(_PARTS), "date_trunc": TRUNCATIONS, "date_diff": DIFFERENCES}[name]
@@ -250,25 +247,44 @@ class Binder:
             raise refusals.wrong_arguments(
                 name, f"the unit is one of {listed}", f"单位为 {listed} 之一", self.at(node)
             )
-        rest = [self.bind(argument) for argument in arguments[1:]]
         if name == "extract":
-            return self.call(_PARTS[word], *rest, at=self.at(node))
+            aged = spelled_dates.years_of_age(self, node, arguments[1]) if word == "year" else None
+            return aged or self._part(_PARTS[word], node, arguments[1])
+        rest = [self.bind(argument) for argument in arguments[1:]]
         return self.call(name, Literal(word, TEXT), *rest, at=self.at(node))
 
+    def _part(self, part: str, node: exp.Expr, operand: exp.Expr) -> Expression:
+        if part == "dow":
+            return spelled_dates.day_of_week(self, node, operand)
+        if part == "week" and self.dialect == "mysql":
+            raise refusals.unclear_in_dialect(
+                "week", "mysql", "write weekofyear(d) for the ISO week", "ISO 周请写 weekofyear(d)", self.at(node)
+            )
+        return self.call(part, self.bind(operand), at=self.at(node))
+
     def filtered(self, node: exp.Expr) -> Expression:
-        return self.aggregate(node.this, node.expression.this)
+        inner, where = node.this, node.expression.this
+        if type(inner) in (exp.LogicalAnd, exp.LogicalOr):
+            return spellings.every(self, inner, inner.this, wanted=type(inner) is exp.LogicalAnd, where=where)
+        return self.aggregate(inner, where)
 
     def aggregate(self, node: exp.Expr, where: exp.Expr | None) -> Expression:
-        """An aggregate call with its FILTER; `count_if(p)` is COUNT(*) under a filter."""
+        """An aggregate call of the parser's, with its FILTER."""
+        name, keys = FUNCTIONS[type(node)]
+        return self.aggregate_of(name, node, tuple(_arguments(node, keys)), where)
+
+    def aggregate_of(
+        self, name: str, node: exp.Expr, arguments: tuple[exp.Expr, ...], where: exp.Expr | None = None
+    ) -> Expression:
+        """The aggregate `name` of these arguments; `count_if(p)` is COUNT(*) under a filter."""
         at = self.at(node)
-        name = FUNCTIONS[type(node)][0]
         if self.names.place is not None:
             raise refusals.aggregate_misplaced(name, *self.names.place, at)
         inside = Binder(self.context, replace(self.names, place=("another aggregate", "另一个聚合函数")))
         condition = None if where is None else inside.predicate(where)
-        argument: exp.Expr | None = node.args.get("this")
-        if name == "count_if":
-            counted = inside.predicate(node.this)
+        argument = arguments[0] if arguments else None
+        if name == "count_if" and argument is not None:
+            counted = inside.predicate(argument)
             condition = counted if condition is None else calls.call(self.context, "and", (condition, counted))
             return self._made("count", (), False, condition, at)
         distinct = type(argument) is exp.Distinct
@@ -278,7 +294,10 @@ class Binder:
             if name != "count" or distinct:
                 raise refusals.wrong_arguments(name, "name one column or expression", "请写一个列或表达式", at)
             return self._made(name, (), False, condition, at)
-        bound = self._summable(inside.bind(argument)) if name in ("sum", "avg") else inside.bind(argument)
+        if name in _OF_NUMBERS:
+            numbers = tuple(self._summable(inside.bind(part)) for part in arguments)
+            return self._made(name, numbers, distinct, condition, at)
+        bound = inside.bind(argument)
         if name == "count" and not distinct and isinstance(bound, Literal) and bound.value is not None:
             return self._made(name, (), False, condition, at)
         return self._made(name, (bound,), distinct, condition, at)
@@ -319,7 +338,10 @@ def _arguments(node: exp.Expr, keys: tuple[str, ...]) -> list[exp.Expr]:
     return found
 
 
-_HANDLERS: dict[type[exp.Expr], Callable[[Binder, exp.Expr], Expression]] = {
+Handler = Callable[[Binder, exp.Expr], Expression]
+"""Binds the nodes of one class."""
+
+_HANDLERS: dict[type[exp.Expr], Handler] = {
     exp.Column: Binder.column,
     exp.Literal: Binder.literal,
     exp.Boolean: lambda binder, node: Literal(bool(node.this), BOOLEAN),

@@ -12,8 +12,12 @@ from louver_sandbox.algebra.expressions import Value
 from louver_sandbox.algebra.types import DOUBLE, Type
 from louver_sandbox.sql.aggregates import AGGREGATES
 from louver_sandbox.sql.casts import TRY_CAST
+from louver_sandbox.sql.choices import CHOICES
+from louver_sandbox.sql.mathematics import MATHEMATICS
+from louver_sandbox.sql.patterns import PATTERNS
 from louver_sandbox.sql.rules import FunctionKind, FunctionRule, to_type
-from louver_sandbox.sql.scalars import CHOICES, NUMBERS, OPERATORS
+from louver_sandbox.sql.scalars import NUMBERS, OPERATORS
+from louver_sandbox.sql.statistics import STATISTICS
 from louver_sandbox.sql.temporal import TEMPORAL, minus, plus
 from louver_sandbox.sql.texts import TEXTS
 
@@ -21,7 +25,18 @@ __all__ = ["FUNCTIONS", "RULES", "FunctionKind", "FunctionRule", "evaluate_call"
 
 _WITH_DATES = tuple({"+": plus, "-": minus}.get(rule.name, lambda row: row)(rule) for rule in OPERATORS)
 
-FUNCTIONS: tuple[FunctionRule, ...] = (*_WITH_DATES, TRY_CAST, *NUMBERS, *CHOICES, *TEXTS, *TEMPORAL, *AGGREGATES)
+FUNCTIONS: tuple[FunctionRule, ...] = (
+    *_WITH_DATES,
+    TRY_CAST,
+    *NUMBERS,
+    *MATHEMATICS,
+    *CHOICES,
+    *TEXTS,
+    *PATTERNS,
+    *TEMPORAL,
+    *AGGREGATES,
+    *STATISTICS,
+)
 
 RULES: Mapping[str, FunctionRule] = MappingProxyType({rule.name: rule for rule in FUNCTIONS})
 

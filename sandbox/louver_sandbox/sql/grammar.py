@@ -26,26 +26,43 @@ from louver_sandbox.sql.constructs import (
     STORED_VALUE_FUNCTIONS,
     STORED_VALUE_NODES,
 )
+from louver_sandbox.sql.dialects import BY_NAME
 from louver_sandbox.sql.lexical import LIMITS, Limits, Source
-from louver_sandbox.sql.places import PLACES, Fault, later, never, own_place
+from louver_sandbox.sql.places import PLACES, RANKINGS, Fault, later, never, own_place
 
 _BINARY = frozenset({"this", "expression"})
 _UNARY = frozenset({"this"})
+_SET_OPERATION = frozenset({"this", "expression", "distinct", "order", "limit", "offset", "with_"})
 
 STRUCTURE: dict[type[exp.Expr], frozenset[str]] = {
     exp.Select: frozenset(
-        {"expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct", "with_"}
+        [
+            "expressions",
+            "from_",
+            "joins",
+            "where",
+            "group",
+            "having",
+            "qualify",
+            "windows",
+            "order",
+            "limit",
+            "offset",
+            "distinct",
+            "with_",
+        ]
     ),
+    **dict.fromkeys((exp.Union, exp.Intersect, exp.Except), _SET_OPERATION),
     exp.From: _UNARY,
-    exp.Join: frozenset({"this", "on", "using", "side", "kind"}),
-    exp.Table: frozenset({"this", "db", "catalog", "alias"}),
-    exp.TableAlias: _UNARY,
+    exp.Join: frozenset({"this", "on", "using", "side", "kind", "method"}),
+    exp.Table: frozenset({"this", "db", "catalog", "alias", "joins"}),
+    exp.TableAlias: frozenset({"this", "columns"}),
     exp.Subquery: frozenset({"this", "alias"}),
     exp.With: frozenset({"expressions"}),
     exp.CTE: frozenset({"this", "alias", "materialized"}),
     exp.Alias: frozenset({"this", "alias"}),
     exp.Column: frozenset({"this", "table", "db"}),
-    exp.Star: frozenset(),
+    exp.Star: frozenset({"except_", "replace"}),
     exp.Identifier: frozenset({"this", "quoted"}),
     exp.Literal: frozenset({"this", "is_string"}),
     exp.Boolean: _UNARY,
@@ -53,10 +70,19 @@ STRUCTURE: dict[type[exp.Expr], frozenset[str]] = {
     exp.Placeholder: _UNARY,
     exp.Where: _UNARY,
     exp.Having: _UNARY,
-    exp.Group: frozenset({"expressions", "all"}),
+    exp.Qualify: _UNARY,
+    exp.Group: frozenset({"expressions", "all", "rollup", "cube"}),
+    **dict.fromkeys((exp.Rollup, exp.Cube, exp.GroupingSets, exp.Tuple), frozenset({"expressions"})),
+    **dict.fromkeys((exp.Grouping, exp.GroupingId), frozenset({"expressions"})),
+    **dict.fromkeys((exp.Exists, exp.Any, exp.All), _UNARY),
+    exp.Window: frozenset({"this", "partition_by", "order", "spec", "alias", "over"}),
+    exp.WindowSpec: frozenset({"kind", "start", "start_side", "end", "end_side"}),
+    **dict.fromkeys(RANKINGS, frozenset({"this", "offset", "default"})),
     exp.Order: frozenset({"expressions"}),
     exp.Ordered: frozenset({"this", "desc", "nulls_first"}),
     exp.Limit: frozenset({"expression"}),
+    exp.Fetch: frozenset({"direction", "count", "limit_options"}),
+    exp.LimitOptions: frozenset({"rows"}),
     exp.Offset: frozenset({"expression"}),
     exp.Distinct: frozenset({"expressions"}),
     exp.Var: _UNARY,
@@ -74,22 +100,23 @@ OPERATORS: dict[type[exp.Expr], str] = {
     exp.GT: ">",
     exp.GTE: ">=",
     exp.NullSafeNEQ: "is_distinct",
-    exp.Add: "+",
-    exp.Sub: "-",
     exp.Mul: "*",
-    exp.Div: "/",
     exp.IntDiv: "//",
     exp.Mod: "%",
-    exp.Like: "like",
-    exp.ILike: "ilike",
 }
 """Two-sided operators and the rows of the function table they are."""
 
 EXPRESSIONS: dict[type[exp.Expr], frozenset[str]] = {
     **dict.fromkeys(OPERATORS, _BINARY),
     exp.Div: _BINARY | {"typed", "safe"},
+    exp.Add: _BINARY,
+    exp.Sub: _BINARY,
     exp.Like: _BINARY | {"negate"},
     exp.ILike: _BINARY | {"negate"},
+    exp.Escape: _BINARY,
+    exp.SimilarTo: _BINARY | {"negate"},
+    exp.RegexpLike: _BINARY | {"negate"},
+    exp.RegexpFullMatch: _BINARY,
     exp.NullSafeEQ: _BINARY,
     exp.And: _BINARY,
     exp.Or: _BINARY,
@@ -99,20 +126,31 @@ EXPRESSIONS: dict[type[exp.Expr], frozenset[str]] = {
     exp.Neg: _UNARY,
     exp.Paren: _UNARY,
     exp.Between: frozenset({"this", "low", "high"}),
-    exp.In: frozenset({"this", "expressions"}),
+    exp.In: frozenset({"this", "expressions", "query"}),
     exp.Case: frozenset({"this", "ifs", "default"}),
     exp.If: frozenset({"this", "true", "false"}),
     exp.Cast: frozenset({"this", "to"}),
     exp.TryCast: frozenset({"this", "to", "safe", "requires_string"}),
     exp.Filter: _BINARY,
+    exp.Pad: frozenset({"this", "expression", "fill_pattern", "is_left"}),
+    exp.Nvl2: frozenset({"this", "true", "false"}),
+    exp.Trim: frozenset({"this", "expression", "position"}),
+    exp.Greatest: frozenset({"this", "expressions", "ignore_nulls"}),
+    exp.Least: frozenset({"this", "expressions", "ignore_nulls"}),
+    exp.Trunc: frozenset({"this", "decimals"}),
+    exp.DayOfWeek: _UNARY,
+    exp.Week: frozenset({"this", "mode"}),
+    exp.AddMonths: _BINARY,
+    exp.DateAdd: _BINARY,
+    exp.Date: _UNARY,
+    exp.LogicalAnd: _UNARY,
+    exp.LogicalOr: _UNARY,
 }
 """Expressions with a syntax of their own."""
 
 FUNCTIONS: dict[type[exp.Expr], tuple[str, tuple[str, ...]]] = {
     exp.Coalesce: ("coalesce", ("this", "expressions")),
     exp.Nullif: ("nullif", ("this", "expression")),
-    exp.Greatest: ("greatest", ("this", "expressions")),
-    exp.Least: ("least", ("this", "expressions")),
     exp.Abs: ("abs", ("this",)),
     exp.Sign: ("sign", ("this",)),
     exp.Round: ("round", ("this", "decimals")),
@@ -128,7 +166,30 @@ FUNCTIONS: dict[type[exp.Expr], tuple[str, tuple[str, ...]]] = {
     exp.Right: ("right", ("this", "expression")),
     exp.StartsWith: ("starts_with", ("this", "expression")),
     exp.Contains: ("contains", ("this", "expression")),
-    exp.Trim: ("trim", ("this",)),
+    exp.EndsWith: ("ends_with", ("this", "expression")),
+    exp.ConcatWs: ("concat_ws", ("expressions",)),
+    exp.Replace: ("replace", ("this", "expression", "replacement")),
+    exp.SplitPart: ("split_part", ("this", "delimiter", "part_index")),
+    exp.StrPosition: ("strpos", ("this", "substr")),
+    exp.Exp: ("exp", ("this",)),
+    exp.WidthBucket: ("width_bucket", ("this", "min_value", "max_value", "num_buckets")),
+    exp.LastDay: ("last_day", ("this",)),
+    exp.DateFromParts: ("make_date", ("year", "month", "day")),
+    exp.WeekOfYear: ("week", ("this",)),
+    exp.YearOfWeekIso: ("isoyear", ("this",)),
+    exp.Hour: ("hour", ("this",)),
+    exp.Minute: ("minute", ("this",)),
+    exp.VariancePop: ("var_pop", ("this",)),
+    exp.Variance: ("var_samp", ("this",)),
+    exp.StddevPop: ("stddev_pop", ("this",)),
+    exp.Stddev: ("stddev_samp", ("this",)),
+    exp.StddevSamp: ("stddev_samp", ("this",)),
+    exp.CovarPop: ("covar_pop", ("this", "expression")),
+    exp.CovarSamp: ("covar_samp", ("this", "expression")),
+    exp.Corr: ("corr", ("this", "expression")),
+    exp.RegrSlope: ("regr_slope", ("this", "expression")),
+    exp.RegrIntercept: ("regr_intercept", ("this", "expression")),
+    exp.RegrR2: ("regr_r2", ("this", "expression")),
     exp.Concat: ("concat", ("expressions",)),
     exp.Year: ("year", ("this",)),
     exp.Quarter: ("quarter", ("this",)),
@@ -141,7 +202,6 @@ FUNCTIONS: dict[type[exp.Expr], tuple[str, tuple[str, ...]]] = {
     exp.TimestampTrunc: ("date_trunc", ("unit", "this")),
     exp.DateTrunc: ("date_trunc", ("unit", "this")),
     exp.DateDiff: ("date_diff", ("unit", "expression", "this")),
-    exp.DateAdd: ("+", ("this", "expression")),
     exp.Count: ("count", ("this",)),
     exp.CountIf: ("count_if", ("this",)),
     exp.Sum: ("sum", ("this",)),
@@ -152,17 +212,13 @@ FUNCTIONS: dict[type[exp.Expr], tuple[str, tuple[str, ...]]] = {
 """Functions the parser knows by class: the row of the function table and the order of its arguments."""
 
 _FLAGS: dict[type[exp.Expr], frozenset[str]] = {
-    exp.Greatest: frozenset({"ignore_nulls"}),
-    exp.Least: frozenset({"ignore_nulls"}),
     exp.Concat: frozenset({"safe", "coalesce"}),
+    exp.ConcatWs: frozenset({"safe", "coalesce"}),
+    exp.Corr: frozenset({"null_on_zero_variance"}),
     exp.Count: frozenset({"big_int"}),
     exp.DateDiff: frozenset({"date_part_boundary"}),
-    exp.Trim: frozenset({"position"}),
 }
 """Arguments by which the parser notes how its dialect means a function; the meaning is ours."""
-
-NAMED_FUNCTIONS: dict[str, str] = {"date_part": "extract", "datepart": "extract", "isodow": "isodow"}
-"""Functions the parser knows only by name."""
 
 _NAMES = frozenset({"alias", "table", "db", "catalog", "using"})
 
@@ -210,9 +266,10 @@ _CALLED = re.compile(r"([A-Za-z_]\w*)\s*\(\s*(?:distinct\s+|select\s+)?\Z", re.I
 class _Check:
     """One walk over the tree; `faults` are refusals with the offset they stand at."""
 
-    def __init__(self, source: Source, limits: Limits) -> None:
+    def __init__(self, source: Source, limits: Limits, names: frozenset[str]) -> None:
         self.source = source
         self.limits = limits
+        self.names = names
         self.faults: list[tuple[int, Refused]] = []
         self.at: Position | None = None
 
@@ -262,7 +319,12 @@ class _Check:
     def unlisted(self, node: exp.Expr) -> Fault | None:
         kind = type(node)
         if kind is exp.Anonymous:
-            return _by_name(str(node.this).lower())
+            name = str(node.this).lower()
+            # `age` stands only inside EXTRACT, where the binder takes both together.
+            aged = (
+                name == "age" and len(node.expressions) == 2 and isinstance(node.parent, exp.Extract | exp.Anonymous)
+            )
+            return None if name in self.names or aged else _by_name(name)
         word = self.word(node)
         if kind in STORED_VALUE_NODES:
             return lambda at: refusals.returns_stored_values(word, at)
@@ -313,8 +375,6 @@ def _by_feature(coming: str | None, banned: tuple[str, str, str] | None) -> Faul
 
 
 def _by_name(name: str) -> Fault | None:
-    if name in NAMED_FUNCTIONS:
-        return None
     if name in STORED_VALUE_FUNCTIONS:
         return lambda at: refusals.returns_stored_values(name, at)
     if name in LATER_FUNCTIONS:
@@ -331,6 +391,9 @@ _ALLOWED: dict[type[exp.Expr], frozenset[str]] = {
 }
 
 
-def check(tree: exp.Expr, source: Source, limits: Limits = LIMITS) -> None:
-    """Refuses the first construct in the text that is not on the list. Returns nothing: the tree is as it was."""
-    _Check(source, limits).run(tree)
+def check(tree: exp.Expr, source: Source, limits: Limits = LIMITS, names: frozenset[str] = BY_NAME["duckdb"]) -> None:
+    """Refuses the first construct in the text that is not on the list; `names` are the functions read by name.
+
+    Returns nothing: the tree is as it was.
+    """
+    _Check(source, limits, names).run(tree)

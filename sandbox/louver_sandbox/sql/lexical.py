@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from louver_sandbox.algebra.types import Position
 from louver_sandbox.refusals import sql as refusals
+from louver_sandbox.sql.dialects import DUCKDB, Dialect
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,11 @@ class Limits:
     expression_depth: int = 64
     in_list: int = 1_000
     name_length: int = 128
-    joins: int = 8
-    ctes: int = 8
+    joins: int = 24
+    ctes: int = 24
     columns: int = 64
-    blocks: int = 32
+    blocks: int = 100
+    grouping_sets: int = 64
     weight: int = 5_000
     uses: int = 2_000
     aliases: int = 200
@@ -64,16 +66,28 @@ _TOKEN = re.compile(
     rf"""(?P<space>[ \t\n]+|\r\n?)
     |(?P<line_comment>--[^\n]*)
     |(?P<block_comment>/\*)
-    |(?P<text>')
-    |(?P<name>")
+    |(?P<quote>['"`])
     |(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
     |(?P<word>[A-Za-z_{_CJK}][A-Za-z0-9_{_CJK}]*)
     |(?P<parameter>:[A-Za-z_][A-Za-z0-9_]*)
-    |(?P<operator>::|<>|!=|<=|>=|\|\||//|[-(),.;+*/%=<>])""",
+    |(?P<operator>::|<>|!=|<=>|<=|>=|==|\|\||//|!?~[~*]*|[-(),.;+*/%=<>])""",
     re.VERBOSE,
 )
-_WORD_CHARACTER = re.compile(rf"[A-Za-z0-9_{_CJK}]")
+_NUMBER_GOES_ON = re.compile(rf"[A-Za-z0-9_.{_CJK}]")
 _HIDDEN = {"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"}
+_BLANK = re.compile(
+    "[\u00a0\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180e\u2000-\u200a\u202f\u205f\u2800\u3164\uffa0\ufe00-\ufe0f]|[\U000e0100-\U000e01ef]"
+)
+"""Characters that print as nothing or as a space, although they count as letters, marks or spaces."""
+
+_CONFUSABLE = re.compile(
+    "[\uff10-\uff19\uff21-\uff3a\uff3f\uff41-\uff5a\U0001d400-\U0001d7ff"
+    "АВЕЅІЈКМНОРСТУХЬаеорсухѕіјһԁԛԝ"
+    "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧανορυ]"
+)
+"""Full-width and mathematical letters and digits, and the Cyrillic and Greek letters that print like Latin ones."""
+
+_COMMON_OPERATORS = frozenset({"!=", "<=", ">=", "<>", "::", "||", *"-(),.;+*/%=<>"})
 
 
 def _describe(character: str) -> str:
@@ -84,9 +98,10 @@ def _describe(character: str) -> str:
 class _Lexer:
     """Walks the text once; `pieces` collects what the parser will read."""
 
-    def __init__(self, text: str, limits: Limits) -> None:
+    def __init__(self, text: str, limits: Limits, dialect: Dialect) -> None:
         self.text = text
         self.limits = limits
+        self.dialect = dialect
         self.pieces: list[str] = []
         self.parameters: dict[str, int] = {}
         self.tokens: list[tuple[str, str, int]] = []
@@ -99,6 +114,10 @@ class _Lexer:
     def run(self) -> Source:
         offset = 0
         while offset < len(self.text):
+            if self.text[offset] == " ":
+                self.pieces.append(" ")
+                offset += 1
+                continue
             match = _TOKEN.match(self.text, offset)
             if match is None or match.lastgroup is None:
                 raise refusals.character_not_allowed(_describe(self.text[offset]), self.at(offset))
@@ -107,8 +126,10 @@ class _Lexer:
             raise refusals.empty()
         if self.depth:
             raise refusals.syntax(self.at(len(self.text) - 1))
-        self.note_word("")
-        return Source("".join(self.pieces), self.parameters, frozenset(self.words))
+        kind, last, _ = self.tokens[-1]
+        if kind == "word":
+            self.words.add(last)
+        return Source("".join(self.pieces), self.parameters, frozenset(word.lower() for word in self.words))
 
     def take(self, kind: str, match: re.Match[str]) -> int:
         start, end = match.span()
@@ -118,15 +139,26 @@ class _Lexer:
                 # A lone CR is white space to some parsers and part of a name to others.
                 found = found.replace("\r\n", " \n").replace("\r", " ")
             case "line_comment":
+                if self.dialect.dashes_need_space and found[2:3].strip():
+                    raise refusals.unclear_in_dialect(
+                        "--", self.dialect.name, "put a space after --", "请在 -- 后加空格", self.at(start, end)
+                    )
                 self.visible(found, start, allowed="\t\r")
                 found = self.blank(start, end)
             case "block_comment":
                 end = self.comment_end(start)
+                if self.text[start + 2 : start + 3] == "!":
+                    raise refusals.malformed(
+                        "a comment that some engines run", "部分引擎会执行的注释", self.at(start)
+                    )
                 self.visible(self.text[start:end], start, allowed="\t\r\n")
                 found = self.blank(start, end)
-            case "text" | "name":
-                end = self.quote_end(start, found)
-                found = self.text[start:end]
+            case "quote":
+                kind = "name" if found in self.dialect.names else "text"
+                if found not in self.dialect.names + self.dialect.texts:
+                    raise refusals.character_not_allowed(found, self.at(start))
+                end = self.quote_end(start, found, kind)
+                found = self.canonical(kind, self.text[start:end], start)
                 self.token(kind, found, start)
             case _:
                 found = self.plain(kind, found, start)
@@ -135,38 +167,65 @@ class _Lexer:
 
     def plain(self, kind: str, found: str, start: int) -> str:
         end = start + len(found)
-        if kind == "number" and _WORD_CHARACTER.match(self.text[end : end + 1]):
-            raise refusals.malformed("a number runs into a name", "数字与名称相连", self.at(start, end))
+        if kind == "number" and _NUMBER_GOES_ON.match(self.text[end : end + 1]):
+            raise refusals.malformed("a number runs into what follows", "数字与其后内容相连", self.at(start, end))
         if kind == "word" and len(found) > self.limits.name_length:
             raise refusals.too_complex("characters in a name", "名称字符", self.limits.name_length, self.at(start))
         if kind == "parameter":
             self.parameters.setdefault(found[1:], start)
-        found = "<>" if found == "!=" else found
+        instead = self.dialect.refused.get(found.lower()) if self.dialect.refused else None
+        if instead is not None and kind == "word":
+            raise refusals.never_allowed(found, *instead, self.at(start, end))
+        if instead is not None:
+            raise refusals.unclear_in_dialect(found, self.dialect.name, *instead, self.at(start, end))
+        if kind == "operator" and found not in _COMMON_OPERATORS and found not in self.dialect.operators:
+            raise refusals.character_not_allowed(found, self.at(start, end))
+        found = "<>" if found == "!=" else self.dialect.operators.get(found, found)
         self.token(kind, found, start)
         if kind == "operator":
             self.bracket(found, start)
         return found
 
-    def note_word(self, following: str) -> None:
-        if self.tokens and self.tokens[-1][0] == "word" and following != "(":
-            self.words.add(self.tokens[-1][1].lower())
-
     def token(self, kind: str, found: str, start: int) -> None:
-        self.note_word(found)
-        before = self.tokens[-1] if self.tokens else None
-        if before is not None:
-            if before[1] == ";":
+        if self.tokens:
+            kind_before, before, start_before = self.tokens[-1]
+            if kind_before == "word" and found != "(":
+                self.words.add(before)
+            if before == ";":
                 raise refusals.several_statements(self.at(start))
-            touching = before[2] + len(before[1]) == start
-            if kind in ("text", "name") and touching and before[0] in ("word", "number", "text", "name"):
-                raise refusals.malformed("a quote runs into the word before it", "引号与前一词相连", self.at(start))
-            if kind == "text" and before[0] == "text":
-                raise refusals.malformed("two texts stand side by side", "两段文本相邻", self.at(start))
+            if kind in ("text", "name"):
+                self.quoted(kind, start, kind_before, touching=start_before + len(before) == start)
         elif found == ";":
             raise refusals.empty()
         self.tokens.append((kind, found, start))
         if len(self.tokens) > self.limits.tokens:
             raise refusals.too_complex("words and signs", "词与符号", self.limits.tokens, self.at(start))
+
+    def canonical(self, kind: str, found: str, start: int) -> str:
+        """A quoted name or text with DuckDB's quotes, at the same length."""
+        at, inside = self.at(start, start + len(found)), found[1:-1]
+        if kind == "text" and not inside and self.dialect.empty_is_null:
+            raise refusals.unclear_in_dialect("''", self.dialect.name, "write IS NULL", "请写 IS NULL", at)
+        if kind == "text" and self.dialect.escapes and ("\\" in inside or found[0] in inside):
+            # A backslash and a doubled quote mean one thing or another by the settings of such a server.
+            raise refusals.unclear_in_dialect(
+                "an escape in a text", self.dialect.name, "send the text as a parameter", "请以参数传递该文本", at
+            )
+        quote = '"' if kind == "name" else "'"
+        if found[0] == quote:
+            return found
+        if quote in inside or found[0] in inside:
+            raise refusals.unclear_in_dialect(
+                "a quote inside quotes", self.dialect.name, "send the text as a parameter", "请以参数传递该文本", at
+            )
+        return quote + inside + quote
+
+    def quoted(self, kind: str, start: int, kind_before: str, *, touching: bool) -> None:
+        """Refuses a quote whose meaning depends on the token before it."""
+        if touching and kind_before in ("word", "number", "text", "name"):
+            raise refusals.malformed("a quote runs into the word before it", "引号与前一词相连", self.at(start))
+        if kind == "text" and kind_before == "text":
+            raise refusals.malformed("two texts stand side by side", "两段文本相邻", self.at(start))
 
     def bracket(self, found: str, start: int) -> None:
         if found == "(":
@@ -188,7 +247,7 @@ class _Lexer:
             raise refusals.malformed("a comment stands inside a comment", "注释内含注释", self.at(nested))
         return close + 2
 
-    def quote_end(self, start: int, quote: str) -> int:
+    def quote_end(self, start: int, quote: str, kind: str) -> int:
         offset = start + 1
         while True:
             offset = self.text.find(quote, offset)
@@ -199,8 +258,13 @@ class _Lexer:
             offset += 2
         inside = self.text[start + 1 : offset]
         self.visible(inside, start + 1)
-        if quote == '"' and not 0 < len(inside) <= self.limits.name_length:
-            raise refusals.malformed("a quoted name is empty or too long", "引号内名称为空或过长", self.at(start))
+        if kind == "name":
+            if not 0 < len(inside) <= self.limits.name_length:
+                raise refusals.malformed("a quoted name is empty or too long", "引号内名称为空或过长", self.at(start))
+            look_alike = None if inside.isascii() else _CONFUSABLE.search(inside)
+            if look_alike is not None:
+                place = self.at(start + 1 + look_alike.start())
+                raise refusals.character_not_allowed(f"{_describe(look_alike[0])} (looks like another)", place)
         return offset + 1
 
     def visible(self, inside: str, start: int, allowed: str = "") -> None:
@@ -208,15 +272,16 @@ class _Lexer:
         if inside.isascii() and inside.isprintable():
             return
         for index, character in enumerate(inside):
-            if unicodedata.category(character) in _HIDDEN and character not in allowed:
+            hidden = unicodedata.category(character) in _HIDDEN or _BLANK.match(character)
+            if hidden and character not in allowed:
                 raise refusals.character_not_allowed(_describe(character), self.at(start + index))
 
     def blank(self, start: int, end: int) -> str:
         return re.sub(r"[^\n]", " ", self.text[start:end])
 
 
-def gate(text: str, limits: Limits = LIMITS) -> Source:
-    """The text, canonical and of the same length, or a refusal (LVR-1001 to LVR-1009) at the first fault."""
+def gate(text: str, limits: Limits = LIMITS, dialect: Dialect = DUCKDB) -> Source:
+    """The text, canonical and of the same length, or a refusal (LVR-1001 to 1009, LVR-1320) at the first fault."""
     # A character is at most four bytes, so this bound costs nothing on a hostile megabyte.
     size = len(text) if len(text) > limits.bytes else len(text.encode("utf-8", "surrogatepass"))
     if size > limits.bytes:
@@ -227,4 +292,4 @@ def gate(text: str, limits: Limits = LIMITS) -> Source:
         raise refusals.character_not_allowed(
             f"{_describe(text[first])} (not in normal form NFC)", Source(text, {}).position(first)
         )
-    return _Lexer(text, limits).run()
+    return _Lexer(text, limits, dialect).run()

@@ -13,10 +13,11 @@ from louver_sandbox.algebra.types import Position
 from louver_sandbox.refusals import sql as refusals
 from louver_sandbox.sql import grammar
 from louver_sandbox.sql.constructs import KEYWORDS
+from louver_sandbox.sql.dialects import BY_NAME, DIALECTS, DUCKDB, Dialect
 from louver_sandbox.sql.lexical import LIMITS, Limits, Source, gate
 from louver_sandbox.stages import Parsed, Request
 
-_FIRST_WORD = re.compile(r"\s*([A-Za-z_]+)")
+_FIRST_WORD = re.compile(r"[\s(]*([A-Za-z_]+)")
 
 # The parser logs the caller's text when it is unsure; a log is not a place for it.
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
@@ -24,26 +25,27 @@ logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 
 def parse(request: Request) -> Parsed:
     """The request's SQL as a checked tree; parameters stay placeholders, with a value for each and none left over."""
-    if request.dialect != "duckdb":
+    dialect = DIALECTS.get(request.dialect)
+    if dialect is None:
         raise refusals.dialect_unsupported()
-    source = gate(request.sql)
-    tree = parse_text(source)
+    source = gate(request.sql, LIMITS, dialect)
+    tree = parse_text(source, LIMITS, dialect)
     for name, offset in source.parameters.items():
         if name not in request.parameters:
             raise refusals.parameter_missing(name, source.position(offset, offset + len(name) + 1))
     for name in sorted(request.parameters):
         if name not in source.parameters:
             raise refusals.parameter_unused(name)
-    return Parsed(request, tree)
+    return Parsed(request, source, tree)
 
 
-def parse_text(source: Source, limits: Limits = LIMITS) -> exp.Select:
-    """The one SELECT in a text that passed the gate."""
+def parse_text(source: Source, limits: Limits = LIMITS, dialect: Dialect = DUCKDB) -> exp.Expr:
+    """The one query in a text that passed the gate: a SELECT, or a set operation over some."""
     first = _FIRST_WORD.match(source.text)
     if first is None or first.group(1).upper() not in ("SELECT", "WITH"):
         raise refusals.not_a_select(_first_position(source))
     try:
-        statements = sqlglot.parse(source.text, read="duckdb")
+        statements = sqlglot.parse(source.text, read=dialect.reader)
     except SqlglotError as error:
         raise refusals.syntax(_error_position(error, source)) from None
     except RecursionError:
@@ -54,26 +56,24 @@ def parse_text(source: Source, limits: Limits = LIMITS) -> exp.Select:
     trees = [statement for statement in statements if statement is not None]
     if len(trees) != 1:
         raise refusals.several_statements(_first_position(source))
-    return _checked(trees[0], source, limits)
+    return _checked(trees[0], source, limits, dialect)
 
 
-def _checked(tree: exp.Expr, source: Source, limits: Limits) -> exp.Select:
-    if isinstance(tree, exp.SetOperation):
-        raise refusals.not_in_this_version(type(tree).__name__.upper(), _first_position(source))
-    if type(tree) is not exp.Select:
+def _checked(tree: exp.Expr, source: Source, limits: Limits, dialect: Dialect) -> exp.Expr:
+    if type(tree) not in (exp.Select, exp.Union, exp.Intersect, exp.Except, exp.Subquery):
         raise refusals.not_a_select(_first_position(source))
-    grammar.check(tree, source, limits)
-    _account_for_words(tree, source)
+    grammar.check(tree, source, limits, BY_NAME[dialect.name])
+    _account_for_words(tree, source, dialect)
     placeholders = {str(node.this) for node in tree.find_all(exp.Placeholder)}
     if placeholders != set(source.parameters):
         raise refusals.syntax(None)
     return tree
 
 
-def _account_for_words(tree: exp.Expr, source: Source) -> None:
+def _account_for_words(tree: exp.Expr, source: Source, dialect: Dialect) -> None:
     """Refuses a text with a word that the parser passed over: what is logged must be what is meant (SECURITY D9)."""
     named = {str(node.this).lower() for node in tree.find_all(exp.Identifier)}
-    if source.words - named - KEYWORDS:
+    if source.words - named - KEYWORDS - dialect.words:
         raise refusals.syntax(None)
 
 

@@ -187,13 +187,22 @@ def _to_text(value: Value) -> str | None:
             return None
 
 
+_ONE_DIGIT = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(?![0-9])")
+
+
+def _padded(text: str) -> str:
+    """A date with its zeros: `2002-5-1` is a date to every engine, though not to ISO 8601."""
+    return _ONE_DIGIT.sub(lambda found: f"{found[1]}-{found[2]:0>2}-{found[3]:0>2}", text, count=1)
+
+
 def _to_moment(value: Value, wanted: Type) -> date | datetime | None:
     moment: date | datetime | None = None
     if isinstance(value, date):
         moment = value
     elif isinstance(value, str):
         try:
-            moment = datetime.fromisoformat(value.strip()) if ":" in value else date.fromisoformat(value.strip())
+            text = _padded(value.strip())
+            moment = datetime.fromisoformat(text) if ":" in text else date.fromisoformat(text)
         except ValueError:
             return None
     if moment is None:

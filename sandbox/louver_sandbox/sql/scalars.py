@@ -28,7 +28,7 @@ _SCALAR = FunctionKind.SCALAR
 _ORDERED = NUMERIC | {Kind.TEXT, Kind.DATE, Kind.TIMESTAMP, Kind.BOOLEAN, Kind.NULL}
 
 
-def _compared(types: Types) -> Type | None:
+def compared(types: Types) -> Type | None:
     common = unify(types)
     return BOOLEAN if common is not None and common.kind in _ORDERED else None
 
@@ -47,6 +47,10 @@ def _product(types: Types) -> Type | None:
 
 def _integers(types: Types) -> Type | None:
     return INTEGER if unify(types) == INTEGER else None
+
+
+def _of_a_number(types: Types) -> Type | None:
+    return INTEGER if _numbers(types) else None
 
 
 def _booleans(types: Types) -> Type | None:
@@ -103,7 +107,7 @@ def _infix(sign: str) -> Callable[[Texts, Types, Type], str]:
     return lambda texts, types, result: "(" + f" {sign} ".join(texts) + ")"
 
 
-def _common(template: str) -> Callable[[Texts, Types, Type], str]:
+def of_one_type(template: str) -> Callable[[Texts, Types, Type], str]:
     """A function of several values of one type, each cast to the result type first."""
 
     def emit(texts: Texts, types: Types, result: Type) -> str:
@@ -119,9 +123,11 @@ def _called(name: str) -> Callable[[Texts, Types, Type], str]:
 
 def _rounded(name: str) -> Callable[[Texts, Types, Type], str]:
     def emit(texts: Texts, types: Types, result: Type) -> str:
-        if types[0] == INTEGER:
-            return texts[0]
         digits = f", CAST({texts[1]} AS INTEGER)" if len(texts) > 1 else ""
+        if types[0] == INTEGER:
+            # Digits before the point round integers too; in 38 digits nothing overflows on the way.
+            whole = f"TRY_CAST({name}(CAST({texts[0]} AS DECIMAL(38,0)){digits}) AS BIGINT)"
+            return whole if digits else texts[0]
         if result == DOUBLE:
             return finite(f"{name}({texts[0]}{digits})")
         return f"TRY_CAST({name}(TRY_CAST({texts[0]} AS {engine_type(types[0])}){digits}) AS {engine_type(result)})"
@@ -144,14 +150,14 @@ def _case(texts: Texts, types: Types, result: Type) -> str:
     return "CASE " + " ".join(f"WHEN {when} THEN {then}" for when, then in pairs) + f" ELSE {values[-1]} END"
 
 
-def _value(types: Types) -> Type | None:
+def value_type(types: Types) -> Type | None:
     common = unify(types)
     return None if common is None or common.kind is Kind.INTERVAL else common
 
 
 def _case_result(types: Types) -> Type | None:
     conditions, values = types[:-1:2], (*types[1::2], types[-1])
-    return _value(values) if len(types) % 2 and len(types) > 2 and _booleans(conditions) else None
+    return value_type(values) if len(types) % 2 and len(types) > 2 and _booleans(conditions) else None
 
 
 def _evaluate_case(*values: Any) -> Value:
@@ -210,10 +216,12 @@ def _remainder(left: int, right: int) -> Value:
 
 
 def _round(value: Any, digits: int = 0) -> Value:
-    if isinstance(value, int):
+    if isinstance(value, int) and digits >= 0:
         return value
-    exact = Decimal(value) if isinstance(value, float) else value
+    exact = value if isinstance(value, Decimal) else Decimal(value)
     rounded = quantize(exact, digits, 38)
+    if isinstance(value, int):
+        return None if rounded is None else int(rounded)
     return rounded if not isinstance(value, float) or rounded is None else float(rounded)
 
 
@@ -248,7 +256,7 @@ def _any_boolean(types: Types) -> Type | None:
 
 
 def _comparison(name: str, operation: Callable[[Any, Any], bool]) -> FunctionRule:
-    return FunctionRule(name, _SCALAR, _two(_compared), _infix(name), _calculate(operation), comparison=True)
+    return FunctionRule(name, _SCALAR, _two(compared), _infix(name), _calculate(operation), comparison=True)
 
 
 def _number(value: Any) -> float:
@@ -265,7 +273,7 @@ OPERATORS: tuple[FunctionRule, ...] = (
     FunctionRule(
         "is_distinct",
         _SCALAR,
-        _two(_compared),
+        _two(compared),
         _infix("IS DISTINCT FROM"),
         lambda left, right: left != right,
         strict=False,
@@ -285,7 +293,7 @@ OPERATORS: tuple[FunctionRule, ...] = (
     FunctionRule(
         "in",
         _SCALAR,
-        _compared,
+        compared,
         lambda t, g, r: f"({t[0]} IN ({', '.join(t[1:])}))",
         _in,
         strict=False,
@@ -332,7 +340,7 @@ NUMBERS: tuple[FunctionRule, ...] = (
         abs,
         keeps=True,
     ),
-    FunctionRule("sign", _SCALAR, _one(_integers), _called("sign"), lambda value: (value > 0) - (value < 0)),
+    FunctionRule("sign", _SCALAR, _one(_of_a_number), _called("sign"), lambda value: (value > 0) - (value < 0)),
     FunctionRule("round", _SCALAR, _round_result, _rounded("round"), _round, order_preserving=True, constants=(1,)),
     FunctionRule("floor", _SCALAR, _one(_whole), _rounded("floor"), _towards(ROUND_FLOOR), order_preserving=True),
     FunctionRule("ceil", _SCALAR, _one(_whole), _rounded("ceil"), _towards(ROUND_CEILING), order_preserving=True),
@@ -353,48 +361,5 @@ NUMBERS: tuple[FunctionRule, ...] = (
         lambda value: math.sqrt(value) if value >= 0 else None,
         order_preserving=True,
         mentions=copied(2),
-    ),
-)
-
-CHOICES: tuple[FunctionRule, ...] = (
-    FunctionRule(
-        "coalesce",
-        _SCALAR,
-        _value,
-        _common("coalesce({})"),
-        lambda *values: next((value for value in values if value is not None), None),
-        strict=False,
-        keeps=True,
-    ),
-    FunctionRule(
-        "nullif",
-        _SCALAR,
-        lambda types: types[0] if len(types) == 2 and _compared(types) else None,
-        lambda t, g, r: f"NULLIF({t[0]}, {t[1]})",
-        lambda left, right: None if left is not None and left == right else left,
-        strict=False,
-        mentions=copied(2, 1),
-        comparison=True,
-        keeps=True,
-    ),
-    FunctionRule(
-        "greatest",
-        _SCALAR,
-        lambda types: unify(types) if _compared(types) else None,
-        _common("greatest({})"),
-        lambda *values: max((value for value in values if value is not None), default=None),
-        strict=False,
-        comparison=True,
-        keeps=True,
-    ),
-    FunctionRule(
-        "least",
-        _SCALAR,
-        lambda types: unify(types) if _compared(types) else None,
-        _common("least({})"),
-        lambda *values: min((value for value in values if value is not None), default=None),
-        strict=False,
-        comparison=True,
-        keeps=True,
     ),
 )

@@ -13,10 +13,13 @@ from typing import Any
 
 from louver_sandbox.algebra.expressions import Interval, Value
 from louver_sandbox.algebra.types import DATE, INTEGER, INTERVAL, TEXT, TIMESTAMP, Kind, Type
-from louver_sandbox.sql.rules import FunctionKind, FunctionRule, Texts, Types
+from louver_sandbox.sql.rules import FunctionKind, FunctionRule, Texts, Types, copied
 
 TRUNCATIONS = ("year", "quarter", "month", "week", "day")
 DIFFERENCES = ("year", "quarter", "month", "day")
+ELAPSED = ("year", "quarter", "month")
+FORMATS = {"%Y": 4, "%m": 2, "%d": 2}
+"""The conversions a date format may have, with the digits of each: year, month and day, filled up with zeros."""
 _MOMENTS = (DATE, TIMESTAMP)
 
 
@@ -154,11 +157,84 @@ def _difference_type(types: Types) -> Type | None:
     return INTEGER if len(types) == 3 and types[0] == TEXT and kinds <= {Kind.DATE, Kind.TIMESTAMP} else None
 
 
-def _part_rule(name: str, evaluate: Callable[[Any], int], order_preserving: bool = False) -> FunctionRule:
+def _date_only(types: Types) -> Type | None:
+    return DATE if len(types) == 1 and types[0] in _MOMENTS else None
+
+
+def _clock(types: Types) -> Type | None:
+    return INTEGER if types == (TIMESTAMP,) else None
+
+
+def _last_day(moment: date) -> Value:
+    return date(moment.year, moment.month, calendar.monthrange(moment.year, moment.month)[1])
+
+
+def _made_type(types: Types) -> Type | None:
+    return DATE if types == (INTEGER, INTEGER, INTEGER) else None
+
+
+def _made_text(texts: Texts, types: Types, result: Type) -> str:
+    parts = zip(texts, ((1, 9999, 4), (1, 12, 2), (1, 31, 2)), strict=True)
+    padded = (
+        f"lpad(CAST(CASE WHEN {text} BETWEEN {low} AND {high} THEN {text} END AS VARCHAR), {width}, '0')"
+        for text, (low, high, width) in parts
+    )
+    joined = " || '-' || ".join(padded)
+    return f"TRY_CAST(({joined}) AS DATE)"
+
+
+def _made(year: int, month: int, day: int) -> Value:
+    try:
+        return date(year, month, day)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _elapsed_type(types: Types) -> Type | None:
+    return INTEGER if types == (TEXT, DATE, DATE) else None
+
+
+def _elapsed_text(texts: Texts, types: Types, result: Type) -> str:
+    """Months are counted as date_diff counts them, less the one that has not reached its day yet."""
+    unit, start, end = texts
+
+    def months(early: str, late: str) -> str:
+        return f"(date_diff('month', {early}, {late}) - CASE WHEN day({late}) < day({early}) THEN 1 ELSE 0 END)"
+
+    counted = f"CASE WHEN {start} <= {end} THEN {months(start, end)} ELSE -{months(end, start)} END"
+    return f"(({counted}) // CASE {unit} WHEN 'year' THEN 12 WHEN 'quarter' THEN 3 ELSE 1 END)"
+
+
+def _elapsed(unit: str, start: date, end: date, *, month_ends: bool = False) -> Value:
+    """Whole units from start to end. With `month_ends` a month is over on the last day of a shorter one."""
+    early, late = min(start, end), max(start, end)
+    complete = late.day >= early.day or (month_ends and late == _last_day(late))
+    months = (late.year - early.year) * 12 + late.month - early.month - (not complete)
+    whole = months // {"year": 12, "quarter": 3}.get(unit, 1)
+    return whole if start <= end else -whole
+
+
+def _format_type(types: Types) -> Type | None:
+    return TEXT if len(types) == 2 and types[0] in _MOMENTS and types[1] == TEXT else None
+
+
+def _formatted(moment: date, template: str) -> Value:
+    parts = {"%Y": f"{moment.year:04}", "%m": f"{moment.month:02}", "%d": f"{moment.day:02}"}
+    for conversion, text in parts.items():
+        template = template.replace(conversion, text)
+    return template
+
+
+def _part_rule(
+    name: str,
+    evaluate: Callable[[Any], int],
+    order_preserving: bool = False,
+    result: Callable[[Types], Type | None] = _part,
+) -> FunctionRule:
     return FunctionRule(
         name,
         FunctionKind.SCALAR,
-        _part,
+        result,
         lambda texts, types, result: f"{name}({texts[0]})",
         evaluate,
         order_preserving=order_preserving,
@@ -172,6 +248,10 @@ PARTS: tuple[FunctionRule, ...] = (
     _part_rule("day", lambda moment: int(moment.day)),
     _part_rule("dayofyear", lambda moment: int(moment.timetuple().tm_yday)),
     _part_rule("isodow", lambda moment: int(moment.isoweekday())),
+    _part_rule("week", lambda moment: int(moment.isocalendar().week)),
+    _part_rule("isoyear", lambda moment: int(moment.isocalendar().year), order_preserving=True),
+    _part_rule("hour", lambda moment: int(moment.hour), result=_clock),
+    _part_rule("minute", lambda moment: int(moment.minute), result=_clock),
 )
 
 TEMPORAL: tuple[FunctionRule, ...] = (
@@ -192,5 +272,46 @@ TEMPORAL: tuple[FunctionRule, ...] = (
         lambda texts, types, result: f"date_diff({', '.join(texts)})",
         _difference,
         constants=(0,),
+    ),
+    FunctionRule(
+        "elapsed",
+        FunctionKind.SCALAR,
+        _elapsed_type,
+        _elapsed_text,
+        _elapsed,
+        constants=(0,),
+        mentions=copied(1, 6, 6),
+    ),
+    FunctionRule(
+        "date_sub",
+        FunctionKind.SCALAR,
+        _elapsed_type,
+        lambda texts, types, result: f"date_sub({', '.join(texts)})",
+        lambda unit, start, end: _elapsed(unit, start, end, month_ends=True),
+        constants=(0,),
+    ),
+    FunctionRule(
+        "last_day",
+        FunctionKind.SCALAR,
+        _date_only,
+        lambda texts, types, result: f"last_day({texts[0]})",
+        _last_day,
+        order_preserving=True,
+    ),
+    FunctionRule(
+        "make_date",
+        FunctionKind.SCALAR,
+        _made_type,
+        _made_text,
+        _made,
+        mentions=copied(2, 2, 2),
+    ),
+    FunctionRule(
+        "strftime",
+        FunctionKind.SCALAR,
+        _format_type,
+        lambda texts, types, result: f"strftime({texts[0]}, {texts[1]})",
+        _formatted,
+        constants=(1,),
     ),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from louver_sandbox.algebra.expressions import Value
@@ -28,6 +27,10 @@ def _called(name: str) -> Callable[[Texts, Types, Type], str]:
     return lambda texts, types, result: f"{name}({', '.join(texts)})"
 
 
+def _padded(name: str) -> Callable[[Texts, Types, Type], str]:
+    return lambda texts, types, result: f"{name}({texts[0]}, CAST({texts[1]} AS INTEGER), {texts[2]})"
+
+
 def _texts(types: Types) -> Type | None:
     return TEXT if unify(types) in (TEXT, NULL) else None
 
@@ -36,13 +39,47 @@ def _text_test(types: Types) -> Type | None:
     return BOOLEAN if len(types) == 2 and _texts(types) else None
 
 
-def _matches(pattern_flags: int) -> Callable[[str, str], Value]:
-    def evaluate(value: str, pattern: str) -> Value:
-        parts = {"%": ".*", "_": "."}
-        body = "".join(parts.get(character, re.escape(character)) for character in pattern)
-        return re.fullmatch(body, value, re.DOTALL | pattern_flags) is not None
+def _trimmed(types: Types) -> Type | None:
+    return TEXT if len(types) in (1, 2) and _texts(types) else None
 
-    return evaluate
+
+def _joined(types: Types) -> Type | None:
+    return TEXT if len(types) > 1 and _texts(types) else None
+
+
+def _three_texts(types: Types) -> Type | None:
+    return TEXT if len(types) == 3 and _texts(types) else None
+
+
+def _padded_type(types: Types) -> Type | None:
+    return TEXT if len(types) == 3 and _texts((types[0], types[2])) and types[1] == INTEGER else None
+
+
+def _split_type(types: Types) -> Type | None:
+    return TEXT if len(types) == 3 and _texts(types[:2]) and types[2] == INTEGER else None
+
+
+def _replaced(value: str, old: str, new: str) -> Value:
+    return value.replace(old, new) if old else value
+
+
+def _left_padded(value: str, length: int, pad: str) -> Value:
+    missing = length - len(value)
+    return value[:length] if missing <= 0 else (pad * missing)[:missing] + value
+
+
+def _right_padded(value: str, length: int, pad: str) -> Value:
+    missing = length - len(value)
+    return value[:length] if missing <= 0 else value + (pad * missing)[:missing]
+
+
+def _piece(value: str, delimiter: str, index: int) -> Value:
+    pieces = value.split(delimiter)
+    return pieces[index - 1] if index <= len(pieces) else ""
+
+
+def _joined_with(separator: str | None, *values: str | None) -> Value:
+    return None if separator is None else separator.join(value for value in values if value is not None)
 
 
 def _substring(value: str, start: int, length: int | None = None) -> Value:
@@ -59,16 +96,32 @@ def _end_result(types: Types) -> Type | None:
 
 
 TEXTS: tuple[FunctionRule, ...] = (
-    FunctionRule("like", _SCALAR, _text_test, _infix("LIKE"), _matches(0), constants=(1,), comparison=True),
-    FunctionRule(
-        "ilike", _SCALAR, _text_test, _infix("ILIKE"), _matches(re.IGNORECASE), constants=(1,), comparison=True
-    ),
     FunctionRule("concat", _SCALAR, _texts, _infix("||"), lambda *values: "".join(values)),
     FunctionRule("upper", _SCALAR, _one(_texts), _called("upper"), lambda value: value.upper()),
     FunctionRule("lower", _SCALAR, _one(_texts), _called("lower"), lambda value: value.lower()),
-    FunctionRule("trim", _SCALAR, _one(_texts), _called("trim"), lambda value: value.strip(" ")),
-    FunctionRule("ltrim", _SCALAR, _one(_texts), _called("ltrim"), lambda value: value.lstrip(" ")),
-    FunctionRule("rtrim", _SCALAR, _one(_texts), _called("rtrim"), lambda value: value.rstrip(" ")),
+    FunctionRule(
+        "trim", _SCALAR, _trimmed, _called("trim"), lambda value, set_=" ": value.strip(set_), constants=(1,)
+    ),
+    FunctionRule(
+        "ltrim", _SCALAR, _trimmed, _called("ltrim"), lambda value, set_=" ": value.lstrip(set_), constants=(1,)
+    ),
+    FunctionRule(
+        "rtrim", _SCALAR, _trimmed, _called("rtrim"), lambda value, set_=" ": value.rstrip(set_), constants=(1,)
+    ),
+    FunctionRule("concat_ws", _SCALAR, _joined, _called("concat_ws"), _joined_with, strict=False, constants=(0,)),
+    FunctionRule("replace", _SCALAR, _three_texts, _called("replace"), _replaced, constants=(1, 2)),
+    FunctionRule("lpad", _SCALAR, _padded_type, _padded("lpad"), _left_padded, constants=(1, 2)),
+    FunctionRule("rpad", _SCALAR, _padded_type, _padded("rpad"), _right_padded, constants=(1, 2)),
+    FunctionRule("split_part", _SCALAR, _split_type, _called("split_part"), _piece, constants=(1, 2)),
+    FunctionRule(
+        "strpos",
+        _SCALAR,
+        lambda types: INTEGER if _text_test(types) else None,
+        _called("strpos"),
+        lambda value, part: value.find(part) + 1,
+        constants=(1,),
+        comparison=True,
+    ),
     FunctionRule("length", _SCALAR, lambda types: INTEGER if _one(_texts)(types) else None, _called("length"), len),
     FunctionRule("substr", _SCALAR, _substr_result, _called("substr"), _substring, constants=(1, 2)),
     FunctionRule(
@@ -88,6 +141,15 @@ TEXTS: tuple[FunctionRule, ...] = (
         _text_test,
         _called("starts_with"),
         lambda value, prefix: value.startswith(prefix),
+        constants=(1,),
+        comparison=True,
+    ),
+    FunctionRule(
+        "ends_with",
+        _SCALAR,
+        _text_test,
+        _called("suffix"),
+        lambda value, ending: value.endswith(ending),
         constants=(1,),
         comparison=True,
     ),

@@ -7,10 +7,11 @@ versions of data, policy and catalogue, so that an equal digest means an equal a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from sqlalchemy import Connection, Row, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
+from louver_sandbox.store.prepared import Prepared
 from louver_sandbox.store.schema import answers
 
 
@@ -36,18 +37,7 @@ def store(tx: Connection, answer: StoredAnswer) -> None:
 
     Raises ``louver_sandbox.store.StoreConflict`` when the request has an answer already.
     """
-    tx.execute(
-        _INSERT,
-        {
-            "institution": answer.institution,
-            "request_id": answer.request_id,
-            "request_digest": answer.request_digest,
-            "question_digest": answer.question_digest,
-            "released": answer.released,
-            "outcome_index": answer.outcome_index,
-            "created": answer.created,
-        },
-    )
+    _INSERT.run(tx, {name: getattr(answer, name) for name in _COLUMNS})
 
 
 def find_by_request(tx: Connection, institution: str, request_id: str, request_digest: str) -> StoredAnswer | None:
@@ -55,30 +45,24 @@ def find_by_request(tx: Connection, institution: str, request_id: str, request_d
 
     Ids are looked up within the institution, so that nobody learns what ids another one uses.
     """
-    row = tx.execute(_BY_REQUEST, {"of_institution": institution, "of_request": request_id}).one_or_none()
-    if row is None:
-        return None
-    if row.request_digest != request_digest:
+    row = _BY_REQUEST.row(tx, {"of_institution": institution, "of_request": request_id})
+    found = None if row is None else StoredAnswer(*row)
+    if found is not None and found.request_digest != request_digest:
         raise RequestReused("this request id was used for another request")
-    return _answer(row)
+    return found
 
 
 def find_by_question(tx: Connection, institution: str, question_digest: str) -> StoredAnswer | None:
     """The first answer this institution has had to the same question on the same data and policy, if any."""
-    row = tx.execute(_BY_QUESTION, {"of_institution": institution, "of_question": question_digest}).one_or_none()
-    return None if row is None else _answer(row)
+    row = _BY_QUESTION.row(tx, {"of_institution": institution, "of_question": question_digest})
+    return None if row is None else StoredAnswer(*row)
 
 
-def _answer(row: Row[tuple[object, ...]]) -> StoredAnswer:
-    return StoredAnswer(**row._mapping)
-
-
+_COLUMNS = tuple(field.name for field in fields(StoredAnswer))
 _OF_INSTITUTION = answers.c.institution == bindparam("of_institution")
-_BY_REQUEST = select(answers).where(_OF_INSTITUTION, answers.c.request_id == bindparam("of_request"))
-_BY_QUESTION = (
-    select(answers)
-    .where(_OF_INSTITUTION, answers.c.question_digest == bindparam("of_question"))
-    .order_by(answers.c.outcome_index)
-    .limit(1)
+_FOUND = select(*(answers.c[name] for name in _COLUMNS)).where(_OF_INSTITUTION)
+_BY_REQUEST = Prepared(_FOUND.where(answers.c.request_id == bindparam("of_request")))
+_BY_QUESTION = Prepared(
+    _FOUND.where(answers.c.question_digest == bindparam("of_question")).order_by(answers.c.outcome_index).limit(1)
 )
-_INSERT = insert(answers)
+_INSERT = Prepared(insert(answers))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
+
+DATABASE_ERRORS = (DBAPIError, sqlite3.Error)
+"""How the database fails: as SQLAlchemy wraps it, and bare from a prepared statement."""
 
 _PRIMARY_CODE = 0xFF  # SQLite packs the extended result code above the primary one
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
@@ -29,11 +32,12 @@ class StoreConflict(StoreError):
     """A rule of the schema forbids the write: a key exists already, or a row of an append-only table was touched."""
 
 
-def translate(error: DBAPIError) -> StoreError:
-    """Our own error for one of the database's, keeping only its symbolic name."""
-    name = str(getattr(error.orig, "sqlite_errorname", "unknown"))
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    if isinstance(error, IntegrityError):
+def translate(error: DBAPIError | sqlite3.Error) -> StoreError:
+    """Our own error for one of the database's, wrapped by SQLAlchemy or not, keeping only its symbolic name."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    name = str(getattr(original, "sqlite_errorname", "unknown"))
+    code = getattr(original, "sqlite_errorcode", None)
+    if isinstance(original, sqlite3.IntegrityError):
         return StoreConflict(f"the state store's rules forbid this write ({name})")
     if isinstance(code, int) and code & _PRIMARY_CODE in _BUSY:
         return StoreBusy("the state store is held by another writer")

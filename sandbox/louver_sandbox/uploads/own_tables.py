@@ -72,6 +72,9 @@ class OwnTables:
         self._pool = WorkerPool(self._zygote, size=1, queue=QUEUE, per_institution=1)
         for leftover in settings.spool.iterdir():
             leftover.unlink()
+        for folder in settings.uploads.iterdir():
+            # What was dropped, or taken in but never registered, just before the service was killed.
+            self._sweep(folder.name)
 
     def stored(self, institution: str) -> tuple[OwnTable, ...]:
         """The institution's live tables."""

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from sqlalchemy import (
     BigInteger,
@@ -19,9 +20,9 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    RowMapping,
     Table,
     Text,
+    bindparam,
     insert,
     select,
     update,
@@ -43,10 +44,14 @@ from louver_sandbox.catalog import model
 from louver_sandbox.catalog.model import Role, SpaceKind, Verb
 from louver_sandbox.catalog.schema import NOT_APPLICABLE
 from louver_sandbox.refusals.catalog import unknown_own_table, upload_table_name
+from louver_sandbox.store.prepared import Prepared
 from louver_sandbox.uploads.ingest import NAME, Taken, TakenColumn
 
 OWN_LEVEL = 3
 """Level of every own column: the institution's business, nobody else's."""
+
+REMEMBERED = 1024
+"""Own tables of all institutions whose rows are not read from JSON again for every question."""
 
 metadata = MetaData()
 
@@ -121,23 +126,18 @@ def register(connection: Connection, institution: str, name: str, taken: Taken, 
 
 def own_tables(connection: Connection, institution: str) -> tuple[OwnTable, ...]:
     """The institution's live tables, by name."""
-    query = select(uploads).where(uploads.c.institution == institution, uploads.c.dropped.is_(None))
-    return tuple(_own(row) for row in connection.execute(query.order_by(uploads.c.name)).mappings())
+    return tuple(_own(*row) for row in _LIVE.rows(connection, {"of": institution}))
 
 
 def ever(connection: Connection, institution: str) -> tuple[OwnTable, ...]:
     """Every table the institution has had, live or dropped, oldest first: for replaying an old decision."""
-    query = select(uploads).where(uploads.c.institution == institution).order_by(uploads.c.id)
-    return tuple(_own(row) for row in connection.execute(query).mappings())
+    return tuple(_own(*row) for row in _EVER.rows(connection, {"of": institution}))
 
 
 def find(connection: Connection, institution: str, name: str) -> OwnTable | None:
     """The institution's live table of that exact name, or None."""
-    query = select(uploads).where(
-        uploads.c.institution == institution, uploads.c.name == name, uploads.c.dropped.is_(None)
-    )
-    row = connection.execute(query).mappings().first()
-    return None if row is None else _own(row)
+    row = _NAMED.row(connection, {"of": institution, "name": name})
+    return None if row is None else _own(*row)
 
 
 def drop(connection: Connection, institution: str, name: str, now: datetime) -> None:
@@ -164,6 +164,7 @@ def used_bytes(connection: Connection, institution: str) -> int:
     return sum({row.digest: row.bytes for row in connection.execute(query)}.values())
 
 
+@lru_cache(maxsize=REMEMBERED)
 def catalog_table(own: OwnTable) -> model.Table:
     """The own table as the catalogue has it: level 3, no privacy units, its content digest as data version."""
     return model.Table(
@@ -197,10 +198,11 @@ def _type(text: str) -> Type:
     return _TYPES[text] if text in _TYPES else decimal(int(text.removeprefix("decimal(").removesuffix(")")))
 
 
-def _own(row: RowMapping) -> OwnTable:
-    columns = tuple(TakenColumn(*item) for item in json.loads(row["columns"]))
-    created = datetime.fromisoformat(row["created"])
-    return OwnTable(row["institution"], row["name"], row["digest"], columns, row["rows"], row["bytes"], created)
+@lru_cache(maxsize=REMEMBERED)
+def _own(institution: str, name: str, digest: str, columns: str, rows: int, size: int, created: str) -> OwnTable:
+    """A row as a value. Which rows are live is asked anew each time, so what is remembered cannot be out of date."""
+    taken = tuple(TakenColumn(*item) for item in json.loads(columns))
+    return OwnTable(institution, name, digest, taken, rows, size, datetime.fromisoformat(created))
 
 
 def _drop(connection: Connection, institution: str, name: str, now: datetime) -> bool:
@@ -210,3 +212,12 @@ def _drop(connection: Connection, institution: str, name: str, now: datetime) ->
 
 def _text(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+_u = uploads.c
+_ROWS = select(_u.institution, _u.name, _u.digest, _u.columns, _u.rows, _u.bytes, _u.created).where(
+    _u.institution == bindparam("of")
+)
+_LIVE = Prepared(_ROWS.where(_u.dropped.is_(None)).order_by(_u.name))
+_NAMED = Prepared(_ROWS.where(_u.name == bindparam("name"), _u.dropped.is_(None)))
+_EVER = Prepared(_ROWS.order_by(_u.id))

@@ -57,6 +57,27 @@ def test_sql_comes_from_an_argument_a_file_or_standard_input(louver: Run, tmp_pa
     assert louver("query", "-f", tmp_path / "absent.sql").exit_code == 2
 
 
+@pytest.mark.parametrize("command", ["query", "explain"])
+def test_what_cannot_be_a_question_is_never_sent(
+    louver: Run, sandbox: Simulation, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "blank.sql").write_text("\n")
+    for arguments in ((command,), (command, "-"), (command, " "), (command, "-f", tmp_path / "blank.sql")):
+        result = louver(*arguments, "--purpose", "RESEARCH", input=" \n")
+        assert (result.exit_code, "there is no SQL" in result.stderr) == (2, True)
+    result = louver(command, DISTRICTS, "--purpose", "")
+    assert (result.exit_code, "there is no purpose" in result.stderr, "--purpose" in result.stderr) == (2, True, True)
+    assert sandbox.service.asked == []
+
+
+def test_a_file_whose_ending_names_no_format_is_not_written(louver: Run, sandbox: Simulation, tmp_path: Path) -> None:
+    result = louver("query", DISTRICTS, "-o", tmp_path / "a.parquet")
+    assert (result.exit_code, ".csv, .json, .arrow" in result.stderr) == (2, True)
+    assert not (tmp_path / "a.parquet").exists()
+    assert sandbox.service.asked == []
+    assert louver("query", DISTRICTS, "-o", tmp_path / "a.txt", "--format", "csv").exit_code == 0
+
+
 def test_every_format_and_file(louver: Run, tmp_path: Path) -> None:
     document = json.loads(louver("query", DISTRICTS, "--format", "json").stdout)
     assert document["rows"][0] == ["市南区", 1200, "-12.50", "2025-01-01"]

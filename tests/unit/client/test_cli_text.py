@@ -174,7 +174,7 @@ def test_json_rounds_nothing() -> None:
         (None, None, False, Format.CSV),
         (None, "a.json", True, Format.JSON),
         (None, "a.ARROW", False, Format.ARROW),
-        (None, "a.txt", True, Format.CSV),
+        (Format.CSV, "a.txt", True, Format.CSV),
         (Format.JSON, "a.csv", False, Format.JSON),
         (Format.ARROW, None, False, Format.ARROW),
     ],
@@ -183,6 +183,12 @@ def test_the_format_follows_from_the_place(
     given_format: Format | None, output: str | None, terminal: bool, chosen: Format
 ) -> None:
     assert chosen_format(given_format, Path(output) if output else None, terminal) is chosen
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.txt", "a", "a.csv.gz"])
+def test_an_ending_that_names_no_format_is_refused_with_those_there_are(name: str) -> None:
+    with pytest.raises(Misused, match=r"\.csv, \.json, \.arrow, \.arrows, or say --format table, json, csv, arrow"):
+        chosen_format(None, Path(name), False)
 
 
 def test_arrow_does_not_go_to_a_terminal() -> None:

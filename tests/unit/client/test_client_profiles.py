@@ -55,8 +55,10 @@ def test_the_default_profile_is_used_and_paths_are_relative_to_the_file(home: Pa
 
 def test_arguments_beat_the_environment_which_beats_the_profile(home: Path) -> None:
     environment = {"LOUVER_TARGET": "env.example:2", "LOUVER_PURPOSE": "research", "LOUVER_LOG_KEY": KEY}
+    environment["LOUVER_DIALECT"] = "mysql"
     profile = resolve({"target": "argument.example:3"}, environment, home)
     assert (profile.target, profile.purpose, profile.timeout) == ("argument.example:3", "research", 9.0)
+    assert profile.dialect == "mysql"
 
 
 def test_a_profile_is_chosen_by_argument_or_environment(home: Path) -> None:

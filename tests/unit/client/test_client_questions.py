@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from louver.failures import Misused
 from louver.questions import ask, checked_request_id, encode_parameter, encode_parameters, expiry, rfc3339
-from louver.signing import is_signed_by
+from louver.signing import is_signed_by, signing_bytes
 from louver.v1 import sandbox_pb2 as pb
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -85,6 +85,7 @@ def test_the_signature_covers_everything_that_matters() -> None:
     for field, value in (
         ("sql", "SELECT 2"),
         ("purpose", "marketing"),
+        ("dialect", "mysql"),
         ("request_id", REQUEST_ID.replace("0", "1")),
         ("expires", "2027-01-01T00:00:00Z"),
     ):
@@ -102,6 +103,18 @@ def test_the_signature_covers_everything_that_matters() -> None:
 def test_sql_is_unicode_text(sql: Any) -> None:
     with pytest.raises(Misused):
         question(sql=sql)
+
+
+def test_the_signature_covers_the_dialect_and_an_unset_one_signs_as_before() -> None:
+    assert question(dialect="mysql").dialect == "mysql"
+    assert b"dialect" not in signing_bytes(question())
+    assert signing_bytes(question(dialect="mysql")).endswith(b"dialect: mysql\n")
+
+
+@pytest.mark.parametrize("dialect", ["MySQL", "a b", "x\ny", "a" * 17, None])
+def test_a_dialect_is_one_word(dialect: Any) -> None:
+    with pytest.raises(Misused):
+        question(dialect=dialect)
 
 
 def test_a_request_id_has_one_spelling() -> None:

@@ -137,6 +137,11 @@ def test_what_is_no_table_never_starts_to_go_up(data: object, message: str) -> N
         encode(data)
 
 
+def test_a_folder_is_called_one(tmp_path: Path) -> None:
+    with pytest.raises(Misused, match="is a folder"):
+        encode(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["t.parquet", "t.csv", "t.arrow", "t.xlsx"])
 def test_a_broken_file_is_named_and_not_quoted(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b'ARROW1"370299190001010000",\x00\n1')

@@ -25,7 +25,7 @@ from tests.support.audit_logs import (
 from louver.receipt import Receipt
 from louver.transparency import VerifierKey
 from louver_sandbox.audit import AuditLog, InvalidEntry, LogDamaged, UnknownEntry, export_log, verify_log
-from louver_sandbox.audit.log import size_of
+from louver_sandbox.audit.stored import size_of
 from louver_sandbox.store import State, StoreUnavailable, schema
 
 TRUSTED = VerifierKey.parse(KEY)

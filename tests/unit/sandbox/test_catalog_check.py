@@ -158,3 +158,11 @@ class TestVersions:
 def test_globs_and_plain_paths_find_files(tmp_path: Path, path: str) -> None:
     parquet(tmp_path)
     assert checked(tmp_path, FIRM_YAML.replace("gov.firm/*.parquet", f"'{path}'")) == ()
+
+
+def test_a_value_of_a_unique_column_is_there_once_and_nulls_do_not_count(tmp_path: Path) -> None:
+    text = FIRM_YAML.replace("role: qi, domain: [A, B]}", "role: qi, unique: true}")
+    parquet(tmp_path)
+    assert checked(tmp_path, text) == ()
+    parquet(tmp_path, GOOD.replace("NULL, NULL", "'A', NULL"))
+    assert told(checked(tmp_path, text)) == [(16, "1 rows repeat a value of this column")]

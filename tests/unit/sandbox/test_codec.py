@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from tests.support.line import NOON, SECTIONS, ask, firm_policies, firms
 
 from louver_sandbox import codec
-from louver_sandbox.algebra.expressions import Literal, Value
-from louver_sandbox.algebra.types import INTEGER
+from louver_sandbox.algebra.expressions import Call, Expression, Literal, Value
+from louver_sandbox.algebra.types import INTEGER, Position
 from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.pipeline import facts_at, judge
+from louver_sandbox.sql.lexical import LIMITS
 from louver_sandbox.stages import (
     Answer,
     Case,
@@ -166,3 +167,49 @@ def test_an_answer_keeps_its_bytes() -> None:
 def test_a_parameter_keeps_its_very_form(value: Value) -> None:
     request = ask(SECTIONS, parameters={"x": value})
     assert repr(codec.decode(codec.encode(request), Request).parameters["x"]) == repr(value)
+
+
+def test_the_form_is_the_one_that_stored_answers_and_kept_catalogues_have() -> None:
+    subject = Subject("b", InstitutionType.BANK, frozenset({"z", "y"}), "f")
+    form = (
+        '{"$":"Subject","institution":"b","type":{"$enum":["InstitutionType","bank"]},'
+        '"groups":{"$set":["y","z"]},"fingerprint":"f"}'
+    )
+    assert codec.encode(subject).decode() == form
+    assert codec.decode(form.encode(), Subject) == subject
+
+
+def test_where_a_value_stood_in_the_callers_text_stays_behind() -> None:
+    placed = Literal(1, INTEGER, Position(1, 8))
+    assert codec.decode(codec.encode(placed), Literal) == placed
+    assert codec.decode(codec.encode(placed), Literal).at is None
+
+
+def test_the_deepest_expression_that_is_admitted_travels() -> None:
+    deep: Expression = Literal(1, INTEGER)
+    for _ in range(LIMITS.expression_depth + LIMITS.bracket_depth):
+        deep = Call("negate", (deep,), INTEGER)
+    assert codec.decode(codec.encode(deep), Call) == deep
+
+
+def test_what_is_nested_more_deeply_is_malformed() -> None:
+    deep = codec.encode(Literal(1, INTEGER))
+    for _ in range(codec.MAX_DEPTH):
+        deep = b'{"$":"Call","function":"negate","arguments":[%s],"type":%s}' % (deep, codec.encode(INTEGER))
+    with pytest.raises(codec.Malformed):
+        codec.decode(deep, Call)
+
+
+def test_a_key_that_stands_twice_is_malformed() -> None:
+    request = codec.encode(ask(SECTIONS, parameters={"x": 1}))
+    pair = b'["x",1]'
+    assert request.count(pair) == 1
+    with pytest.raises(codec.Malformed):
+        codec.decode(request.replace(pair, pair + b"," + pair), Request)
+
+
+def test_a_value_of_another_class_of_its_union_is_malformed() -> None:
+    content = codec.encode(Call("negate", (Literal(1, INTEGER),), INTEGER))
+    for stranger in (b'{"$":"Charge"}', b'{"$enum":["Kind","integer"]}', b"1", b"null", b"[]", b"{}"):
+        with pytest.raises(codec.Malformed):
+            codec.decode(content.replace(codec.encode(Literal(1, INTEGER)), stranger), Call)

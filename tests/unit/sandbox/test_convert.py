@@ -52,6 +52,18 @@ def test_a_purpose_is_a_code(wrong: str) -> None:
     assert field_refused(question(purpose=wrong)) == "purpose"
 
 
+@pytest.mark.parametrize(("sent", "meant"), [("", "duckdb"), ("mysql", "mysql"), ("unheardof", "unheardof")])
+def test_the_dialect_is_duckdb_unless_another_is_named(sent: str, meant: str) -> None:
+    assert convert.request(question(dialect=sent), BANK_A).dialect == meant
+    dry = pb.ExplainRequest(purpose="RESEARCH", sql="SELECT 1", dialect=sent)
+    assert convert.dry_request(dry, BANK_A).dialect == meant
+
+
+@pytest.mark.parametrize("wrong", ["MySQL", "my sql", "mysql\n", "a" * 17])
+def test_a_dialect_is_a_word(wrong: str) -> None:
+    assert field_refused(question(dialect=wrong)) == "dialect"
+
+
 @pytest.mark.parametrize("wrong", ["", " ", "\n\t"])
 def test_there_is_sql(wrong: str) -> None:
     assert field_refused(question(sql=wrong)) == "sql"

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -35,7 +36,7 @@ def hardened() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def job(snapshot: Path, sql: str, *, row_cap: int = 100, byte_cap: int = 100_000, timeout_ms: int = 5000) -> Job:
-    return Job((Source("s1", str(snapshot)),), sql, row_cap, byte_cap, 256, 1, timeout_ms)
+    return Job((Source("s1", str(snapshot)),), (sql,), row_cap, byte_cap, 256, 1, timeout_ms)
 
 
 def run(connection: duckdb.DuckDBPyConnection, one: Job) -> pa.Table:
@@ -76,7 +77,10 @@ def test_two_sources_can_be_joined(hardened: duckdb.DuckDBPyConnection, snapshot
     other = make_snapshot(tmp_path / "other.duckdb", rows=10)
     one = Job(
         (Source("s1", str(snapshot)), Source("s2", str(other))),
-        'SELECT count(*) AS "n" FROM "s1"."main"."data" AS "a" JOIN "s2"."main"."data" AS "b" ON "a"."id" = "b"."id"',
+        (
+            'SELECT count(*) AS "n" FROM "s1"."main"."data" AS "a" '
+            'JOIN "s2"."main"."data" AS "b" ON "a"."id" = "b"."id"',
+        ),
         10,
         10_000,
         256,
@@ -84,6 +88,29 @@ def test_two_sources_can_be_joined(hardened: duckdb.DuckDBPyConnection, snapshot
         5000,
     )
     assert run(hardened, one).column("n").to_pylist() == [10]
+
+
+def test_several_statements_answer_one_behind_the_other(hardened: duckdb.DuckDBPyConnection, snapshot: Path) -> None:
+    several = replace(job(snapshot, ""), statements=('SELECT 1 AS "a"', 'SELECT 2 AS "b" FROM range(0)', "SELECT 3"))
+    source = pa.BufferReader(DuckDbEngine(hardened).execute(several))
+    found = [pa.ipc.open_stream(source).read_all() for _ in several.statements]
+    assert [table.num_rows for table in found] == [1, 0, 1]
+    assert source.tell() == source.size()
+
+
+@pytest.mark.parametrize(("statements", "kind"), [(2, None), (3, "too_large")])
+def test_the_caps_hold_for_all_statements_together(snapshot: Path, statements: int, kind: str | None) -> None:
+    several = replace(job(snapshot, "", row_cap=100), statements=("SELECT * FROM range(50)",) * statements)
+    with open_hardened() as connection:
+        if kind is None:
+            DuckDbEngine(connection).execute(several)
+        else:
+            assert failure_of(connection, several) == kind
+
+
+def test_a_later_statement_is_no_way_out(hardened: duckdb.DuckDBPyConnection, snapshot: Path) -> None:
+    several = replace(job(snapshot, ""), statements=("SELECT 1", "SET threads = 8"))
+    assert failure_of(hardened, several) == "error"
 
 
 def test_rows_up_to_the_cap_and_not_one_more(snapshot: Path) -> None:

@@ -108,3 +108,4 @@ def test_purpose_and_every_letter_of_the_sql_count_but_not_the_signature() -> No
     assert journal.request_digest(request) == journal.request_digest(replace(request, signature=b"another"))
     assert journal.request_digest(request) != journal.request_digest(replace(request, sql=request.sql.lower()))
     assert journal.request_digest(request) != journal.request_digest(replace(request, purpose="MODEL_BUILD"))
+    assert journal.request_digest(request) != journal.request_digest(replace(request, dialect="postgres"))

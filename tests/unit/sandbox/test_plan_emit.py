@@ -9,8 +9,8 @@ import duckdb
 import pytest
 from tests.support.relations import call, firms, lit, named, question, ref
 
-from louver_sandbox.algebra.expressions import Interval, Value
-from louver_sandbox.algebra.relations import Filter, Limit, Project, Scan, Sort, SortKey
+from louver_sandbox.algebra.expressions import Interval, SortKey, Value
+from louver_sandbox.algebra.relations import Filter, Limit, Project, Scan, Sort
 from louver_sandbox.algebra.types import (
     BOOLEAN,
     DATE,
@@ -96,7 +96,7 @@ QUESTIONS = [
 
 @pytest.mark.parametrize("sql", QUESTIONS)
 def test_three_readers_agree_on_every_statement(sql: str) -> None:
-    statement = plan(question(firms(), sql, protected=PUBLIC)).statement
+    statement = plan(question(firms(), sql, protected=PUBLIC)).cores[0].statement
     ours = read_tokens(statement)
     glot = read_sqlglot(statement)
     with duckdb.connect() as connection:
@@ -107,5 +107,5 @@ def test_three_readers_agree_on_every_statement(sql: str) -> None:
 @pytest.mark.parametrize("sql", QUESTIONS)
 def test_equal_questions_have_equal_statements(sql: str) -> None:
     spaced = sql.replace(" FROM ", "\n  FROM /* the same */ ").replace(" AS ", " as ")
-    statement = plan(question(firms(), sql, protected=PUBLIC)).statement
-    assert plan(question(firms(), spaced, protected=PUBLIC)).statement == statement
+    statement = plan(question(firms(), sql, protected=PUBLIC)).cores[0].statement
+    assert plan(question(firms(), spaced, protected=PUBLIC)).cores[0].statement == statement

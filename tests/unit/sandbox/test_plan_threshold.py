@@ -13,7 +13,7 @@ from louver_sandbox.algebra.types import INTEGER
 from louver_sandbox.catalog.model import PrivacyUnit, UnitType
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.plan.verify import PlanUnverified
-from louver_sandbox.stages import OutputColumn, Plan
+from louver_sandbox.stages import CorePlan, OutputColumn, Plan
 
 
 def planned(sql: str, world: World | None = None) -> Plan:
@@ -27,12 +27,10 @@ def planned(sql: str, world: World | None = None) -> Plan:
         ("LVR-2302", "SELECT max(revenue) FROM gov.tax"),
         ("LVR-2303", "SELECT count(DISTINCT district) FROM gov.tax"),
         ("LVR-2303", "SELECT count(DISTINCT uscc) FILTER (WHERE arrears) FROM gov.tax"),
-        ("LVR-2304", "SELECT avg(n) FROM (SELECT district, count(*) AS n FROM gov.tax GROUP BY district) x"),
-        ("LVR-2304", "SELECT count(*) FROM (SELECT DISTINCT district FROM gov.tax) x"),
         (
-            "LVR-2305",
-            "SELECT a.n, b.n FROM (SELECT district, count(*) n FROM gov.tax GROUP BY 1) a "
-            "JOIN (SELECT district, count(*) n FROM gov.tax GROUP BY 1) b ON a.district = b.district",
+            "LVR-2304",
+            "SELECT avg(n) FROM (SELECT t.uscc, count(*) AS n FROM gov.tax t "
+            "JOIN gov.registry r ON r.section = t.district GROUP BY t.uscc) x",
         ),
         ("LVR-2306", "SELECT sum(l.balance) FROM loan l JOIN gov.tax t ON t.uscc = l.id_no"),
         (
@@ -45,13 +43,26 @@ def planned(sql: str, world: World | None = None) -> Plan:
             "SELECT sum(n.w) FROM (SELECT id_no, count(*) AS w FROM loan GROUP BY id_no) n "
             "JOIN gov.tax t ON t.uscc = n.id_no",
         ),
-        ("LVR-2310", "SELECT sum(revenue + 1000000) FROM gov.tax"),
-        ("LVR-2310", "SELECT avg(revenue + staff) FROM gov.tax"),
+        ("LVR-2310", "SELECT sum(revenue - revenue) FROM gov.tax"),
+        ("LVR-2310", "SELECT sum(revenue * 0) FROM gov.tax"),
+        ("LVR-2310", "SELECT sum(abs(revenue)) FROM gov.tax"),
+        ("LVR-2310", "SELECT sum(round(revenue / 1000000)) FROM gov.tax"),
+        ("LVR-2310", "SELECT sum((revenue / 1000000)::INT) FROM gov.tax"),
+        ("LVR-2310", "SELECT sum(revenue / staff) FROM gov.tax"),
+        ("LVR-2310", "SELECT sum(revenue / 0) FROM gov.tax"),
+        ("LVR-2310", "SELECT sum(a.revenue * b.revenue) FROM gov.tax a JOIN gov.tax b USING (uscc)"),
+        (
+            "LVR-2310",
+            "SELECT sum(revenue * (1 + staff) * (2 + score) * (1 - arrears::INT) * (staff - revenue)) FROM gov.tax",
+        ),
         ("LVR-2310", "SELECT sum(staff / staff) FROM gov.tax"),
         ("LVR-2310", "SELECT sum(staff * staff) FROM gov.tax"),
         ("LVR-2310", "SELECT sum(CASE district WHEN 'a' THEN 1 WHEN 'b' THEN 2 END) FROM gov.tax"),
-        ("LVR-2310", "SELECT sum(CASE WHEN arrears THEN revenue ELSE staff END) FROM gov.tax"),
-        ("LVR-2311", "SELECT sum(revenue), sum(revenue) FILTER (WHERE arrears) FROM gov.tax"),
+        (
+            "LVR-2311",
+            "SELECT sum(revenue) FILTER (WHERE staff > 3), sum(revenue) FILTER (WHERE arrears) FROM gov.tax",
+        ),
+        ("LVR-2311", "SELECT sum(revenue) FILTER (WHERE staff > 3), sum(revenue + score) FROM gov.tax"),
     ],
 )
 def test_a_question_whose_cells_cannot_be_judged_is_refused(code: str, sql: str) -> None:
@@ -71,6 +82,15 @@ def test_a_question_whose_cells_cannot_be_judged_is_refused(code: str, sql: str)
         "SELECT sum(CASE WHEN l.bad THEN t.revenue END) FROM loan l JOIN gov.tax t ON t.uscc = l.id_no",
         "SELECT count(l.branch), count(DISTINCT l.id_no) FROM loan l JOIN gov.tax t ON t.uscc = l.id_no",
         "SELECT DISTINCT district FROM gov.tax",
+        "SELECT avg(n) FROM (SELECT district, count(*) AS n FROM gov.tax GROUP BY district) x",
+        "SELECT count(*) FROM (SELECT DISTINCT district FROM gov.tax) x",
+        "SELECT sum(revenue + 1000000) FROM gov.tax",
+        "SELECT avg(revenue + staff) FROM gov.tax",
+        "SELECT sum(revenue * (1 - score) * 1.13) FROM gov.tax",
+        "SELECT sum(CASE WHEN arrears THEN revenue ELSE staff END) FROM gov.tax",
+        "SELECT sum(revenue), sum(revenue) FILTER (WHERE arrears) FROM gov.tax",
+        "SELECT sum(v) FROM (SELECT revenue * (1 - score) AS v FROM gov.tax) x",
+        "SELECT sum(CASE WHEN staff < 5 THEN revenue WHEN staff < 10 THEN 2 * revenue END) FROM gov.tax",
         "SELECT district, n * 2 FROM (SELECT district, count(*) AS n FROM gov.tax GROUP BY 1) x WHERE n > 3",
     ],
 )
@@ -78,9 +98,15 @@ def test_what_can_be_judged_is_planned(sql: str) -> None:
     assert counted(planned(sql)) == (UnitType.ENTERPRISE,)
 
 
+def core(made: Plan) -> CorePlan:
+    """The one core of a plan."""
+    (only,) = made.cores
+    return only
+
+
 def counted(made: Plan) -> tuple[UnitType, ...]:
     """The types of units a plan counts."""
-    return tuple(group.type for group in made.unit_groups)
+    return tuple(group.type for group in core(made).unit_groups)
 
 
 def test_a_limit_below_the_aggregate_is_refused_even_if_a_binder_let_it_through() -> None:
@@ -115,23 +141,24 @@ def with_units(*units: PrivacyUnit) -> World:
 
 def test_partials_are_skipped_only_where_every_row_is_a_unit() -> None:
     one_row = with_units(enterprise("uscc", rows_per_unit=1))
-    assert '"partial"' not in planned("SELECT count(*) FROM gov.registry").statement
+    assert '"partial"' not in planned("SELECT count(*) FROM gov.registry").cores[0].statement
     assert (
-        '"partial"' not in planned("SELECT count(*) FROM gov.tax JOIN gov.registry USING (uscc)", one_row).statement
+        '"partial"'
+        not in planned("SELECT count(*) FROM gov.tax JOIN gov.registry USING (uscc)", one_row).cores[0].statement
     )
-    assert '"partial"' in planned("SELECT count(*) FROM gov.tax").statement
+    assert '"partial"' in planned("SELECT count(*) FROM gov.tax").cores[0].statement
     multiplied = "SELECT count(*) FROM gov.registry r JOIN loan l ON l.id_no = r.uscc"
-    assert '"partial"' in planned(multiplied).statement, "an upload may hold a subject a thousand times"
+    assert '"partial"' in planned(multiplied).cores[0].statement, "an upload may hold a subject a thousand times"
     missing = "SELECT count(*) FROM loan l LEFT JOIN gov.registry r ON l.id_no = r.uscc"
-    assert '"partial"' in planned(missing).statement
+    assert '"partial"' in planned(missing).cores[0].statement
 
 
 def test_one_column_with_units_of_two_types_counts_both() -> None:
     world = with_units(enterprise("uscc", when="district=E"), person("uscc", when="district=P"))
     made = planned("SELECT count(DISTINCT uscc) FROM gov.tax", world)
     assert counted(made) == (UnitType.ENTERPRISE, UnitType.PERSON)
-    assert all(group.optional for group in made.unit_groups)
-    assert made.measures[0].value == "u1_2"
+    assert all(group.optional for group in core(made).unit_groups)
+    assert core(made).measures[0].addends[0].total.value == "u1_2"
 
 
 def test_nothing_is_planned_for_a_scan_that_no_grant_covers() -> None:
@@ -142,9 +169,24 @@ def test_nothing_is_planned_for_a_scan_that_no_grant_covers() -> None:
         plan(replace(permit, protected=frozenset()))
 
 
-def test_only_protected_questions_are_charged() -> None:
+def test_an_exact_question_costs_a_query_and_what_it_selects_is_free() -> None:
     world = firms()
-    assert plan(question(world, "SELECT count(*) FROM gov.tax", protected=frozenset())).charges == ()
+    permit = question(world, "SELECT count(*) FROM gov.tax WHERE staff > 1", protected=frozenset())
+    (one,) = plan(permit).charges
+    assert (one.dataset, one.kind, one.limit) == ("gov.tax", "query", 100)
+
+
+def test_own_tables_cost_a_query_where_nothing_else_is_read() -> None:
+    world = firms()
+    own = plan(question(world, "SELECT count(*) FROM bank_a.loan", protected=frozenset())).charges
+    assert [(charge.dataset, charge.kind) for charge in own] == [("bank_a.loan", "query")]
+    both = "SELECT count(*) FROM bank_a.loan JOIN gov.tax ON id_no = uscc"
+    charged = plan(question(world, both, protected=frozenset())).charges
+    assert [charge.dataset for charge in charged] == ["gov.tax"]
+
+
+def test_a_protected_question_is_charged() -> None:
+    world = firms()
     plain = plan(question(world, "SELECT count(*) FROM gov.tax")).charges
     assert [(charge.dataset, charge.kind, charge.limit) for charge in plain] == [("gov.tax", "query", 100)]
 

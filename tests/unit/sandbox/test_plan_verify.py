@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import duckdb
 import pytest
-from tests.support.relations import firms, question
+from tests.support.relations import firms, question, readings
 
-from louver_sandbox.engines.duckdb import DuckDbEngine
-from louver_sandbox.engines.shape import Shape, TableName
+from louver_sandbox.engines.shape import TableName
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.plan.verify import PlanUnverified, form, verify
 from louver_sandbox.stages import Plan
@@ -22,13 +20,8 @@ def made() -> Plan:
     )
 
 
-def parsed(statement: str) -> Shape:
-    with duckdb.connect() as connection:
-        return DuckDbEngine(connection).parse(statement)
-
-
 def test_the_planned_statement_passes(made: Plan) -> None:
-    verify(made, parsed(made.statement))
+    verify(made, readings(made))
 
 
 @pytest.mark.parametrize(
@@ -45,10 +38,11 @@ def test_the_planned_statement_passes(made: Plan) -> None:
     ],
 )
 def test_a_statement_changed_after_planning_is_found(made: Plan, part: str, instead: str) -> None:
-    changed = replace(made, statement=made.statement.replace(part, instead))
-    assert changed.statement != made.statement
+    (core,) = made.cores
+    changed = replace(made, cores=(replace(core, statement=core.statement.replace(part, instead)),))
+    assert changed != made
     with pytest.raises(PlanUnverified):
-        verify(changed, parsed(made.statement))
+        verify(changed, readings(made))
 
 
 @pytest.mark.parametrize(
@@ -62,9 +56,10 @@ def test_a_statement_changed_after_planning_is_found(made: Plan, part: str, inst
     ],
 )
 def test_an_engine_that_reads_something_else_is_believed(made: Plan, difference: dict[str, object]) -> None:
-    shape = replace(parsed(made.statement), **difference)  # type: ignore[arg-type]  # one field at a time
+    (reading,) = readings(made)
+    shape = replace(reading, **difference)  # type: ignore[arg-type]  # one field at a time
     with pytest.raises(PlanUnverified):
-        verify(made, shape)
+        verify(made, (shape,))
 
 
 def test_plain_constants_do_not_matter_to_reading_and_others_do() -> None:
@@ -76,14 +71,19 @@ def test_plain_constants_do_not_matter_to_reading_and_others_do() -> None:
         )
 
 
-@pytest.mark.parametrize("obligation", ["threshold", "unit_groups", "measures", "sources"])
+@pytest.mark.parametrize("obligation", ["threshold", "unit_groups", "measures", "sources", "protection", "cores"])
 def test_a_plan_without_an_obligation_is_found(made: Plan, obligation: str) -> None:
-    measure = replace(made.measures[0], contributors=())
+    (core,) = made.cores
+    (addend,) = core.measures[0].addends
+    bare = replace(addend, total=replace(addend.total, contributors=()))
+    measure = replace(core.measures[0], addends=(bare,))
     weaker = {
         "threshold": replace(made, threshold=None),
-        "unit_groups": replace(made, unit_groups=()),
-        "measures": replace(made, measures=(measure,)),
+        "unit_groups": replace(made, cores=(replace(core, unit_groups=()),)),
+        "measures": replace(made, cores=(replace(core, measures=(measure,)),)),
         "sources": replace(made, sources=()),
+        "protection": replace(made, cores=(replace(core, protected=False),)),
+        "cores": replace(made, cores=()),
     }
     with pytest.raises(PlanUnverified):
-        verify(weaker[obligation], parsed(made.statement))
+        verify(weaker[obligation], readings(made))

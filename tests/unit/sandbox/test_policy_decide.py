@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -24,7 +25,9 @@ from tests.support.policy_questions import (
 )
 
 from louver.errors import Refused
-from louver_sandbox.algebra.types import Position, TableName
+from louver_sandbox.algebra.expressions import AggregateCall, ColumnRef, Literal, Named
+from louver_sandbox.algebra.relations import Aggregate, Join, JoinKind, Project, Relation, scans
+from louver_sandbox.algebra.types import BOOLEAN, INTEGER, Position, TableName
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.decide import decide
@@ -126,7 +129,7 @@ def test_a_right_is_for_one_clause_only() -> None:
     refused = _refused(question(use(CREDIT, "score", KEY)))
     assert refused.code == "LVR-2001"
     assert refused.details["column"] == "score"
-    assert "aggregate (count, sum, avg)" in refused.hint
+    assert "aggregate (count, sum, avg, stddev_samp" in refused.hint
     assert "市税务局" in refused.hint
     assert refused.message_zh
     assert refused.hint_zh
@@ -192,6 +195,22 @@ def test_a_row_filter_must_be_said_in_the_query() -> None:
     assert grant.row_filter == "grade = 'A'"
 
 
+def test_a_right_that_the_whole_table_lacks_is_named_before_the_rows_of_another_grant() -> None:
+    whole = grant_document("all", columns={"grade": ["group_key"], "rating_year": ["group_key"]})
+    some = grant_document("some", columns={"grade": ["group_key", "order"]}, row_filter="rating_year = 2024")
+    bundle = bundle_of(policy(whole, some))
+    bound = question(use(CREDIT, "grade", KEY), use(CREDIT, "grade", ORDER), bundle=bundle)
+    refused = _refused(bound, bundle)
+    assert (refused.code, "order" in refused.message) == ("LVR-2001", True)
+    said = question(
+        use(CREDIT, "grade", KEY),
+        use(CREDIT, "grade", ORDER),
+        bundle=bundle,
+        implied=_holding(CREDIT, "rating_year = 2024"),
+    )
+    assert _decide(said, bundle).grants[0].row_filter == "rating_year = 2024"
+
+
 def test_only_the_owner_of_a_table_grants_it() -> None:
     bundle = bundle_of(policy(grant_document(), owner="市公安局"))
     assert TableName("gov", "tax_credit") not in question(tables=("bank_a.loan_book",), bundle=bundle).catalog.tables
@@ -227,6 +246,12 @@ def test_a_star_over_protected_rows_is_raw_rows_even_with_a_listed_column() -> N
     star = [use("gov.pop_person", name, OUTPUT) for name in ("live_district", "special_status", "sex")]
     refused = _refused(question(*star, aggregated=False, purpose="MODEL_BUILD"))
     assert (refused.code, refused.details["reason"]) == ("LVR-2101", "RAW_ROWS")
+
+
+def test_raw_rows_are_blamed_on_the_protected_column_and_not_on_a_public_one_before_it() -> None:
+    shown = (use(REGISTRY, "uscc", OUTPUT), use(REGISTRY, "scale", OUTPUT))
+    refused = _refused(question(*shown, aggregated=False))
+    assert (refused.code, refused.details["column"]) == ("LVR-2101", "scale")
 
 
 def test_one_named_subject_needs_its_consent_before_any_purpose() -> None:
@@ -285,6 +310,26 @@ def test_conditions_on_identifiers_are_differencing_too() -> None:
 def test_extremes_of_protected_columns_are_stored_values(function: str) -> None:
     refused = _refused(question(use(CREDIT, "score", AGGREGATE, function, through=(function,))))
     assert (refused.code, refused.details["reason"]) == ("LVR-2107", "EXFILTRATION")
+
+
+def _with_largest(bound: Bound, protected_below: bool) -> Bound:
+    """The query beside a scalar subquery for the largest own balance, over own rows or over joined ones too."""
+    assert isinstance(bound.relation, Project)
+    own, credit = scans(bound.relation)
+    balance = ColumnRef(own.id, "balance", INTEGER)
+    met: Relation = Join(JoinKind.INNER, own, credit, Literal(True, BOOLEAN)) if protected_below else own
+    largest = Aggregate(80, met, (), (Named("m", AggregateCall("max", (balance,), INTEGER)),))
+    cells = Aggregate(90, credit, (), (Named("n", AggregateCall("count", (), INTEGER)),))
+    beside = Join(JoinKind.LEFT, cells, largest, Literal(True, BOOLEAN))
+    return replace(bound, relation=replace(bound.relation, input=beside))
+
+
+def test_extremes_below_which_nothing_is_protected_are_no_stored_values_of_it() -> None:
+    """TPC-DS 6, 54: a comparison with the largest month of a public calendar."""
+    own = use("bank_a.loan_book", "balance", AGGREGATE, "max", through=("max",))
+    bound = question(own, use(CREDIT, "grade", KEY))
+    assert _decide(_with_largest(bound, protected_below=False)).treatment is Treatment.THRESHOLD
+    assert _refused(_with_largest(bound, protected_below=True)).code == "LVR-2107"
 
 
 def test_extremes_of_own_columns_in_protected_cells_are_stored_values() -> None:

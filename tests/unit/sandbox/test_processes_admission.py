@@ -64,10 +64,62 @@ def test_a_full_queue_refuses_at_once_and_says_when_to_come_back() -> None:
 def test_waiting_ends_at_the_deadline() -> None:
     admission = Admission(size=1, queue=1, per_institution=1)
     admission.enter("a", soon())
+    started = time.monotonic()
     with pytest.raises(Overloaded) as refused:
-        admission.enter("b", soon(0.02))
+        admission.enter("b", soon(0.2))
+    assert time.monotonic() - started > 0.15
     assert refused.value.scope == "service"
     assert admission.waiting_count() == 0
+
+
+def test_a_turn_that_would_come_too_late_is_refused_at_once() -> None:
+    admission = Admission(size=1, queue=9, per_institution=1)
+    admission.enter("a", soon())
+    admission.leave("a", held_seconds=50.0)
+    admission.enter("a", soon())
+    started = time.monotonic()
+    with pytest.raises(Overloaded) as refused:
+        admission.enter("b", soon())
+    assert time.monotonic() - started < 0.05
+    assert refused.value.retry_after > 5
+    assert admission.waiting_count() == 0
+    assert admission.line_up("b", patience=60.0)
+
+
+def test_a_quiet_institution_waits_for_one_turn_of_a_busy_one_and_not_for_its_whole_line() -> None:
+    admission = Admission(size=1, queue=20, per_institution=1)
+    admission.enter("z", soon())
+    for _ in range(10):
+        admission.line_up("busy", patience=60.0)
+    with pytest.raises(Overloaded) as busy:
+        admission.line_up("busy", patience=60.0)
+    with pytest.raises(Overloaded) as quiet:
+        admission.line_up("quiet", patience=0.0)
+    assert busy.value.retry_after > 5 * quiet.value.retry_after
+
+
+def test_who_gives_up_leaves_the_line_and_who_has_a_place_must_leave_it() -> None:
+    admission = Admission(size=1, queue=4, per_institution=1)
+    had = admission.line_up("a", patience=1.0)
+    assert had.wait(0)
+    assert not admission.give_up("a", had), "the place is had already"
+    waiting = admission.line_up("b", patience=1.0)
+    assert not waiting.wait(0)
+    assert admission.give_up("b", waiting)
+    assert waiting.wait(0)
+    admission.leave("a", 0.01)
+    admission.enter("c", soon())
+
+
+def test_a_turn_comes_when_a_place_is_left() -> None:
+    admission = Admission(size=1, queue=4, per_institution=1)
+    admission.enter("a", soon())
+    turn = admission.line_up("b", patience=1.0)
+    with pytest.raises(Overloaded):
+        admission.take("b", admission.line_up("b", patience=1.0))
+    admission.leave("a", 0.01)
+    assert turn.wait(0)
+    admission.take("b", turn)
 
 
 def test_an_institution_at_its_limit_waits_although_there_is_room() -> None:

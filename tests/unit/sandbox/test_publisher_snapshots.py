@@ -16,6 +16,7 @@ from tests.support.catalogs import a_column, a_table
 from louver_sandbox.algebra.types import DOUBLE, INTEGER, TEXT, TableName, decimal
 from louver_sandbox.catalog.load import catalog_of
 from louver_sandbox.catalog.model import Catalog, PrivacyUnit, Role, Source, SourceKind, SpaceKind, Table, UnitType
+from louver_sandbox.catalog.snapshots import snapshot_id
 from louver_sandbox.catalog.sources import data_version
 from louver_sandbox.policy.grants import GrantSet
 from louver_sandbox.publishing.publisher import Published, PublishRefused, publish, snapshot_path
@@ -237,6 +238,22 @@ def test_what_contradicts_the_catalogue_is_refused_and_leaves_nothing(
     with pytest.raises(PublishRefused, match=reason):
         one(catalog, tmp_path / "s", grant or GrantSet(FIRM, ("amount",), None))
     assert list((tmp_path / "s").iterdir()) == []
+
+
+def test_a_column_declared_unique_repeats_no_value_but_null(tmp_path: Path) -> None:
+    columns = (a_column("uscc", role=Role.IDENTIFIER), replace(a_column("code"), unique=True))
+    table = a_table(columns=columns)
+    good = registered(
+        tmp_path, table, "SELECT 'U' || i AS uscc, CASE WHEN i > 2 THEN 'C' || i END AS code FROM range(9) t(i)"
+    )
+    grant = GrantSet(FIRM, ("uscc", "code"), None)
+    made = one(catalog_of([good]), tmp_path / "s", grant)
+    assert made.id != snapshot_id(
+        replace(good, columns=(columns[0], replace(columns[1], unique=False))), grant.columns, None
+    )
+    bad = registered(tmp_path, table, "SELECT 'U' || i AS uscc, 'C' || i % 8 AS code FROM range(9) t(i)")
+    with pytest.raises(PublishRefused, match="values of code repeat"):
+        one(catalog_of([bad]), tmp_path / "t", grant)
 
 
 def test_l5_columns_own_tables_and_missing_data_are_never_published(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.support.relations import committed, firms, question
 
 from louver_sandbox.plan.plan import plan
@@ -36,12 +38,12 @@ ROW = ("a", Decimal(10) ** 30, Decimal("1.50"), 0.5)
 
 
 def test_planned_columns_become_values() -> None:
-    assert decode(stream(PLANNED, ROW), exact()).rows == (("a", 10**30, Decimal("1.50"), 0.5),)
+    assert decode(stream(PLANNED, ROW), exact()).rows == ((("a", 10**30, Decimal("1.50"), 0.5),),)
 
 
 def test_a_stored_infinity_is_null() -> None:
     execution = decode(stream(PLANNED, ("a", Decimal(1), None, float("inf"))), exact())
-    assert execution.rows == (("a", 1, None, None),)
+    assert execution.rows == ((("a", 1, None, None),),)
 
 
 def test_an_integer_beyond_64_bits_is_lost_with_a_notice() -> None:
@@ -86,3 +88,66 @@ def test_text_that_is_not_utf8_is_a_lie() -> None:
         writer.write_batch(pa.record_batch(arrays, schema=PLANNED))
     with pytest.raises(WorkerLied):
         decode(sink.getvalue().to_pybytes(), exact())
+
+
+SIDES = "SELECT a.district, a.n FROM (SELECT district, count(*) AS n FROM gov.tax GROUP BY district) AS a "
+SIDES += "JOIN (SELECT branch, count(*) AS m FROM bank_a.loan GROUP BY branch) AS b ON a.district = b.branch"
+OWN = pa.schema([("c1", pa.string())])
+
+
+def two_cores() -> Committed:
+    """A question whose second core is the bank's own rows."""
+    made = plan(question(firms(), SIDES))
+    assert [core.protected for core in made.cores] == [True, False]
+    return committed(made)
+
+
+def streams() -> list[bytes]:
+    """What an honest worker replies to it."""
+    parts = []
+    for core in two_cores().plan.cores:
+        types = {"text": pa.string(), "integer": WIDE}
+        fields = [(f"c{i}", types[column.type.kind.value]) for i, column in enumerate(core.columns, start=1)]
+        parts.append(stream(pa.schema(fields)))
+    return parts
+
+
+def test_each_core_has_its_stream() -> None:
+    assert decode(b"".join(streams()), two_cores()).rows == ((), ())
+
+
+def test_missing_added_swapped_or_torn_streams_are_a_lie() -> None:
+    first, second = streams()
+    hostile = {
+        "none": b"",
+        "one": first,
+        "swapped": second + first,
+        "twice": first + second + second,
+        "followed": first + second + b"\x00",
+        "preceded": b"\x00" + first + second,
+        "without the first end": first[:-8] + second,
+        "without the last end": first + second[:-8],
+        "ended twice": first + second + second[-8:],
+        "an end in between": first + first[-8:] + second,
+    }
+    for name, reply in hostile.items():
+        with pytest.raises(WorkerLied):
+            print(name, decode(reply, two_cores()))
+
+
+@given(place=st.integers(0, 4000), byte=st.integers(0, 255))
+@settings(max_examples=60, deadline=None)
+def test_a_changed_byte_is_a_lie_or_an_answer_but_never_a_crash(place: int, byte: int) -> None:
+    reply = bytearray(b"".join(streams()))
+    reply[place % len(reply)] = byte
+    try:
+        found = decode(bytes(reply), two_cores())
+    except WorkerLied:
+        return
+    assert len(found.rows) == 2
+
+
+def test_the_cap_on_rows_is_for_all_cores_together() -> None:
+    first, _ = streams()
+    with pytest.raises(WorkerLied, match="too many rows"):
+        decode(first + stream(OWN, ("a",), ("b",)), two_cores(), max_rows=1)

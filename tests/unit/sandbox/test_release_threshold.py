@@ -10,12 +10,12 @@ import pyarrow as pa
 import pytest
 from tests.support.relations import RULES_5, Ran, Row, committed, firms, question, returns, run
 
-from louver_sandbox.algebra.types import INTEGER
 from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.release.encode import encode, result_digest
 from louver_sandbox.release.release import release
 from louver_sandbox.release.rules import Contributions, Rule, reaches, withheld_by
-from louver_sandbox.stages import CountedUnit, Execution, Measure, ThresholdRules
+from louver_sandbox.stages import CountedUnit, Execution, JudgedTotal, Part, ThresholdRules
 
 FIRMS = (CountedUnit(UnitType.ENTERPRISE),)
 
@@ -71,6 +71,24 @@ def test_a_dominated_sum_is_empty_and_its_count_stays() -> None:
         ("CELLS_UNTOLD", "units"),
         ("VALUES_WITHHELD", "dominance"),
     ]
+
+
+@pytest.mark.parametrize("lie", [True, "5", -1, 5.0])
+@pytest.mark.parametrize("part", [Part.UNITS, Part.VALUE])
+def test_a_part_that_is_no_number_is_a_lie(part: Part, lie: object) -> None:
+    ran = ask(BY_DISTRICT, returns("a", 5))
+    (core,), (rows,) = ran.plan.cores, ran.execution.rows
+    place = next(index for index, column in enumerate(core.columns) if column.part is part)
+    told = tuple(tuple(lie if index == place else value for index, value in enumerate(row)) for row in rows)
+    with pytest.raises(WorkerLied):
+        release(Execution(ran.execution.committed, (told,)))
+
+
+def test_a_row_of_other_columns_is_a_lie() -> None:
+    ran = ask(BY_DISTRICT, returns("a", 5))
+    (rows,) = ran.execution.rows
+    with pytest.raises(WorkerLied):
+        release(Execution(ran.execution.committed, (tuple(row[:-1] for row in rows),)))
 
 
 def test_notices_tell_no_one_from_one_or_four() -> None:
@@ -131,14 +149,14 @@ def parts(units: int, contributors: int, *ranked: int) -> tuple[Contributions, .
 )
 def test_each_rule_at_its_edge(found: tuple[Contributions, ...], own: bool, ranked: bool, rule: Rule | None) -> None:
     largest = ("l1_1",) if ranked else ()
-    measure = Measure("m", "sum", INTEGER, "s1", largest=largest, contributors=("z1_1",), own=own)
-    assert withheld_by(found, FIRMS, RULES_5, measure) is rule
+    total = JudgedTotal("s1", ("z1_1",), largest, own=own)
+    assert withheld_by(found, FIRMS, RULES_5, total) is rule
 
 
 def test_having_a_value_is_no_property_when_all_have_one() -> None:
-    measure = Measure("m", "count", INTEGER, "n1", contributors=("z1_1",), presence=True)
-    assert withheld_by(parts(5, 5), FIRMS, RULES_5, measure) is None
-    assert withheld_by(parts(9, 5), FIRMS, RULES_5, measure) is Rule.CONTRIBUTORS
+    total = JudgedTotal("n1", ("z1_1",), presence=True)
+    assert withheld_by(parts(5, 5), FIRMS, RULES_5, total) is None
+    assert withheld_by(parts(9, 5), FIRMS, RULES_5, total) is Rule.CONTRIBUTORS
 
 
 def test_a_group_that_must_be_there_is_missed() -> None:

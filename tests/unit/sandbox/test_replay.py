@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -65,6 +66,22 @@ def test_parameters_of_every_type_replay(
 ) -> None:
     sql = f"SELECT count(*) AS n FROM gov.ent_registry AS r WHERE {condition}"
     index = admitted(own_city, books, ask(sql, parameters=parameters))
+    assert replay(index, books.log, own_city.settings, ()).same
+
+
+@pytest.mark.parametrize(
+    ("dialect", "condition"),
+    [
+        ("postgres", "reg_capital_wan > 7 / 2"),
+        ("mysql", '`section` = "C" and reg_capital_wan > 7 div 2'),
+        ("oracle", "established_on < to_date('20200131', 'YYYYMMDD')"),
+    ],
+)
+def test_a_question_in_another_dialect_replays_in_it(
+    own_city: City, books: Books, dialect: str, condition: str
+) -> None:
+    sql = f"SELECT count(*) AS n FROM gov.ent_registry WHERE {condition}"
+    index = admitted(own_city, books, replace(ask(sql), dialect=dialect))
     assert replay(index, books.log, own_city.settings, ()).same
 
 

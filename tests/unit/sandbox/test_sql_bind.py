@@ -40,6 +40,42 @@ def test_one_select_is_one_tower() -> None:
     assert kinds == [Project, Limit, Sort, Filter, Aggregate, Filter, Scan]
 
 
+@pytest.mark.parametrize(
+    ("sql", "limit"),
+    [
+        ("order by grade fetch first 3 rows only", (3, 0)),
+        ("offset 2 rows fetch next :n rows only", (7, 2)),
+        ("fetch first row only", (1, 0)),
+        ("limit 3 offset 2", (3, 2)),
+    ],
+)
+def test_fetch_first_is_a_limit(sql: str, limit: tuple[int, int]) -> None:
+    values: dict[str, Value] = {"n": 7} if ":n" in sql else {}
+    bound = ask(f"select distinct grade from gov.tax_credit {sql}", **values)
+    (found,) = [node for node in walk(bound.relation) if isinstance(node, Limit)]
+    assert (found.count, found.offset) == limit
+
+
+@pytest.mark.parametrize("sql", ["fetch first 3 rows with ties", "fetch first 10 percent rows only"])
+def test_fetch_first_with_ties_or_in_percent_is_refused(sql: str) -> None:
+    assert refused(f"select distinct grade from gov.tax_credit order by grade {sql}").code == "LVR-1203"
+
+
+@pytest.mark.parametrize("text", ["2002-5-01", "2002-05-1", "2002-5-1", "2002-05-01"])
+def test_a_date_without_its_zeros_is_that_date(text: str) -> None:
+    ours, plain = (
+        ask(f"select count(*) from gov.ent_registry where established_on = {written}")
+        for written in (f"'{text}'", "date '2002-05-01'")
+    )
+    assert str(ours.relation).count("2002, 5, 1") == str(plain.relation).count("2002, 5, 1") == 1
+    assert ask(f"select count(*) from gov.ent_registry where established_on = cast('{text}' as date)")
+
+
+@pytest.mark.parametrize("text", ["2002-5-32", "2002-13-1", "2002-005-1", "02-5-1", "2002-5", "2002-5-011"])
+def test_what_is_no_date_stays_refused(text: str) -> None:
+    assert refused(f"select count(*) from gov.ent_registry where established_on = '{text}'").code == "LVR-1012"
+
+
 def test_ids_are_unique_and_a_scan_lists_the_used_columns_sorted() -> None:
     bound = ask("select score, grade from gov.tax_credit where uscc = 'x'")
     (scan,) = scans(bound.relation)
@@ -169,7 +205,7 @@ def test_a_repeated_aggregate_is_computed_once() -> None:
         ("select grade,\n  any_value(score)\nfrom gov.tax_credit", "LVR-1202", (2, 3)),
         ("select arg_max(grade, score) from gov.tax_credit", "LVR-1302", (1, 8)),
         ("select nosuch(grade) from gov.tax_credit", "LVR-1201", (1, 8)),
-        ("select grade from gov.tax_credit where exists (select 1 from loan_book)", "LVR-1302", (1, 40)),
+        ("select grade from gov.tax_credit where score > all (select amount from loan_book)", "LVR-1310", (1, 60)),
         ("select upper(score) from gov.tax_credit", "LVR-1304", (1, 8)),
         ("select grade from gov.tax_credit where sum(score) > 1", "LVR-1305", (1, 40)),
         ("select sum(avg(score)) from gov.tax_credit", "LVR-1305", (1, 12)),

@@ -39,7 +39,40 @@ SAMPLES: dict[Type, tuple[Value, ...]] = {
     INTERVAL: (Interval(1, 0), Interval(0, -40), Interval(120_000, 3)),
 }
 SCALARS = [rule for rule in FUNCTIONS if rule.kind is FunctionKind.SCALAR]
-NARY = frozenset({"case", "in", "substr", "coalesce", "greatest", "least", "and", "or", "concat"})
+NARY = frozenset(
+    {"case", "in", "substr", "coalesce", "greatest", "least", "and", "or", "concat", "concat_ws", "like", "ilike"}
+    | {"date_diff", "date_sub", "elapsed", "replace", "lpad", "rpad", "split_part", "make_date"}
+)
+CONSTANTS: dict[str, dict[int, tuple[Value, ...]]] = {
+    "round": {1: (0, 1, 2, -1, -2)},
+    "trunc": {1: (0, 1, 2, -1, -2)},
+    "substr": {1: (1, 2, 5), 2: (0, 1, 9)},
+    "left": {1: (0, 1, 9)},
+    "right": {1: (0, 1, 9)},
+    "like": {1: ("a%", "%", "_bc", "", "a%b", "a!%b"), 2: ("!",)},
+    "ilike": {1: ("A%", "%中%"), 2: ("!",)},
+    "starts_with": {1: ("a", "")},
+    "ends_with": {1: ("c", "字", "")},
+    "contains": {1: ("b", "文")},
+    "strpos": {1: ("b", "文", "", "5")},
+    "trim": {1: ("a", "c字", " 1")},
+    "ltrim": {1: ("a", "中文", " 1")},
+    "rtrim": {1: ("c", "文字", "5.")},
+    "concat_ws": {0: ("-", "")},
+    "replace": {1: ("b", "文", "bc"), 2: ("", "x", "中中")},
+    "lpad": {1: (0, 2, 5), 2: ("x", "中a")},
+    "rpad": {1: (0, 2, 5), 2: ("x", "中a")},
+    "split_part": {1: ("b", "."), 2: (1, 2, 9)},
+    "regexp_matches": {1: ("b", "^a.c$", "[0-9]+", "(文|e$)", "a{2,3}", "^\\d*$", "[^a-c]")},
+    "regexp_full_match": {1: ("b", "a.c", "[0-9 ]+", ".*文.*", "\\d+-\\d+-\\d+")},
+    "similar": {1: ("a.*", "[0-9]+")},
+    "date_trunc": {0: ("year", "quarter", "month", "week", "day")},
+    "date_diff": {0: ("year", "quarter", "month", "day")},
+    "elapsed": {0: ("year", "quarter", "month")},
+    "date_sub": {0: ("year", "quarter", "month")},
+    "strftime": {1: ("%Y-%m-%d", "%Y%m", "%m", "%Y年%m月")},
+}
+"""What the arguments that must be constants may be, by their place."""
 
 
 @pytest.fixture(scope="module")
@@ -59,37 +92,39 @@ def literal(value: Value, kind: Type) -> str:
 
 def calls(rule: FunctionRule) -> Iterator[tuple[tuple[Type, ...], tuple[Value, ...], Type]]:
     """Argument types, values and result type of every sample call the rule takes."""
+    if rule.name == "width_bucket":
+        yield from buckets()
     if rule.name == "try_cast":
         for given, wanted in itertools.product(SAMPLES, repeat=2):
             if given != wanted != INTERVAL and castable(given, wanted):
                 yield from (((given,), (value,), wanted) for value in SAMPLES[given])
         return
-    for arity in (1, 2, 3) if rule.name in NARY or rule.name == "date_diff" else (1, 2):
+    for arity in (1, 2, 3) if rule.name in NARY else (1, 2):
         for types in itertools.product(SAMPLES, repeat=arity):
             result = rule.result(types)
-            if result is None or (arity == 3 and len(set(types)) == 3):
+            if result is None or (arity == 3 and len(set(types)) == 3) or rule.name == "width_bucket":
                 continue
             for values in itertools.product(*samples(rule, types)):
                 yield types, values, result
 
 
+def buckets() -> Iterator[tuple[tuple[Type, ...], tuple[Value, ...], Type]]:
+    """Values on, beside and far from the edges of equal bins."""
+    for value, low, high in (
+        ((INTEGER, value), (INTEGER, 0), (INTEGER, 100)) for value in (None, -1, 0, 33, 34, 99, 100, 2**62)
+    ):
+        yield (value[0], low[0], high[0], INTEGER), (value[1], low[1], high[1], 3), INTEGER
+    kind = decimal(2)
+    for text in ("-0.01", "0.10", "0.29", "0.30", "0.69", "0.70", "1.00", "99999999999999999999.00"):
+        values = (Decimal(text), Decimal("0.10"), Decimal("1.00"), 9)
+        yield (kind, kind, kind, INTEGER), values, INTEGER
+
+
 def samples(rule: FunctionRule, types: tuple[Type, ...]) -> list[tuple[Value, ...]]:
     found = [SAMPLES[kind][: 3 if len(types) == 3 else None] for kind in types]
-    constants: dict[str, tuple[Value, ...]] = {
-        "round": (0, 1, 2),
-        "substr": (1, 2, 5),
-        "left": (0, 1, 9),
-        "right": (0, 1, 9),
-        "like": ("a%", "%", "_bc", "", "a%b"),
-        "ilike": ("A%", "%中%"),
-        "starts_with": ("a", ""),
-        "contains": ("b", "文"),
-        "date_trunc": ("year", "quarter", "month", "week", "day"),
-        "date_diff": ("year", "quarter", "month", "day"),
-    }
     for index in rule.constants:
         if index < len(types):
-            found[index] = constants[rule.name]
+            found[index] = CONSTANTS[rule.name][index]
     return found
 
 
@@ -135,7 +170,7 @@ def test_every_arithmetic_text_may_stand_over_aggregates(engine: duckdb.DuckDBPy
     for rule in SCALARS:
         for types in ((INTEGER, INTEGER), (decimal(2), decimal(2)), (DATE, INTEGER)):
             result = rule.result(types)
-            if result is None or rule.constants:
+            if result is None or rule.constants or rule.kind is not FunctionKind.SCALAR:
                 continue
             texts = tuple(f"max({literal(SAMPLES[kind][1], kind)})" for kind in types)
             engine.execute("SELECT " + rule.emit(texts, types, result)).fetchall()

@@ -39,7 +39,11 @@ def named(sql: str) -> set[tuple[str, bool]]:
         ("select distinct grade from gov.tax_credit", {("grade", "group_key", "", ())}),
         (
             "select grade, sum(score) from gov.tax_credit group by grade order by 2",
-            {("grade", "group_key", "", ()), ("score", "aggregate", "sum", ()), ("score", "order", "", ("sum",))},
+            {("grade", "group_key", "", ()), ("score", "aggregate", "sum", ())},
+        ),
+        (
+            "select grade, sum(score) from gov.tax_credit group by grade order by grade, abs(sum(score))",
+            {("grade", "group_key", "", ()), ("grade", "order", "", ()), ("score", "aggregate", "sum", ())},
         ),
         (
             "select grade from gov.tax_credit group by grade having sum(score) > 5 and grade <> 'A'",
@@ -47,7 +51,7 @@ def named(sql: str) -> set[tuple[str, bool]]:
                 ("grade", "group_key", "", ()),
                 ("grade", "filter", "<>", ("<>",)),
                 ("score", "aggregate", "sum", ()),
-                ("score", "aggregate", "sum", ("sum", ">")),
+                ("score", "aggregate", "sum", ("sum",)),
             },
         ),
         (
@@ -71,6 +75,14 @@ def named(sql: str) -> set[tuple[str, bool]]:
             {("uscc", "join_key", "=", ("=",)), ("section", "filter", "=", ("=",))},
         ),
         (
+            "select count(*) from gov.tax_credit t join gov.ent_registry r on t.uscc = r.uscc and r.section = r.status",
+            {
+                ("uscc", "join_key", "=", ("=",)),
+                ("section", "filter", "=", ("=",)),
+                ("status", "filter", "=", ("=",)),
+            },
+        ),
+        (
             "select (q.worst > 0) as late, count(*) from (select id_no, max(overdue_days) as worst from loan_book "
             "group by id_no) q group by 1",
             {
@@ -85,14 +97,105 @@ def named(sql: str) -> set[tuple[str, bool]]:
             {
                 ("id_no", "output", "", ()),
                 ("id_no", "join_key", "=", ("=",)),
-                ("uscc", "join_key", "=", ("=",)),
                 ("uscc", "group_key", "", ()),
                 ("score", "aggregate", "sum", ()),
-                ("score", "output", "", ("sum",)),
             },
         ),
         (
             "select g, n from (select grade as g, count(*) as n from gov.tax_credit group by grade) t where n > 3",
+            {("grade", "group_key", "", ())},
+        ),
+        (
+            "select count(*) from gov.tax_credit where uscc in (select uscc from gov.ent_registry where section = 'A')",
+            {("uscc", "join_key", "=", ("=",)), ("section", "filter", "=", ("=",))},
+        ),
+        (
+            "select count(*) from gov.tax_credit where grade not in (select section from gov.ent_registry)",
+            {("grade", "join_key", "=", ("=",)), ("section", "join_key", "=", ("=",))},
+        ),
+        (
+            "select count(*) from gov.tax_credit t where exists (select 1 from gov.ent_registry r "
+            "where r.uscc = t.uscc and r.section > t.grade)",
+            {
+                ("uscc", "join_key", "=", ("=",)),
+                ("section", "filter", ">", (">",)),
+                ("grade", "filter", ">", (">",)),
+            },
+        ),
+        (
+            "select count(*) from gov.tax_credit where score > (select 0.5 * avg(rating_year) from gov.tax_credit)",
+            {("score", "filter", ">", (">",)), ("rating_year", "aggregate", "avg", ())},
+        ),
+        (
+            "select count(*) from gov.tax_credit t where score > (select avg(i.rating_year) from gov.tax_credit i "
+            "where i.uscc = t.uscc)",
+            {
+                ("uscc", "join_key", "=", ("=",)),
+                ("uscc", "group_key", "", ()),
+                ("score", "filter", ">", (">",)),
+                ("rating_year", "aggregate", "avg", ()),
+                ("rating_year", "filter", ">", ("avg", ">")),
+            },
+        ),
+        (
+            "select g, count(*) from (select grade as g from gov.tax_credit union all select section from "
+            "gov.ent_registry) u where g > 'A' group by g",
+            {
+                ("grade", "filter", ">", (">",)),
+                ("section", "filter", ">", (">",)),
+                ("grade", "group_key", "", ()),
+                ("section", "group_key", "", ()),
+            },
+        ),
+        (
+            "select grade, sum(score) from gov.tax_credit group by grade union select section, count(*) from "
+            "gov.ent_registry group by section",
+            {("grade", "group_key", "", ()), ("score", "aggregate", "sum", ()), ("section", "group_key", "", ())},
+        ),
+        (
+            "select a.grade, a.s / b.s from (select grade, sum(score) s from gov.tax_credit group by grade) a "
+            "join (select grade, sum(rating_year) s from gov.tax_credit group by grade) b on a.grade = b.grade",
+            {
+                ("grade", "group_key", "", ()),
+                ("score", "aggregate", "sum", ()),
+                ("rating_year", "aggregate", "sum", ()),
+            },
+        ),
+        (
+            "select n > 1, avg(s) from (select grade, count(*) n, sum(score) s from gov.tax_credit group by grade) t "
+            "where s > 5 and grade <> 'A' group by 1",
+            {
+                ("grade", "group_key", "", ()),
+                ("grade", "filter", "<>", ("<>",)),
+                ("score", "aggregate", "sum", ()),
+                ("score", "aggregate", "sum", ("sum",)),
+            },
+        ),
+        (
+            "select avg(s) from (select uscc, sum(score) s from gov.tax_credit group by uscc) t where s > 5",
+            {
+                ("uscc", "group_key", "", ()),
+                ("score", "aggregate", "sum", ()),
+                ("score", "filter", ">", ("sum", ">")),
+                ("score", "aggregate", "avg", ("sum",)),
+            },
+        ),
+        (
+            "select grade, rank() over (order by abs(sum(score))) from gov.tax_credit group by grade "
+            "having round(sum(score), -1) > 5",
+            {
+                ("grade", "group_key", "", ()),
+                ("score", "aggregate", "sum", ()),
+                ("score", "aggregate", "sum", ("sum",)),
+            },
+        ),
+        (
+            "select grade, rank() over (partition by grade order by sum(score)) from gov.tax_credit group by grade",
+            {("grade", "group_key", "", ()), ("score", "aggregate", "sum", ())},
+        ),
+        (
+            "select grade, grouping(grade), count(*) from gov.tax_credit group by rollup (grade) "
+            "having grouping(grade) = 0",
             {("grade", "group_key", "", ())},
         ),
     ],
@@ -117,6 +220,13 @@ def test_uses(sql: str, expected: set[Row]) -> None:
         ("select count(*) from gov.tax_credit where uscc is not null", False),
         ("select count(*) from gov.tax_credit t join gov.ent_registry r on t.uscc = r.uscc", False),
         ("select count(distinct uscc) from gov.tax_credit", False),
+        ("select grade from gov.tax_credit group by grade having count(distinct uscc) >= 20", False),
+        ("select grade, count(distinct uscc) n from gov.tax_credit group by grade having n >= 20 order by n", False),
+        ("select n from (select grade, count(distinct uscc) n from gov.tax_credit group by grade) t where n > 9", False),
+        ("select grade from gov.tax_credit group by grade having count(distinct nullif(uscc, '91')) >= 20", True),
+        ("select grade from gov.tax_credit group by grade having count(*) filter (where uscc = '91') > 0", True),
+        ("select uscc from gov.tax_credit group by uscc having uscc = '91'", True),
+        ("select n from (select uscc, count(*) n from gov.tax_credit group by uscc) t where uscc > '91'", True),
     ],
 )  # fmt: skip
 def test_a_unit_beside_a_constant_is_a_question_about_one_subject(sql: str, is_one_subject: bool) -> None:
@@ -169,3 +279,25 @@ def test_a_condition_on_a_group_key_is_implied() -> None:
     assert implied("select grade, count(*) from gov.tax_credit group by grade having grade = 'A'") == {
         "tax_credit": 1
     }
+
+
+def test_a_subquery_implies_what_its_rows_meet_and_nothing_of_those_around_it() -> None:
+    part = "(select uscc from gov.ent_registry where section = 'A')"
+    assert implied(f"select count(*) from gov.tax_credit where uscc in {part}") == {"ent_registry": 1}
+    exists = "select 1 from gov.ent_registry r where r.uscc = t.uscc and t.grade = 'A'"
+    assert implied(f"select count(*) from gov.tax_credit t where exists ({exists})") == {"tax_credit": 1}
+    assert implied(f"select count(*) from gov.tax_credit t where not exists ({exists})") == {}
+
+
+def test_a_full_join_and_a_union_imply_nothing_across() -> None:
+    full = "select count(*) from gov.tax_credit t full join gov.ent_registry r on t.uscc = r.uscc and t.grade = 'A'"
+    assert implied(full) == {}
+    union = "(select grade as g from gov.tax_credit where score > 1 union all select section from gov.ent_registry)"
+    assert implied(f"select count(*) from {union} u where g = 'A'") == {"tax_credit": 1}
+
+
+def test_a_null_key_of_a_total_and_a_condition_above_a_window_imply_nothing() -> None:
+    total = "select grade, count(*) from gov.tax_credit group by rollup (grade) having grade is null"
+    assert implied(total) == {}
+    ranked = "select grade, rank() over (order by count(*)) from gov.tax_credit group by grade qualify grade = 'A'"
+    assert implied(ranked) == {}

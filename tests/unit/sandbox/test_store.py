@@ -25,7 +25,7 @@ from sqlalchemy import Connection, delete, insert, select, text, update
 from tests.support.audit_logs import KEY, answer, behind_the_back, open_log
 
 from louver_sandbox.audit import verify_log
-from louver_sandbox.audit.log import size_of
+from louver_sandbox.audit.stored import size_of
 from louver_sandbox.store import State, StoreBusy, StoreConflict, StoreUnavailable, answers, schema
 from louver_sandbox.store.answers import RequestReused, StoredAnswer
 from louver_sandbox.store.clock import rfc3339

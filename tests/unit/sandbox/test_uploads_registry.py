@@ -113,3 +113,14 @@ def test_own_tables_take_the_place_of_declared_ones(connection: Connection) -> N
     assert [column.type for column in table.columns] == [INTEGER]
     assert merged.digest == demo_catalog().digest
     assert len(merged.tables) == len(demo_catalog().tables)
+
+
+def test_what_is_remembered_of_a_row_is_never_out_of_date(connection: Connection) -> None:
+    first = registry.register(connection, "bank_a", "book", BOOK, NOW)
+    assert registry.own_tables(connection, "bank_a") == registry.own_tables(connection, "bank_a") == (first,)
+    registry.drop(connection, "bank_a", "book", NOW)
+    assert registry.own_tables(connection, "bank_a") == ()
+    again = registry.register(connection, "bank_a", "book", BOOK, NOW + timedelta(days=1))
+    assert registry.own_tables(connection, "bank_a") == (again,)
+    assert registry.find(connection, "bank_a", "book") == again
+    assert [own.created for own in registry.ever(connection, "bank_a")] == [NOW, NOW + timedelta(days=1)]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from louver_sandbox.engines.engine import Job, MalformedJob, Source, decode_job, encode_job
 
-JOB = Job((Source("s1", "/snapshots/a.duckdb"),), "SELECT 1", 10, 1000, 256, 2, 5000)
+JOB = Job((Source("s1", "/snapshots/a.duckdb"),), ("SELECT 1", "SELECT 2"), 10, 1000, 256, 2, 5000)
 
 bounds = st.integers(1, 64)
 jobs = st.builds(
@@ -26,7 +26,7 @@ jobs = st.builds(
         max_size=4,
         unique_by=lambda source: source.alias,
     ).map(tuple),
-    sql=st.text(st.characters(exclude_categories=["Cs"])),
+    statements=st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=3).map(tuple),
     row_cap=bounds,
     byte_cap=bounds,
     memory_mib=bounds,
@@ -54,9 +54,13 @@ def changed(**fields: object) -> bytes:
         b"{}",
         b"[" * 100_000,
         encode_job(JOB)[:-1],
-        encode_job(JOB).replace(b'{"sources"', b'{"sql": "SELECT 2", "sources"'),
+        encode_job(JOB).replace(b'{"sources"', b'{"statements": ["SELECT 2"], "sources"'),
         changed(extra=1),
-        changed(sql=None),
+        changed(statements=None),
+        changed(statements=[]),
+        changed(statements="SELECT 1"),
+        changed(statements=["SELECT 1", None]),
+        changed(sql="SELECT 1"),
         changed(row_cap=0),
         changed(row_cap=-1),
         changed(row_cap=True),

@@ -52,7 +52,7 @@ def test_a_canonical_statement_is_read_with_all_its_names(engine: DuckDbEngine) 
         ('WITH A AS (SELECT 1 AS x) SELECT x FROM "a"', []),
         ("SELECT x FROM (WITH a AS (SELECT 1 AS x) SELECT x FROM a) AS q, a", ["a"]),
         ("SELECT (SELECT max(x) FROM secret) FROM t WHERE EXISTS (SELECT 1 FROM u)", ["secret", "t", "u"]),
-        ("SELECT x FROM t UNION ALL SELECT x FROM u EXCEPT SELECT x FROM t", ["t", "t", "u"]),
+        ("SELECT x FROM t UNION ALL SELECT x FROM u UNION ALL SELECT x FROM t", ["t", "t", "u"]),
     ],
 )
 def test_a_cte_hides_a_table_only_where_it_is_in_sight(engine: DuckDbEngine, sql: str, tables: list[str]) -> None:
@@ -98,6 +98,12 @@ def test_syntax_that_hides_a_call_is_named_as_the_engine_names_it(engine: DuckDb
         ("SELECT a FROM t NATURAL JOIN u", "node"),
         ("SELECT a FROM t POSITIONAL JOIN u", "node"),
         ("SELECT a FROM t ASOF JOIN u ON t.a >= u.a", "node"),
+        ("SELECT a FROM t RIGHT JOIN u ON t.a = u.a", "node"),
+        ("SELECT a FROM t UNION SELECT a FROM u", "node"),
+        ("SELECT a FROM t INTERSECT SELECT a FROM u", "node"),
+        ("SELECT a FROM t EXCEPT ALL SELECT a FROM u", "node"),
+        ("SELECT sum(a) OVER (ORDER BY a ROWS 1 PRECEDING) FROM t", "node"),
+        ("SELECT sum(a) FILTER (WHERE a > 1) OVER () FROM t", "node"),
         ("SELECT a FROM t TABLESAMPLE 10%", "node"),
         ("SELECT a FROM t LIMIT 10%", "node"),
         ("SELECT a, count(*) FROM t GROUP BY ALL", "node"),

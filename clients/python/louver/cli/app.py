@@ -42,6 +42,7 @@ app.add_typer(configuration.app, name="config")
 
 Sql = Annotated[str | None, typer.Argument(help="The SQL; `-` or nothing reads standard input.", show_default=False)]
 SqlFile = Annotated[Path | None, typer.Option("--file", "-f", help="Read the SQL from a file.")]
+Dialect = Annotated[str | None, typer.Option(help="The SQL's dialect: duckdb, postgres, mysql, spark or oracle.")]
 Purpose = Annotated[str | None, typer.Option(help="What the answer is for, such as RESEARCH.")]
 Param = Annotated[list[str] | None, typer.Option(help="name=value or name:type=value (bool int decimal text date).")]
 Shape = Annotated[Format | None, typer.Option("--format", help="Default: table on a terminal, else csv.")]
@@ -81,16 +82,18 @@ def options(
 
 
 def _sql(argument: str | None, file: Path | None) -> str:
-    """From one of the three places. Raises ``Misused`` when there is none, or more than one."""
+    """From one of the three places. Raises ``Misused`` when there is none or a blank one, or more than one."""
     if file is not None:
         if argument is not None:
             raise Misused("give the SQL as an argument or with --file, not both")
-        return read_text(file)
-    if argument is not None and argument != "-":
-        return argument
-    if argument is None and sys.stdin.isatty():
+        text = read_text(file)
+    elif argument is not None and argument != "-":
+        text = argument
+    else:
+        text = "" if argument is None and sys.stdin.isatty() else sys.stdin.read()
+    if not text.strip():
         raise Misused("there is no SQL", 'louver query "SELECT count(*) FROM gov.ent_registry" --purpose RESEARCH')
-    return sys.stdin.read()
+    return text
 
 
 @app.command()
@@ -99,6 +102,7 @@ def query(
     sql: Sql = None,
     file: SqlFile = None,
     purpose: Purpose = None,
+    dialect: Dialect = None,
     param: Param = None,
     shape: Shape = None,
     output: Output = None,
@@ -115,8 +119,10 @@ def query(
     with ending(session.language, text):
         form = chosen_format(shape, output, sys.stdout.isatty())
         parameters = parse_parameters(param or [])
-        with session.connect(purpose) as client, showing_progress("asking") as progress:
-            answer = client.analyse(text, parameters=parameters, request_id=request_id, progress=progress)
+        with session.connect_to_ask(purpose) as client, showing_progress("asking") as progress:
+            answer = client.analyse(
+                text, parameters=parameters, dialect=dialect, request_id=request_id, progress=progress
+            )
         if receipt is not None and answer.receipt is not None:
             write_bytes(answer.receipt.to_bytes(), receipt)
         _write(answer, form, output)
@@ -143,6 +149,7 @@ def explain(
     sql: Sql = None,
     file: SqlFile = None,
     purpose: Purpose = None,
+    dialect: Dialect = None,
     param: Param = None,
     as_json: AsJson = False,
 ) -> None:
@@ -155,8 +162,8 @@ def explain(
         text = _sql(sql, file)
     with ending(session.language, text):
         parameters = parse_parameters(param or [])
-        with session.connect(purpose) as client:
-            verdict = client.explain(text, parameters=parameters)
+        with session.connect_to_ask(purpose) as client:
+            verdict = client.explain(text, parameters=parameters, dialect=dialect)
         if as_json:
             typer.echo(_verdict_json(verdict))
         else:

@@ -25,15 +25,27 @@ class Format(StrEnum):
     ARROW = "arrow"
 
 
+_ENDINGS = {".csv": Format.CSV, ".json": Format.JSON, ".arrow": Format.ARROW, ".arrows": Format.ARROW}
+"""The format a file is written in where none is given. `.txt` and the like say nothing of one."""
+
+
 def chosen_format(given: Format | None, output: Path | None, terminal: bool) -> Format:
-    """The format asked for, else by the file's ending, else a table on a terminal and CSV elsewhere."""
+    """The format asked for, else by the file's ending, else a table on a terminal and CSV elsewhere.
+
+    Raises ``Misused`` for Arrow on a terminal, and for a file whose ending names no format where none is given.
+    """
     if given is not None:
         if given is Format.ARROW and output is None and terminal:
             raise Misused("Arrow is not for a terminal", "add --output answer.arrow or pipe it somewhere")
         return given
-    endings = {".json": Format.JSON, ".csv": Format.CSV, ".arrow": Format.ARROW, ".arrows": Format.ARROW}
     if output is not None:
-        return endings.get(output.suffix.lower(), Format.CSV)
+        form = _ENDINGS.get(output.suffix.lower())
+        if form is None:
+            raise Misused(
+                f"the ending of {output.name} names no format",
+                f"end it in {', '.join(_ENDINGS)}, or say --format {', '.join(Format)}",
+            )
+        return form
     return Format.TABLE if terminal else Format.CSV
 
 

@@ -57,6 +57,15 @@ class Session:
             verify=self.verify,
         )
 
+    def connect_to_ask(self, purpose: str | None) -> Client:
+        """A client that has a purpose to state. Raises ``Misused`` where neither the command, the environment nor
+        the profile names one: the service would log the question and refuse it."""
+        client = self.connect(purpose)
+        if not client.settings.profile.purpose.strip():
+            client.close()
+            raise Misused("there is no purpose", "add --purpose, such as --purpose RESEARCH, or set LOUVER_PURPOSE")
+        return client
+
 
 @contextmanager
 def ending(language: str, sql: str = "") -> Iterator[None]:

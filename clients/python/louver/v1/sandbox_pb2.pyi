@@ -20,7 +20,7 @@ class Value(_message.Message):
     def __init__(self, boolean: bool = ..., integer: _Optional[int] = ..., decimal: _Optional[str] = ..., text: _Optional[str] = ..., date: _Optional[str] = ...) -> None: ...
 
 class Question(_message.Message):
-    __slots__ = ("request_id", "purpose", "sql", "parameters", "expires", "signature")
+    __slots__ = ("request_id", "purpose", "sql", "parameters", "expires", "signature", "dialect")
     class ParametersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -34,13 +34,15 @@ class Question(_message.Message):
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_FIELD_NUMBER: _ClassVar[int]
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    DIALECT_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     purpose: str
     sql: str
     parameters: _containers.MessageMap[str, Value]
     expires: str
     signature: bytes
-    def __init__(self, request_id: _Optional[str] = ..., purpose: _Optional[str] = ..., sql: _Optional[str] = ..., parameters: _Optional[_Mapping[str, Value]] = ..., expires: _Optional[str] = ..., signature: _Optional[bytes] = ...) -> None: ...
+    dialect: str
+    def __init__(self, request_id: _Optional[str] = ..., purpose: _Optional[str] = ..., sql: _Optional[str] = ..., parameters: _Optional[_Mapping[str, Value]] = ..., expires: _Optional[str] = ..., signature: _Optional[bytes] = ..., dialect: _Optional[str] = ...) -> None: ...
 
 class AnalyseRequest(_message.Message):
     __slots__ = ("question",)
@@ -123,7 +125,7 @@ class Notice(_message.Message):
     def __init__(self, code: _Optional[str] = ..., count: _Optional[int] = ..., rule: _Optional[str] = ..., message: _Optional[str] = ..., message_zh: _Optional[str] = ...) -> None: ...
 
 class ExplainRequest(_message.Message):
-    __slots__ = ("purpose", "sql", "parameters")
+    __slots__ = ("purpose", "sql", "parameters", "dialect")
     class ParametersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -134,10 +136,12 @@ class ExplainRequest(_message.Message):
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
     SQL_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    DIALECT_FIELD_NUMBER: _ClassVar[int]
     purpose: str
     sql: str
     parameters: _containers.MessageMap[str, Value]
-    def __init__(self, purpose: _Optional[str] = ..., sql: _Optional[str] = ..., parameters: _Optional[_Mapping[str, Value]] = ...) -> None: ...
+    dialect: str
+    def __init__(self, purpose: _Optional[str] = ..., sql: _Optional[str] = ..., parameters: _Optional[_Mapping[str, Value]] = ..., dialect: _Optional[str] = ...) -> None: ...
 
 class ExplainResponse(_message.Message):
     __slots__ = ("admitted", "refusal", "treatment", "statement", "cost", "remaining", "policies", "uses", "columns", "obligations")

@@ -16,17 +16,23 @@ digits after the point) places are treated as missing, and sums have 38 places.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from louver_sandbox.algebra.expressions import Call, Expression, Literal, Named
-from louver_sandbox.algebra.relations import Aggregate, Project, Relation, Scan
-from louver_sandbox.algebra.types import BOOLEAN, INTEGER, Kind, Type
+from louver_sandbox.algebra.relations import Aggregate, Project, Relation, Scan, scans
+from louver_sandbox.algebra.types import BOOLEAN, INTEGER, Kind, Position, Type
 from louver_sandbox.catalog.model import Catalog
+from louver_sandbox.plan.carry import Carrier
 from louver_sandbox.plan.emit import emit, quote, wire
-from louver_sandbox.plan.measures import Asked, Reader, check_overlaps
+from louver_sandbox.plan.measures import Asked, Reader, RowColumns
+from louver_sandbox.plan.overlaps import guards
+from louver_sandbox.plan.parts import Parts, unit_total
 from louver_sandbox.plan.provenance import trace
-from louver_sandbox.plan.units import UnitGroup, Units, carry, one_row_per_unit, unit_groups
+from louver_sandbox.plan.strangers import check_strangers
+from louver_sandbox.plan.terms import Term, terms_of, with_columns
+from louver_sandbox.plan.units import UnitGroup, Units, null_extended, one_row_per_unit, unit_groups
 from louver_sandbox.plan.weights import check_weights
+from louver_sandbox.refusals.plan import own_key_left_out, unit_lost
 from louver_sandbox.stages import CoreColumn, CountedUnit, Measure, Part, ThresholdRules
 
 CELL = 0
@@ -38,26 +44,16 @@ REMAINDER = 1
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """The statement, what its columns are, and how measures are put together from them."""
+    """The statement, what its columns are, and how measures are put together from them.
+
+    `compares` says that its rows are compared with, or joined to, cells that the statement judges itself.
+    """
 
     statement: str
     columns: tuple[CoreColumn, ...]
     measures: tuple[Measure, ...]
     groups: tuple[UnitGroup, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One distinct argument to add up.
-
-    `summed` asks for its sum, `counted` for the number of its values, `ranked` for the two largest contributions.
-    """
-
-    expression: Expression
-    exact: Type
-    summed: bool = False
-    counted: bool = False
-    ranked: bool = False
+    compares: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +73,23 @@ class Layout:
     groups: tuple[UnitGroup, ...]
     terms: tuple[Term, ...]
     single: bool
+    sets: tuple[tuple[int, ...], ...] = ()
 
     def key_names(self) -> tuple[str, ...]:
         return tuple(f'"k{i}"' for i, _ in enumerate(self.keys, start=1))
+
+    def set_name(self) -> tuple[str, ...]:
+        """With grouping sets, the column that says which one a row belongs to."""
+        return ('"k0"',) if self.sets else ()
+
+    def set_made(self) -> tuple[str, ...]:
+        """How that column is made from the base."""
+        keys = _joined(f'"b"."c{i}"' for i, _ in enumerate(self.keys, start=1))
+        return tuple(f"GROUPING({keys}) AS {name}" for name in self.set_name())
+
+    def in_sets(self, keys: Sequence[str]) -> list[list[str]]:
+        """The keys of each grouping set; of the only one there is without any."""
+        return [[keys[index] for index in one] for one in self.sets] if self.sets else [list(keys)]
 
     def unit_names(self) -> tuple[str, ...]:
         return tuple(f'"u{i}"' for i, _ in enumerate(self.groups, start=1))
@@ -116,50 +126,51 @@ def threshold_core(
     """The core of a protected query.
 
     Raises:
-        Refused: LVR-2302 to LVR-2307 and LVR-2309, for aggregates and trees whose cells cannot be judged.
+        Refused: LVR-2302 to LVR-2307 and LVR-2309 to LVR-2315, for aggregates and trees whose cells cannot be judged.
     """
     provenance = trace(core)
-    check_weights(core.input, units.keys(), catalog, provenance)
-    base, carried = carry(core.input, units, provenance)
-    groups = unit_groups(core.input, units, carried, provenance)
-    reader = Reader(core, catalog, provenance, groups, frozenset(units))
+    sets = _sets(core)
+    everywhere = tuple(key.expression for index, key in enumerate(core.keys) if all(index in one for one in sets))
+    carried = Carrier(units, catalog, provenance, rules, everywhere).carry(core.input)
+    groups = unit_groups(core.input, carried.units, carried.keys, provenance)
+    if not groups:
+        raise unit_lost(next(unit.column for found in units.values() for unit in found), _place(core))
+    check_weights(core.input, units.keys(), carried.guarded, catalog, provenance)
+    check_strangers(core, units, carried.guarded, catalog)
+    tables = {scan.id: catalog.tables[scan.table] for scan in scans(core.input)}
+    columns_below = RowColumns(tables, provenance, null_extended(core.input))
+    reader = Reader(core, columns_below, groups, frozenset(units), carried.guarded)
+    for key in core.keys:
+        if key.expression not in everywhere and reader.is_own(key.expression):
+            raise own_key_left_out(key.expression.at)
     asked = tuple(reader.asked(named) for named in core.measures)
-    check_overlaps(asked)
-    terms = _terms(asked)
+    needed = guards(asked, reader)
+    base, terms = with_columns(carried.relation, terms_of(asked, needed, reader))
     single = len(groups) == 1 and one_row_per_unit(core.input, groups[0], catalog, provenance)
-    layout = Layout(core.keys, groups, terms, single)
+    layout = Layout(core.keys, groups, tuple(terms.values()), single, sets)
     columns = (*_cell_columns(layout), *_unit_totals(layout, asked))
     statement = _statement(_base(core, base, layout, source_of), layout, columns, rules)
     core_columns = (
         CoreColumn("row_kind", Part.ROW_KIND, INTEGER),
+        *(CoreColumn("k0", Part.SET, INTEGER) for _ in layout.set_name()),
         *(
             CoreColumn(f"k{i}", Part.KEY, key.expression.type, of=key.name)
             for i, key in enumerate(core.keys, start=1)
         ),
         *(column.core for column in columns),
     )
-    measures = tuple(_measure(one, layout) for one in asked)
-    return Core(statement, core_columns, measures, groups)
+    parts = Parts(tuple(terms), len(groups))
+    measures = tuple(parts.measure(one, needed) for one in asked)
+    return Core(statement, core_columns, measures, groups, bool(carried.guarded))
 
 
-def _terms(asked: tuple[Asked, ...]) -> tuple[Term, ...]:
-    terms: dict[tuple[Expression, Type], Term] = {}
-    for one in asked:
-        if one.argument is not None:
-            exact = _summable(one.exact)
-            before = terms.get((one.argument, exact), Term(one.argument, exact))
-            terms[one.argument, exact] = replace(
-                before,
-                summed=before.summed or one.kind != "count",
-                counted=before.counted or one.kind != "sum",
-                ranked=before.ranked or not one.indicator,
-            )
-    return tuple(terms.values())
+def _sets(core: Aggregate) -> tuple[tuple[int, ...], ...]:
+    """The grouping sets, none where all keys are the only one."""
+    return () if core.sets in ((), (tuple(range(len(core.keys))),)) else core.sets
 
 
-def _summable(exact: Type) -> Type:
-    """At most 18 digits after the point, so that 38 places hold any sum."""
-    return replace(exact, scale=min(exact.scale, 18)) if exact.kind is Kind.DECIMAL else INTEGER
+def _place(core: Aggregate) -> Position | None:
+    return next((named.expression.at for named in core.measures + core.keys), None)
 
 
 def _base(core: Aggregate, source: Relation, layout: Layout, source_of: Callable[[Scan], str]) -> str:
@@ -194,11 +205,7 @@ def _unit_totals(layout: Layout, asked: tuple[Asked, ...]) -> Iterator[CellColum
     """Distinct units over several types, where one column holds units of more than one."""
     for groups in dict.fromkeys(one.groups for one in asked if len(one.groups) > 1):
         made = " + ".join(f'count("p"."u{group + 1}")' for group in groups)
-        yield _total(CoreColumn(_unit_total(groups), Part.VALUE, INTEGER), f"({made})")
-
-
-def _unit_total(groups: tuple[int, ...]) -> str:
-    return "u" + "_".join(str(group + 1) for group in groups)
+        yield _total(CoreColumn(unit_total(groups), Part.VALUE, INTEGER), f"({made})")
 
 
 def _term_columns(layout: Layout, index: int, term: Term) -> Iterator[CellColumn]:
@@ -222,7 +229,7 @@ def _contributions(layout: Layout, number: int, group: int, term: Term, contribu
     here = f" AND {_set_of(layout, group)}" if _set_of(layout, group) else ""
     contributors = f"count(*) FILTER (WHERE {contribution} <> 0{unit}{here})"
     yield _total(CoreColumn(f"z{suffix}", Part.VALUE, INTEGER), contributors)
-    if not term.ranked:
+    if not term.summed:
         return
     # abs() of the least 64-bit integer would fail; partial sums are wider already.
     wide = layout.single and term.exact.kind is Kind.INTEGER
@@ -260,10 +267,12 @@ def _only(layout: Layout, group: int) -> str:
 
 def _statement(base: str, layout: Layout, columns: tuple[CellColumn, ...], rules: ThresholdRules) -> str:
     made = [f"{column.made} AS {quote(column.core.name)}" for column in columns]
-    keys = layout.key_names()
+    keys = (*layout.set_name(), *layout.key_names())
     if layout.single:
-        texts = [f'"b"."c{i}"' for i, _ in enumerate(keys, start=1)]
-        named = [f"{text} AS {key}" for text, key in zip(texts, keys, strict=True)]
+        texts = [f'"b"."c{i}"' for i, _ in enumerate(layout.keys, start=1)]
+        named = [f"{text} AS {key}" for text, key in zip(texts, layout.key_names(), strict=True)]
+        named = [*layout.set_made(), *named]
+        texts = _grouping_sets(layout.in_sets(texts)) if layout.sets else texts
         tables = [_table("cell", _select([*named, *made], f'({base}) AS "b"', group_by=texts))]
     else:
         texts = [f'"p".{key}' for key in keys]
@@ -271,9 +280,10 @@ def _statement(base: str, layout: Layout, columns: tuple[CellColumn, ...], rules
         cell = _select([*named, *made], '"partial" AS "p"', group_by=texts)
         tables = [_table("partial", _partial(base, layout)), _table("cell", cell)]
     cells, rest = ([f'"{alias}".{quote(column.core.name)}' for column in columns] for alias in "cr")
-    types = [*(key.expression.type for key in layout.keys), *(column.core.type for column in columns)]
+    set_type = [INTEGER for _ in layout.set_name()]
+    types = [*set_type, *(key.expression.type for key in layout.keys), *(column.core.type for column in columns)]
     answer = _select(_wired(CELL, [*(f'"c".{key}' for key in keys), *cells], types), '"cell" AS "c"')
-    if keys and rules.remainder:
+    if keys and rules.remainder and not layout.sets:
         tables.append(_table("remainder", _remainder(layout, columns, rules)))
         answer += " UNION ALL " + _select(_wired(REMAINDER, ["NULL"] * len(keys) + rest, types), '"remainder" AS "r"')
     return f"WITH {_joined(tables)} {answer}"
@@ -306,7 +316,7 @@ def _partial(base: str, layout: Layout) -> str:
     """One row per cell and unit; with several unit groups, one grouping set for each of them."""
     names = (*layout.key_names(), *layout.unit_names(), *layout.marked(), *layout.orphan())
     texts = [f'"b"."c{i}"' for i in range(1, len(names) + 1)]
-    columns = [f"{text} AS {name}" for text, name in zip(texts, names, strict=True)]
+    columns = [*layout.set_made(), *(f"{text} AS {name}" for text, name in zip(texts, names, strict=True))]
     columns.append('count(*) AS "n"')
     for index, term in enumerate(layout.terms):
         if term.counted:
@@ -316,9 +326,16 @@ def _partial(base: str, layout: Layout) -> str:
     if layout.marked():
         count = len(layout.groups)
         keys, units, marks = texts[: -2 * count - 1], texts[-2 * count - 1 : -count - 1], texts[-count - 1 : -1]
-        sets = [[*keys, unit, mark, texts[-1]] for unit, mark in zip(units, marks, strict=True)]
-        texts = [f"GROUPING SETS ({_joined(f'({_joined(one)})' for one in sets)})"]
+        marked = [[unit, mark, texts[-1]] for unit, mark in zip(units, marks, strict=True)]
+        texts = _grouping_sets([*of_set, *one] for of_set in layout.in_sets(keys) for one in marked)
+    elif layout.sets:
+        texts = _grouping_sets([*of_set, texts[-1]] for of_set in layout.in_sets(texts[:-1]))
     return _select(columns, f'({base}) AS "b"', group_by=texts)
+
+
+def _grouping_sets(sets: Iterable[Sequence[str]]) -> list[str]:
+    """The one item of a GROUP BY over several sets."""
+    return [f"GROUPING SETS ({_joined(f'({_joined(one)})' for one in sets)})"]
 
 
 def _remainder(layout: Layout, columns: tuple[CellColumn, ...], rules: ThresholdRules) -> str:
@@ -347,28 +364,3 @@ def withheld_condition(groups: tuple[CountedUnit, ...], rules: ThresholdRules) -
         some.append(f'("c"."u{i}" > 0 AND {below})' if group.optional else f"({below})")
     every = " AND ".join(f'"c"."u{i}" < {rules.k[group.type]}' for i, group in enumerate(groups, start=1))
     return f"({' OR '.join([*some, f'({every})'])})"
-
-
-def _measure(asked: Asked, layout: Layout) -> Measure:
-    """Where the releaser finds the parts of one aggregate."""
-    if asked.kind == "units":
-        return Measure(asked.name, "units", asked.type, value=_unit_total(asked.groups))
-    if asked.argument is None:
-        return Measure(asked.name, "count", asked.type, value="n")
-    exact = _summable(asked.exact)
-    index = next(i for i, t in enumerate(layout.terms) if (t.expression, t.exact) == (asked.argument, exact))
-    suffixes = [f"{index + 1}_{group + 1}" for group, _ in enumerate(layout.groups)]
-    ranked = () if asked.indicator else suffixes
-    return Measure(
-        name=asked.name,
-        kind=asked.kind,
-        type=asked.type,
-        value=f"{'n' if asked.kind == 'count' else 's'}{index + 1}",
-        count=f"n{index + 1}" if asked.kind == "average" else "",
-        largest=tuple(f"l{suffix}" for suffix in ranked),
-        second=tuple(f"e{suffix}" for suffix in ranked),
-        magnitude=tuple(f"m{suffix}" for suffix in ranked),
-        contributors=tuple(f"z{suffix}" for suffix in suffixes),
-        own=asked.own,
-        presence=asked.presence,
-    )

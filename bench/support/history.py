@@ -1,0 +1,28 @@
+"""A past for an installation: as many answered questions in its books as a log of a given length has."""
+
+import os
+from dataclasses import replace
+
+from louver_sandbox import journal
+from louver_sandbox.audit.entries import JSON
+from louver_sandbox.commit import charge
+from louver_sandbox.journal import Books
+from louver_sandbox.stages import Answer, Plan, Request
+from louver_sandbox.wiring import utc_now
+
+BATCH = 500
+"""Questions in one transaction; the line takes two transactions for each, which would take minutes here."""
+
+
+def grow(books: Books, plan: Plan, request: Request, answer: Answer, entries: int) -> None:
+    """Repeats a question under ever new ids and digests, charged, logged and answered, until the log is so long."""
+    while (missing := entries - books.log.head().claimed.size) > 0:
+        with books.state.transaction() as tx:
+            for _ in range(min(BATCH, (missing + 1) // 2)):
+                asked = replace(request, id=os.urandom(16).hex())
+                charges = tuple(replace(item, key=item.key and os.urandom(16).hex()) for item in plan.charges)
+                planned = replace(plan, question=os.urandom(32).hex(), charges=charges)
+                charge(tx, charges, asked, utc_now())
+                admission = journal.admitted(tx, planned, asked, books)
+                more: dict[str, JSON] = {"admission": admission.index, "notices": {}}
+                journal.answered(tx, asked, planned, answer, books, more, admission.commitments)

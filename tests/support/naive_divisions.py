@@ -1,0 +1,49 @@
+"""Which cores of a question are parts of another's, by the look of their trees: the same rows, more keys."""
+
+from __future__ import annotations
+
+import re
+
+from tests.support.naive_protection import Division
+
+from louver_sandbox.algebra.expressions import AggregateCall
+from louver_sandbox.algebra.relations import Aggregate
+
+_ID = re.compile(r"\b(relation|id)=(\d+)")
+_SCANNED = re.compile(r"(Scan\(id=\d+, table=TableName\([^)]*\)), columns=\([^)]*\)\)")
+
+
+def division(whole: Aggregate, parts: Aggregate) -> Division | None:
+    """How the cells of `parts` divide those of `whole`; None where they do not, as far as their looks tell."""
+    if whole.sets or parts.sets or _looks(whole, whole.input) != _looks(parts, parts.input):
+        return None
+    of_parts = {_looks(parts, key.expression): key.name for key in parts.keys}
+    of_whole = {_looks(whole, key.expression): key.name for key in whole.keys}
+    if not of_whole.keys() < of_parts.keys():
+        return None
+    about = [(measure.name, _about(parts, measure.expression)) for measure in parts.measures]
+    return Division(
+        [(name, of_parts[looks]) for looks, name in of_whole.items()],
+        [
+            (measure.name, name)
+            for measure in whole.measures
+            for name, looks in about
+            if looks == _about(whole, measure.expression)
+        ],
+    )
+
+
+def _about(core: Aggregate, measure: object) -> tuple[str, ...]:
+    """A count tells of rows, an average of a sum."""
+    assert isinstance(measure, AggregateCall)
+    where = "" if measure.where is None else _looks(core, measure.where)
+    return where, *(() if measure.function == "count" else (_looks(core, part) for part in measure.arguments))
+
+
+def _looks(core: Aggregate, part: object) -> str:
+    """The tree as text, with relations numbered in the order in which the core's input has them."""
+    order: dict[str, int] = {}
+    for _, number in _ID.findall(repr(core.input)):
+        order.setdefault(number, len(order))
+    text = _SCANNED.sub(r"\1)", repr(part))
+    return _ID.sub(lambda found: f"{found[1]}={order.get(found[2], found[2])}", text)
