@@ -185,7 +185,7 @@ class _Checker:
         for call in _measures(block, [item]):
             self.measure(call, block)
         if not block.grouped:
-            self.columns(item, block, "output")
+            self.columns(item, block, "group_key" if block.keyed else "output", *(("output",) if block.keyed else ()))
 
     def measure(self, call: exp.Expr, block: Block) -> None:
         """An aggregate's argument; what a CASE or a FILTER tests is a filter."""
