@@ -159,9 +159,9 @@ def test_uploads_that_trickle_in_do_not_pile_up(served: Service, bank: louver.Cl
             bank_b.upload("one_more", pa.table({"x": [1]}))
         assert bank.upload("mine", pa.table({"x": [1]})).rows == 1
         bank.drop("mine")
-        done.set()
         for call in calls:
             call.cancel()
+        done.set()
         assert eventually(lambda: not leftovers(served.city))
         assert bank_b.upload("one_more", pa.table({"x": [1]})).rows == 1
         bank_b.drop("one_more")
