@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeGuard
 
 from louver_sandbox.algebra.expressions import (
     AggregateCall,
@@ -93,13 +94,12 @@ def cut(relation: Relation, protected: Collection[int], unit_columns: Collection
     seam = _Seam(relation, frozenset(protected), frozenset(unit_columns))
     tops = tuple(seam.tops(relation))
     below = {id(top): top for top in tops}
-    plain = all(isinstance(top, Aggregate | Project | Union) for top in tops)
-    used = {} if plain else _used(relation, below)
+    used = {} if all(map(_has_rows_of_its_own, tops)) else _used(relation, below)
     fresh = max((node.id for node in walk(relation) if not isinstance(node, Filter | Join | Sort | Limit)), default=0)
     cores: dict[int, Core] = {}
     moved: dict[Column, ColumnRef] = {}
     for key, top in below.items():
-        if isinstance(top, Aggregate | Project | Union):
+        if _has_rows_of_its_own(top):
             cores[key] = Core(top.id, top, seam.is_protected(top))
             continue
         fresh += 1
@@ -227,6 +227,11 @@ class _Seam:
                 return expression.relation, expression.name
             expression = behind
         return None
+
+
+def _has_rows_of_its_own(top: Relation) -> TypeGuard[Aggregate | Project | Union]:
+    """Whether a core's rows are those of the node as it is: it has an id, and at least one column to carry them."""
+    return isinstance(top, Aggregate) or (isinstance(top, Project | Union) and bool(top.columns))
 
 
 def _used(relation: Relation, below: Mapping[int, Relation]) -> dict[Column, ColumnRef]:

@@ -62,6 +62,12 @@ def test_answers_are_put_one_under_the_other() -> None:
     assert rows(sql) == (("A", 8), ("B", 6), ("all", 20))
 
 
+def test_own_rows_of_which_nothing_is_looked_at_are_still_counted() -> None:
+    own = "SELECT id_no FROM bank_a.loan"
+    sql = f"SELECT sum(2) AS s FROM ({own}) AS a WHERE 1 < (SELECT sum(revenue) FROM gov.tax)"
+    assert rows(sql) == ((2 * len(LOANS),),)
+
+
 def test_the_same_answer_twice_is_one_question() -> None:
     sql = f"SELECT district FROM ({COUNTS}) AS a UNION SELECT district FROM ({COUNTS}) AS b ORDER BY 1"
     ran = released(sql)
