@@ -6,10 +6,11 @@ again by the engine's own parser before it is let through.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from duckdb import DuckDBPyConnection
@@ -30,6 +31,12 @@ from louver_sandbox.stages import Case, RefusalRecord, Verdict
 
 LOCATION = "LOUVER_JUDGEMENT"
 LARGEST_CATALOG = 64 * 1024 * 1024
+MOST_SETS = 64
+"""Sets of own tables whose form, whose values, or whose catalogue is remembered."""
+YOUNG_OBJECTS = 100_000
+"""Objects a question may make before the collector stops it; a large one makes some ten thousand."""
+ALL_SWEPT = 256
+"""Questions after which everything made since the checker's start is looked at."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +46,21 @@ class Judgement:
     catalog: Catalog
     bundle: Bundle
 
+    @cached_property
+    def _joined(self) -> dict[int, tuple[tuple[Table, ...], Catalog]]:
+        """Catalogues made already, by the identity of the own tables in them."""
+        return {}
+
     def with_own(self, own: tuple[Table, ...]) -> Catalog:
-        """The catalogue with the caller's own tables in it."""
-        return replace(self.catalog, tables={**self.catalog.tables, **{table.name: table for table in own}})
+        """The catalogue with the caller's own tables in it; the same object for this very tuple."""
+        known = self._joined.get(id(own))
+        if known is not None and known[0] is own:
+            return known[1]
+        if len(self._joined) >= MOST_SETS:
+            self._joined.clear()
+        tables = {**self.catalog.tables, **{table.name: table for table in own}}
+        self._joined[id(own)] = (own, Catalog(tables, self.catalog.digest))
+        return self._joined[id(own)][1]
 
 
 def write_judgement(folder: Path, catalog: Catalog, bundle_content: bytes) -> None:
@@ -128,8 +147,6 @@ MOST_KEPT = 256
 """Verdicts a checker remembers."""
 LONGEST_KEPT = 16 * 1024
 """Bytes of the longest case whose verdict is remembered, its own tables aside."""
-MOST_SETS = 64
-"""Sets of own tables whose form, or whose values, either end of the channel remembers."""
 
 
 def case_to_bytes(case: Case) -> bytes:
@@ -240,4 +257,22 @@ def main(channel: Channel, prepared: tuple[Path, DuckDBPyConnection]) -> None:
     """A checker's life: read the judgement, answer cases until the service hangs up."""
     folder, connection = prepared
     checks = Checks(read_judgement(folder), FormReader(DuckDbEngine(connection)))
-    serve(channel, lambda request: codec.encode(checks.check(case_from_bytes(request))))
+    serve(channel, lambda request: codec.encode(checks.check(case_from_bytes(request))), Broom().sweep)
+
+
+class Broom:
+    """Collects garbage between questions, when nobody waits, and not a dozen times within each.
+
+    Syntax trees hold their parents, so only the collector frees them. What is there when the broom is made stays out
+    of every collection; a question that makes very many objects is still swept up after while it is decided.
+    """
+
+    def __init__(self) -> None:
+        self._swept = 0
+        gc.freeze()
+        gc.set_threshold(YOUNG_OBJECTS)
+
+    def sweep(self) -> None:
+        """Frees what the last question left, and now and then what has outlived its own question."""
+        self._swept += 1
+        gc.collect(0 if self._swept % ALL_SWEPT else 2)

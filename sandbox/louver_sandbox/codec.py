@@ -77,6 +77,10 @@ def _write(value: object) -> str:
     return _WRITERS[type(value)](value)
 
 
+def _write_tuple(value: tuple[object, ...]) -> str:
+    return f"[{','.join([_WRITERS[type(item)](item) for item in value])}]" if value else "[]"
+
+
 def _write_set(value: frozenset[object]) -> str:
     return f'{{"$set":[{",".join(sorted(map(_write, value)))}]}}'
 
@@ -88,8 +92,8 @@ def _write_map(value: Mapping[object, object]) -> str:
 
 _WRITERS: _Writers = _Writers(
     {
-        type(None): lambda value: "null",
-        bool: lambda value: "true" if value else "false",
+        type(None): {None: "null"}.__getitem__,
+        bool: {True: "true", False: "false"}.__getitem__,
         int: int.__repr__,
         str: encode_basestring,
         float: lambda value: f'{{"$float":"{value.hex()}"}}',
@@ -97,7 +101,7 @@ _WRITERS: _Writers = _Writers(
         datetime: lambda value: f'{{"$datetime":"{value.isoformat()}"}}',
         date: lambda value: f'{{"$date":"{value.isoformat()}"}}',
         bytes: lambda value: f'{{"$bytes":"{value.hex()}"}}',
-        tuple: lambda value: f"[{','.join([_WRITERS[type(item)](item) for item in value])}]",
+        tuple: _write_tuple,
         frozenset: _write_set,
     }
 )
@@ -165,40 +169,59 @@ def _tagged(kind: type) -> Reader:
 
 
 def _enum(kind: type[Enum]) -> Reader:
-    members = {member.value: member for member in kind}
+    members, called = {member.value: member for member in kind}, kind.__name__
 
     def read(value: Any, depth: int) -> object:
-        name, body = _body(value, "$enum")
-        if name != kind.__name__ or type(body) is not str:
-            raise Malformed(f"expected {kind.__name__}")
+        if type(value) is not dict or len(value) != 1:
+            raise Malformed("expected $enum")
+        name, body = value["$enum"]
+        if name != called or type(body) is not str:
+            raise Malformed(f"expected {called}")
         return members[body]
 
     return read
 
 
-class _Fields(dict[type[Any], tuple[tuple[str, Reader], ...]]):
-    """The carried fields of each dataclass read so far, a reader each."""
+_Field = tuple[str, type | None, Reader]
+"""A field's name, its type where that is a plain one, and its reader."""
 
-    def __missing__(self, cls: type[Any]) -> tuple[tuple[str, Reader], ...]:
+
+class _Fields(dict[type[Any], tuple[_Field, ...]]):
+    """The carried fields of each dataclass read so far."""
+
+    def __missing__(self, cls: type[Any]) -> tuple[_Field, ...]:
         hints = typing.get_type_hints(cls)
-        self[cls] = made = tuple((name, _reader(hints[name])) for name in _carried(cls))
+        self[cls] = made = tuple((name, _plain_type(hints[name]), _reader(hints[name])) for name in _carried(cls))
         return made
 
 
 _FIELDS = _Fields()
 
 
+def _plain_type(hint: Any) -> type | None:
+    kind: type | None = hint if hint in _PLAIN else None
+    return kind
+
+
 def _dataclass(cls: type[Any]) -> Reader:
+    called = cls.__name__
+
     def read(value: Any, depth: int) -> object:
         # Looked up here and not outside, for some classes hold themselves.
         fields = _FIELDS[cls]
         if depth > MAX_DEPTH:
             raise Malformed("nested too deeply")
-        if type(value) is not dict or value.get("$") != cls.__name__:
-            raise Malformed(f"expected {cls.__name__}")
+        if type(value) is not dict or value.get("$") != called:
+            raise Malformed(f"expected {called}")
         if len(value) != len(fields) + 1:
-            raise Malformed(f"{cls.__name__} does not carry exactly its fields")
-        return cls(*[read_field(value[name], depth + 1) for name, read_field in fields])
+            raise Malformed(f"{called} does not carry exactly its fields")
+        carried = []
+        below = depth + 1
+        for name, plain, read_field in fields:
+            item = value[name]
+            # Most fields are plain, and a call for each would cost more than what it looks at.
+            carried.append(item if type(item) is plain else read_field(item, below))
+        return cls(*carried)
 
     return read
 
@@ -212,7 +235,11 @@ def _items(value: Any, depth: int) -> list[Any]:
 
 
 def _tuple(each: Reader) -> Reader:
-    return lambda value, depth: tuple([each(item, depth + 1) for item in _items(value, depth)])
+    def read(value: Any, depth: int) -> object:
+        items = _items(value, depth)
+        return tuple([each(item, depth + 1) for item in items]) if items else ()
+
+    return read
 
 
 def _row(readers: tuple[Reader, ...]) -> Reader:
@@ -320,10 +347,13 @@ def decode_all(content: bytes, expected: type[T], max_bytes: int = MAX_BYTES) ->
     return values
 
 
+_parsed = json.JSONDecoder().decode
+
+
 def _read(content: bytes, reader: Reader, max_bytes: int) -> Any:
     if len(content) > max_bytes:
         raise Malformed("too large")
     try:
-        return reader(json.loads(content), 0)
+        return reader(_parsed(content.decode()), 0)
     except (ValueError, TypeError, KeyError, AttributeError, InvalidOperation, RecursionError) as error:
         raise Malformed("not one of our values") from error

@@ -26,6 +26,7 @@ from louver_sandbox.policy.visible import visible
 from louver_sandbox.refusals.capacity import not_accepting
 from louver_sandbox.release.decode import decode
 from louver_sandbox.release.encode import encode
+from louver_sandbox.release.margins import TooManyMargins
 from louver_sandbox.release.release import release
 from louver_sandbox.sql.bind import bind
 from louver_sandbox.sql.parse import parse
@@ -130,13 +131,24 @@ class Pipeline:
         """The fault, once the log has it. It stays a fault when the log cannot take it: the query is paid (law 1)."""
         incident = self._incident(error)
         try:
-            journal.abort(committed, error.kind if isinstance(error, Failed) else "internal", self._books)
+            journal.abort(committed, _kind(error), self._books)
         except StoreError as lost:
             self._incident(lost)
         return Fault(incident)
 
     def _again(self, stored: Stored) -> Receipted:
         return Receipted(stored.answer, self._books.log.receipt(stored.outcome).to_bytes(), stored=True)
+
+
+def _kind(error: Exception) -> str:
+    """What the log says of a failure. More cells than can be judged are as many as a worker may not send."""
+    match error:
+        case Failed():
+            return error.kind
+        case TooManyMargins():
+            return "too_large"
+        case _:
+            return "internal"
 
 
 def facts_at(now: datetime) -> Facts:

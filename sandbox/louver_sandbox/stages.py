@@ -302,7 +302,8 @@ class CorePlan:
     `statement` is canonical SQL generated from the relation tree and `columns` describes its result. In the plan's
     shape the released rows are those of the Scan with id `core_id`. A protected core's rows are cells: `measures`
     and `unit_groups` say how the releaser judges them and puts their values together; `finer` are the cores whose
-    cells its own must not give away; `compares` says that rows are compared with cells that the engine has judged.
+    cells its own must not give away; `compares` says that rows are compared with cells that the engine has judged,
+    `outer` that a protected table stands on the side of an outer join that may be missing.
     The rows of any other core are public or the requester's own and leave as they are.
     """
 
@@ -314,6 +315,7 @@ class CorePlan:
     unit_groups: tuple[CountedUnit, ...] = ()
     finer: tuple[Finer, ...] = ()
     compares: bool = False
+    outer: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,18 @@ def test_a_union_by_source_is_cells_of_either_source() -> None:
     assert ask(sql, CROWD).release.rows == (("registry", 24, None), ("tax", 24, Decimal("240.00")))
 
 
+def test_no_partner_looks_like_one_partner_on_one_side_of_a_union_too() -> None:
+    """Cells of the other side have no partners at all, which must not excuse those of this side."""
+    sql = (
+        "SELECT side, count(*) FROM (SELECT 'a' AS side FROM gov.registry r "
+        "LEFT JOIN gov.tax t ON t.district = r.section AND t.staff > 90 "
+        "UNION ALL SELECT 'b' FROM gov.registry) x GROUP BY side"
+    )
+    rows = seen(sql, CROWD + target())
+    assert rows == seen(sql, CROWD + target(staff=99))
+    assert ask(sql, CROWD).release.rows == (("b", 24),)
+
+
 def test_partners_of_one_firm_do_not_hide_behind_the_rows_of_all() -> None:
     """An outer join's count(*) is one for who has no partner, and twelve for the firm that has."""
     sql = (

@@ -27,11 +27,11 @@ FAMILIES = {
 
 
 def functions() -> Iterator[tuple[str, ast.FunctionDef]]:
-    """Every function that makes refusals, with its file's name."""
-    for path in sorted(REFUSALS.glob("*.py")):
+    """Every function that makes refusals, with the name of its family's file or folder."""
+    for path in sorted(REFUSALS.rglob("*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef) and path.name != "base.py":
-                yield path.stem, node
+                yield path.relative_to(REFUSALS).parts[0].removesuffix(".py"), node
 
 
 def calls() -> Iterator[tuple[str, ast.Call]]:

@@ -200,10 +200,16 @@ def nullable(world: World, core: Aggregate) -> dict[tuple[int, str], bool]:
 @given(questions())
 def test_what_leaves_is_what_the_rules_say(question: Question) -> None:
     world, core = question.world, question.core
-    given_units, may_be_null = units_of(world), nullable(world, core)
+    asked = naive_protection.Question(
+        core,
+        world.rows,  # type: ignore[arg-type]  # rows of strings and numbers
+        units_of(world),
+        RULES,
+        nullable(world, core),
+    )
     permit = admitted(world, select_all(core), types_of(core), rules=RULES)
     try:
-        cells = naive_protection.judged(core, world.rows, given_units, RULES, may_be_null)  # type: ignore[arg-type]  # rows of strings and numbers
+        cells = naive_protection.judged(asked)
     except naive_protection.Overlapping:
         with pytest.raises(Refused, match="LVR-2311"):
             plan(permit)
@@ -214,7 +220,7 @@ def test_what_leaves_is_what_the_rules_say(question: Question) -> None:
         leaving = [(None,) * len(core.measures)]
     assert as_text(ran.release.rows) == as_text(leaving)
     assert ran.codes().get("VALUES_WITHHELD", 0) == sum(len(cell.withheld) for cell in cells if cell.leaves)
-    whole = naive_protection.remainder(core, world.rows, given_units, RULES, may_be_null)  # type: ignore[arg-type]  # as above
+    whole = naive_protection.remainder(asked)
     told = not core.keys or whole is not None
     assert ran.codes().get("CELLS_WITHHELD", 0) == (sum(not cell.leaves for cell in cells) if told else 0)
     assert ("CELLS_UNTOLD" in ran.codes()) == (not told), "none and a few look alike"

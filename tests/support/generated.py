@@ -5,7 +5,7 @@
 For each query: nothing but a coded refusal or an answer; DuckDB gives for our statement what the oracle gives for our
 tree, and for the caller's own text what it gives for ours; an admitted query uses no column without a right, as far
 as a naive reader of the text can tell; every planned statement is derived again by `plan/verify`; and what leaves is
-what the naive protection lets out of the oracle's rows, where that is defined.
+what the naive protection lets out of the oracle's rows; nearly all of it is compared.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Tally:
 
 
 def agree(one: Iterable[Sequence[object]], other: Iterable[Sequence[object]]) -> bool:
-    """The same rows in any order, numbers up to nine digits whatever their type."""
+    """The same rows in any order, numbers up to seven digits whatever their type."""
     return Counter(map(_plain, one)) == Counter(map(_plain, other))
 
 
@@ -85,7 +85,7 @@ def _plain(row: Sequence[object]) -> tuple[object, ...]:
 def _value(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return value
-    return f"{float(value) + 0.0:.9g}" if math.isfinite(value) else None
+    return f"{float(value) + 0.0:.7g}" if math.isfinite(value) else None
 
 
 def _constructs(relation: Relation) -> set[str]:
@@ -120,7 +120,7 @@ class Judge:
             self._accounts_for_columns(bound, checks)
             self._means_the_same(bound, sql, checks)
             permit = decide(bound, self.world.bundle, FACTS)
-            self._has_rights(sql, checks)
+            self._has_rights(bound, sql, checks)
             made = plan(permit)
         except Refused as refused:
             return refused.code
@@ -153,8 +153,10 @@ class Judge:
                 raise Disagreement("the caller's text and the oracle")
             checks["caller's text == oracle"] += 1
 
-    def _has_rights(self, sql: str, checks: Counter[str]) -> None:
-        missing = used_without_right(sql, self.world.rights)
+    def _has_rights(self, bound: Bound, sql: str, checks: Counter[str]) -> None:
+        # A condition that is FALSE whatever the data takes what stands beside it away, and nothing of that is read.
+        read = {f"{scan.table}.{column}" for scan in scans(bound.relation) for column in scan.columns}
+        missing = [use for use in used_without_right(sql, self.world.rights) if use.split(" ")[0] in read]
         if missing:
             raise Disagreement(f"rights: {missing}")
         checks["rights"] += 1
@@ -170,6 +172,7 @@ class Judge:
             checks["no cell of few units"] += 1
         expected = expected_answer(permit, self.world)
         if expected is None:
+            checks["released, not compared in full"] += 1
             return
         if not agree(left, expected):
             raise Disagreement(f"what leaves: {sorted(map(str, left))} and {sorted(map(str, expected))}")

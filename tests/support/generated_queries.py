@@ -104,7 +104,8 @@ class Writer:
             name, columns = self.random.choice(self.ctes)
             return self.named(name, columns)
         if depth < 2 and self.chance(0.2):
-            made = self.grouped(depth + 1) if self.chance(0.6) else self.plain(depth + 1)
+            make = self.random.choices((self.grouped, self.plain, self.united), (50, 30, 20))[0]
+            made = make(depth + 1)
             return self.named(f"({made.text})", made.columns)
         name = self.random.choices(list(SCHEMA), (40, 16, 12, 12, 8, 12))[0]
         return self.named(name, tuple(Column(one.name, one.domain) for one in SCHEMA[name]))
@@ -243,6 +244,22 @@ class Writer:
         some = self.random.sample(source.columns, min(len(source.columns), self.random.choice((1, 2, 4))))
         texts = [(self.computed(column) if self.chance(0.15) else column) for column in some]
         return self.select(texts, f" FROM {source.text}{self.where(source, depth)}", distinct=self.chance(0.1))
+
+    def united(self, depth: int) -> Select:
+        """The rows of two FROMs, one below the other; now and then a constant says which."""
+        first, second = self.source(2), self.source(2)
+        alike = {other.domain for other in second.columns}
+        pairs = [(one, self.value(second.columns, (one.domain,))) for one in first.columns if one.domain in alike]
+        if not pairs:
+            return self.plain(depth)
+        chosen = self.random.sample(pairs, min(len(pairs), self.random.choice((2, 3, 5))))
+        if self.chance(0.3):
+            chosen.append((Column("'a'", "word"), Column("'b'", "word")))
+        upper, lower = (
+            self.select([pair[side] for pair in chosen], f" FROM {source.text}{self.where(source, 2)}")
+            for side, source in enumerate((first, second))
+        )
+        return Select(f"{upper.text} UNION ALL {lower.text}", upper.columns)
 
     def computed(self, column: Column) -> Column:
         if column.domain in NUMBERS:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tests.support import naive_protection
+from tests.support import naive_margins, naive_protection
 from tests.support.generated_world import GeneratedWorld
-from tests.support.naive_divisions import division
+from tests.support.naive_divisions import bluntly, division
+from tests.support.naive_rows import missing_relations
 
 from louver_sandbox.algebra.cores import Core, columns_of, cut
-from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, Value
+from louver_sandbox.algebra.expressions import Call, ColumnRef, Value
 from louver_sandbox.algebra.expressions import walk as parts_of
 from louver_sandbox.algebra.relations import (
     Aggregate,
@@ -124,12 +125,16 @@ class _Cells:
 
 def _judged(core: Core, permit: Admitted, world: GeneratedWorld) -> _Cells | None:
     relation, rules = core.relation, permit.threshold
-    if not isinstance(relation, Aggregate) or rules is None or not _is_defined(relation):
+    if not isinstance(relation, Aggregate) or rules is None:
         return None
-    about = (relation, world.rows, _units_of(permit, world), rules, _nullable(relation, world))
+    question = naive_protection.Question(
+        relation, world.rows, _units_of(permit, world), rules, _nullable(relation, world)
+    )
     try:
-        rest = naive_protection.remainder(*about) if rules.remainder and relation.keys else None
-        return _Cells(naive_protection.judged(*about), rest)
+        if relation.sets:
+            return _Cells(naive_margins.judged(question), None)
+        rest = naive_protection.remainder(question) if rules.remainder and relation.keys else None
+        return _Cells(naive_protection.judged(question), rest)
     except NotImplementedError:
         return None
 
@@ -138,10 +143,15 @@ def _withhold_differences(judged: Mapping[Aggregate, _Cells]) -> None:
     """Each core beside those whose cells are parts of its own, from the finest on."""
     for whole in sorted(judged, key=lambda core: -len(core.keys)):
         for parts, theirs in judged.items():
-            how = division(whole, parts)
+            how, found = division(whole, parts), judged[whole]
             if how is not None:
-                found = judged[whole]
                 found.cells = naive_protection.beside_parts(found.cells, theirs.cells, theirs.rest, how)
+            told = {mine for mine, other in bluntly(whole, parts) if _is_missing_somewhere(other, theirs)}
+            found.cells = [replace(cell, withheld=cell.withheld | told) for cell in found.cells]
+
+
+def _is_missing_somewhere(measure: str, cells: _Cells) -> bool:
+    return any(not cell.leaves or measure in cell.withheld for cell in cells.cells)
 
 
 def _leaving(core: Core, cells: Sequence[naive_protection.Judged]) -> list[Mapping[str, Value]]:
@@ -153,25 +163,6 @@ def _leaving(core: Core, cells: Sequence[naive_protection.Judged]) -> list[Mappi
     names = [column.name for column in columns_of(core)]
     keyed = isinstance(core.relation, Aggregate) and bool(core.relation.keys)
     return leaving if leaving or keyed else [dict.fromkeys(names)]
-
-
-def _is_defined(core: Aggregate) -> bool:
-    """Whether the naive protection says what such a core is."""
-    below = [node for part in inputs(core) for node in walk(part)]
-    kinds = all(isinstance(node, Scan | Filter | Project | Join) for node in below)
-    joins = all(node.kind in (JoinKind.INNER, JoinKind.LEFT) for node in below if isinstance(node, Join))
-    measures = (measure.expression for measure in naive_protection.without_select_lists(core).measures)
-    return kinds and joins and not core.sets and all(_is_plain(measure) for measure in measures)
-
-
-def _is_plain(measure: Expression) -> bool:
-    """Whether a measure counts, adds up or averages columns, sums and products of them, under conditions."""
-    inside = [part for part in parts_of(measure) if isinstance(part, Call)]
-    return (
-        isinstance(measure, AggregateCall)
-        and measure.function in ("count", "sum", "avg")
-        and not any(part.function in ("coalesce", "nullif") for part in inside)
-    )
 
 
 def _unit_columns(permit: Admitted, world: GeneratedWorld) -> set[tuple[int, str]]:
@@ -189,14 +180,9 @@ def _units_of(permit: Admitted, world: GeneratedWorld) -> oracle.UnitsOf:
 
 
 def _nullable(core: Aggregate, world: GeneratedWorld) -> dict[tuple[int, str], bool]:
-    empty = {
-        scan.id
-        for node in walk(core)
-        if isinstance(node, Join) and node.kind is JoinKind.LEFT
-        for scan in scans(node.right)
-    }
+    missing = missing_relations(core)
     return {
-        (scan.id, item.name): item.nullable or scan.id in empty
+        (scan.id, item.name): item.nullable or scan.id in missing
         for scan in scans(core.input)
         for item in world.catalog.tables[scan.table].columns
     }

@@ -15,6 +15,7 @@ from tests.support.relations import column, engine_type, enterprise, person, rec
 from louver_sandbox.algebra.expressions import Value
 from louver_sandbox.algebra.types import BOOLEAN, INTEGER, TEXT, TableName, Type, decimal
 from louver_sandbox.catalog.model import Catalog, Column, PrivacyUnit, Role, SpaceKind, Table, Verb
+from louver_sandbox.engines.duckdb import KEEP_LIMITS
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.visible import visible
 from louver_sandbox.stages import Facts
@@ -179,6 +180,7 @@ def engine(world: GeneratedWorld) -> Iterator[duckdb.DuckDBPyConnection]:
     connection = duckdb.connect(config={"threads": 1})
     try:
         connection.execute("SET enable_progress_bar = false")
+        connection.execute(KEEP_LIMITS)
         for described in world.catalog.tables.values():
             name = described.name
             connection.execute(f"ATTACH ':memory:' AS \"{database(name)}\"")

@@ -22,22 +22,25 @@ Part = Callable[[Row], Fraction | None]
 
 def parts_of_counts(
     amount: Amount, everything: Sequence[Amount], partners: Collection[int]
-) -> Iterator[tuple[Part, bool]]:
-    """The parts of a cell that must be safe beside one count; true for those that may have no row."""
+) -> Iterator[tuple[Part, bool, bool]]:
+    """The parts of a cell that must be safe beside one count: first whether they may have no row, then whether they
+    may be all rows."""
     if amount.factors or not amount.tests:
         return
     counted = list(dict.fromkeys(other.tests for other in everything if other.tests and not other.factors))
     together = _reached(amount.tests, counted)
     if len(together) > 1:
-        yield from _parts(together, partners)
+        yield from ((part, may_be_empty, False) for part, may_be_empty in _parts(together, partners))
     if len(counted) < 2 or not any(not other.tests and not other.factors for other in everything):
         return
     yield (
         lambda row: None if any(meets(tests, row) for tests in counted) else Fraction(1),
         _any_presence(counted, partners),
+        False,
     )
     if _any_presence(counted, partners):
-        yield from ((_where([tests], []), False) for tests in counted if tests != amount.tests)
+        others = [tests for tests in counted if tests != amount.tests]
+        yield from ((_where([tests], []), False, _only_presence([tests], partners)) for tests in others)
 
 
 def _reached(start: Tests, counted: Sequence[Tests]) -> list[Tests]:

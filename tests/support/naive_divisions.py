@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from tests.support.naive_protection import Division
 
@@ -21,16 +22,32 @@ def division(whole: Aggregate, parts: Aggregate) -> Division | None:
     of_whole = {_looks(whole, key.expression): key.name for key in whole.keys}
     if not of_whole.keys() < of_parts.keys():
         return None
+    return Division([(name, of_parts[looks]) for looks, name in of_whole.items()], _pairs(whole, parts))
+
+
+def bluntly(whole: Aggregate, parts: Aggregate) -> Sequence[tuple[str, str]]:
+    """Pairs of measures about the same values, where one of two cores has grouping sets and some set of `parts`
+    divides one of `whole`: any part that is missing keeps every such total back."""
+    if whole is parts or not (whole.sets or parts.sets) or _looks(whole, whole.input) != _looks(parts, parts.input):
+        return ()
+    if not any(one < other for one in _key_sets(whole) for other in _key_sets(parts)):
+        return ()
+    return _pairs(whole, parts)
+
+
+def _key_sets(core: Aggregate) -> list[set[str]]:
+    keys = [_looks(core, key.expression) for key in core.keys]
+    return [{keys[place] for place in one} for one in core.sets] or [set(keys)]
+
+
+def _pairs(whole: Aggregate, parts: Aggregate) -> list[tuple[str, str]]:
     about = [(measure.name, _about(parts, measure.expression)) for measure in parts.measures]
-    return Division(
-        [(name, of_parts[looks]) for looks, name in of_whole.items()],
-        [
-            (measure.name, name)
-            for measure in whole.measures
-            for name, looks in about
-            if looks == _about(whole, measure.expression)
-        ],
-    )
+    return [
+        (measure.name, name)
+        for measure in whole.measures
+        for name, looks in about
+        if looks == _about(whole, measure.expression)
+    ]
 
 
 def _about(core: Aggregate, measure: object) -> tuple[str, ...]:

@@ -7,77 +7,69 @@ and so must what two of them leave when they are subtracted from one another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import Any
 
-from tests.support.naive_counts import parts_of_counts
-from tests.support.naive_sums import (
-    Amount,
-    Nullable,
-    Test,
-    amounts,
-    apart,
-    asks_for,
-    is_presence,
-    meets,
-    products,
-    ratios,
-    shared,
-    there,
-    together,
-    told_apart,
+from tests.support.naive_numbers import Number, Overlapping, numbers_of
+from tests.support.naive_rows import (
+    Given,
+    Name,
+    missing_relations,
+    of_one_side,
+    rows_with_units,
+    unit_names,
+    without_select_lists,
 )
+from tests.support.naive_sums import Nullable
 
-from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, Literal, Named, Value
-from louver_sandbox.algebra.relations import Aggregate, Filter, Join, JoinKind, Project, Relation, scans, walk
-from louver_sandbox.catalog.model import PrivacyUnit
-from louver_sandbox.engines.oracle import Row, Tables, UnitsOf, aggregate_row, evaluate, grouped, value_of
+from louver_sandbox.algebra.expressions import AggregateCall, Call, Expression, Literal, Value, column_refs
+from louver_sandbox.algebra.relations import Aggregate, Project, Union, walk
+from louver_sandbox.engines.oracle import Row, Tables, UnitsOf, aggregate_row, grouped
 from louver_sandbox.stages import ThresholdRules
 
-Name = tuple[int, PrivacyUnit]
-"""A privacy unit of one scan."""
+__all__ = ["Division", "Judged", "Overlapping", "Question", "beside_parts", "judged", "remainder"]
 
 Declared = Mapping[Name, bool]
 """The units a cell may be made of; true where a cell may have none of them."""
 
 
-class Overlapping(Exception):
-    """Two sums of one product over rows that may meet: their difference may be one subject's."""
-
-
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One cell of a protected question, by definition: its exact row, and the measures that may not leave."""
+    """One cell of a protected question, by definition: its exact row, and the measures that may not leave.
+
+    `rows` are what it is made of, `protection` what it was judged by.
+    """
 
     values: Mapping[str, Value]
     leaves: bool
     withheld: frozenset[str]
-
-
-@dataclass(frozen=True)
-class Number:
-    """One number that may be known or not: what each row adds to it, and which rule it is judged by."""
-
-    of: Callable[[Row], Fraction | None]
-    counts: bool = False
-    presence: bool = False
-    own: bool = False
-    optional: bool = False
+    rows: Sequence[Row] = field(repr=False)
+    protection: Protection = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Protection:
-    """What judging needs besides the rows."""
+    """What judging needs besides the rows.
+
+    `one_sided` are units that a cell has none of where it is of the other side of a UNION ALL; `compared` is for
+    groups inside a core, whose values are compared with.
+    """
 
     rules: ThresholdRules
     declared: Declared
     numbers: Mapping[str, Sequence[Number]]
+    one_sided: Mapping[Name, frozenset[Name]] = field(default_factory=dict)
+    compared: bool = False
 
 
 @dataclass(frozen=True)
 class Question:
-    """A core without select lists inside, and what is known of its columns."""
+    """A core, the stored rows with their units, the rules, and which columns may be null where they are seen.
+
+    `own` names the measures over the requester's columns.
+    """
 
     core: Aggregate
     tables: Tables
@@ -85,44 +77,91 @@ class Question:
     rules: ThresholdRules
     nullable: Nullable
     own: frozenset[str] = frozenset()
-    groups: list[tuple[tuple[Value, ...], list[Row]]] = field(default_factory=list)
+    compared: bool = False
+
+    @property
+    def plain(self) -> Aggregate:
+        """The core without select lists inside."""
+        return without_select_lists(self.core)
+
+    def rows(self) -> list[Row]:
+        """The rows of all cells, with their units."""
+        return rows_with_units(self.plain.input, Given(self.tables, self.units_of, self.groups))
+
+    def groups(self, aggregate: Aggregate) -> list[Row]:
+        """The rows of an aggregate inside the core that are nobody's: the values that could be released."""
+        if aggregate.sets:
+            raise NotImplementedError(aggregate)
+        cells = judged(replace(self, core=aggregate, own=frozenset(), compared=True))
+        if not aggregate.keys and not cells[0].leaves:
+            return [Row(dict.fromkeys((aggregate.id, name) for name in cells[0].values))]
+        return [
+            Row({(aggregate.id, name): None if name in cell.withheld else cell.values[name] for name in cell.values})
+            for cell in cells
+            if cell.leaves
+        ]
+
+    def protection(self) -> Protection:
+        """What each number of a cell is judged by."""
+        core = self.plain
+        partners = missing_relations(core.input)
+        declared = {
+            name: name[1].when is not None and name[0] not in partners
+            for name in unit_names(core.input, self.units_of)
+        }
+        nullable = _nullable_of_groups(core, self.nullable, partners)
+        return Protection(
+            self.rules,
+            declared,
+            numbers_of(core, nullable, self.own, partners),
+            of_one_side(core, self.units_of),
+            self.compared,
+        )
 
 
-def judged(
-    core: Aggregate,
-    tables: Tables,
-    units_of: UnitsOf,
-    rules: ThresholdRules,
-    nullable: Nullable,
-    *,
-    own: frozenset[str] = frozenset(),
-) -> list[Judged]:
-    """Every cell of the core with what the rules of PRIVACY 5 say about it.
+def _nullable_of_groups(core: Aggregate, nullable: Nullable, partners: frozenset[int]) -> Nullable:
+    """Which columns of groups and unions inside a core may be null: counts never are, but where the row is missing."""
+    found = dict(nullable)
 
-    `own` names the measures over the requester's columns. Raises Overlapping.
-    """
-    core = without_select_lists(core)
-    protection = Protection(rules, _declared(core, units_of), _numbers(core, nullable, own))
-    groups = grouped(core, evaluate(core.input, tables, units_of))
-    return [_judge(core, keys, rows, protection) for keys, rows in groups]
+    def may_be_null(part: Expression) -> bool:
+        if isinstance(part, Literal):
+            return part.value is None
+        if isinstance(part, AggregateCall) and part.function in ("count", "grouping"):
+            return False
+        return isinstance(part, Call) or any(found[ref.relation, ref.name] for ref in column_refs(part))
+
+    for node in reversed([*walk(core.input)]):
+        missing = isinstance(node, Aggregate | Union | Project) and node.id in partners
+        match node:
+            case Aggregate():
+                plain = without_select_lists(node)
+                for named in plain.keys + plain.measures:
+                    found[node.id, named.name] = missing or may_be_null(named.expression)
+            case Project():
+                for named in node.columns:
+                    found[node.id, named.name] = missing or may_be_null(named.expression)
+            case Union():
+                for column, *sides in zip(node.columns, node.left.columns, node.right.columns, strict=True):
+                    either = any(may_be_null(side.expression) for side in sides)
+                    found[node.id, column.name] = missing or either
+            case _:
+                continue
+    return found
 
 
-def remainder(
-    core: Aggregate,
-    tables: Tables,
-    units_of: UnitsOf,
-    rules: ThresholdRules,
-    nullable: Nullable,
-    *,
-    own: frozenset[str] = frozenset(),
-) -> Judged | None:
+def judged(question: Question) -> list[Judged]:
+    """Every cell of the core with what the rules of PRIVACY 5 say about it. Raises Overlapping."""
+    core, protection = question.plain, question.protection()
+    return [judge(core, keys, rows, protection) for keys, rows in grouped(core, question.rows())]
+
+
+def remainder(question: Question) -> Judged | None:
     """All cells that may not leave, as one; None when there are fewer than two or together they may not either."""
-    core = without_select_lists(core)
-    protection = Protection(rules, _declared(core, units_of), _numbers(core, nullable, own))
-    groups = grouped(core, evaluate(core.input, tables, units_of))
-    kept_back = [rows for keys, rows in groups if not _judge(core, keys, rows, protection).leaves]
+    core, protection = question.plain, question.protection()
+    groups = grouped(core, question.rows())
+    kept_back = [rows for keys, rows in groups if not judge(core, keys, rows, protection).leaves]
     nulls = (None,) * len(core.keys)
-    whole = _judge(core, nulls, [row for rows in kept_back for row in rows], protection)
+    whole = judge(core, nulls, [row for rows in kept_back for row in rows], protection)
     return whole if len(kept_back) > 1 and whole.leaves else None
 
 
@@ -140,8 +179,9 @@ def beside_parts(
 ) -> list[Judged]:
     """The cells of a core, given that their parts in another core of the question leave too.
 
-    A value less the values of the released parts is that of all withheld parts together. It may be known where none
-    is withheld, or where they are all there is in the remainder (`rest`) and that value of it may leave.
+    A value less the values of the released parts is that of all withheld parts together: the cells that do not leave
+    (`rest`, where it may be known) and those whose value does not. A total of everything may be known where they are
+    certainly safe together, any other where there are none.
     """
     return [replace(cell, withheld=cell.withheld | frozenset(_told(cell, parts, rest, division))) for cell in whole]
 
@@ -150,96 +190,116 @@ def _told(cell: Judged, parts: Sequence[Judged], rest: Judged | None, division: 
     own = [part for part in parts if all(part.values[b] == cell.values[a] for a, b in division.keys)]
     missing = [part for part in own if not part.leaves]
     for mine, theirs in division.measures:
-        emptied = any(part.leaves and theirs in part.withheld for part in own)
-        rest_leaves = not division.keys and rest is not None and theirs not in rest.withheld
-        if emptied or (missing and not rest_leaves):
+        emptied = [part for part in own if part.leaves and theirs in part.withheld]
+        if division.keys:
+            safe = not missing and not emptied
+        elif emptied:
+            safe = len(missing) + len(emptied) > 1 and _are_safe_together(
+                theirs, _apart(missing, emptied), emptied[0]
+            )
+        else:
+            safe = not missing or (rest is not None and theirs not in rest.withheld)
+        if not safe:
             yield mine
 
 
-def without_select_lists(core: Aggregate) -> Aggregate:
-    """The same core with the select lists of derived tables put into the expressions that use them."""
-    source, meanings = _inlined(core.input)
-
-    def meant(named: Named) -> Named:
-        return Named(named.name, _with(named.expression, meanings))
-
-    return Aggregate(core.id, source, tuple(map(meant, core.keys)), tuple(map(meant, core.measures)), core.sets)
+def _apart(missing: Sequence[Judged], emptied: Sequence[Judged]) -> list[Sequence[Row]]:
+    """The rows of the withheld parts: the cells that do not leave are known as one, where there is a remainder."""
+    cells = [part.rows for part in missing]
+    if cells and missing[0].protection.rules.remainder:
+        cells = [[row for rows in cells for row in rows]]
+    return cells + [part.rows for part in emptied]
 
 
-def _inlined(relation: Relation) -> tuple[Relation, dict[tuple[int, str], Expression]]:
-    match relation:
-        case Project():
-            below, meanings = _inlined(relation.input)
-            shown = {(relation.id, named.name): _with(named.expression, meanings) for named in relation.columns}
-            return below, {**meanings, **shown}
-        case Filter():
-            below, meanings = _inlined(relation.input)
-            return Filter(below, _with(relation.predicate, meanings)), meanings
-        case Join():
-            left, of_left = _inlined(relation.left)
-            right, of_right = _inlined(relation.right)
-            meanings = {**of_left, **of_right}
-            return Join(relation.kind, left, right, _with(relation.condition, meanings)), meanings
-        case _:
-            return relation, {}
+def _are_safe_together(measure: str, parts: Sequence[Sequence[Row]], like: Judged) -> bool:
+    """Whether a measure of several sets of rows may be known, whichever units they share."""
+    protection = like.protection
+    people = [people_of(rows, protection) for rows in parts]
+    most = {name: max(len(each[name]) for each in people) for name in protection.declared}
+    declared = {name: may_be_none and not most[name] for name, may_be_none in protection.declared.items()}
+    here = replace(protection, declared=declared)
+    return enough(most, here) and all(
+        _number_is_safe(number, parts, most, here) for number in protection.numbers.get(measure, ())
+    )
 
 
-def _with(expression: Expression, meanings: Mapping[tuple[int, str], Expression]) -> Expression:
-    match expression:
-        case ColumnRef():
-            return meanings.get((expression.relation, expression.name), expression)
-        case Literal():
-            return expression
-        case Call():
-            arguments = tuple(_with(argument, meanings) for argument in expression.arguments)
-            return Call(expression.function, arguments, expression.type)
-        case AggregateCall():
-            arguments = tuple(_with(argument, meanings) for argument in expression.arguments)
-            where = None if expression.where is None else _with(expression.where, meanings)
-            return AggregateCall(expression.function, arguments, expression.type, expression.distinct, where)
+def _number_is_safe(
+    number: Number, parts: Sequence[Sequence[Row]], most: Mapping[Name, int], protection: Protection
+) -> bool:
+    certain: dict[Name, int] = {}
+    lacking: dict[Name, int] = {}
+    alone, all_have_it, any_has_it = True, True, False
+    for name in most:
+        given = [contributions(number, rows, name) for rows in parts]
+        amounts = [amount for each in given for amount in each.values()]
+        adding = number.counts or (len(most) == 1 and (min(amounts, default=0) >= 0 or max(amounts, default=0) <= 0))
+        some = [sum(1 for unit, amount in each.items() if unit is not None and amount) for each in given]
+        certain[name] = max(some) if adding else _at_least(some)
+        lacking[name] = max(0, most[name] - sum(some))
+        people = [len(people_of(rows, protection)[name]) for rows in parts]
+        all_have_it = all_have_it and some == people
+        ranked = [sorted([*map(abs, each.values()), Fraction(0), Fraction(0)], reverse=True) for each in given]
+        sizes = [sum(each, Fraction(0)) for each in ranked]
+        whole = sum(sizes, Fraction(0)) if adding else _at_least(sizes)
+        first, second = (sum((each[place] for each in ranked), Fraction(0)) for place in (0, 1))
+        if not number.counts and most[name]:
+            alone = alone and spread(whole, first, second, protection.rules)
+        any_has_it = any_has_it or any(some)
+    if number.optional and not any_has_it:
+        return True
+    lacking_matters = number.own or (number.counts and not number.optional and not (number.presence and all_have_it))
+    return alone and enough(certain, protection) and (not lacking_matters or enough(lacking, protection))
 
 
-def _judge(core: Aggregate, keys: tuple[Value, ...], rows: Sequence[Row], protection: Protection) -> Judged:
-    values = {name: value for (_, name), value in aggregate_row(core, keys, rows).values.items()}
-    people = {
-        name: {row.units[name] for row in rows if row.units.get(name) is not None} for name in protection.declared
-    }
-    counts = {name: len(found) for name, found in people.items()}
-    leaves = _enough(counts, protection)
+def _at_least(numbers: Sequence[Any]) -> Any:
+    """What the greatest of several numbers has left when all others take away from it."""
+    return max(0, max(numbers) - (sum(numbers) - max(numbers)))
+
+
+def judge(
+    core: Aggregate,
+    keys: tuple[Value, ...],
+    rows: Sequence[Row],
+    protection: Protection,
+    one: tuple[int, ...] | None = None,
+) -> Judged:
+    """One cell: the rows with some values of the keys of one grouping set."""
+    values = {name: value for (_, name), value in aggregate_row(core, keys, rows, one).values.items()}
+    people = people_of(rows, protection)
+    leaves = enough({name: len(found) for name, found in people.items()}, protection)
     withheld = {
         name
         for name, numbers in protection.numbers.items()
-        if not all(_number_leaves(number, rows, people, protection) for number in numbers)
+        if not all(number_leaves(number, rows, people, protection) for number in numbers)
     }
-    return Judged(values, leaves, frozenset(withheld))
+    return Judged(values, leaves, frozenset(withheld), rows, protection)
 
 
-def _declared(core: Aggregate, units_of: UnitsOf) -> Declared:
-    """Every unit a cell may be made of, and whether a cell may honestly have none of it."""
-    partners = _partners(core)
+def people_of(rows: Sequence[Row], protection: Protection) -> Mapping[Name, set[Value]]:
+    """The units in a cell, by every kind that the cell may have."""
     return {
-        name: name[1].when is not None and name[0] not in partners
-        for scan in scans(core.input)
-        for name in units_of(scan, {})
+        name: {row.units[name] for row in rows if row.units.get(name) is not None}
+        for name in protection.declared
+        if name not in protection.one_sided or any(_is_of(protection.one_sided[name], row) for row in rows)
     }
 
 
-def _partners(core: Aggregate) -> frozenset[int]:
-    """The tables whose rows may be missing."""
-    joins = (node for node in walk(core) if isinstance(node, Join) and node.kind is JoinKind.LEFT)
-    return frozenset(scan.id for join in joins for scan in scans(join.right))
+def _is_of(side: frozenset[Name], row: Row) -> bool:
+    return not side.isdisjoint(row.units)
 
 
-def _enough(counts: Mapping[Name, int], protection: Protection) -> bool:
+def enough(counts: Mapping[Name, int], protection: Protection) -> bool:
+    """Whether every unit group that must be there, or is, reaches its k, and there is one."""
     declared, k = protection.declared, protection.rules.k
     needed = [(count, k[name[1].type]) for name, count in counts.items() if count > 0 or not declared[name]]
     return len(needed) > 0 and all(count >= least for count, least in needed)
 
 
-def _number_leaves(
+def number_leaves(
     number: Number, rows: Sequence[Row], people: Mapping[Name, set[Value]], protection: Protection
 ) -> bool:
-    given = {name: _contributions(number, rows, name) for name in people}
+    """Whether one number of a cell may be known by itself."""
+    given = {name: contributions(number, rows, name) for name in people}
     active = {
         name: {unit for unit, amount in found.items() if unit is not None and amount} for name, found in given.items()
     }
@@ -247,15 +307,19 @@ def _number_leaves(
     others = {name: len(people[name] - active[name]) for name in people}
     if number.optional and not any(some.values()):
         return True
-    if not _enough(some, protection) or (number.own and not _enough(others, protection)):
+    if not enough(some, protection) or (number.own and not enough(others, protection)):
         return False
     if number.counts:
         all_may_have_it = number.optional or (number.presence and not any(others.values()))
-        return all_may_have_it or _enough(others, protection)
-    return all(_shared_out(list(found.values()), protection.rules) for name, found in given.items() if people[name])
+        return all_may_have_it or enough(others, protection)
+    return all(
+        shared_out(list(found.values()), protection.rules, second_as_first=protection.compared)
+        for name, found in given.items()
+        if people[name]
+    )
 
 
-def _contributions(number: Number, rows: Sequence[Row], name: Name) -> dict[Value, Fraction]:
+def contributions(number: Number, rows: Sequence[Row], name: Name) -> dict[Value, Fraction]:
     """What each unit adds; all rows without a unit of any kind are one contributor, None."""
     found: dict[Value, Fraction] = {}
     for row in rows:
@@ -268,136 +332,15 @@ def _contributions(number: Number, rows: Sequence[Row], name: Name) -> dict[Valu
     return found
 
 
-def _shared_out(given: Sequence[Fraction], rules: ThresholdRules) -> bool:
+def shared_out(given: Sequence[Fraction], rules: ThresholdRules, *, second_as_first: bool = False) -> bool:
+    """Whether no unit holds too much, and the second largest cannot work out the largest."""
     ranked = sorted(map(abs, given), reverse=True)
-    whole = sum(ranked, Fraction(0))
     largest, second = (*ranked, Fraction(0), Fraction(0))[:2]
+    return spread(sum(ranked, Fraction(0)), largest, largest if second_as_first else second, rules)
+
+
+def spread(whole: Fraction, largest: Fraction, second: Fraction, rules: ThresholdRules) -> bool:
+    """Dominance and p% over a sum of absolute contributions and its two largest."""
     dominated = largest * 100 > whole * rules.dominance_percent
     estimable = (whole - largest - second) * 100 < largest * rules.p_percent
     return not dominated and not estimable
-
-
-# What each measure is made of.
-
-
-def _numbers(core: Aggregate, nullable: Nullable, own: frozenset[str]) -> Mapping[str, Sequence[Number]]:
-    parts = {
-        named.name: _parts(named.expression, nullable)
-        for named in core.measures
-        if isinstance(named.expression, AggregateCall) and not named.expression.distinct
-    }
-    sums, partners = list(parts.values()), _partners(core)
-    return {
-        name: [
-            *(
-                number
-                for amount in found
-                for number in (_number(amount, name in own, partners), *_guards(amount, sums, partners))
-            ),
-            *(Number(part, own=name in own) for part in _combined(found, sums)),
-        ]
-        for name, found in parts.items()
-    }
-
-
-def _combined(amounts: Sequence[Amount], sums: Sequence[Sequence[Amount]]) -> Iterator[Callable[[Row], Fraction]]:
-    """What a measure's products add up to; where all rows are asked for too, the rest and the other parts as well."""
-    mine = products(amounts)
-    if not mine:
-        return
-    yield lambda row: together(mine, row)
-    alike = [other for given in sums if (other := products(given)) and ratios(other) == ratios(mine)]
-    some = {shared(other): other for other in alike}
-    whole = some.pop(frozenset(), None)
-    if whole is None or shared(mine) not in some:
-        return
-    yield lambda row: Fraction(0) if any(meets(tests, row) for tests in some) else together(whole, row)
-    for other in some.values():
-        yield lambda row, other=other: together(other, row)  # type: ignore[misc]  # a loop variable kept
-
-
-def _parts(call: AggregateCall, nullable: Nullable) -> list[Amount]:
-    """The amounts a measure is made of, an average's number of values among them unless all rows have one."""
-    where: set[Test] = set() if call.where is None else {(part, True) for part in conjuncts(call.where)}
-    if call.function == "count":
-        given = {test for argument in call.arguments for test in there(argument, nullable)}
-        return [Amount(Fraction(1), (), frozenset(given | where))]
-    (argument,) = call.arguments
-    found = [Amount(one.constant, one.factors, one.tests | where) for one in amounts(argument, nullable)]
-    counted = frozenset(there(argument, nullable) | where)
-    if call.function == "avg" and (counted or len(found) > 1):
-        found.append(Amount(Fraction(1), (), counted))
-    return found
-
-
-def conjuncts(condition: Expression) -> Iterator[Expression]:
-    if isinstance(condition, Call) and condition.function == "and":
-        for part in condition.arguments:
-            yield from conjuncts(part)
-    else:
-        yield condition
-
-
-def _number(amount: Amount, own: bool, partners: Collection[int]) -> Number:
-    presence = all(is_presence(test, partners) for test, _ in amount.tests)
-    if not amount.factors and not amount.tests:
-        return Number(lambda row: None, optional=True)
-    return Number(amount.of, counts=not amount.factors, presence=presence, own=own)
-
-
-def _guards(amount: Amount, sums: Sequence[Sequence[Amount]], partners: Collection[int]) -> Iterator[Number]:
-    everything = [other for given in sums for other in given]
-    same = {other.tests: other for other in everything if other.factors == amount.factors and amount.factors}
-    some = [other for other in same.values() if other.tests]
-    if any(one != other and not apart(one, other) for one in some for other in some):
-        raise Overlapping
-    if amount.factors and amount.tests and frozenset() in same:
-        presence = all(is_presence(test, partners) for other in some for test, _ in other.tests)
-        yield Number(lambda row: _rest(same[frozenset()], some, row), optional=presence)
-        yield from (Number(other.of) for other in some if other.tests != amount.tests)
-    for part, optional in parts_of_counts(amount, everything, partners):
-        yield Number(part, counts=True, optional=optional)
-    yield from _beside_factors(amount, everything, partners)
-    inside = [
-        other
-        for other in everything
-        if other.factors and set(other.factors) < set(amount.factors) and _same_rows(other, amount)
-        if told_apart(other, amount, sums)
-    ]
-    for other in inside:
-        if not any(set(other.factors) < set(nearer.factors) for nearer in inside):
-            yield Number(lambda row, other=other: _zero(amount, other, row), counts=True, optional=True)  # type: ignore[misc]  # a loop variable kept
-
-
-def _same_rows(part: Amount, product: Amount) -> bool:
-    """Whether both count in the same rows, but for those where a factor of the product is missing."""
-    return {test for test in part.tests if not asks_for(test, product.factors)} == product.tests
-
-
-def _beside_factors(amount: Amount, everything: Sequence[Amount], partners: Collection[int]) -> Iterator[Number]:
-    """A product and one of its factors over different rows are judged as if they were one product."""
-    for other in everything:
-        part = min(amount, other, key=lambda one: len(one.factors))
-        nested = part.factors and len({*amount.factors} & {*other.factors}) == len(part.factors)
-        if not nested or len(amount.factors) == len(other.factors) or amount.tests == other.tests:
-            continue
-        if apart(amount, other):
-            continue
-        if amount.tests and other.tests:
-            raise Overlapping
-        if amount.tests:
-            whole = Amount(Fraction(1), part.factors, frozenset())
-            presence = all(is_presence(test, partners) for test, _ in amount.tests)
-            yield Number(lambda row, whole=whole: _rest(whole, [amount], row), optional=presence)  # type: ignore[misc]  # a loop variable kept
-
-
-def _rest(whole: Amount, some: Sequence[Amount], row: Row) -> Fraction | None:
-    held = any(all((value_of(test, row) is True) is wanted for test, wanted in one.tests) for one in some)
-    return None if held else whole.of(row)
-
-
-def _zero(product: Amount, part: Amount, row: Row) -> Fraction | None:
-    """One for a row that counts in the part and vanishes from the product."""
-    extra = Amount(Fraction(1), tuple(f for f in product.factors if f not in part.factors), product.tests)
-    counts, vanishes = part.of(row), extra.of(row)
-    return Fraction(1) if counts and not vanishes else None

@@ -72,6 +72,15 @@ def used_without_right(sql: str, rights: Rights) -> list[str]:
     return sorted(checker.found)
 
 
+def _given(tree: exp.Expr) -> list[exp.Expr]:
+    """The SELECTs an answer's values come from: of EXCEPT and INTERSECT those of the left side."""
+    if isinstance(tree, exp.Subquery):
+        return _given(tree.this)
+    if isinstance(tree, exp.SetOperation):
+        return _given(tree.left) + (_given(tree.right) if isinstance(tree, exp.Union) else [])
+    return [tree]
+
+
 class _Checker:
     def __init__(self, rights: Rights) -> None:
         self.rights = rights
@@ -83,11 +92,12 @@ class _Checker:
         for block in blocks:
             for item in block.node.expressions:
                 self.shown(item, block)
-        order = tree.args.get("order")
+        order, given = tree.args.get("order"), _given(tree)
         for key in order.expressions if order is not None else ():
             place = int(key.this.name) - 1
             for block in blocks:
-                self.columns(block.node.expressions[place], block, "order")
+                if any(block.node is one for one in given):
+                    self.columns(block.node.expressions[place], block, "order")
 
     def blocks(self, tree: exp.Expr, outer: Block | None, *, below_groups: bool) -> list[Block]:
         """The SELECTs a query is made of, each with everything in it checked but its select list."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, Literal, column_refs
 from louver_sandbox.algebra.types import BOOLEAN, Kind
@@ -173,7 +174,7 @@ def told_apart(one: Amount, other: Amount, sums: Sequence[Sequence[Amount]]) -> 
 
 def apart(one: Amount, other: Amount) -> bool:
     """Whether no row passes the tests of both: a test and its opposite, or a column with two values."""
-    for (test, wanted), (against, unwanted) in ((a, b) for a in one.tests for b in other.tests):
+    for (test, wanted), (against, unwanted) in ((_plainly(a), _plainly(b)) for a in one.tests for b in other.tests):
         if test == against and wanted is not unwanted:
             return True
         match test, against:
@@ -182,6 +183,25 @@ def apart(one: Amount, other: Amount) -> bool:
                 Call(function="=", arguments=(right, Literal(value=second))),
             ) if wanted and unwanted and left == right and first != second:
                 return True
+            case (
+                Call(function="<" | "<=" | ">" | ">=", arguments=(left, Literal(value=first))),
+                Call(function="<" | "<=" | ">" | ">=", arguments=(right, Literal(value=second))),
+            ) if wanted and unwanted and left == right and _beside(test.function, first, against.function, second):
+                return True
             case _:
                 continue
     return False
+
+
+def _beside(sign: str, first: Any, other: str, second: Any) -> bool:
+    """Whether nothing is on the one side of a value and on the other side of another one."""
+    if sign[0] == other[0]:
+        return False
+    below, above = (first, second) if sign[0] == "<" else (second, first)
+    return bool(below < above) or (below == above and "=" not in (sign[-1], other[-1]))
+
+
+def _plainly(test: Test) -> Test:
+    """That something has a value, said as that it is not null."""
+    expression, wanted = test
+    return (expression.arguments[0], not wanted) if isinstance(expression, Call) and is_presence(expression) else test

@@ -249,6 +249,13 @@ class SandboxSimulator(SandboxServiceServicer):
             uses=[use],
             columns=[pb.Column(name="n", type="integer")],
             obligations=["threshold 10"],
+            remaining={"query": 41},
+            outcomes=[
+                pb.Outcome(name="n", type="integer", kind="count", message="number of rows", message_zh="行数")
+            ],
+            rules=[pb.Notice(code="RULE", count=10, rule="units", message="10 persons", message_zh="10 个自然人")],
+            notices=[pb.Notice(code="CELLS_UNTOLD", message="groups may be missing", message_zh="可能有分组未列出")],
+            shape='SELECT "n" FROM "released1"',
         )
 
     def ListTables(  # noqa: N802

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from louver import aio, dbapi
     from louver.client import Client, connect
     from louver.receipt import Receipt, VerifiedReceipt
-    from louver.results import Answer, Column, Explanation, Notice, QueryRecord, Table
+    from louver.results import Answer, Column, Explanation, Notice, Outcome, Permission, QueryRecord, Table
 
 _HOMES = {
     "Answer": "louver.results",
@@ -30,6 +30,8 @@ _HOMES = {
     "Column": "louver.results",
     "Explanation": "louver.results",
     "Notice": "louver.results",
+    "Outcome": "louver.results",
+    "Permission": "louver.results",
     "QueryRecord": "louver.results",
     "Receipt": "louver.receipt",
     "Table": "louver.results",
@@ -51,6 +53,8 @@ __all__ = [
     "MissingExtra",
     "Misused",
     "Notice",
+    "Outcome",
+    "Permission",
     "QueryRecord",
     "Receipt",
     "Refused",

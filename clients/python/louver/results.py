@@ -164,8 +164,24 @@ class ColumnUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Permission:
+    """What a column may be used for in answers of one treatment, ``exact`` or ``threshold``.
+
+    ``rows`` is the condition that a question must write for it, as SQL; empty for all rows.
+    """
+
+    treatment: str
+    rights: tuple[str, ...]
+    purposes: tuple[str, ...]
+    rows: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
-    """A catalogue column as the caller may see it. ``level`` is 1 to 5, 0 for a computed column."""
+    """A catalogue column as the caller may see it. ``level`` is 1 to 5, 0 for a computed column.
+
+    ``rights`` are what can be done with it at all, ``permissions`` under which treatment and for which purposes.
+    """
 
     name: str
     type: str
@@ -175,11 +191,34 @@ class Column:
     description: str = ""
     rights: tuple[str, ...] = ()
     bounds: str = ""
+    permissions: tuple[Permission, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a column of the answer will leave.
+
+    ``kind`` is exact, key, count, units, sum, average, statistic, grouping or computed.
+    """
+
+    name: str
+    type: str
+    kind: str
+    message: str
+    message_zh: str
+
+    def text(self, language: str = "en") -> str:
+        """In words, in ``en`` or ``zh``."""
+        return self.message_zh if language == "zh" and self.message_zh else self.message
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What a question would do if it were asked: the verdict, and the shape of the SQL that would run."""
+    """What a question would do if it were asked: the verdict, and the shape of the SQL that would run.
+
+    ``outcomes`` say how each column will leave, ``rules`` what every cell and value is held to (``count`` is the
+    number in the rule), ``notices`` what will be said whatever the data, ``shape`` what runs over released rows.
+    """
 
     admitted: bool
     refusal: Refused | None
@@ -191,6 +230,10 @@ class Explanation:
     uses: tuple[ColumnUse, ...]
     columns: tuple[Column, ...]
     obligations: tuple[str, ...]
+    outcomes: tuple[Outcome, ...] = ()
+    rules: tuple[Notice, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    shape: str = ""
 
 
 @dataclass(frozen=True, slots=True)

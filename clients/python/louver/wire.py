@@ -15,7 +15,17 @@ from typing import IO
 from louver.errors import Unproven
 from louver.failures import cut_off
 from louver.receipt import Receipt, VerifiedReceipt
-from louver.results import Answer, Column, ColumnUse, Explanation, Notice, QueryRecord, Table
+from louver.results import (
+    Answer,
+    Column,
+    ColumnUse,
+    Explanation,
+    Notice,
+    Outcome,
+    Permission,
+    QueryRecord,
+    Table,
+)
 from louver.statuses import refused
 from louver.transparency import Checkpoint, TreeHead, VerifierKey
 from louver.v1 import sandbox_pb2 as pb
@@ -90,7 +100,7 @@ def _answer(header: pb.AnswerHeader, stream: bytes, receipt: Receipt, proof: Ver
         request_id=header.request_id,
         treatment=header.treatment,
         stream=stream,
-        notices=tuple(Notice(n.code, n.count, n.rule, n.message, n.message_zh) for n in header.notices),
+        notices=tuple(map(_notice, header.notices)),
         cost=dict(header.cost),
         remaining=dict(header.remaining),
         policies=tuple(header.policies),
@@ -115,7 +125,15 @@ def explanation(response: pb.ExplainResponse) -> Explanation:
         uses=tuple(ColumnUse(use.table, use.column, use.clause, use.function) for use in response.uses),
         columns=tuple(_column(column) for column in response.columns),
         obligations=tuple(response.obligations),
+        outcomes=tuple(Outcome(o.name, o.type, o.kind, o.message, o.message_zh) for o in response.outcomes),
+        rules=tuple(map(_notice, response.rules)),
+        notices=tuple(map(_notice, response.notices)),
+        shape=response.shape,
     )
+
+
+def _notice(message: pb.Notice) -> Notice:
+    return Notice(message.code, message.count, message.rule, message.message, message.message_zh)
 
 
 def _column(column: pb.Column) -> Column:
@@ -128,6 +146,10 @@ def _column(column: pb.Column) -> Column:
         description=column.description,
         rights=tuple(column.rights),
         bounds=column.bounds,
+        permissions=tuple(
+            Permission(item.treatment, tuple(item.rights), tuple(item.purposes), item.rows)
+            for item in column.permissions
+        ),
     )
 
 

@@ -95,7 +95,7 @@ def cut(relation: Relation, protected: Collection[int], unit_columns: Collection
     tops = tuple(seam.tops(relation))
     below = {id(top): top for top in tops}
     used = {} if all(map(_has_rows_of_its_own, tops)) else _used(relation, below)
-    fresh = max((node.id for node in walk(relation) if not isinstance(node, Filter | Join | Sort | Limit)), default=0)
+    fresh = max((node.id for node in walk(relation) if not isinstance(node, (Filter, Join, Sort, Limit))), default=0)
     cores: dict[int, Core] = {}
     moved: dict[Column, ColumnRef] = {}
     for key, top in below.items():
@@ -231,7 +231,7 @@ class _Seam:
 
 def _has_rows_of_its_own(top: Relation) -> TypeGuard[Aggregate | Project | Union]:
     """Whether a core's rows are those of the node as it is: it has an id, and at least one column to carry them."""
-    return isinstance(top, Aggregate) or (isinstance(top, Project | Union) and bool(top.columns))
+    return isinstance(top, Aggregate) or (isinstance(top, (Project, Union)) and bool(top.columns))
 
 
 def _used(relation: Relation, below: Mapping[int, Relation]) -> dict[Column, ColumnRef]:

@@ -128,14 +128,24 @@ def children(expression: Expression) -> tuple[Expression, ...]:
 
 def walk(expression: Expression) -> Iterator[Expression]:
     """The expression and everything in it, parents first."""
-    # A stack, since generators inside one another pass every part up through all of them.
+    # A stack and a list, since generators inside one another pass every part up through all of them.
+    found: list[Expression] = []
     waiting = [expression]
     while waiting:
         part = waiting.pop()
-        yield part
-        waiting.extend(reversed(children(part)))
+        found.append(part)
+        match part:
+            case Call():
+                waiting += part.arguments[::-1]
+            case AggregateCall():
+                waiting += reversed(children(part))
+            case _:
+                continue
+    return iter(found)
 
 
 def column_refs(expression: Expression) -> Iterator[ColumnRef]:
     """Every column reference in the expression."""
-    return (part for part in walk(expression) if isinstance(part, ColumnRef))
+    if isinstance(expression, ColumnRef):
+        return iter((expression,))
+    return iter([part for part in walk(expression) if isinstance(part, ColumnRef)])

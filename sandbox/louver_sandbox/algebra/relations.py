@@ -152,15 +152,20 @@ def inputs(relation: Relation) -> tuple[Relation, ...]:
 
 def walk(relation: Relation) -> Iterator[Relation]:
     """The relation and everything below it, parents first, left before right."""
-    # A stack, since generators inside one another pass every node up through all of them.
+    # A stack and a list, since generators inside one another pass every node up through all of them.
+    found: list[Relation] = []
     waiting = [relation]
     while waiting:
         node = waiting.pop()
-        yield node
-        if isinstance(node, Join | Union):
-            waiting += (node.right, node.left)
-        elif not isinstance(node, Scan):
-            waiting.append(node.input)
+        found.append(node)
+        match node:
+            case Scan():
+                continue
+            case Join() | Union():
+                waiting += (node.right, node.left)
+            case _:
+                waiting.append(node.input)
+    return iter(found)
 
 
 def expressions(relation: Relation) -> tuple[Expression, ...]:
@@ -189,4 +194,4 @@ def window_parts(call: WindowCall) -> tuple[Expression, ...]:
 
 def scans(relation: Relation) -> tuple[Scan, ...]:
     """Every use of a table below, left to right."""
-    return tuple(node for node in walk(relation) if isinstance(node, Scan))
+    return tuple([node for node in walk(relation) if isinstance(node, Scan)])

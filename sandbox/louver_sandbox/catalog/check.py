@@ -123,7 +123,7 @@ def _shape_findings(table: Table, source: Source, stored: dict[str, str]) -> Ite
             yield Finding(
                 (*at, "type"),
                 f"declared {column.type}, but the source holds {stored[column.name]}",
-                f"声明为 {column.type},源数据为 {stored[column.name]}",
+                f"声明为 {column.type}，源数据为 {stored[column.name]}",
                 "declare the type of the source, or convert the source",
             )
 

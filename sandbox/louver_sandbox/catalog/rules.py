@@ -130,7 +130,7 @@ def _units(table: TableDeclaration) -> Iterator[Finding]:
             yield Finding(
                 ("units", index, "via"),
                 "the foreign-key path must begin with the unit's column and name a column after each key",
-                "外键路径须以该列开头,且每个键后给出一列",
+                "外键路径须以该列开头，且每个键后给出一列",
                 EXPECTED["via"],
             )
 
@@ -165,7 +165,7 @@ def _column(at: Path, name: str, column: ColumnDeclaration) -> Iterator[Finding]
             yield Finding(
                 (*at, "when", index, "level"),
                 "the column's level is the stricter one; a condition can only make it milder, and never an L5",
-                "条件只能降低级别,且不适用于 L5",
+                "条件只能降低级别，且不适用于 L5",
                 "declare the strict level on the column and the mild one here",
             )
 
@@ -192,6 +192,6 @@ def _numbers(at: Path, column: ColumnDeclaration) -> Iterator[Finding]:
         yield Finding(
             (*at, "decimals"),
             "a double needs decimals, the digits its sums keep; other types have none",
-            "double 列须声明 decimals,其他类型不得声明",
+            "double 列须声明 decimals，其他类型不得声明",
             EXPECTED["decimals"],
         )

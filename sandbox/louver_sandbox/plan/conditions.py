@@ -74,13 +74,19 @@ def _is_null(expression: Expression) -> bool:
     return isinstance(expression, Call) and expression.function == "is_null"
 
 
-def present_column(condition: Expression) -> ColumnRef | None:
-    """The column, if the condition asks for nothing but that it has a value."""
+def present_value(condition: Expression) -> Expression | None:
+    """The expression, if the condition asks for nothing but that it has a value."""
     match condition:
-        case Call(function="not", arguments=(Call(function="is_null", arguments=(ColumnRef() as column,)),)):
-            return column
+        case Call(function="not", arguments=(Call(function="is_null", arguments=(value,)),)):
+            return value
         case _:
             return None
+
+
+def present_column(condition: Expression) -> ColumnRef | None:
+    """The column, if the condition asks for nothing but that it has a value."""
+    value = present_value(condition)
+    return value if isinstance(value, ColumnRef) else None
 
 
 def disjoint(left: Conditions, right: Conditions) -> bool:

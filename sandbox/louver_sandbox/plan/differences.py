@@ -19,8 +19,8 @@ from louver_sandbox.algebra.cores import Core
 from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, Literal
 from louver_sandbox.algebra.relations import Aggregate, Filter, Join, Project, Relation, Scan, scans
 from louver_sandbox.catalog.model import Catalog
+from louver_sandbox.plan.columns import RowColumns
 from louver_sandbox.plan.conditions import Conditions, conjunction, disjoint, present
-from louver_sandbox.plan.measures import RowColumns
 from louver_sandbox.plan.names import Origin, origin
 from louver_sandbox.plan.polynomials import NotPolynomial, Summand, polynomial, resolved
 from louver_sandbox.plan.provenance import trace
@@ -79,7 +79,7 @@ def _described(core: Core, catalog: Catalog, source_of: SourceOf) -> _Described 
     if not core.protected or not isinstance(relation, Aggregate):
         return None
     tables = {scan.id: catalog.tables[scan.table] for scan in scans(relation.input)}
-    columns = RowColumns(tables, trace(relation), null_extended(relation.input))
+    columns = RowColumns(tables, trace(relation), null_extended(relation.input), frozenset())
     ids: dict[int, int] = {}
     rows = _canonical(_bare(relation.input, columns), ids)
     aliases = tuple(source_of(scan) for scan in scans(relation.input))
@@ -178,7 +178,9 @@ def _all_finer(coarser: _Described, others: Iterable[_Described]) -> tuple[Finer
     return tuple(
         _finer(coarser, other)
         for other in others
-        if other.rows == coarser.rows and any(few < many for few, many in product(coarser.sets, other.sets))
+        if other.id != coarser.id
+        and other.rows == coarser.rows
+        and any(few < many for few, many in product(coarser.sets, other.sets))
     )
 
 

@@ -20,8 +20,9 @@ from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, E
 from louver_sandbox.algebra.relations import Aggregate, Filter, Project, Relation, scans
 from louver_sandbox.algebra.types import BOOLEAN, DOUBLE, INTEGER, Kind, Type, decimal
 from louver_sandbox.catalog.model import Catalog
+from louver_sandbox.plan.columns import RowColumns
 from louver_sandbox.plan.conditions import all_of, conjunction
-from louver_sandbox.plan.measures import Asked, Reader, RowColumns, Total
+from louver_sandbox.plan.measures import Asked, Reader, Total
 from louver_sandbox.plan.overlaps import Guards, guards, judged
 from louver_sandbox.plan.provenance import Provenance
 from louver_sandbox.plan.synthetic import Purpose, synthetic
@@ -57,7 +58,7 @@ def guarded_cells(
         Refused: LVR-2302, LVR-2303, LVR-2306, LVR-2310 or LVR-2311, as for an answer.
     """
     tables = {scan.id: catalog.tables[scan.table] for scan in scans(aggregate.input)}
-    columns = RowColumns(tables, provenance, null_extended(aggregate.input))
+    columns = RowColumns(tables, provenance, null_extended(aggregate.input), guarded)
     reader = Reader(aggregate, columns, groups, protected, guarded)
     asked = tuple(reader.asked(named) for named in aggregate.measures)
     for one in asked:

@@ -14,15 +14,18 @@ from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, E
 from louver_sandbox.algebra.relations import Aggregate
 from louver_sandbox.algebra.types import BOOLEAN, INTEGER, Kind, Position, Type, decimal
 from louver_sandbox.catalog.model import Role, SpaceKind, Table
-from louver_sandbox.plan.conditions import Conditions, all_of, conjunction, present, present_column
+from louver_sandbox.plan.columns import RowColumns
+from louver_sandbox.plan.conditions import Conditions, all_of, conjunction, present
 from louver_sandbox.plan.polynomials import NotPolynomial, Polynomial, Summand, polynomial, resolved, tidied
 from louver_sandbox.plan.provenance import Provenance, equal_columns
 from louver_sandbox.plan.units import UnitGroup
 from louver_sandbox.refusals.plan import (
     aggregate_not_protected,
     distinct_not_a_unit,
+    not_multiplied,
     not_one_column,
     own_values_as_weights,
+    public_number,
 )
 from louver_sandbox.sql.rules import MAX_SCALE
 
@@ -87,34 +90,6 @@ class Asked:
     at: Position | None = None
     groups: tuple[int, ...] = ()
     keys: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RowColumns:
-    """The columns of a core's input as polynomials see them."""
-
-    tables: Mapping[int, Table]
-    provenance: Provenance
-    extended: frozenset[int]
-
-    def definition(self, ref: ColumnRef) -> Expression | None:
-        """What a select list below computes under this name; None at scans, unions and inner aggregates."""
-        known = self.provenance
-        ends = ref.relation in known.scans or ref.relation in known.below or ref.relation in known.unions
-        return None if ends else known.definition(ref)
-
-    def never_null(self, ref: ColumnRef) -> bool:
-        """Whether every row has a value, as the catalogue declares and no join undoes."""
-        table = self.tables.get(ref.relation)
-        column = None if table is None else table.column(ref.name)
-        return column is not None and not column.nullable and ref.relation not in self.extended
-
-    def decimals(self, ref: ColumnRef) -> int:
-        """Digits after the point that count: those of the type, a double's as the catalogue says."""
-        if ref.type.kind is not Kind.DOUBLE:
-            return ref.type.scale
-        bases = ((self.tables[scan].column(name)) for scan, name in self.provenance.columns(ref))
-        return max((base.decimals for base in bases if base and base.type.kind is Kind.DOUBLE), default=6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +158,8 @@ class Reader:
 
     def _total(self, summand: Summand) -> Total:
         own = any(self._own_columns(condition) for condition in summand.conditions)
-        presence = bool(summand.conditions) and all(map(self._is_presence, summand.conditions))
+        presence = bool(summand.conditions) and all(map(self.columns.asks_for_values, summand.conditions))
         return Total(summand, self._exact(summand.factors), own, presence)
-
-    def _is_presence(self, condition: Expression) -> bool:
-        """Whether a condition asks for nothing but that a stored column has a value, and no join for a partner."""
-        column = present_column(condition)
-        return column is not None and column.relation in self.columns.tables.keys() - self.columns.extended
 
     def _sum(self, name: str, call: AggregateCall) -> Asked:
         (argument,) = call.arguments
@@ -220,7 +190,7 @@ class Reader:
         parts: dict[str, tuple[tuple[Summand, ...], Fraction]] = {"x": ((x,), by_x), "y": ((y,), by_y)}
         parts |= {"xx": ((x, x), by_x**2), "xy": ((x, y), by_x * by_y), "yy": ((y, y), by_y**2)}
         if len(given) > 1 and not self._multiplies(x.factors + y.factors):
-            raise not_one_column(call.at)
+            raise not_one_column(call.at, not_multiplied([factor.name for factor in x.factors + y.factors]))
         addends: list[tuple[Fraction, Total]] = []
         for part in POWER_SUMS[call.function]:
             summands, constant = parts[part]
@@ -257,9 +227,12 @@ class Reader:
                 if table is not None and table.space is SpaceKind.INSTITUTION:
                     raise own_values_as_weights(call.at)
                 if not self._is_protected(factor):
-                    raise not_one_column(call.at)
+                    column = None if table is None else table.column(factor.name)
+                    raise not_one_column(
+                        call.at, public_number(factor.name) if column and column.level == 1 else None
+                    )
             if len(summand.factors) > 1 and not self._multiplies(summand.factors):
-                raise not_one_column(call.at)
+                raise not_one_column(call.at, not_multiplied([factor.name for factor in summand.factors]))
         owned = {self.own_part(summand.conditions) for _, summand in terms} - {()}
         if len(owned) > 1:
             raise own_values_as_weights(call.at)

@@ -11,10 +11,11 @@ from itertools import combinations
 
 from louver_sandbox.algebra.expressions import AggregateCall, ColumnRef, column_refs
 from louver_sandbox.algebra.types import Position
+from louver_sandbox.plan.columns import RowColumns
 from louver_sandbox.plan.combinations import difference
 from louver_sandbox.plan.conditions import Conditions, disjoint, present_column
 from louver_sandbox.plan.counts import Guard
-from louver_sandbox.plan.measures import RowColumns, Total
+from louver_sandbox.plan.measures import Total
 from louver_sandbox.plan.provenance import ROWS
 from louver_sandbox.refusals.plan import overlapping_sums
 

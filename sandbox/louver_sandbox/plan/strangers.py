@@ -23,7 +23,7 @@ from louver_sandbox.algebra.relations import Aggregate, Filter, Join, Project, R
 from louver_sandbox.catalog.model import Catalog, Role, SpaceKind, Table
 from louver_sandbox.plan.provenance import ROWS, BaseColumn, Provenance, conjuncts, equated, merged, trace
 from louver_sandbox.plan.units import Units, home
-from louver_sandbox.refusals.plan import rows_as_weights
+from louver_sandbox.refusals.plan import meeting_by_known, unions_of_strangers
 
 MAX_SIDES = 64
 """Ways to choose one side of every Union of a core; a core of several subjects with more of them is refused."""
@@ -39,7 +39,7 @@ def check_strangers(core: Aggregate, units: Units, guarded: Collection[int], cat
         return
     chosen = tuple(islice(_sides(core), MAX_SIDES + 1))
     if len(chosen) > MAX_SIDES:
-        raise rows_as_weights(str(next(iter(tables.values())).name))
+        raise unions_of_strangers(str(next(iter(tables.values())).name), MAX_SIDES)
     for tree in chosen:
         here = frozenset(scan.id for scan in scans(tree))
         _Meeting.of(tree, {id_: tables[id_] for id_ in here}, units, guarded).check(tree)
@@ -96,7 +96,12 @@ class _Meeting:
             for columns in deciding:
                 common = frozenset.intersection(*(self._subjects(column, narrowed) for column in columns))
                 if not common:
-                    raise rows_as_weights(self._name(columns, known))
+                    named = sorted(
+                        f"{self.tables[id_].name.name}.{name}"
+                        for id_, name in columns
+                        if id_ in self.tables and name != ROWS
+                    )
+                    raise meeting_by_known(self._name(columns, known), list(dict.fromkeys(named)))
                 narrowed |= {id_: common for id_, _ in columns if id_ in known}
 
     def _columns(self, expression: Expression) -> frozenset[BaseColumn]:

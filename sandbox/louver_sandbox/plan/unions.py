@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from louver_sandbox.algebra.expressions import ColumnRef, Expression, Literal, Named
+from louver_sandbox.algebra.expressions import Call, ColumnRef, Expression, Literal, Named
 from louver_sandbox.algebra.relations import Project, Relation, Union, UnionColumn
 from louver_sandbox.algebra.types import INTEGER
 from louver_sandbox.catalog.model import PrivacyUnit
 from louver_sandbox.plan.provenance import BaseColumn, Provenance
 from louver_sandbox.plan.synthetic import Purpose, synthetic
-from louver_sandbox.plan.units import UnitGroup, carried_name
+from louver_sandbox.plan.units import UnitGroup, carried_name, null_extended
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,37 +34,65 @@ def shared_units(
 ) -> tuple[SharedUnit, ...]:
     """The units of the rows of both sides; `apart` says that no cell has rows of both."""
     found: list[SharedUnit] = []
+    missing = null_extended(union.left) | null_extended(union.right)
     for type_ in sorted({group.type for group in (*left, *right)}):
         ours, theirs = ([group for group in side if group.type is type_] for side in (left, right))
         for index in range(max(len(ours), len(theirs))):
             one, other = (side[index] if index < len(side) else None for side in (ours, theirs))
-            if apart or (one is not None and other is not None):
+            if one is not None and other is not None:
                 found.append(_together(union, index, one, other, provenance))
+            elif apart:
+                found.append(_of_one_side(index, one, other, right if other is None else left, missing))
         if not apart:
             found += [_alone(group, f"\0left {type_.value}{i}", left=True) for i, group in enumerate(ours)]
             found += [_alone(group, f"\0right {type_.value}{i}", left=False) for i, group in enumerate(theirs)]
     return tuple(found)
 
 
-def _together(
-    union: Union, index: int, left: UnitGroup | None, right: UnitGroup | None, provenance: Provenance
-) -> SharedUnit:
+def _together(union: Union, index: int, left: UnitGroup, right: UnitGroup, provenance: Provenance) -> SharedUnit:
     """The subjects of both sides in one column: the column of the union that holds them, if there is one."""
-    present = [group for group in (left, right) if group is not None]
-    column = f"\0{present[0].type.value}{index}"
-    if left is not None and right is not None:
-        for place, shown in enumerate(union.columns):
-            sides = [provenance.column(side.columns[place].expression) for side in (union.left, union.right)]
-            if sides[0] in left.columns and sides[1] in right.columns:
-                column = shown.name
-    optional = len(present) < 2 or all(group.optional for group in present)
-    unit = PrivacyUnit(present[0].type, column, None, "where declared" if optional else None)
-    return SharedUnit(unit, left.key if left else None, right.key if right else None)
+    column = _nameless(left, index)
+    for place, shown in enumerate(union.columns):
+        sides = [provenance.column(side.columns[place].expression) for side in (union.left, union.right)]
+        if sides[0] in left.columns and sides[1] in right.columns:
+            column = shown.name
+    return SharedUnit(_unit(left, column, optional=left.optional and right.optional), left.key, right.key)
+
+
+def _of_one_side(
+    index: int,
+    left: UnitGroup | None,
+    right: UnitGroup | None,
+    others: Sequence[UnitGroup],
+    missing: frozenset[int],
+) -> SharedUnit:
+    """A group that one side has, beside the subjects of the other side in its place.
+
+    Cells of the other side have none of the group, and cells of its own must not be without it unseen: in an outer
+    join "none matched" must look like "one matched". With the other side's subjects, who must reach their own k in
+    any case, no cell is without. A group whose rows cannot be missing may be absent where the other side has nobody.
+    """
+    group = left or right
+    if group is None:
+        raise ValueError("a group of neither side")
+    keys = tuple(other.key for other in sorted(others, key=lambda other: other.optional))
+    stand_in = Call("coalesce", keys, INTEGER) if len(keys) > 1 else keys[0] if keys else None
+    always_there = any(scan not in missing for scan, _ in group.members)
+    unit = _unit(group, _nameless(group, index), optional=group.optional or (not keys and always_there))
+    return SharedUnit(unit, left.key if left else stand_in, right.key if right else stand_in)
 
 
 def _alone(group: UnitGroup, column: str, *, left: bool) -> SharedUnit:
-    unit = PrivacyUnit(group.type, column, None, "where declared" if group.optional else None)
+    unit = _unit(group, column, optional=group.optional)
     return SharedUnit(unit, group.key if left else None, None if left else group.key)
+
+
+def _unit(group: UnitGroup, column: str, *, optional: bool) -> PrivacyUnit:
+    return PrivacyUnit(group.type, column, None, "where declared" if optional else None)
+
+
+def _nameless(group: UnitGroup, index: int) -> str:
+    return f"\0{group.type.value}{index}"
 
 
 def with_units(union: Union, left: Relation, right: Relation, units: Sequence[SharedUnit]) -> Union:

@@ -13,7 +13,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from louver_sandbox.algebra.expressions import Call, ColumnRef, Expression
-from louver_sandbox.algebra.relations import Filter, Join, JoinKind, Project, Relation, Scan, Union, scans, walk
+from louver_sandbox.algebra.relations import (
+    Aggregate,
+    Filter,
+    Join,
+    JoinKind,
+    Project,
+    Relation,
+    Scan,
+    Union,
+    scans,
+    walk,
+)
 from louver_sandbox.algebra.types import INTEGER
 from louver_sandbox.catalog.model import Catalog, PrivacyUnit, SpaceKind, UnitType
 from louver_sandbox.plan.provenance import BaseColumn, Provenance, equal_columns, equated
@@ -103,12 +114,12 @@ def unit_groups(
 
 
 def null_extended(relation: Relation) -> frozenset[int]:
-    """Scans and unions whose rows can be missing: right sides of LEFT JOINs, both of FULL JOINs."""
+    """Scans, unions and inner aggregates whose rows can be missing: right sides of LEFT JOINs, both of FULL JOINs."""
     sides: list[Relation] = []
     for node in walk(relation):
         if isinstance(node, Join) and node.kind in (JoinKind.LEFT, JoinKind.FULL):
             sides += [node.right, node.left] if node.kind is JoinKind.FULL else [node.right]
-    return frozenset(node.id for side in sides for node in walk(side) if isinstance(node, Scan | Union))
+    return frozenset(node.id for side in sides for node in walk(side) if isinstance(node, (Scan, Union, Aggregate)))
 
 
 def _key(members: list[tuple[int, PrivacyUnit]], carried: Mapping[BaseColumn, ColumnRef]) -> Expression:
@@ -158,7 +169,7 @@ def _kept(relation: Relation, scan: int, catalog: Catalog, provenance: Provenanc
 
 def _unique(relation: Relation, condition: Expression, catalog: Catalog, provenance: Provenance) -> bool:
     """Whether at most one row of a join partner satisfies the condition with any given row."""
-    while isinstance(relation, Project | Filter):
+    while isinstance(relation, (Project, Filter)):
         relation = relation.input
     if not isinstance(relation, Scan):
         return False

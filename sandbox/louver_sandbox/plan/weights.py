@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
+from louver.errors import Refused
 from louver_sandbox.algebra.expressions import Call
 from louver_sandbox.algebra.relations import (
     Aggregate,
@@ -30,7 +31,7 @@ from louver_sandbox.algebra.relations import (
 )
 from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.plan.provenance import BaseColumn, Provenance, conjuncts
-from louver_sandbox.refusals.plan import rows_as_weights
+from louver_sandbox.refusals.plan import repeated_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,20 @@ def check_weights(
     while waiting:
         joined = [known for known in waiting if _meets(known, met, equal)]
         if not joined:
-            ids = waiting[0].ids
-            raise rows_as_weights(str(next(scan.table for scan in scans(relation) if scan.id in ids)))
+            raise _repeated(waiting[0], met, equal, relation)
         for known in joined:
             met |= known.ids
             waiting.remove(known)
+
+
+def _repeated(
+    known: _Known, met: Collection[int], equal: list[tuple[BaseColumn, frozenset[int]]], relation: Relation
+) -> Refused:
+    """The refusal, with the columns that the known rows meet by and those that would do."""
+    fixed = {name for (scan, name), decided_by in equal if scan in known.ids and decided_by <= set(met) - known.ids}
+    alone = {" and ".join(sorted(name for _, name in columns)) for columns in known.unique if columns}
+    table = next(scan.table for scan in scans(relation) if scan.id in known.ids)
+    return repeated_rows(str(table), sorted(fixed), sorted(alone))
 
 
 def node_is(node: Relation, guarded: Collection[int]) -> bool:

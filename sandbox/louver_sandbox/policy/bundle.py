@@ -78,6 +78,11 @@ class Bundle:
         return {}
 
     @cached_property
+    def kept_catalogs(self) -> dict[tuple[int, str, InstitutionType, frozenset[str]], tuple[Catalog, Catalog]]:
+        """What subjects may see of whole catalogues; by the catalogue's identity and the subject."""
+        return {}
+
+    @cached_property
     def kept_coverings(self) -> dict[tuple[int, str, InstitutionType, frozenset[str]], tuple[Table, Covering]]:
         """Which rules meet subjects on tables, as the decision has found it; by the same keys."""
         return {}

@@ -12,7 +12,7 @@ from louver_sandbox.catalog.model import SpaceKind, Verb
 from louver_sandbox.policy.grants import Denial, Permit
 from louver_sandbox.policy.levels import PUBLIC
 from louver_sandbox.policy.model import GrantTreatment
-from louver_sandbox.policy.reading import Question, Reading, aggregates_everything, is_foreign_space
+from louver_sandbox.policy.reading import Question, Reading, is_foreign_space
 from louver_sandbox.refusals import policy as refuse
 from louver_sandbox.refusals.policy import Ruling
 from louver_sandbox.stages import Clause, Use
@@ -180,7 +180,7 @@ def refuse_raw_rows(question: Question, protected: tuple[Reading, ...]) -> None:
     if shown:
         reading, use = worst or shown[0]
         raise _raw_rows(question, reading, use)
-    if protected and not aggregates_everything(question.bound.relation, protected):
+    if protected and not question.aggregates_everything(protected):
         raise _raw_rows(question, protected[0], None)
 
 

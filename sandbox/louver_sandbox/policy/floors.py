@@ -41,11 +41,11 @@ VALUE_FUNCTIONS = frozenset(
 NEGATIVE_COLUMNS: Mapping[str, tuple[str, str]] = {
     "special_status": ("special group flags are not shared (不予共享)", "特殊群体标识不予共享"),
     "religion": ("a credit agency may not collect it (征信业管理条例 art. 14)", "征信业管理条例第十四条禁止采集"),
-    "gene": ("genetic data (征信业管理条例 art. 14)", "基因信息,征信业管理条例第十四条禁止采集"),
-    "fingerprint": ("biometric data (征信业管理条例 art. 14)", "指纹信息,征信业管理条例第十四条禁止采集"),
-    "blood_type": ("blood type (征信业管理条例 art. 14)", "血型信息,征信业管理条例第十四条禁止采集"),
-    "illness": ("health data (征信业管理条例 art. 14)", "疾病信息,征信业管理条例第十四条禁止采集"),
-    "medical_history": ("health data (征信业管理条例 art. 14)", "病史信息,征信业管理条例第十四条禁止采集"),
+    "gene": ("genetic data (征信业管理条例 art. 14)", "基因信息，征信业管理条例第十四条禁止采集"),
+    "fingerprint": ("biometric data (征信业管理条例 art. 14)", "指纹信息，征信业管理条例第十四条禁止采集"),
+    "blood_type": ("blood type (征信业管理条例 art. 14)", "血型信息，征信业管理条例第十四条禁止采集"),
+    "illness": ("health data (征信业管理条例 art. 14)", "疾病信息，征信业管理条例第十四条禁止采集"),
+    "medical_history": ("health data (征信业管理条例 art. 14)", "病史信息，征信业管理条例第十四条禁止采集"),
 }
 """Column names that no grant can permit in any government table, with the reason in two languages."""
 
@@ -105,7 +105,7 @@ def _columns(grant: Grant, at: tuple[str | int, ...]) -> Iterator[Finding]:
     for name, rights in grant.rights.items():
         if name in NEGATIVE_COLUMNS:
             why, why_zh = NEGATIVE_COLUMNS[name]
-            yield Finding((*at, "columns", name), f"{name} can never be granted: {why}", f"{name} 不得授权:{why_zh}")
+            yield Finding((*at, "columns", name), f"{name} can never be granted: {why}", f"{name} 不得授权：{why_zh}")
         if grant.treatment is not GrantTreatment.THRESHOLD or rights.aggregate is None:
             continue
         banned = sorted(VALUE_FUNCTIONS.intersection(rights.aggregate.functions or ()))
@@ -113,6 +113,6 @@ def _columns(grant: Grant, at: tuple[str | int, ...]) -> Iterator[Finding]:
             yield Finding(
                 (*at, "columns", name),
                 f"{', '.join(banned)} return stored values and cannot be granted under treatment threshold",
-                f"{'、'.join(banned)} 会返回存储值,不能在 threshold 方式下授权",
+                f"{'、'.join(banned)} 会返回存储值，不能在 threshold 方式下授权",
                 "grant count, sum or avg",
             )

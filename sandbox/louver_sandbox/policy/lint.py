@@ -87,7 +87,7 @@ def _grant(context: _Context, grant: Grant, at: tuple[str | int, ...]) -> Iterat
         yield Finding(
             (*at, "table"),
             f"{grant.table} belongs to {table.owner}: this grant never counts",
-            f"{grant.table} 属于{table.owner},本授权不生效",
+            f"{grant.table} 属于{table.owner}，本授权不生效",
             "only the owner of a table grants it",
         )
         return
@@ -108,7 +108,7 @@ def _column(
 ) -> Iterator[Finding]:
     level, name = min((column.level, *(item.level for item in column.when))), column.name
     if column.level > HIGHEST_OPERABLE_LEVEL:
-        yield Finding(at, f"{name} is L5 and cannot be operated", f"{name} 为五级数据,不得运营")
+        yield Finding(at, f"{name} is L5 and cannot be operated", f"{name} 为五级数据，不得运营")
         return
     if rights.output is not None:
         yield from _predicate(rights.output.where, table, (*at, "output", "where"))
@@ -124,7 +124,7 @@ def _column(
     protects_too_little = grant.treatment.rank <= GrantTreatment.THRESHOLD.rank and level > HIGHEST_UNDER_THRESHOLD
     if protects_too_little and not only_counted:
         says = f"{name} is L{level}: under {grant.treatment.value} only counting it is answered"
-        says_zh = f"{name} 为 L{level} 级:在 {grant.treatment.value} 下只能计数"
+        says_zh = f"{name} 为 L{level} 级：在 {grant.treatment.value} 下只能计数"
         yield Finding(at, says, says_zh, "grant it with treatment dp")
     if column.role is Role.VALUE and column.bounds is None and {"sum", "avg"}.intersection(aggregated):
         yield Finding(at, f"{column.name} may be summed but has no bounds", f"{column.name} 可求和但未声明取值范围")
@@ -140,7 +140,7 @@ def _reach(context: _Context, grant: Grant, table: Table, at: tuple[str | int, .
         yield Finding(
             at,
             "unreachable: denies and the negative list take every column away",
-            "不可达:所有字段均被禁止或列入负面清单",
+            "不可达：所有字段均被禁止或列入负面清单",
             "remove the grant or the deny",
         )
     for policy, other in _others(context, grant):
@@ -234,7 +234,9 @@ def _predicate(text: str | None, table: Table, at: tuple[str | int, ...]) -> Ite
         bind_predicate(text, table, 0)
     except Refused as refused:
         yield Finding(
-            at, f"not a predicate over {table.name}: {refused.code}", f"不是 {table.name} 上的有效条件:{refused.code}"
+            at,
+            f"not a predicate over {table.name}: {refused.code}",
+            f"不是 {table.name} 上的有效条件：{refused.code}",
         )
 
 

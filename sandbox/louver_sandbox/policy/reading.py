@@ -107,6 +107,18 @@ class Question:
         """The readings of other people's data."""
         return tuple(reading for reading in self.readings if not reading.own)
 
+    @cached_property
+    def _aggregated(self) -> dict[frozenset[int], bool]:
+        return {}
+
+    def aggregates_everything(self, protected: Collection[Reading]) -> bool:
+        """Whether no row of a protected reading of this question reaches the answer but through an Aggregate."""
+        # Asked before rights are checked and after, mostly of the same readings.
+        ids = frozenset(reading.scan.id for reading in protected)
+        if ids not in self._aggregated:
+            self._aggregated[ids] = is_aggregated(self.bound.relation, ids, _unit_columns(protected))
+        return self._aggregated[ids]
+
 
 def read(bound: Bound, bundle: Bundle, facts: Facts) -> Question:
     """The query as a question to the rules."""
@@ -181,8 +193,3 @@ def _returned(relation: Relation) -> Iterator[tuple[Scan, ...]]:
 
 def _unit_columns(protected: Collection[Reading]) -> set[tuple[int, str]]:
     return {(reading.scan.id, unit.column) for reading in protected for unit in reading.table.units}
-
-
-def aggregates_everything(relation: Relation, protected: Collection[Reading]) -> bool:
-    """Whether no row of a protected reading reaches the answer but through an Aggregate."""
-    return is_aggregated(relation, {reading.scan.id for reading in protected}, _unit_columns(protected))

@@ -18,10 +18,27 @@ from louver_sandbox.stages import Subject
 
 MOST_KEPT = 10_000
 """Parts of tables kept per bundle before all are forgotten."""
+MOST_CATALOGS = 256
+"""Catalogues as somebody may see them kept per bundle before all are forgotten."""
 
 
 def visible(catalog: Catalog, bundle: Bundle, subject: Subject) -> Catalog:
-    """The catalogue as this subject may see it: granted government tables, its own, and the platform's."""
+    """The catalogue as this subject may see it: granted government tables, its own, and the platform's.
+
+    What was derived for this very catalogue object and an equal subject is kept with the bundle.
+    """
+    kept = bundle.kept_catalogs
+    key = (id(catalog), subject.institution, subject.type, subject.groups)
+    if key in kept and kept[key][0] is catalog:
+        return kept[key][1]
+    if len(kept) >= MOST_CATALOGS:
+        kept.clear()
+    seen = _derived(catalog, bundle, subject)
+    kept[key] = (catalog, seen)
+    return seen
+
+
+def _derived(catalog: Catalog, bundle: Bundle, subject: Subject) -> Catalog:
     seen: dict[TableName, Table] = {}
     for name, table in catalog.tables.items():
         part = _visible_part(table, bundle, subject)

@@ -87,11 +87,16 @@ def serve_one(channel: Channel, handle: Handler) -> None:
     channel.send(reply_to(request, handle))
 
 
-def serve(channel: Channel, handle: Handler) -> None:
+def _nothing() -> None:
+    """What a child does after a reply if it has nothing to tidy up."""
+
+
+def serve(channel: Channel, handle: Handler, afterwards: Callable[[], object] = _nothing) -> None:
     """Announce readiness and serve requests one by one until the service closes the channel.
 
-    The handler refuses in its own answers; a failure's code means that it broke, and a broken child is not
-    used again: the loop ends and the service replaces it.
+    `afterwards` is called after each reply, when nobody waits for the child. The handler refuses in its own answers;
+    a failure's code means that it broke, and a broken child is not used again: the loop ends and the service
+    replaces it.
     """
     channel.send(READY)
     while True:
@@ -103,6 +108,7 @@ def serve(channel: Channel, handle: Handler) -> None:
         channel.send(reply)
         if reply[0] != Code.ANSWER:
             return
+        afterwards()
 
 
 def await_ready(channel: Channel, deadline: float) -> None:

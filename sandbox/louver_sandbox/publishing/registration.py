@@ -69,7 +69,7 @@ def predicate_findings(table: Table) -> Iterator[Finding]:
             yield Finding(
                 at,
                 f"the predicate is refused: {refused.code} {refused.message}",
-                f"条件不合规:{refused.code} {refused.message_zh}",
+                f"条件不合规：{refused.code} {refused.message_zh}",
                 refused.hint,
             )
 
@@ -85,7 +85,7 @@ def view_findings(catalog: Catalog, table: Table) -> Iterator[Finding]:
         yield Finding(
             ("view",),
             f"the view's query is refused: {refused.code} {refused.message}",
-            f"视图查询不合规:{refused.code} {refused.message_zh}",
+            f"视图查询不合规：{refused.code} {refused.message_zh}",
             refused.hint,
         )
         return

@@ -14,7 +14,7 @@ def budget_spent(dataset: str, purpose: str, kind: str, limit: int, refreshes_at
         message=f"today's budget of {limit} {unit} on {dataset} for {purpose} is spent",
         hint=f"it refreshes at {refreshes_at}; asking the same question again is free",
         message_zh=f"{dataset} 在用途 {purpose} 下今日 {limit} 的{unit_zh}额度已用完",
-        hint_zh=f"额度将于 {refreshes_at} 恢复;重复同一问题不计费",
+        hint_zh=f"额度将于 {refreshes_at} 恢复；重复同一问题不计费",
         rule=f"budget.{kind}",
         details={"dataset": dataset, "purpose": purpose, "kind": kind, "refreshes_at": refreshes_at},
     )
@@ -28,7 +28,7 @@ def overloaded(scope: str, retry_after: float) -> Refused:
         message="your institution has too many queries running" if mine else "the service is busy",
         hint=f"nothing was charged; retry after {retry_after:.0f} s with the same request id",
         message_zh="贵机构并发查询过多" if mine else "服务繁忙",
-        hint_zh=f"未计费;请在 {retry_after:.0f} 秒后以同一请求编号重试",
+        hint_zh=f"未计费；请在 {retry_after:.0f} 秒后以同一请求编号重试",
         rule=f"capacity.{scope}",
         retry_after=retry_after,
     )
@@ -41,7 +41,7 @@ def too_complex() -> Refused:
         message="checking this query took more time or memory than a check may use",
         hint="write it shorter: fewer nested parts, shorter lists",
         message_zh="该查询的检查超出允许的时间或内存",
-        hint_zh="请简化查询:减少嵌套层次,缩短列表",
+        hint_zh="请简化查询：减少嵌套层次，缩短列表",
     )
 
 
@@ -51,8 +51,8 @@ def not_accepting() -> Refused:
         "LVR-3103",
         message="the service cannot record queries at the moment and therefore answers none",
         hint="nothing was charged; retry later",
-        message_zh="服务暂时无法记录查询,因此停止应答",
-        hint_zh="未计费;请稍后重试",
+        message_zh="服务暂时无法记录查询，因此停止应答",
+        hint_zh="未计费；请稍后重试",
         retry_after=30.0,
     )
 
@@ -63,7 +63,7 @@ def deadline_too_short() -> Refused:
         "LVR-3104",
         message="your deadline passed before the query could start; nothing was charged",
         hint="allow more time and retry with the same request id",
-        message_zh="查询开始前已超过您的截止时间,未计费",
+        message_zh="查询开始前已超过您的截止时间，未计费",
         hint_zh="请放宽超时后以同一请求编号重试",
         retry_after=0.0,
     )

@@ -35,7 +35,7 @@ def bad_signature() -> Refused:
         message="the question is not signed by the key of this certificate",
         hint="sign the question with the client certificate's key; the SDK does it by itself",
         message_zh="请求签名与证书不符",
-        hint_zh="请使用客户端证书的私钥签名;SDK 会自动完成",
+        hint_zh="请使用客户端证书的私钥签名；SDK 会自动完成",
     )
 
 
@@ -46,7 +46,7 @@ def expired_question() -> Refused:
         message="the question has expired or its expiry is too far ahead",
         hint="check the clock of this machine and ask again; a question lives at most one hour",
         message_zh="请求已过期或有效期过长",
-        hint_zh="请校准本机时钟后重新提交;请求有效期最长一小时",
+        hint_zh="请校准本机时钟后重新提交；请求有效期最长一小时",
     )
 
 
@@ -58,7 +58,7 @@ def malformed_request(field: str) -> Refused:
         hint="state it with the call (for example purpose='RESEARCH', --purpose RESEARCH); each field's form is in "
         "docs/reference/protocol.md",
         message_zh=f"请求字段 {field} 缺失或格式错误",
-        hint_zh="请在调用时给出(例如 purpose='RESEARCH' 或 --purpose RESEARCH);"
+        hint_zh="请在调用时给出（例如 purpose='RESEARCH' 或 --purpose RESEARCH）；"
         "各字段格式见 docs/reference/protocol.md",
         details={"field": field},
     )
@@ -71,7 +71,7 @@ def request_id_reused() -> Refused:
         message="this request id was already used for another question",
         hint="make a new request id for each question; repeat an id only to repeat the very same question",
         message_zh="该请求编号已用于另一请求",
-        hint_zh="每个新问题使用新的请求编号;仅重试同一问题时可重复",
+        hint_zh="每个新问题使用新的请求编号；仅重试同一问题时可重复",
     )
 
 
@@ -82,7 +82,7 @@ def request_in_progress() -> Refused:
         message="this very request is being answered",
         hint="wait and retry with the same request id; the same answer comes back and nothing is charged twice",
         message_zh="同一请求正在处理中",
-        hint_zh="请稍后以同一请求编号重试;将返回同一结果且不重复计费",
+        hint_zh="请稍后以同一请求编号重试；将返回同一结果且不重复计费",
         retry_after=1.0,
     )
 

@@ -5,11 +5,16 @@ Each is static: it depends on the query, the catalogue and the policy, never on 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from louver.errors import Refused
 from louver_sandbox.algebra.types import Position
 from louver_sandbox.refusals.base import refusal
 
 _RULE = "threshold"
+
+Told = tuple[str, str]
+"""What is said, in English and in Chinese."""
 
 
 def not_an_aggregate(at: Position | None = None) -> Refused:
@@ -19,7 +24,7 @@ def not_an_aggregate(at: Position | None = None) -> Refused:
         message="a protected answer must be an aggregate",
         hint="use COUNT, SUM or AVG, with or without GROUP BY",
         message_zh="受保护的答案必须是聚合结果",
-        hint_zh="请使用 COUNT、SUM 或 AVG,可以带 GROUP BY",
+        hint_zh="请使用 COUNT、SUM 或 AVG，可以带 GROUP BY",
         at=at,
         rule=_RULE,
     )
@@ -45,7 +50,7 @@ def distinct_not_a_unit(at: Position | None = None) -> Refused:
         message="in a protected answer only distinct privacy units can be counted",
         hint="count the unit column itself, without FILTER, or group by the other column",
         message_zh="受保护的答案只能对主体去重计数",
-        hint_zh="请直接对主体列去重计数(不带 FILTER),或按另一列分组",
+        hint_zh="请直接对主体列去重计数（不带 FILTER），或按另一列分组",
         at=at,
         rule=_RULE,
     )
@@ -57,8 +62,8 @@ def unit_lost(column: str, at: Position | None = None) -> Refused:
         "LVR-2304",
         message="an inner aggregate loses the privacy unit, so the outer one could not be protected",
         hint=f"add the unit column {column} to the inner GROUP BY, or aggregate once",
-        message_zh="内层聚合丢失了主体列,外层结果无法保护",
-        hint_zh=f"请把主体列 {column} 加入内层 GROUP BY,或只聚合一次",
+        message_zh="内层聚合丢失了主体列，外层结果无法保护",
+        hint_zh=f"请把主体列 {column} 加入内层 GROUP BY，或只聚合一次",
         at=at,
         rule=_RULE,
     )
@@ -71,7 +76,7 @@ def join_above_aggregate(at: Position | None = None) -> Refused:
         message="protected rows cannot be joined with the result of an aggregate",
         hint="join the tables first and aggregate once, or aggregate both sides and join the results",
         message_zh="受保护的行不能与聚合结果连接",
-        hint_zh="请先连接各表再聚合一次,或两侧都聚合后再连接结果",
+        hint_zh="请先连接各表再聚合一次，或两侧都聚合后再连接结果",
         at=at,
         rule=_RULE,
     )
@@ -83,39 +88,132 @@ def own_values_as_weights(at: Position | None = None) -> Refused:
         "LVR-2306",
         message="a sum of your own values over protected cells would tell which of your subjects are in each cell",
         hint="use your own columns as conditions (COUNT(*) FILTER, SUM(flag::INT), AVG(flag::INT)) or as group keys",
-        message_zh="用自有数值对受保护的分组求和,会暴露每组里有哪些主体",
-        hint_zh="自有列请只作条件(COUNT(*) FILTER、SUM(flag::INT)、AVG(flag::INT))或分组列",
+        message_zh="用自有数值对受保护的分组求和，会暴露每组里有哪些主体",
+        hint_zh="自有列请只作条件（COUNT(*) FILTER、SUM(flag::INT)、AVG(flag::INT)）或分组列",
         at=at,
         rule="own-knowledge",
     )
 
 
-def rows_as_weights(table: str, at: Position | None = None) -> Refused:
+def rows_as_weights(table: str, cause: Told, cure: Told, at: Position | None = None) -> Refused:
     """LVR-2309: known rows that multiply protected ones weigh them, and weights spell out who is counted."""
+    message, message_zh = cause
+    hint, hint_zh = cure
     return refusal(
         "LVR-2309",
-        message=f"{table} can have several rows for one protected row, so that counts would weigh the subjects",
-        hint="join it on a column without repeated values, or on a derived table grouped by the join column",
-        message_zh=f"{table} 的多行可能对应同一受保护行,计数会变成对主体的加权",
-        hint_zh="请用无重复值的列连接,或先按连接列 GROUP BY 成子查询再连接",
+        message=message,
+        hint=hint,
+        message_zh=message_zh,
+        hint_zh=hint_zh,
         at=at,
         rule="own-knowledge",
         details={"table": table},
     )
 
 
-def not_one_column(at: Position | None = None) -> Refused:
-    """LVR-2310: only polynomials of protected columns can be judged; known numbers in them are weights."""
+def repeated_rows(table: str, compared: Sequence[str], unique: Sequence[str]) -> Refused:
+    """LVR-2309 for a side of a join that is known and meets one protected row several times.
+
+    `compared` are its columns that the join fixes by equality, `unique` those in which no value repeats.
+    """
+    if compared:
+        names = ", ".join(compared)
+        cause = (
+            f"{table} is joined on {names}, where its rows repeat: one protected row would be counted several times",
+            f"{table} 按 {names} 连接，而其中的值会重复：同一受保护行会被计数多次",
+        )
+    else:
+        cause = (
+            f"no equality says which one row of {table} a protected row meets: it would be counted several times",
+            f"没有等值条件限定受保护行只对应 {table} 的一行：同一受保护行会被计数多次",
+        )
+    key = compared[0] if compared else unique[0] if unique else "k"
+    grouped = f"JOIN (SELECT {key}, ... FROM {table} GROUP BY {key}) d ON d.{key} = ..."  # noqa: S608 - advice, never run
+    plainly = f"join it on {' or '.join(unique)}, or " if unique else ""
+    plainly_zh = f"按 {' 或 '.join(unique)} 连接，或" if unique else ""
+    cure = (
+        f"{plainly}make its rows one per key first: {grouped}; IN and EXISTS never multiply",
+        f"请{plainly_zh}先使每个键只有一行：{grouped.replace('...', '…')}；IN 与 EXISTS 不会造成重复",
+    )
+    return rows_as_weights(table, cause, cure)
+
+
+def meeting_by_known(table: str, columns: Sequence[str]) -> Refused:
+    """LVR-2309 for a condition, key or measure over several subjects in which something is known."""
+    names = ", ".join(columns)
+    cause = (
+        f"{names} are of different subjects, and you know those of {table}: you would choose who meets whom",
+        f"{names} 属于不同主体却出现在同一处，而 {table} 的值为您所知：谁与谁相遇将由您决定",
+    )
+    cure = (
+        f"compare the columns of {table} with one subject's columns only, best by its unit column, and let subjects "
+        "meet by protected columns (a.k = b.k)",
+        f"{table} 的列请只与一个主体的列比较（最好是其主体列），主体之间请用受保护的列相连（a.k = b.k）",
+    )
+    return rows_as_weights(table, cause, cure)
+
+
+def unions_of_strangers(table: str, limit: int) -> Refused:
+    """LVR-2309 for a core of several subjects with more combinations of UNION sides than are looked at."""
+    cause = (
+        f"the UNIONs below this aggregate combine in more than {limit} ways, too many to see who meets whom",
+        f"此聚合之下各 UNION 的组合超过 {limit} 种，无法逐一判定谁与谁相遇",
+    )
+    cure = (
+        "use fewer UNIONs below one aggregate, or ask in several questions",
+        "请减少同一聚合之下的 UNION，或分多次查询",
+    )
+    return rows_as_weights(table, cause, cure)
+
+
+def not_one_column(at: Position | None = None, reason: Told | None = None) -> Refused:
+    """LVR-2310: only polynomials of protected columns can be judged; known numbers in them are weights.
+
+    `reason` says what in this one cannot be; `public_number` and `not_multiplied` give it.
+    """
+    message = "a protected sum adds up protected columns, their products and constants, or counts a condition"
+    message_zh = "受保护答案中的求和只能由受保护列、其乘积与常数组成，或对条件计数"
+    hint = (
+        "write SUM(x * (1 - y)), SUM(CASE WHEN ... THEN x END), SUM(x) / SUM(y) for ratios; no powers, flags as "
+        "factors, public numbers, rounding or functions of columns"
+    )
+    hint_zh = (
+        "请写 SUM(x * (1 - y))、SUM(CASE WHEN … THEN x END)，比率写 SUM(x) / SUM(y)；不支持乘方、以标志列为"
+        "因子、公开数值、取整或列的函数"
+    )
+    if reason is not None:
+        (hint, hint_zh) = reason
     return refusal(
         "LVR-2310",
-        message="a protected sum adds up protected columns, their products and constants, or counts a condition",
-        hint="write SUM(x * (1 - y)), SUM(CASE WHEN ... THEN x END), SUM(x) / SUM(y) for ratios; no powers, flags as "
-        "factors, public numbers, rounding or functions of columns",
-        message_zh="受保护答案中的求和只能由受保护列、其乘积与常数组成,或对条件计数",
-        hint_zh="请写 SUM(x * (1 - y))、SUM(CASE WHEN … THEN x END),比率写 SUM(x) / SUM(y);不支持乘方、以标志列为"
-        "因子、公开数值、取整或列的函数",
+        message=message,
+        hint=hint,
+        message_zh=message_zh,
+        hint_zh=hint_zh,
         at=at,
         rule="dominance",
+    )
+
+
+def public_number(column: str) -> Told:
+    """Why a public column is no part of a protected sum, average, correlation or regression, and what is instead."""
+    return (
+        f"{column} is public: whoever knows each subject's number could read from a sum of them who is in the cell. "
+        f"Make it a band to group by (CASE WHEN {column} < 100 THEN 'small' ELSE 'large' END) or a condition "
+        f"(FILTER (WHERE {column} >= 100)); over public columns alone it is answered exactly",
+        f"{column} 为公开列：知道各主体该数值者，可由其和推知组内有谁。请将其分档作为分组键"
+        f"（CASE WHEN {column} < 100 THEN '小' ELSE '大' END），或作为条件（FILTER (WHERE {column} >= 100)）；"
+        "仅涉及公开列时可得到精确答复",
+    )
+
+
+def not_multiplied(columns: Sequence[str]) -> Told:
+    """Why these factors make no product that can be judged."""
+    names = " * ".join(columns)
+    return (
+        f"{names} is no product of different amounts (columns of the role val): a power, or a flag or key as a "
+        "factor. Write a flag as a condition: SUM(CASE WHEN flag THEN x END)",
+        f"{names} 不是不同数额（角色为 val 的列）的乘积：不支持乘方，也不支持以标志列或键为因子。"
+        "标志请写成条件：SUM(CASE WHEN flag THEN x END)",
     )
 
 
@@ -126,7 +224,7 @@ def overlapping_sums(at: Position | None = None) -> Refused:
         message="two sums of the same column under different conditions would differ by a few subjects' values",
         hint="use conditions that exclude each other (x = 'a', x = 'b'), make them a group key, or ask twice",
         message_zh="同一列在不同条件下的两个和之差可能就是少数主体的数值",
-        hint_zh="请使用互斥的条件(x = 'a'、x = 'b'),或作为分组键,或分两次查询",
+        hint_zh="请使用互斥的条件（x = 'a'、x = 'b'），或作为分组键，或分两次查询",
         at=at,
         rule="differencing",
     )
@@ -139,7 +237,7 @@ def too_many_parts(limit: int) -> Refused:
         message=f"the question has more than {limit} separately aggregated parts",
         hint="use GROUP BY or several aggregates in one SELECT, or send several questions",
         message_zh=f"一次查询中单独聚合的部分超过 {limit} 个",
-        hint_zh="请使用 GROUP BY 或在同一 SELECT 中写多个聚合,或分多次查询",
+        hint_zh="请使用 GROUP BY 或在同一 SELECT 中写多个聚合，或分多次查询",
         at=None,
         rule=_RULE,
     )
@@ -150,11 +248,11 @@ def anti_join_over_others(at: Position | None = None) -> Refused:
     return refusal(
         "LVR-2312",
         message="NOT EXISTS, NOT IN or EXCEPT over other subjects would tell that one of them is not there",
-        hint="compare the privacy unit itself (inner.unit = outer.unit); for rows of your own tables use LEFT JOIN, "
-        "count(*) and count(inner.unit), and subtract",
+        hint="compare the privacy unit itself (inner.unit = outer.unit); for rows of your own tables count those "
+        "that a JOIN finds, all of them in a question of their own, and subtract",
         message_zh="对其他主体使用 NOT EXISTS、NOT IN 或 EXCEPT 会暴露某个主体不存在",
-        hint_zh="请按主体列本身比较(内层主体列 = 外层主体列);对自有表的行,请用 LEFT JOIN 同时求 count(*) 与 "
-        "count(内层主体列) 后相减",
+        hint_zh="请按主体列本身比较（内层主体列 = 外层主体列）；对自有表的行，请用 JOIN 统计匹配的行，"
+        "另行查询全部行，再相减",
         at=at,
         rule=_RULE,
     )
@@ -166,8 +264,8 @@ def semi_join_by_equality(at: Position | None = None) -> Refused:
         "LVR-2313",
         message="EXISTS or IN over other subjects must find them by equality, so that they can be counted",
         hint="compare a column of each side with =, and put other conditions on the inner table alone",
-        message_zh="对其他主体使用 EXISTS 或 IN 时,须按等值查找,以便计数",
-        hint_zh="请用 = 比较两侧的列,其他条件只写内层表的列",
+        message_zh="对其他主体使用 EXISTS 或 IN 时，须按等值查找，以便计数",
+        hint_zh="请用 = 比较两侧的列，其他条件只写内层表的列",
         at=at,
         rule=_RULE,
     )
@@ -193,7 +291,7 @@ def too_many_steps(limit: int) -> Refused:
         message=f"more than {limit} steps are computed one after another over the aggregates",
         hint="write fewer queries inside one another, or compute the last steps on the answer",
         message_zh=f"对聚合结果的逐步计算超过 {limit} 步",
-        hint_zh="请减少嵌套的查询,或在得到结果后自行完成最后几步计算",
+        hint_zh="请减少嵌套的查询，或在得到结果后自行完成最后几步计算",
         at=None,
         rule=_RULE,
     )
@@ -205,8 +303,8 @@ def own_key_left_out(at: Position | None = None) -> Refused:
         "LVR-2315",
         message="a total over your own labels beside the parts would tell who is in a part that is withheld",
         hint="put keys of your own tables into every grouping set, or ask for the total by itself",
-        message_zh="在按自有标签分组的同时给出合计,会暴露未发布的部分里有谁",
-        hint_zh="请把自有表的分组列放进每个分组集,或单独查询合计",
+        message_zh="在按自有标签分组的同时给出合计，会暴露未发布的部分里有谁",
+        hint_zh="请把自有表的分组列放进每个分组集，或单独查询合计",
         at=at,
         rule="own-knowledge",
     )
@@ -219,7 +317,7 @@ def limit_below_aggregate(at: Position | None = None) -> Refused:
         message="LIMIT cannot choose protected rows before they are aggregated",
         hint="put LIMIT on the answer, not on a derived table",
         message_zh="不能在聚合之前用 LIMIT 挑选受保护的行",
-        hint_zh="请把 LIMIT 放在最外层,不要放在子查询中",
+        hint_zh="请把 LIMIT 放在最外层，不要放在子查询中",
         at=at,
         rule=_RULE,
     )
@@ -232,7 +330,7 @@ def output_kind(kind: str, at: Position | None = None) -> Refused:
         message=f"an answer cannot carry a column of kind {kind}",
         hint="convert it in the query, for example to text or to a number of days",
         message_zh=f"答案中不能有 {kind} 类型的列",
-        hint_zh="请在查询中转换,例如转换为文本或天数",
+        hint_zh="请在查询中转换，例如转换为文本或天数",
         at=at,
         rule="answer",
     )

@@ -69,8 +69,8 @@ def right_not_granted(
         ruling,
         message=f"{site} may not be used here: the right {missing} is not granted for purpose {purpose}",
         hint=f"granted on {site}: {_listed(granted)}; ask {owner} for {missing}, purpose {purpose}",
-        message_zh=f"{site} 不能用在此处:目的 {purpose} 下未授予 {missing} 权利",
-        hint_zh=f"{site} 已授予:{_listed(granted, '无')};如需更多,请向{owner}申请 {missing}(目的 {purpose})",
+        message_zh=f"{site} 不能用在此处：目的 {purpose} 下未授予 {missing} 权利",
+        hint_zh=f"{site} 已授予：{_listed(granted, '无')}；如需更多，请向{owner}申请 {missing}（目的 {purpose}）",
     )
 
 
@@ -84,7 +84,7 @@ def purpose_not_granted(site: Site, ruling: Ruling, *, purpose: str, purposes: S
         message=f"{site} is not granted to you for purpose {purpose}",
         hint=f"it is granted for: {_listed(purposes)}; a new purpose needs a new grant from the owner",
         message_zh=f"{site} 未就目的 {purpose} 授权给贵机构",
-        hint_zh=f"已授权目的:{_listed(purposes, '无')};新目的须由数据提供单位另行授权",
+        hint_zh=f"已授权目的：{_listed(purposes, '无')}；新目的须由数据提供单位另行授权",
     )
 
 
@@ -98,7 +98,7 @@ def purpose_unknown(ruling: Ruling, *, purpose: str, purposes: Sequence[str]) ->
         message=f"{purpose!r} is not a purpose of this platform",
         hint=f"state one of: {_listed(purposes)}",
         message_zh=f"{purpose!r} 不是本平台的目的代码",
-        hint_zh=f"请使用:{_listed(purposes, '无')}",
+        hint_zh=f"请使用：{_listed(purposes, '无')}",
     )
 
 
@@ -111,8 +111,8 @@ def on_negative_list(site: Site, ruling: Ruling, *, why: str, why_zh: str) -> Re
         ruling,
         message=f"{site} is on the negative list: {why}",
         hint="leave the column out; no grant and no aggregate can permit it",
-        message_zh=f"{site} 在负面清单中:{why_zh}",
-        hint_zh="请去掉该字段;任何授权或汇总方式都不能使用它",
+        message_zh=f"{site} 在负面清单中：{why_zh}",
+        hint_zh="请去掉该字段；任何授权或汇总方式都不能使用它",
     )
 
 
@@ -125,8 +125,8 @@ def explicitly_denied(site: Site, ruling: Ruling, *, why: str) -> Refused:
         ruling,
         message=f"{site} is denied by {ruling.rule}: {why}",
         hint="leave the column out, or ask the owner to change the policy; a deny overrides every grant",
-        message_zh=f"{site} 被 {ruling.rule} 明确禁止:{why}",
-        hint_zh="请去掉该字段,或请数据提供单位修改策略;禁止优先于授权",
+        message_zh=f"{site} 被 {ruling.rule} 明确禁止：{why}",
+        hint_zh="请去掉该字段，或请数据提供单位修改策略；禁止优先于授权",
     )
 
 
@@ -140,7 +140,7 @@ def requester_type_barred(site: Site, ruling: Ruling, *, requester: str, why: st
         message=f"a {requester} may not use {site}: {why}",
         hint="leave the column out; the same question about enterprises may be allowed",
         message_zh=f"{requester} 类机构不得使用 {site}:{why_zh}",
-        hint_zh="请去掉该字段;对企业主体的同类问题可能被允许",
+        hint_zh="请去掉该字段；对企业主体的同类问题可能被允许",
     )
 
 
@@ -153,7 +153,7 @@ def grant_not_in_force(site: Site, ruling: Ruling, *, starts: str, ends: str, to
         ruling,
         message=f"the grant on {site} is not in force on {today}: it holds from {starts} until {ends}",
         hint="ask the owner to renew the grant",
-        message_zh=f"{site} 的授权在 {today} 不在有效期内(有效期 {starts} 至 {ends})",
+        message_zh=f"{site} 的授权在 {today} 不在有效期内（有效期 {starts} 至 {ends}）",
         hint_zh="请向数据提供单位申请续期",
     )
 
@@ -196,8 +196,8 @@ def raw_rows(site: Site, ruling: Ruling) -> Refused:
         message=f"{site} would be returned per row; protected rows never leave",
         hint="aggregate the whole query: GROUP BY granted keys with COUNT, SUM or AVG over it; or leave out every "
         "column that is not public",
-        message_zh=f"{site} 将逐行返回;受保护的原始数据不出域",
-        hint_zh="请对整个查询做汇总:按已授权字段 GROUP BY,并使用 COUNT、SUM 或 AVG;或去掉所有非公开字段",
+        message_zh=f"{site} 将逐行返回；受保护的原始数据不出域",
+        hint_zh="请对整个查询做汇总：按已授权字段 GROUP BY，并使用 COUNT、SUM 或 AVG；或去掉所有非公开字段",
     )
 
 
@@ -210,8 +210,8 @@ def no_consent(site: Site, ruling: Ruling) -> Refused:
         ruling,
         message=f"the query asks for the rows of one subject by {site}, without that subject's authorisation",
         hint="one subject is answered only with its live authorisation: verb query, not in this version",
-        message_zh=f"该查询按 {site} 查询单个主体的明细,但没有该主体的授权",
-        hint_zh="单个主体须凭其有效授权,通过“查询”功能作答;本版本尚未提供",
+        message_zh=f"该查询按 {site} 查询单个主体的明细，但没有该主体的授权",
+        hint_zh="单个主体须凭其有效授权，通过“查询”功能作答；本版本尚未提供",
     )
 
 
@@ -224,8 +224,8 @@ def needs_match(site: Site, ruling: Ruling) -> Refused:
         ruling,
         message=f"{site} is granted for match, not for analyse",
         hint="compare your list through the verb match (private set intersection), not in this version",
-        message_zh=f"{site} 只授权用于比对,不能用于{ANALYSE_ZH}",
-        hint_zh="请使用“比对”功能(隐私集合求交);本版本尚未提供",
+        message_zh=f"{site} 只授权用于比对，不能用于{ANALYSE_ZH}",
+        hint_zh="请使用“比对”功能（隐私集合求交）；本版本尚未提供",
     )
 
 
@@ -238,8 +238,8 @@ def needs_query(site: Site, ruling: Ruling) -> Refused:
         ruling,
         message=f"{site} is read by the verb query only, which adds the authorisation condition itself",
         hint="authorised reports, warnings and scores are approved templates of the verb query, not in this version",
-        message_zh=f"{site} 只能由“查询”功能读取,授权条件由平台自行加入",
-        hint_zh="经授权的报告、预警与评分属于“查询”功能的审定模板;本版本尚未提供",
+        message_zh=f"{site} 只能由“查询”功能读取，授权条件由平台自行加入",
+        hint_zh="经授权的报告、预警与评分属于“查询”功能的审定模板；本版本尚未提供",
     )
 
 
@@ -252,8 +252,8 @@ def needs_differential_privacy(site: Site, ruling: Ruling, *, level: int) -> Ref
         ruling,
         message=f"{site} (level L{level} here) used like this needs differential privacy, not in this version",
         hint="leave this use of the column out; louver explain says what the rest of the question would do",
-        message_zh=f"{site}(此处为 L{level} 级)的这种用法需要差分隐私,本版本尚未提供",
-        hint_zh="请去掉该字段的这种用法;可用 louver explain 查看其余部分能否作答",
+        message_zh=f"{site}（此处为 L{level} 级）的这种用法需要差分隐私，本版本尚未提供",
+        hint_zh="请去掉该字段的这种用法；可用 louver explain 查看其余部分能否作答",
     )
 
 
@@ -267,7 +267,7 @@ def isolates_one_subject(site: Site, ruling: Ruling) -> Refused:
         message=f"a condition on {site} singles out subjects of a protected aggregate",
         hint="remove the condition: totals with and without one subject give that subject away",
         message_zh=f"{site} 上的条件会从受保护的汇总中分离出个别主体",
-        hint_zh="请去掉该条件:含与不含某一主体的合计之差即为该主体的数据",
+        hint_zh="请去掉该条件：含与不含某一主体的合计之差即为该主体的数据",
     )
 
 

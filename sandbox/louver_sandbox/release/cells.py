@@ -7,16 +7,30 @@ is `WITHHELD` in its cell. A grand total keeps its one row, with every value emp
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from louver_sandbox.plan.rewrites.threshold import CELL, REMAINDER
 from louver_sandbox.release import notices
 from louver_sandbox.release.decode import WorkerLied
-from louver_sandbox.release.margins import Family, Place, cell_gives_away, coarsest_last, total_gives_away
+from louver_sandbox.release.margins import (
+    COMPARISON,
+    Children,
+    Keys,
+    Margins,
+    Sums,
+    Values,
+    Work,
+    cell_gives_away,
+    children_of,
+    picking,
+    sums_of,
+    total_gives_away,
+)
 from louver_sandbox.release.parts import Core, Exact, Parts, checked
 from louver_sandbox.release.remainder import Known, same_cells
-from louver_sandbox.release.rules import Rule, reaches, withheld_by
+from louver_sandbox.release.rules import Contributions, Rule, reaches, withheld_by
 from louver_sandbox.release.values import Row
 from louver_sandbox.release.withheld import WITHHELD
 from louver_sandbox.stages import JudgedTotal, Notice, ThresholdRules
@@ -36,10 +50,11 @@ Verdicts = Sequence[Rule | None]
 
 
 def judge(core: Core, rows: Sequence[Sequence[object]], rules: ThresholdRules) -> Judged:
-    """The rows of one core that may leave. Never raises on data.
+    """The rows of one core that may leave.
 
     Raises:
         WorkerLied: the parts contradict each other.
+        TooManyMargins: more cells in more grouping sets than can be judged in time.
     """
     bench = _Bench(core, rules)
     cells, remainders = _sorted(bench, rows)
@@ -86,6 +101,10 @@ class _Bench:
         ]
         self._named_values = [((core.core_id, measure.name), self.parts.value(measure)) for measure in core.measures]
         self._keys = [(core.core_id, name) for name in self.parts.keys]
+        widths = [2, *(5 if total.largest else 2 for total in self.totals)]
+        ends = list(accumulate(1 + 2 * width * len(core.unit_groups) for width in widths))
+        self.work = Work()
+        self._slices = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
     def reaches(self, cell: Exact) -> bool:
         """Whether the cell's units reach their thresholds."""
@@ -98,6 +117,24 @@ class _Bench:
             withheld_by(of(cell), groups, rules, total)
             for total, of in zip(self.totals, self.contributions, strict=True)
         ]
+
+    def sums(self, cell: Exact, verdicts: Verdicts | None) -> Sums:
+        """What a cell adds to its parents' sums: units, then totals. Without verdicts it is withheld."""
+        units = [Contributions(units, 0) for units in self.parts.units(cell)]
+        rules = verdicts or [Rule.UNITS] * len(self.totals)
+        totals = zip(self.contributions, rules, strict=True)
+        return (
+            *sums_of(units, known=verdicts is not None),
+            *(number for of, rule in totals for number in sums_of(of(cell), known=rule is None)),
+        )
+
+    def children(self, families: Iterable[Sums], place: int) -> Iterator[Children]:
+        """The children of each family in which some are withheld: the cells (place 0), or a total of them."""
+        part = self._slices[place]
+        for sums in families:
+            if sums[part.start]:
+                self.work.spend(COMPARISON)
+                yield children_of(sums[part], len(self.core.unit_groups))
 
     def row(self, cell: Exact, verdicts: Verdicts, broken: Counter[Rule]) -> Row:
         """A safe cell's row as the shape reads it; what breaks a rule of its own is `WITHHELD` and counted."""
@@ -131,62 +168,53 @@ def _sorted(bench: _Bench, rows: Sequence[Sequence[object]]) -> tuple[list[Exact
 
 def _judged_in_sets(bench: _Bench, cells: Sequence[Exact]) -> Judged:
     """Cells of several grouping sets: every total beside its parts, parts first."""
-    places = [_place(bench.parts, cell) for cell in cells]
-    family = Family(places)
+    sets: dict[Keys, list[int]] = {}
+    for number, cell in enumerate(cells):
+        sets.setdefault(bench.parts.keys_of_set(cell), []).append(number)
+    finest_first = sorted(sets, key=len, reverse=True)
+    margins = Margins(finest_first, bench.work)
     verdicts: dict[int, Verdicts] = {}
-    for number in coarsest_last(places):
-        families = list(family.children(number))
-        if _leaves(bench, cells, number, families, verdicts):
-            verdicts[number] = _beside_parts(bench, cells, number, families, verdicts)
+    for keys in finest_first:
+        places = _places(bench, cells, keys, sets[keys])
+        finer = margins.under(keys)
+        for place, number in places.items():
+            families = [sums[place] for sums in finer if place in sums]
+            if _leaves(bench, cells[number], families):
+                verdicts[number] = _beside_parts(bench, cells[number], families)
+        # A set of which all is known tells nothing of others.
+        if any(number not in verdicts or any(verdicts[number]) for number in sets[keys]):
+            margins.add(
+                keys, {place: bench.sums(cells[number], verdicts.get(number)) for place, number in places.items()}
+            )
     broken: Counter[Rule] = Counter()
     rows = [bench.row(cells[number], verdicts[number], broken) for number in sorted(verdicts)]
     return Judged(tuple(rows), (notices.cells_untold(), *notices.values_withheld(broken)), None)
 
 
-def _place(parts: Parts, cell: Exact) -> Place:
-    present = frozenset(index for index, _ in enumerate(parts.keys) if not parts.leaves_out(cell, index))
-    return Place(present, parts.values(cell))
+def _places(bench: _Bench, cells: Sequence[Exact], keys: Keys, numbers: Sequence[int]) -> dict[Values, int]:
+    """The cells of one grouping set by the values of its keys."""
+    values, of_set = bench.parts.values, picking(keys)
+    return {of_set(values(cells[number])): number for number in numbers}
 
 
-def _leaves(
-    bench: _Bench,
-    cells: Sequence[Exact],
-    number: int,
-    families: Sequence[Sequence[int]],
-    leaving: Container[int],
-) -> bool:
-    units = bench.parts.units
-    return bench.reaches(cells[number]) and not any(
-        cell_gives_away(
-            units(cells[number]),
-            [units(cells[child]) for child in children if child in leaving],
-            [units(cells[child]) for child in children if child not in leaving],
-            bench.core.unit_groups,
-            bench.rules,
-        )
-        for children in families
+def _leaves(bench: _Bench, cell: Exact, families: Sequence[Sums]) -> bool:
+    return bench.reaches(cell) and not any(
+        cell_gives_away(bench.parts.units(cell), children, bench.core.unit_groups, bench.rules)
+        for children in bench.children(families, 0)
     )
 
 
-def _beside_parts(
-    bench: _Bench,
-    cells: Sequence[Exact],
-    number: int,
-    families: Sequence[Sequence[int]],
-    verdicts: Mapping[int, Verdicts],
-) -> Verdicts:
+def _beside_parts(bench: _Bench, cell: Exact, families: Sequence[Sums]) -> Verdicts:
     """What each total of a leaving cell breaks, by itself or beside those of its children."""
-    found = bench.verdicts(cells[number])
+    found = bench.verdicts(cell)
     for place, total in enumerate(bench.totals):
-        of = bench.contributions[place]
-        for children in families if found[place] is None else ():
-            known = {child: child in verdicts and verdicts[child][place] is None for child in children}
-            released, withheld = (
-                [of(cells[child]) for child in children if known[child] is wanted] for wanted in (True, False)
-            )
-            whole = of(cells[number])
-            if total_gives_away(whole, released, withheld, bench.core.unit_groups, bench.rules, total):
+        if found[place] is not None:
+            continue
+        for children in bench.children(families, place + 1):
+            whole = bench.contributions[place](cell)
+            if total_gives_away(whole, children, bench.core.unit_groups, bench.rules, total):
                 found[place] = Rule.DIFFERENCE
+                break
     return found
 
 

@@ -1,28 +1,34 @@
 """Totals that would give away a missing part: a coarser cell leaves only if what remains of it may (PRIVACY 5.6).
 
 What a total tells beside the released parts is their difference: all withheld parts together. For a grand total that
-is the remainder of the finer core, which is judged by every rule; it may leave exactly if the remainder may. A
+is the remainder of the finer core and the cells whose value is withheld (`leftover`), which must be safe together. A
 coarser cell with keys of its own has no remainder of its own, so it may leave only if no part of it is withheld.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from louver_sandbox.plan.rewrites.threshold import CELL
 from louver_sandbox.release import notices
 from louver_sandbox.release.cells import Judged
+from louver_sandbox.release.leftover import Cells, gives_away
+from louver_sandbox.release.margins import picking
+from louver_sandbox.release.parts import Exact, Parts
 from louver_sandbox.release.rules import Rule
 from louver_sandbox.release.values import Row
 from louver_sandbox.release.withheld import WITHHELD, as_null
-from louver_sandbox.stages import CorePlan, Finer, Part
+from louver_sandbox.stages import CorePlan, Finer, Part, ThresholdRules
 
-Exact = Sequence[Sequence[object]]
+Telling = Callable[[tuple[object, ...], str], bool]
+"""Whether a coarser cell, by the values of its keys, tells by a measure of its parts what may not leave."""
 
 
-def without_differences(cores: Sequence[CorePlan], exact: Sequence[Exact], judged: Sequence[Judged]) -> list[Judged]:
+def without_differences(
+    cores: Sequence[CorePlan], exact: Sequence[Sequence[Exact]], judged: Sequence[Judged], rules: ThresholdRules
+) -> list[Judged]:
     """What may leave of each core, given that all of them leave together. `exact` are the rows that were judged."""
     found = list(judged)
     places = {core.core_id: place for place, core in enumerate(cores)}
@@ -30,12 +36,12 @@ def without_differences(cores: Sequence[CorePlan], exact: Sequence[Exact], judge
     for place in sorted(places.values(), key=lambda place: -len(_keys(cores[place]))):
         for finer in cores[place].finer:
             other = places[finer.core_id]
-            parts = _Parts(finer, cores[other], exact[other], found[other], whole=not _in_sets(cores[place]))
-            found[place] = _less(cores[place], finer, found[place], parts)
+            tells = _telling(finer, cores[place], cores[other], exact[other], found[other], rules)
+            found[place] = _less(cores[place], finer, found[place], tells)
     return found
 
 
-def _less(core: CorePlan, finer: Finer, judged: Judged, parts: _Parts) -> Judged:
+def _less(core: CorePlan, finer: Finer, judged: Judged, tells: Telling) -> Judged:
     """The core's rows without the values that its parts would give away."""
     broken = 0
     rows: list[Row] = []
@@ -44,7 +50,7 @@ def _less(core: CorePlan, finer: Finer, judged: Judged, parts: _Parts) -> Judged
         lost = {
             (core.core_id, mine): WITHHELD
             for mine, theirs in finer.measures
-            if as_null(row[core.core_id, mine]) is not None and parts.give_away(key, theirs)
+            if as_null(row[core.core_id, mine]) is not None and tells(key, theirs)
         }
         broken += len(lost)
         rows.append({**row, **lost})
@@ -52,39 +58,42 @@ def _less(core: CorePlan, finer: Finer, judged: Judged, parts: _Parts) -> Judged
     return replace(judged, rows=tuple(rows), notices=found)
 
 
-class _Parts:
-    """The cells of a finer core, seen from the coarser cell they belong to."""
+def _telling(
+    finer: Finer, coarser: CorePlan, core: CorePlan, exact: Sequence[Exact], judged: Judged, rules: ThresholdRules
+) -> Telling:
+    if finer.keys or _in_sets(coarser) or _in_sets(core):
+        return _Parts(finer, core, exact, judged).give_away
+    cells = Cells(core, exact, judged)
+    told = {theirs: gives_away(cells, theirs, rules) for theirs in {theirs for _, theirs in finer.measures}}
+    return lambda _, measure: told[measure]
 
-    def __init__(self, finer: Finer, core: CorePlan, exact: Exact, judged: Judged, *, whole: bool) -> None:
-        self._core = core.core_id
-        self._measures = {theirs for _, theirs in finer.measures}
-        self._whole = judged.remainder if whole and not finer.keys else None
+
+class _Parts:
+    """The cells of a finer core, seen from the coarser cell they belong to, which tells of each that is missing."""
+
+    def __init__(self, finer: Finer, core: CorePlan, exact: Sequence[Exact], judged: Judged) -> None:
         self._withheld: set[tuple[object, ...]] = set()
         self._lost: set[tuple[tuple[object, ...], str]] = set()
-        keys = [(column.of, position) for position, column in enumerate(core.columns) if column.part is Part.KEY]
-        positions = [dict(keys)[theirs] for _, theirs in finer.keys]
-        kind = next(position for position, column in enumerate(core.columns) if column.part is Part.ROW_KIND)
-        cells = sum(row[kind] == CELL for row in exact)
-        if _in_sets(core) and len(judged.rows) < cells:
+        parts = Parts(core)
+        cells = [row for row in exact if row[parts.kind] == CELL]
+        if _in_sets(core) and len(judged.rows) < len(cells):
             # A subtotal's row and one whose key is null look alike, so only their number is compared.
             self._withheld.add(())
             return
-        left = {tuple(row[self._core, name] for name, _ in keys) for row in judged.rows}
-        for row in exact:
-            if row[kind] == CELL and tuple(row[position] for _, position in keys) not in left:
-                self._withheld.add(tuple(row[position] for position in positions))
+        place = picking(parts.keys.index(theirs) for _, theirs in finer.keys)
+        left: set[tuple[object, ...]] = {tuple(row[core.core_id, name] for name in parts.keys) for row in judged.rows}
+        for key in map(parts.values, cells):
+            if key not in left:
+                self._withheld.add(place(key))
         if any(notice.code == notices.VALUES_WITHHELD for notice in judged.notices):
+            measures = {theirs for _, theirs in finer.measures}
             for released in judged.rows:
-                key = tuple(released[self._core, theirs] for _, theirs in finer.keys)
-                self._lost |= {(key, name) for name in self._measures if as_null(released[self._core, name]) is None}
+                of: tuple[object, ...] = tuple(released[core.core_id, theirs] for _, theirs in finer.keys)
+                self._lost |= {(of, name) for name in measures if as_null(released[core.core_id, name]) is None}
 
     def give_away(self, key: tuple[object, ...], measure: str) -> bool:
-        """Whether the coarser cell's value, less the released parts', tells what may not leave."""
-        if (key, measure) in self._lost:
-            return True
-        if key not in self._withheld:
-            return False
-        return self._whole is None or as_null(self._whole[self._core, measure]) is None
+        """Whether a part of the coarser cell is withheld, as a cell or in this measure."""
+        return key in self._withheld or (key, measure) in self._lost
 
 
 def _in_sets(core: CorePlan) -> bool:

@@ -11,125 +11,201 @@ It is the rule for one total and its own children; totals that overlap in other 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import add, itemgetter
+from typing import Any
 
 from louver_sandbox.release.rules import Contributions, reaches, withheld_by
 from louver_sandbox.stages import CountedUnit, JudgedTotal, ThresholdRules
 
+Keys = tuple[int, ...]
+"""The keys of a grouping set, by index."""
+
+Values = tuple[object, ...]
+"""The values of a set's keys in one of its cells."""
+
+Sums = tuple[Any, ...]
+"""What is added up over cells: numbers, in an order that is the caller's."""
+
+
+MAX_STEPS = 500_000
+"""Steps that one core's margins may take, about three seconds of work: one for each cell that is added up under one
+coarser set, `COMPARISON` for each total that is judged beside the children in one finer set."""
+
+COMPARISON = 8
+
+
+class TooManyMargins(Exception):
+    """A question has too many cells in too many grouping sets to judge each total beside its parts."""
+
+
+class Work:
+    """The steps that are left to one core."""
+
+    def __init__(self, steps: int = MAX_STEPS) -> None:
+        self._left = steps
+
+    def spend(self, steps: int) -> None:
+        """Counts steps. Raises `TooManyMargins`."""
+        self._left -= steps
+        if self._left < 0:
+            raise TooManyMargins
+
+
+class Margins:
+    """Adds up the cells of finer sets under those of coarser ones, each from the smallest table that has them.
+
+    `sets` in the order in which they are asked for, finer ones first.
+    """
+
+    def __init__(self, sets: Sequence[Keys], work: Work) -> None:
+        self._waiting = list(map(frozenset, sets))
+        self._work = work
+        self._of: dict[Keys, dict[Keys, Mapping[Values, Sums]]] = {}
+
+    def add(self, finer: Keys, cells: Mapping[Values, Sums]) -> None:
+        """A set whose cells will be looked at from every coarser one."""
+        self._of[finer] = {finer: cells}
+
+    def under(self, coarser: Keys) -> list[Mapping[Values, Sums]]:
+        """For each finer set, the sums of the children of the coarser set's cells. Raises `TooManyMargins`."""
+        self._waiting.remove(frozenset(coarser))
+        found: list[Mapping[Values, Sums]] = []
+        for finer, known in self._of.items():
+            if set(coarser) < set(finer):
+                nearest = _nearest(known, frozenset(coarser))
+                self._work.spend(len(known[nearest]))
+                known[coarser] = _added_up(known[nearest], picking(nearest.index(key) for key in coarser))
+                found.append(known[coarser])
+            self._forget(known)
+        return found
+
+    def _forget(self, known: dict[Keys, Mapping[Values, Sums]]) -> None:
+        """Keeps the tables from which others are still to be made."""
+        kept = {_nearest(known, keys) for keys in self._waiting if any(keys < set(other) for other in known)}
+        for keys in known.keys() - kept:
+            del known[keys]
+
+
+def _nearest(known: Mapping[Keys, Mapping[Values, Sums]], coarser: frozenset[int]) -> Keys:
+    return min((keys for keys in known if coarser < set(keys)), key=lambda keys: len(known[keys]))
+
+
+def picking(places: Iterable[int]) -> Callable[[Values], Values]:
+    """What picks the values at these places."""
+    match tuple(places):
+        case ():
+            return lambda values: ()
+        case (place,):
+            return lambda values: (values[place],)
+        case several:
+            return itemgetter(*several)
+
+
+def _added_up(cells: Mapping[Values, Sums], parent: Callable[[Values], Values]) -> Mapping[Values, Sums]:
+    found: dict[Values, Sums] = {}
+    for values, sums in cells.items():
+        seen = parent(values)
+        before = found.get(seen)
+        found[seen] = sums if before is None else tuple(map(add, before, sums))
+    return found
+
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a cell stands: which keys its set has (by index), and the values of all keys (None where left out)."""
+class Children:
+    """One total of several cells, every number of a unit group added up: over those in which it is known, and over
+    the `number` of others. For the cells themselves only units count.
+    """
 
-    keys: frozenset[int]
-    values: tuple[object, ...]
-
-    def contains(self, other: Place) -> bool:
-        """Whether the other cell is one of this one's children."""
-        return self.keys < other.keys and all(self.values[index] == other.values[index] for index in self.keys)
-
-
-def coarsest_last(places: Sequence[Place]) -> list[int]:
-    """The indexes of the places so that children come before what they are parts of."""
-    return sorted(range(len(places)), key=lambda index: -len(places[index].keys))
+    number: int
+    released: Sequence[Contributions]
+    withheld: Sequence[Contributions]
 
 
-class Family:
-    """Finds the children of every cell, by grouping set."""
-
-    def __init__(self, places: Sequence[Place]) -> None:
-        self._places = places
-        self._of_set: dict[frozenset[int], list[int]] = {}
-        for number, place in enumerate(places):
-            self._of_set.setdefault(place.keys, []).append(number)
-        self._finer = {
-            keys: sorted((other for other in self._of_set if keys < other), key=sorted) for keys in self._of_set
-        }
-        self._index: dict[tuple[frozenset[int], frozenset[int]], dict[tuple[object, ...], list[int]]] = {}
-
-    def children(self, cell: int) -> Iterator[list[int]]:
-        """The children in each finer set."""
-        place = self._places[cell]
-        seen = _seen(place, place.keys)
-        for finer in self._finer[place.keys]:
-            found = self._by_parent(place.keys, finer).get(seen, [])
-            if found:
-                yield found
-
-    def _by_parent(self, coarse: frozenset[int], fine: frozenset[int]) -> dict[tuple[object, ...], list[int]]:
-        if (coarse, fine) not in self._index:
-            index: dict[tuple[object, ...], list[int]] = {}
-            for number in self._of_set[fine]:
-                index.setdefault(_seen(self._places[number], coarse), []).append(number)
-            self._index[coarse, fine] = index
-        return self._index[coarse, fine]
+def sums_of(total: Sequence[Contributions], *, known: bool) -> Sums:
+    """One cell's total as numbers to add up."""
+    numbers = [number for part in total for number in part if number is not None]
+    nothing = [0] * len(numbers)
+    return (0, *numbers, *nothing) if known else (1, *nothing, *numbers)
 
 
-def _seen(place: Place, keys: frozenset[int]) -> tuple[object, ...]:
-    return tuple(place.values[key] for key in sorted(keys))
+def children_of(sums: Sums, groups: int) -> Children:
+    """What was added up, by unit group."""
+    half = len(sums) // 2
+    width = half // groups
+    parts = [Contributions(*sums[start : start + width]) for start in range(1, len(sums), width)]
+    return Children(sums[0], parts[:groups], parts[groups:])
 
 
 def cell_gives_away(
-    whole: Sequence[int],
-    released: Sequence[Sequence[int]],
-    withheld: Sequence[Sequence[int]],
-    groups: Sequence[CountedUnit],
-    rules: ThresholdRules,
+    whole: Sequence[int], children: Children, groups: Sequence[CountedUnit], rules: ThresholdRules
 ) -> bool:
     """Whether a cell beside its released children tells too much of the others, by unit counts."""
-    if not withheld:
+    if not children.number:
         return False
-    left = [max(0, count - sum(child[group] for child in released)) for group, count in enumerate(whole)]
-    return len(withheld) < 2 or not reaches(left, _present(groups, withheld), rules)
+    left = [max(0, units - known.units) for units, known in zip(whole, children.released, strict=True)]
+    withheld = [part.units for part in children.withheld]
+    return children.number < 2 or not reaches(left, present(groups, withheld), rules)
 
 
-def _present(groups: Sequence[CountedUnit], withheld: Sequence[Sequence[int]]) -> list[CountedUnit]:
-    """A bound of zero is not the absence of an optional group where some withheld child has units of it."""
+def present(groups: Sequence[CountedUnit], withheld: Sequence[int]) -> list[CountedUnit]:
+    """A bound of zero is not the absence of an optional group where some withheld part has units of it."""
     return [
-        replace(group, optional=group.optional and not any(child[index] for child in withheld))
-        for index, group in enumerate(groups)
+        replace(group, optional=False) if group.optional and units else group
+        for group, units in zip(groups, withheld, strict=True)
     ]
 
 
 def total_gives_away(
     whole: Sequence[Contributions],
-    released: Sequence[Sequence[Contributions]],
-    withheld: Sequence[Sequence[Contributions]],
+    children: Children,
     groups: Sequence[CountedUnit],
     rules: ThresholdRules,
     total: JudgedTotal,
 ) -> bool:
     """Whether a total beside those of its released children tells too much of the others."""
-    if not withheld:
+    if not children.number:
         return False
-    if len(withheld) < 2:
+    if children.number < 2:
         return True
-    left = [
-        _rest(part, [child[group] for child in released], [child[group] for child in withheld], total)
-        for group, part in enumerate(whole)
-    ]
-    present = _present(groups, [[part.units for part in child] for child in withheld])
+    parts = zip(whole, children.released, children.withheld, strict=True)
+    left = [_rest(part, released, withheld, total) for part, released, withheld in parts]
     all_have_it = not any(part.units - part.contributors for part in whole)
-    strict = replace(total, presence=total.presence and all_have_it)
-    return withheld_by(left, present, rules, strict) is not None
+    return is_unsafe(left, children.withheld, groups, rules, replace(total, presence=total.presence and all_have_it))
 
 
 def _rest(
-    whole: Contributions,
-    released: Sequence[Contributions],
-    withheld: Sequence[Contributions],
-    total: JudgedTotal,
+    whole: Contributions, released: Contributions, withheld: Contributions, total: JudgedTotal
 ) -> Contributions:
     """Bounds of what the withheld children make together: the fewest units, the largest possible contribution."""
-    units = max(0, whole.units - sum(child.units for child in released))
-    contributors = max(0, whole.contributors - sum(child.contributors for child in released))
-    most = sum(child.contributors for child in withheld)
-    if total.own or whole.magnitude is None:
+    units = max(0, whole.units - released.units)
+    contributors = max(0, whole.contributors - released.contributors)
+    magnitude = None if whole.magnitude is None else max(0, whole.magnitude - (released.magnitude or 0))
+    return bounded(units, contributors, magnitude, withheld._replace(second=withheld.largest), own=total.own)
+
+
+def bounded(units: int, contributors: int, magnitude: Any, parts: Contributions, *, own: bool) -> Contributions:
+    """What is known of several parts together: the fewest units, contributors and the least magnitude they can have,
+    and of `parts`, their numbers added up, the most that one or two units contribute to them.
+    """
+    if own or magnitude is None:
         # Both those who have it and those who lack it must be enough: the fewest of each.
-        units = contributors + max(0, units - most)
-    if whole.magnitude is None:
+        units = contributors + max(0, units - parts.contributors)
+    if magnitude is None:
         return Contributions(units, contributors)
-    magnitude = max(0, whole.magnitude - sum(child.magnitude or 0 for child in released))
-    largest = sum(child.largest or 0 for child in withheld)
-    return Contributions(units, contributors, largest, largest, magnitude)
+    return Contributions(units, contributors, parts.largest, parts.second, magnitude)
+
+
+def is_unsafe(
+    left: Sequence[Contributions],
+    parts: Sequence[Contributions],
+    groups: Sequence[CountedUnit],
+    rules: ThresholdRules,
+    total: JudgedTotal,
+) -> bool:
+    """Whether a total of several parts together breaks a rule, by its bounds and the parts' numbers added up."""
+    if total.optional and not any(bound.contributors for bound in left) and any(part.contributors for part in parts):
+        # No contributor may be left, or a few: a bound cannot tell.
+        return True
+    return withheld_by(left, present(groups, [part.units for part in parts]), rules, total) is not None

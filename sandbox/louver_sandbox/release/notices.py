@@ -44,7 +44,7 @@ def cells_withheld(count: int) -> Notice:
         count,
         Rule.UNITS.value,
         f"{count} cell(s) of the question are withheld: {reason}",
-        f"有 {count} 个单元格未发布:{reason_zh}",
+        f"有 {count} 个单元格未发布：{reason_zh}",
     )
 
 
@@ -56,7 +56,7 @@ def cells_untold() -> Notice:
         Rule.UNITS.value,
         "groups may be missing: either none is, or those that are have too few subjects together for their "
         "number to be said",
-        "可能有分组未列出:或者没有,或者未列出的分组主体合计过少,连其数量也不能说明",
+        "可能有分组未列出：或者没有，或者未列出的分组主体合计过少，连其数量也不能说明",
     )
 
 
@@ -70,7 +70,7 @@ def values_withheld(rules: Counter[Rule]) -> Iterator[Notice]:
                 count,
                 rule.value,
                 f"{count} value(s) are withheld and left empty: {reason}",
-                f"有 {count} 个数值未发布并留空:{reason_zh}",
+                f"有 {count} 个数值未发布并留空：{reason_zh}",
             )
 
 
@@ -89,7 +89,7 @@ def remainder(released: bool) -> Notice:
         1,
         Rule.UNITS.value,
         "the withheld cells are not safe to give together either",
-        "未发布的单元格合并后仍不安全,不予给出",
+        "未发布的单元格合并后仍不安全，不予给出",
     )
 
 
@@ -100,7 +100,7 @@ def over_released() -> Notice:
         1,
         "shape",
         "joins, unions, totals of totals and windows are over released values: what is withheld is left out of them",
-        "连接、合并、再汇总与窗口计算仅基于已发布的值:未发布的单元格与数值不计入其中",
+        "连接、合并、再汇总与窗口计算仅基于已发布的值：未发布的单元格与数值不计入其中",
     )
 
 
@@ -112,7 +112,7 @@ def over_judged() -> Notice:
         Rule.UNITS.value,
         "rows were compared with values of groups: a group with too few subjects or an unsafe value counts as having "
         "none, and rows beside it may be left out",
-        "比较所用的分组数值须先通过保护规则:主体过少或不安全的分组视为无数值,与之比较的行可能不计入",
+        "比较所用的分组数值须先通过保护规则：主体过少或不安全的分组视为无数值，与之比较的行可能不计入",
     )
 
 
@@ -123,7 +123,7 @@ def join_too_large() -> Notice:
         1,
         "shape",
         "the joins of released rows would compare too many pairs, so no row is given: narrow the question down",
-        "已发布行之间的连接规模过大,未给出结果:请按相等的列连接或缩小范围",
+        "已发布行之间的连接规模过大，未给出结果：请按相等的列连接或缩小范围",
     )
 
 

@@ -86,6 +86,10 @@ class Parts:
         """Whether the cell's grouping set has not this key, as GROUPING counts: the first key has the highest bit."""
         return self.set is not None and bool(row[self.set] >> (len(self.keys) - 1 - key) & 1)
 
+    def keys_of_set(self, row: Exact) -> tuple[int, ...]:
+        """The keys of the cell's grouping set, by index."""
+        return tuple(key for key, _ in enumerate(self.keys) if not self.leaves_out(row, key))
+
     def count(self, row: Exact, name: str) -> int:
         """A number of rows or units. Raises `WorkerLied`."""
         return _counted(row[self.places[name]])

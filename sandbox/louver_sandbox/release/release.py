@@ -15,7 +15,8 @@ from louver_sandbox.stages import Cell, Execution, OutputColumn, Release
 
 
 def release(execution: Execution) -> Release:
-    """What leaves. Never raises on data; WorkerLied (a fault) when the worker's parts contradict each other.
+    """What leaves. No value raises; WorkerLied (a fault) when the worker's parts contradict each other,
+    TooManyMargins when they are too many to judge in time.
 
     Every value has its column's type: integers are 64 bits, decimals 38 digits. What does not fit (a sum beyond
     64 bits) is None with a notice, since a wrong number would be worse than none.

@@ -28,20 +28,20 @@ class Threshold:
     """Releases protected aggregates."""
 
     def release(self, execution: Execution) -> Release:
-        """The released rows. Never raises on data; WorkerLied when the parts contradict each other."""
+        """The released rows. WorkerLied where parts contradict each other, TooManyMargins where they are too many."""
         plan = execution.committed.plan
         rules, shape = plan.threshold, plan.shape
         if rules is None or shape is None or not any(core.protected for core in plan.cores):
             raise WorkerLied("a threshold plan without thresholds")
         released = [_released(core, rows, rules) for core, rows in zip(plan.cores, execution.rows, strict=True)]
-        released = without_differences(plan.cores, execution.rows, released)
+        released = without_differences(plan.cores, execution.rows, released, rules)
         tables = {core.core_id: judged.rows for core, judged in zip(plan.cores, released, strict=True)}
         rows, unshaped = _shaped(shape, tables, plan.columns)
         remainder = _remainder(plan, shape, released)
         found = [notice for judged in released for notice in judged.notices]
-        if not _is_plain(plan, shape):
+        if not is_plain(plan, shape):
             found = [notice for notice in found if notice.code not in notices.OF_REMAINDER]
-            found += [notices.over_released()] if _may_mislead(plan, shape) else []
+            found += [notices.over_released()] if may_mislead(plan, shape) else []
         found += [notices.over_judged()] if any(core.compares for core in plan.cores) else []
         return Release(plan.columns, rows, (*_merged(found), *unshaped), plan.treatment, remainder)
 
@@ -64,17 +64,17 @@ def _shaped(shape: Relation, tables: Tables, columns: tuple[OutputColumn, ...]) 
         return (), (notices.join_too_large(),)
 
 
-def _is_plain(plan: Plan, shape: Relation) -> bool:
+def is_plain(plan: Plan, shape: Relation) -> bool:
     """Whether the answer's rows are the cells of one core: only then is a remainder what is missing from them."""
     return len(plan.cores) == 1 and row_by_row(shape)
 
 
 def _remainder(plan: Plan, shape: Relation, released: Sequence[Judged]) -> tuple[Cell, ...] | None:
     row: Row | None = released[0].remainder
-    return computed(shape, row, plan.columns) if row is not None and _is_plain(plan, shape) else None
+    return computed(shape, row, plan.columns) if row is not None and is_plain(plan, shape) else None
 
 
-def _may_mislead(plan: Plan, shape: Relation) -> bool:
+def may_mislead(plan: Plan, shape: Relation) -> bool:
     """Whether rows are seen side by side of which some, or values of which, may be missing; said whether they are
     or not."""
     keyed = any(core.protected and any(column.part is Part.KEY for column in core.columns) for core in plan.cores)

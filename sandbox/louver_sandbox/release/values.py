@@ -85,16 +85,21 @@ def in_order(rows: Iterable[Row], keys: Sequence[SortKey]) -> list[Row]:
 
 def by_values(row: Row) -> tuple[tuple[bool, object], ...]:
     """A key that puts rows in order of all their values, so that the order they came in tells nothing."""
-    shown = map(as_null, row.values())
-    return tuple((value is None, "" if value is None else value) for value in shown)
+    return tuple(map(_nulls_last, row.values()))
+
+
+def _nulls_last(value: Cell | Withheld) -> tuple[bool, object]:
+    return (False, value) if value is not None and value is not WITHHELD else (True, "")
 
 
 def in_order_of_values(rows: Sequence[Row]) -> list[Row]:
-    """The rows in the order that `by_values` gives."""
-    if any(None in row.values() or WITHHELD in row.values() for row in rows):
-        return sorted(rows, key=by_values)
-    # The same order, in half the time.
-    return sorted(rows, key=lambda row: tuple(row.values()))
+    """The rows in the order that `by_values` gives, compared column by column, which takes half the time."""
+    columns: list[Iterable[object]] = [
+        list(map(_nulls_last, values)) if None in values or WITHHELD in values else values
+        for values in zip(*(row.values() for row in rows), strict=True)
+    ]
+    keys = list(zip(*columns, strict=True))
+    return [rows[place] for place in sorted(range(len(keys)), key=keys.__getitem__)] if keys else list(rows)
 
 
 def _comparable(value: Value) -> tuple[int, object]:

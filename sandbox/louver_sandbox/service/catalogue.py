@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox.catalog.model import Column, SpaceKind, Table
+from louver_sandbox.pipeline import facts_at
+from louver_sandbox.policy.permissions import Permission, permissions
 from louver_sandbox.policy.visible import visible
 from louver_sandbox.stages import Plan, Subject
 from louver_sandbox.uploads.registry import OwnTable
@@ -36,11 +40,12 @@ def own_table(stored: OwnTable) -> pb.Table:
 
 
 def _granted(platform: Platform, table: Table, subject: Subject) -> pb.Table:
-    permits = platform.judgement.bundle.rulebook.covering(table, subject).permits
-    held: dict[str, set[str]] = {}
-    for permit in permits:
-        for name, rights in permit.grant.rights.items():
-            held.setdefault(name, set()).update(right for right, given in rights if given)
+    """A table with what can be done with each column today; one that is only matched or queried so far has none."""
+    bundle = platform.judgement.bundle
+    covering = bundle.rulebook.covering(table, subject)
+    held = permissions(table, covering, bundle.platform.purposes, facts_at(platform.clock()).today)
+    named = {name for permit in covering.permits for name in permit.grant.rights}
+    usable = [permission for found in held.values() for permission in found]
     return pb.Table(
         schema=table.name.schema,
         name=table.name.name,
@@ -49,14 +54,14 @@ def _granted(platform: Platform, table: Table, subject: Subject) -> pb.Table:
         space=table.space.value,
         refresh=table.refresh,
         as_of=table.as_of.isoformat(),
-        columns=[_column(column, held[column.name]) for column in table.columns if column.name in held],
+        columns=[_column(column, held.get(column.name, ())) for column in table.columns if column.name in named],
         units=[f"{unit.type.value} by {unit.column}" for unit in table.units],
-        purposes=sorted({purpose for permit in permits for purpose in permit.grant.purposes}),
-        verbs=sorted({verb.value for permit in permits for verb in permit.grant.verbs}),
+        purposes=sorted({purpose for permission in usable for purpose in permission.purposes}),
+        verbs=sorted({verb.value for permit in covering.permits for verb in permit.grant.verbs}),
     )
 
 
-def _column(column: Column, rights: set[str]) -> pb.Column:
+def _column(column: Column, held: Sequence[Permission]) -> pb.Column:
     return pb.Column(
         name=column.name,
         type=str(column.type),
@@ -64,8 +69,17 @@ def _column(column: Column, rights: set[str]) -> pb.Column:
         level=column.level,
         role=column.role.value,
         description=column.description,
-        rights=sorted(rights),
+        rights=sorted({right for permission in held for right in permission.rights}),
         bounds=f"[{column.bounds[0]}, {column.bounds[1]}]" if column.bounds else "",
+        permissions=[
+            pb.Permission(
+                treatment=permission.treatment.value,
+                rights=permission.rights,
+                purposes=permission.purposes,
+                rows=permission.rows,
+            )
+            for permission in held
+        ],
     )
 
 

@@ -13,6 +13,7 @@ from louver.errors import Refused
 from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox.algebra.expressions import Value
 from louver_sandbox.refusals import identity as refusals
+from louver_sandbox.service import explaining
 from louver_sandbox.stages import Notice, Plan, Receipted, Request, Subject, ThresholdRules
 
 DIALECT = re.compile(r"[a-z]{0,16}\Z")
@@ -165,6 +166,13 @@ def explanation(plan: Plan, statement: str, remaining: Mapping[str, int]) -> pb.
         ],
         columns=[pb.Column(name=column.name, type=str(column.type)) for column in plan.columns],
         obligations=obligations(plan.threshold),
+        outcomes=[
+            pb.Outcome(name=one.name, type=one.type, kind=one.kind, message=one.told[0], message_zh=one.told[1])
+            for one in explaining.outcomes(plan)
+        ],
+        rules=[notice(rule) for rule in explaining.rules(plan)],
+        notices=[notice(item) for item in explaining.certain_notices(plan)],
+        shape=explaining.shape(plan),
     )
 
 

@@ -33,7 +33,7 @@ def bind(parsed: Parsed, catalog: Catalog) -> Bound:
     """The query over `catalog`, which holds only what the caller may see. Raises `Refused` (LVR-1xxx)."""
     request = parsed.request
     context = Context(catalog, request.subject.institution, request.parameters, dialect=request.dialect)
-    if not isinstance(parsed.tree, exp.Select | exp.SetOperation | exp.Subquery):
+    if not isinstance(parsed.tree, (exp.Select, exp.SetOperation, exp.Subquery)):
         raise refusals.not_a_select(None)
     environment = Environment(Text(parsed.source), {})
     try:

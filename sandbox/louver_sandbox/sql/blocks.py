@@ -26,7 +26,7 @@ from louver_sandbox.refusals import sql as refusals
 from louver_sandbox.sql import calls, joins
 from louver_sandbox.sql.clauses import Item, distinct_names, limit_of, order_keys, ordinal
 from louver_sandbox.sql.context import Context, Text
-from louver_sandbox.sql.expressions import Binder, Handler, Names, has_aggregate, title
+from louver_sandbox.sql.expressions import Binder, Handler, Names, has_aggregate
 from louver_sandbox.sql.grouping import Expansion, Grouping
 from louver_sandbox.sql.lift import Lift, ordered_keys
 from louver_sandbox.sql.scopes import Scope, fold
@@ -43,6 +43,7 @@ from louver_sandbox.sql.subqueries import (
     equated,
     is_correlated,
 )
+from louver_sandbox.sql.titles import behind, named_inside, title
 from louver_sandbox.sql.windowing import Windows
 from louver_sandbox.sql.windowing import misplaced as window_misplaced
 
@@ -171,7 +172,8 @@ class SelectBlock:
         if is_star(projection):
             return star_items(binder, projection)
         bound = binder.bind(projection)
-        return [Item(title(bound), bound)]
+        made = behind(self.windows.id, self.windows.calls, (value.right for value in self.subqueries.values))
+        return [Item(named_inside(projection) or title(bound, made), bound)]
 
     # the other clauses
 

@@ -46,7 +46,7 @@ class Dialect:
     """
 
     name: str
-    reader: type[Reader] = field(repr=False)
+    reader: Reader = field(repr=False)
     names: str = '"'
     texts: str = "'"
     escapes: bool = False
@@ -64,7 +64,7 @@ _NOT_FIXED = (38, 38)
 """For dialects where it has no fixed number of digits: more than are allowed."""
 
 
-def _reader(dialect: str, nulls: str, keywords: Mapping[str, TokenType]) -> type[Reader]:
+def _reader(dialect: str, nulls: str, keywords: Mapping[str, TokenType]) -> Reader:
     """DuckDB's parser without the functions read by name, with the order of NULLs that the dialect has.
 
     The parser is taken as it is, for its compiled build cannot be derived from: what differs is said by the tokens.
@@ -79,27 +79,36 @@ def _reader(dialect: str, nulls: str, keywords: Mapping[str, TokenType]) -> type
             KEYWORDS: ClassVar[dict[str, TokenType]] = {**DuckDB.Tokenizer.KEYWORDS, **keywords}
 
         def tokenize(self, sql: str, dialect: DialectType = None) -> list[Token]:
-            return list(_retold(super().tokenize(sql, dialect), by_name, digits))
+            return _retold(super().tokenize(sql, dialect), by_name, digits)
 
-    return Louver
+    return Louver()
 
 
-def _retold(tokens: Sequence[Token], by_name: frozenset[str], digits: tuple[int, int]) -> Iterator[Token]:
+def _retold(tokens: list[Token], by_name: frozenset[str], digits: tuple[int, int]) -> list[Token]:
     """The tokens, with a mark on every call that must keep its name, and with digits after a bare DECIMAL."""
     callers: list[str] = []
-    before = ""
+    bare: list[int] = []
     for index, token in enumerate(tokens):
         kind = token.token_type
         if kind is TokenType.L_PAREN:
-            callers.append(before)
-        elif kind is TokenType.R_PAREN and callers and callers.pop() in by_name:
-            token.comments.append(SQLGLOT_ANONYMOUS)
-        yield token
-        casts = before == "::" or (before == "AS" and bool(callers) and callers[-1] in _CASTS)
-        after = tokens[index + 1].token_type if index + 1 < len(tokens) else None
-        if kind is TokenType.DECIMAL and (after is TokenType.STRING or (casts and after is not TokenType.L_PAREN)):
-            yield from _digits(token, digits)
-        before = token.text.upper()
+            callers.append(_written(tokens, index - 1))
+        elif kind is TokenType.R_PAREN:
+            if callers and callers.pop() in by_name:
+                token.comments.append(SQLGLOT_ANONYMOUS)
+        elif kind is TokenType.DECIMAL:
+            before = _written(tokens, index - 1)
+            casts = before == "::" or (before == "AS" and bool(callers) and callers[-1] in _CASTS)
+            after = tokens[index + 1].token_type if index + 1 < len(tokens) else None
+            if after is TokenType.STRING or (casts and after is not TokenType.L_PAREN):
+                bare.append(index)
+    for index in reversed(bare):
+        tokens[index + 1 : index + 1] = _digits(tokens[index], digits)
+    return tokens
+
+
+def _written(tokens: Sequence[Token], index: int) -> str:
+    """The word of a token in capitals, "" before the first."""
+    return tokens[index].text.upper() if index >= 0 else ""
 
 
 def _digits(token: Token, digits: tuple[int, int]) -> Iterator[Token]:

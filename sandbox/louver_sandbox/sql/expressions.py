@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
-from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, Literal, walk
+from louver_sandbox.algebra.expressions import AggregateCall, ColumnRef, Expression, Literal, walk
 from louver_sandbox.algebra.types import (
     BOOLEAN,
     DOUBLE,
@@ -370,29 +370,3 @@ _HANDLERS: dict[type[exp.Expr], Handler] = {
 def has_aggregate(expression: Expression) -> bool:
     """Whether an aggregate stands anywhere in the expression."""
     return any(isinstance(part, AggregateCall) for part in walk(expression))
-
-
-def title(expression: Expression) -> str:
-    """The name of an output column nobody named, as an analyst would expect it; at most 60 characters."""
-    text = _title(expression)
-    return text if len(text) <= 60 else text[:59] + "…"
-
-
-def _title(expression: Expression) -> str:
-    match expression:
-        case ColumnRef():
-            return expression.name
-        case Literal():
-            return "NULL" if expression.value is None else str(expression.value)
-        case AggregateCall():
-            if not expression.arguments:
-                return "count_star()"
-            distinct = "DISTINCT " if expression.distinct else ""
-            return f"{expression.function}({distinct}{', '.join(map(_title, expression.arguments))})"
-        case Call():
-            parts = [_title(part) for part in expression.arguments[:8]]
-            if expression.function == "try_cast":
-                return parts[0]
-            if not expression.function[0].isalpha() and len(parts) == 2:
-                return f"({parts[0]} {expression.function} {parts[1]})"
-            return f"{expression.function}({', '.join(parts)})"

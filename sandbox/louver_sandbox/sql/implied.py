@@ -42,7 +42,7 @@ def implied(relation: Project) -> Mapping[int, tuple[Expression, ...]]:
     scans = _scan_ids(relation)
     found: dict[int, dict[Expression, None]] = {scan: {} for scan in scans}
     for node in walk(relation):
-        if not isinstance(node, Filter | Join):
+        if not isinstance(node, (Filter, Join)):
             continue
         within = _bound_by(node)
         for part in conjuncts(node.predicate if isinstance(node, Filter) else node.condition):

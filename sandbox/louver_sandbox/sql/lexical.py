@@ -17,11 +17,15 @@ from dataclasses import dataclass, field
 from louver_sandbox.algebra.types import Position
 from louver_sandbox.refusals import sql as refusals
 from louver_sandbox.sql.dialects import DUCKDB, Dialect
+from louver_sandbox.sql.retries import JOIN_WORDS, Retries
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Largest sizes of a query; counts unless said otherwise (SECURITY 2.4). `weight` bounds the expanded tree."""
+    """Largest sizes of a query; counts unless said otherwise (SECURITY 2.4).
+
+    `weight` bounds the expanded tree; `retries` how many parts that may be read twice stand inside one another.
+    """
 
     bytes: int = 65_536
     tokens: int = 5_000
@@ -37,6 +41,7 @@ class Limits:
     weight: int = 5_000
     uses: int = 2_000
     aliases: int = 200
+    retries: int = 6
 
 
 LIMITS = Limits()
@@ -106,7 +111,9 @@ class _Lexer:
         self.parameters: dict[str, int] = {}
         self.tokens: list[tuple[str, str, int]] = []
         self.depth = 0
+        self.opened: list[int] = []
         self.words: set[str] = set()
+        self.retries = Retries()
 
     def at(self, start: int, end: int | None = None) -> Position:
         return Source(self.text, {}).position(start, end)
@@ -125,7 +132,8 @@ class _Lexer:
         if not self.tokens:
             raise refusals.empty()
         if self.depth:
-            raise refusals.syntax(self.at(len(self.text) - 1))
+            opened = "a bracket ( is not closed", "有一个括号 ( 没有闭合"
+            raise refusals.syntax(self.at(self.opened[-1]), *opened)
         kind, last, _ = self.tokens[-1]
         if kind == "word":
             self.words.add(last)
@@ -200,6 +208,16 @@ class _Lexer:
         self.tokens.append((kind, found, start))
         if len(self.tokens) > self.limits.tokens:
             raise refusals.too_complex("words and signs", "词与符号", self.limits.tokens, self.at(start))
+        self.bound_retries(kind, found, start)
+
+    def bound_retries(self, kind: str, found: str, start: int) -> None:
+        """Refuses what the parser would read again and again."""
+        most = self.limits.retries
+        self.retries.see(kind, found)
+        if self.retries.depth > most and found.lower() in JOIN_WORDS:
+            raise refusals.too_complex("joins without ON or USING", "没有 ON 或 USING 的连接", most, self.at(start))
+        if self.retries.depth > most or (kind == "name" and self.retries.inside(found) > most):
+            raise refusals.too_deep(self.at(start))
 
     def canonical(self, kind: str, found: str, start: int) -> str:
         """A quoted name or text with DuckDB's quotes, at the same length."""
@@ -230,12 +248,15 @@ class _Lexer:
     def bracket(self, found: str, start: int) -> None:
         if found == "(":
             self.depth += 1
+            self.opened.append(start)
             if self.depth > self.limits.bracket_depth:
                 raise refusals.too_deep(self.at(start))
         elif found == ")":
             self.depth -= 1
             if self.depth < 0:
-                raise refusals.syntax(self.at(start))
+                closed = "this bracket closes none that was opened", "此括号没有与之对应的左括号"
+                raise refusals.syntax(self.at(start), *closed)
+            self.opened.pop()
 
     def comment_end(self, start: int) -> int:
         close = self.text.find("*/", start + 2)

@@ -11,7 +11,7 @@ from sqlglot.errors import SqlglotError
 
 from louver_sandbox.algebra.types import Position
 from louver_sandbox.refusals import sql as refusals
-from louver_sandbox.sql import grammar
+from louver_sandbox.sql import grammar, stumbles
 from louver_sandbox.sql.constructs import KEYWORDS
 from louver_sandbox.sql.dialects import BY_NAME, DIALECTS, DUCKDB, Dialect
 from louver_sandbox.sql.lexical import LIMITS, Limits, Source, gate
@@ -43,11 +43,13 @@ def parse_text(source: Source, limits: Limits = LIMITS, dialect: Dialect = DUCKD
     """The one query in a text that passed the gate: a SELECT, or a set operation over some."""
     first = _FIRST_WORD.match(source.text)
     if first is None or first.group(1).upper() not in ("SELECT", "WITH"):
-        raise refusals.not_a_select(_first_position(source))
+        tried = stumbles.misspelt_first(first.group(1)) if first is not None else stumbles.NOTHING
+        raise refusals.not_a_select(_first_position(source), *tried)
     try:
         statements = sqlglot.parse(source.text, read=dialect.reader)
     except SqlglotError as error:
-        raise refusals.syntax(_error_position(error, source)) from None
+        at = _error_position(error, source)
+        raise refusals.syntax(at, *stumbles.advice(source.text, at)) from None
     except RecursionError:
         raise refusals.too_deep(None) from None
     except (ValueError, TypeError, AttributeError, KeyError, IndexError, AssertionError):
@@ -73,8 +75,12 @@ def _checked(tree: exp.Expr, source: Source, limits: Limits, dialect: Dialect) -
 def _account_for_words(tree: exp.Expr, source: Source, dialect: Dialect) -> None:
     """Refuses a text with a word that the parser passed over: what is logged must be what is meant (SECURITY D9)."""
     named = {str(node.this).lower() for node in tree.find_all(exp.Identifier)}
-    if source.words - named - KEYWORDS - dialect.words:
-        raise refusals.syntax(None)
+    passed_over = source.words - named - KEYWORDS - dialect.words
+    if passed_over:
+        places = [re.search(rf"\b{re.escape(word)}\b", source.text, re.IGNORECASE) for word in passed_over]
+        first = min((place.span() for place in places if place is not None), default=None)
+        at = source.position(*first) if first is not None else None
+        raise refusals.syntax(at, *stumbles.advice(source.text, at))
 
 
 def _first_position(source: Source) -> Position:

@@ -19,8 +19,15 @@ def _integers(types: Types) -> Type | None:
     return INTEGER if unify(types) == INTEGER else None
 
 
-def _infix(sign: str) -> Callable[[Texts, Types, Type], str]:
-    return lambda texts, types, result: "(" + f" {sign} ".join(texts) + ")"
+_AT_ONCE = 32
+
+
+def _concatenated(texts: Texts, types: Types, result: Type) -> str:
+    """A chain of `||`; a long one in halves, since the engine's parser nests one level deeper with each sign."""
+    if len(texts) <= _AT_ONCE:
+        return "(" + " || ".join(texts) + ")"
+    half = len(texts) // 2
+    return f"({_concatenated(texts[:half], types, result)} || {_concatenated(texts[half:], types, result)})"
 
 
 def _called(name: str) -> Callable[[Texts, Types, Type], str]:
@@ -96,7 +103,7 @@ def _end_result(types: Types) -> Type | None:
 
 
 TEXTS: tuple[FunctionRule, ...] = (
-    FunctionRule("concat", _SCALAR, _texts, _infix("||"), lambda *values: "".join(values)),
+    FunctionRule("concat", _SCALAR, _texts, _concatenated, lambda *values: "".join(values)),
     FunctionRule("upper", _SCALAR, _one(_texts), _called("upper"), lambda value: value.upper()),
     FunctionRule("lower", _SCALAR, _one(_texts), _called("lower"), lambda value: value.lower()),
     FunctionRule(

@@ -17,6 +17,7 @@ from tests.unit.client.conftest import DISTRICTS, FORBIDDEN, districts
 from typer.testing import CliRunner, Result
 
 from louver.cli.app import app
+from louver.v1 import sandbox_pb2 as pb
 
 Run = Callable[..., Result]
 
@@ -138,6 +139,50 @@ def test_explain_gives_a_verdict_and_spends_nothing(louver: Run, sandbox: Simula
     assert bad.exit_code == 1
     assert "    |        ^" in bad.stdout
     assert sandbox.service.charged == {}
+
+
+def test_explain_says_how_each_column_leaves_and_what_runs_in_both_languages(louver: Run) -> None:
+    english = louver("explain", DISTRICTS).stdout
+    for said in ("n  integer  number of rows", "units: 10 persons", "CELLS_UNTOLD: groups may be missing"):
+        assert said in english
+    assert "1 query; left today afterwards: 41" in english
+    assert english.rstrip().endswith('then, over released rows\nSELECT "n" FROM "released1"')
+    chinese = louver("--lang", "zh", "explain", DISTRICTS).stdout
+    for said in (
+        "作答方式",
+        "n  integer  行数",
+        "units: 10 个自然人",
+        "CELLS_UNTOLD: 可能有分组未列出",
+        "此后今日剩余",
+    ):
+        assert said in chinese
+    assert "number of rows" not in chinese
+    document = json.loads(louver("explain", DISTRICTS, "--json").stdout)
+    assert document["outcomes"][0]["kind"] == "count"
+    assert document["rules"][0]["count"] == 10
+    assert document["shape"] == 'SELECT "n" FROM "released1"'
+
+
+def test_a_refused_explanation_as_json_has_its_place_and_both_languages(louver: Run) -> None:
+    refusal = json.loads(louver("explain", FORBIDDEN, "--json").stdout)["refusal"]
+    assert {"code", "message", "message_zh", "line", "column"} <= refusal.keys()
+
+
+def test_columns_are_shown_with_what_may_be_done_under_each_treatment(
+    louver: Run, sandbox: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = pb.Permission(treatment="exact", rights=["filter"], purposes=["LOAN"], rows="grade = 'A'")
+    protected = pb.Permission(treatment="threshold", rights=["aggregate (count)"], purposes=["LOAN", "DUTY"])
+    grade = pb.Column(name="grade", type="text", level=3, role="qi", permissions=[exact, protected])
+    secret = pb.Column(name="secret", type="text", level=5)
+    table = pb.Table(schema="gov", name="tax", space="government", purposes=["DUTY", "LOAN"], columns=[grade, secret])
+    monkeypatch.setattr(sandbox.service, "catalogue", [table])
+    lines = [line.split() for line in louver("tables", "gov.tax").stdout.splitlines() if line.strip()]
+    assert ["grade", "text", "3", "qi", "exact", "filter", "LOAN", "grade", "=", "'A'"] in lines
+    assert ["threshold", "aggregate", "(count)", "all"] in lines
+    assert ["secret", "text", "5", "nothing"] in lines
+    shown = json.loads(louver("tables", "gov.tax", "--json").stdout)[0]["columns"][0]["permissions"]
+    assert shown[0]["rows"] == "grade = 'A'"
 
 
 def test_own_tables_from_upload_to_drop(louver: Run, tmp_path: Path) -> None:

@@ -1,6 +1,10 @@
 """A checker decides each distinct case once, and what it remembers is what it would find again."""
 
+import gc
+import threading
+import time
 import typing
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -20,6 +24,8 @@ from louver_sandbox.catalog.model import SpaceKind, Table
 from louver_sandbox.checker import Checks, FormReader, Judgement
 from louver_sandbox.engines import worker
 from louver_sandbox.engines.duckdb import DuckDbEngine
+from louver_sandbox.processes.channel import channel_pair
+from louver_sandbox.processes.child import REQUEST_CAP, await_ready, serve
 from louver_sandbox.stages import Case, Facts, Request, Verdict
 
 OWN = "SELECT section, count(*) AS n FROM bank_a.book GROUP BY section"
@@ -194,6 +200,79 @@ def test_a_very_long_question_is_not_remembered(engine: FormReader) -> None:
     long = case(ask(SECTIONS + " " * checker.LONGEST_KEPT))
     assert kept.check(long) == afresh(long, engine)
     assert len(kept) == 0
+
+
+def test_each_set_of_own_tables_is_joined_to_the_catalogue_once_and_to_no_other() -> None:
+    judgement = Judgement(firms(), firm_policies())
+    first, second = (own_table("v1"),), (own_table("v2"),)
+    joined = judgement.with_own(first)
+    assert judgement.with_own(first) is joined
+    assert judgement.with_own(second).tables[second[0].name].data_version == "v2"
+    for _ in range(checker.MOST_SETS):
+        judgement.with_own((own_table("v3"),))
+    assert judgement.with_own(first) == joined
+    assert judgement.with_own(()) == firms()
+
+
+class Tree:
+    """Something that only the collector frees, like a syntax tree whose parts know their parents."""
+
+    def __init__(self) -> None:
+        self.parent = self
+
+
+@pytest.fixture
+def broom() -> Iterator[checker.Broom]:
+    before = gc.get_threshold()
+    yield checker.Broom()
+    gc.set_threshold(*before)
+    gc.unfreeze()
+
+
+def test_what_a_question_leaves_is_freed_when_it_has_been_answered(broom: checker.Broom) -> None:
+    left = weakref.ref(Tree())
+    assert left() is not None, "nothing is collected while somebody waits"
+    broom.sweep()
+    assert left() is None
+
+
+def test_what_outlives_its_own_question_is_freed_in_time(broom: checker.Broom) -> None:
+    tree = Tree()
+    left = weakref.ref(tree)
+    broom.sweep()
+    del tree
+    for _ in range(checker.ALL_SWEPT):
+        broom.sweep()
+    assert left() is None
+
+
+def test_a_question_that_makes_very_many_objects_is_collected_while_it_is_decided(broom: checker.Broom) -> None:
+    left = weakref.ref(Tree())
+    held = [Tree() for _ in range(checker.YOUNG_OBJECTS + 1)]
+    assert left() is None
+    assert len(held) > checker.YOUNG_OBJECTS
+
+
+def test_a_checker_tidies_up_after_the_reply_and_not_before() -> None:
+    ours, theirs = channel_pair()
+    replied, tidied = threading.Event(), threading.Event()
+
+    def tidy() -> None:
+        if replied.wait(10):
+            tidied.set()
+
+    child = threading.Thread(target=serve, args=(theirs, lambda request: request, tidy))
+    with theirs:
+        with ours:
+            child.start()
+            await_ready(ours, time.monotonic() + 10)
+            ours.send(b"question")
+            assert ours.receive(REQUEST_CAP)[1:] == b"question"
+            assert not tidied.is_set()
+            replied.set()
+            assert tidied.wait(10)
+        child.join(10)
+        assert not child.is_alive()
 
 
 def classes_in(hint: Any, found: set[type]) -> set[type]:

@@ -62,6 +62,17 @@ def test_a_hardened_connection_starts_no_thread(hardened: duckdb.DuckDBPyConnect
         assert len(os.listdir("/proc/self/task")) == before
 
 
+def test_a_limit_holds_beside_an_outer_join_that_finds_nothing(
+    hardened: duckdb.DuckDBPyConnection, snapshot: Path
+) -> None:
+    """DuckDB 2.0 would drop it: no `g` is above '6', so it takes the whole join for empty."""
+    sql = (
+        'SELECT "t"."id" AS "id" FROM "s1"."main"."data" AS "t" LEFT JOIN (SELECT "d"."id" AS "id" '
+        'FROM "s1"."main"."data" AS "d" WHERE "d"."g" > \'6\') AS "u" ON "t"."id" = "u"."id" LIMIT 3'
+    )
+    assert run(hardened, job(snapshot, sql, row_cap=2000)).num_rows == 3
+
+
 def test_an_answer_comes_back_as_arrow(hardened: duckdb.DuckDBPyConnection, snapshot: Path) -> None:
     sql = (
         'SELECT "t"."g" AS "g", count(*) AS "n", sum(CAST("t"."id" AS HUGEINT)) AS "s" '

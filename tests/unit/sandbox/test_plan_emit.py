@@ -23,7 +23,7 @@ from louver_sandbox.algebra.types import (
     Type,
     decimal,
 )
-from louver_sandbox.engines.duckdb import DuckDbEngine
+from louver_sandbox.engines.duckdb import DuckDbEngine, open_hardened
 from louver_sandbox.plan.emit import emit, emit_expression, literal, quote
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.plan.verify import read_engine, read_sqlglot, read_tokens
@@ -109,3 +109,26 @@ def test_equal_questions_have_equal_statements(sql: str) -> None:
     spaced = sql.replace(" FROM ", "\n  FROM /* the same */ ").replace(" AS ", " as ")
     statement = plan(question(firms(), sql, protected=PUBLIC)).cores[0].statement
     assert plan(question(firms(), spaced, protected=PUBLIC)).cores[0].statement == statement
+
+
+def _abs_of_abs(depth: int) -> str:
+    inner = "abs(revenue)"
+    for _ in range(depth):
+        inner = f"abs({inner}) + abs(revenue)"
+    return inner
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        " + ".join(["staff"] * 60) + " > 1",
+        "- " * 60 + "staff > 1",
+        _abs_of_abs(28) + " > 1",
+        "concat(" + ", ".join(["district"] * 1000) + ") = 'x'",
+    ],
+)
+def test_the_deepest_admitted_expressions_are_read_by_the_engine(condition: str) -> None:
+    """Each of ours becomes several of the engine's, whose own limit must not turn a legal question into a fault."""
+    statement = plan(question(firms(), f"SELECT count(*) FROM gov.tax WHERE {condition}")).cores[0].statement
+    with open_hardened() as connection:
+        assert read_engine(DuckDbEngine(connection).parse(statement)) == read_tokens(statement)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tests.support.policy_questions import (
     AGENCY_C,
     BANK_A,
@@ -15,7 +17,9 @@ from tests.support.policy_questions import (
     table_name,
 )
 
-from louver_sandbox.policy.visible import visible
+from louver_sandbox.algebra.types import TableName
+from louver_sandbox.catalog.model import Table
+from louver_sandbox.policy.visible import MOST_CATALOGS, visible
 from louver_sandbox.stages import Subject
 
 
@@ -71,3 +75,24 @@ def test_an_expired_grant_still_shows_its_table() -> None:
 def test_a_policy_of_another_owner_shows_nothing() -> None:
     seen = visible(city_catalog(), bundle_of(policy(grant_document(), owner="市公安局")), BANK_A)
     assert table_name("gov.tax_credit") not in seen.tables
+
+
+def test_what_one_caller_sees_is_derived_once_and_shown_to_nobody_else() -> None:
+    catalog, bundle = city_catalog(), city_bundle()
+    seen = visible(catalog, bundle, BANK_A)
+    assert visible(catalog, bundle, BANK_A) is seen
+    other = visible(catalog, bundle, BANK_B)
+    assert table_name("bank_a.loan_book") in seen.tables
+    assert table_name("bank_a.loan_book") not in other.tables
+    assert other == visible(catalog, city_bundle(), BANK_B)
+
+
+def test_another_catalogue_is_looked_at_anew_and_old_ones_are_forgotten() -> None:
+    bundle = city_bundle()
+    for _ in range(MOST_CATALOGS + 1):
+        assert visible(city_catalog(), bundle, BANK_A).tables.keys() == _whole().keys()
+    assert len(bundle.kept_catalogs) <= MOST_CATALOGS
+
+
+def _whole() -> Mapping[TableName, Table]:
+    return visible(city_catalog(), city_bundle(), BANK_A).tables

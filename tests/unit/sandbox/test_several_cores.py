@@ -104,6 +104,15 @@ def test_a_total_of_cells_is_over_released_cells_and_says_so() -> None:
     assert ran.release.remainder is None
 
 
+def test_grouping_sets_are_no_parts_of_themselves_beside_another_core() -> None:
+    sets = "SELECT district, sum(revenue) FROM gov.tax WHERE district <> 'C' GROUP BY ROLLUP (district)"
+    beside = f"{sets} UNION ALL SELECT section, count(*) FROM gov.registry WHERE section = 'none' GROUP BY section"
+    alone = released(sets).release.rows
+    assert [district for district, _ in alone] == ["A", "B"], "a total would tell the one district that is missing"
+    assert all(value is not None for _, value in alone)
+    assert sorted(map(repr, released(beside).release.rows)) == sorted(map(repr, alone))
+
+
 def test_the_largest_cell_is_a_released_value() -> None:
     sql = f"SELECT count(*), min(n), max(n), avg(n), count(DISTINCT district) FROM ({COUNTS}) AS t"
     ran = released(sql)

@@ -104,6 +104,32 @@ def test_output_names_are_what_the_caller_reads() -> None:
     assert [column.name for column in twice.columns] == ["uscc", "uscc_1"]
 
 
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("rank() over (order by sum(score) desc)", "rank() OVER (ORDER BY sum(score) DESC)"),
+        ("sum(count(*)) over ()", "sum(count_star()) OVER ()"),
+        ("count(*) over (partition by grade)", "count_star() OVER (PARTITION BY grade)"),
+        ("count(*) / sum(count(*)) over ()", "(count_star() / sum(count_star()) OVER ())"),
+        ("(select count(*) from gov.ent_registry)", "count_star()_1"),
+        ("(select count(*) as all_firms from gov.ent_registry)", "all_firms"),
+        ("(select max(x.section) from gov.ent_registry x)", "max(section)"),
+        ("exists (select 1 from gov.ent_registry)", "exists"),
+    ],
+)
+def test_windows_and_subqueries_nobody_named_have_the_names_of_what_they_compute(written: str, name: str) -> None:
+    bound = ask(f"select grade, count(*), {written} from gov.tax_credit group by grade")
+    assert bound.columns[2].name == name
+
+
+def test_two_windows_nobody_named_have_two_names() -> None:
+    bound = ask(
+        "select rank() over (order by grade), rank() over (order by grade), grade from gov.tax_credit group by grade"
+    )
+    names = [column.name for column in bound.columns]
+    assert names == ["rank() OVER (ORDER BY grade)", "rank() OVER (ORDER BY grade)_1", "grade"]
+
+
 def test_star_is_what_the_caller_may_see_and_using_shows_its_column_once() -> None:
     bound = ask("select * from gov.tax_credit t join gov.ent_registry r using (uscc)")
     assert [column.name for column in bound.columns].count("uscc") == 1

@@ -138,9 +138,9 @@ def test_a_refusal_carries_no_text_of_the_statement(engine: DuckDbEngine) -> Non
 
 def test_depth_is_refused_and_not_suffered(engine: DuckDbEngine) -> None:
     for sql in (
-        "SELECT " + "(" * 300 + "1" + ")" * 300,
+        "SELECT " + "(" * 700 + "1" + ")" * 700,
         "SELECT " + "+".join(["1"] * 3000),
-        "SELECT a FROM " + "(SELECT a FROM " * 250 + "t" + ") AS q" * 250,
+        "SELECT a FROM " + "(SELECT a FROM " * 600 + "t" + ") AS q" * 600,
     ):
         with pytest.raises(ShapeRefused):
             engine.parse(sql)

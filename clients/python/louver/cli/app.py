@@ -13,7 +13,9 @@ import typer
 
 from louver import __version__
 from louver.cli import configuration, receipts
+from louver.cli.catalogue import columns_of
 from louver.cli.drawing import draw, language_of, notices
+from louver.cli.explaining import explained
 from louver.cli.export import Format, as_csv, as_json, chosen_format
 from louver.cli.parameters import parse_parameters
 from louver.cli.session import (
@@ -176,7 +178,7 @@ def _verdict_json(verdict: Explanation) -> str:
     refusal = verdict.refusal
     document = {
         "admitted": verdict.admitted,
-        "refusal": {"code": refusal.code, "message": refusal.message, "hint": refusal.hint} if refusal else None,
+        "refusal": asdict(refusal) if refusal else None,
         "treatment": verdict.treatment,
         "statement": verdict.statement,
         "cost": dict(verdict.cost),
@@ -185,6 +187,10 @@ def _verdict_json(verdict: Explanation) -> str:
         "obligations": list(verdict.obligations),
         "columns": [asdict(column) for column in verdict.columns],
         "uses": [asdict(use) for use in verdict.uses],
+        "outcomes": [asdict(outcome) for outcome in verdict.outcomes],
+        "rules": [asdict(rule) for rule in verdict.rules],
+        "notices": [asdict(notice) for notice in verdict.notices],
+        "shape": verdict.shape,
     }
     return json.dumps(document, ensure_ascii=False, indent=1)
 
@@ -193,17 +199,8 @@ def _print_verdict(verdict: Explanation, sql: str, language: str) -> None:
     if verdict.refusal is not None:
         typer.echo(draw(verdict.refusal, sql, language))
         return
-    cost = ", ".join(f"{count} {kind}" for kind, count in sorted(verdict.cost.items())) or "nothing"
-    for name, value in (
-        ("treatment", verdict.treatment),
-        ("cost", cost),
-        ("policies", ", ".join(verdict.policies)),
-        ("obligations", ", ".join(verdict.obligations)),
-        ("columns", ", ".join(f"{column.name} {column.type}" for column in verdict.columns)),
-        ("uses", ", ".join(f"{use.table}.{use.column} ({use.clause})" for use in verdict.uses)),
-    ):
-        typer.echo(f"{name:<12} {visible(value)}")
-    typer.echo("\n".join(visible(line) for line in verdict.statement.split("\n")))
+    for line in explained(verdict, language):
+        typer.echo(line)
 
 
 @app.command()
@@ -249,9 +246,7 @@ def tables(
             rows = [(t.full_name, t.title, t.owner, t.as_of, t.rows or None, " ".join(t.purposes)) for t in found]
             print_table(["table", "title", "owner", "as of", "rows", "purposes"], [tuple(row) for row in rows])
         else:
-            columns = [column for table in found for column in table.columns]
-            shown = [(c.name, c.type, c.level, c.role, " ".join(c.rights), c.bounds, c.description) for c in columns]
-            print_table(["column", "type", "level", "role", "rights", "bounds", "description"], [*shown])
+            print_table(*columns_of(found))
 
 
 @app.command()

@@ -144,7 +144,7 @@ class ExplainRequest(_message.Message):
     def __init__(self, purpose: _Optional[str] = ..., sql: _Optional[str] = ..., parameters: _Optional[_Mapping[str, Value]] = ..., dialect: _Optional[str] = ...) -> None: ...
 
 class ExplainResponse(_message.Message):
-    __slots__ = ("admitted", "refusal", "treatment", "statement", "cost", "remaining", "policies", "uses", "columns", "obligations")
+    __slots__ = ("admitted", "refusal", "treatment", "statement", "cost", "remaining", "policies", "uses", "columns", "obligations", "outcomes", "rules", "notices", "shape")
     class CostEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -169,6 +169,10 @@ class ExplainResponse(_message.Message):
     USES_FIELD_NUMBER: _ClassVar[int]
     COLUMNS_FIELD_NUMBER: _ClassVar[int]
     OBLIGATIONS_FIELD_NUMBER: _ClassVar[int]
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    NOTICES_FIELD_NUMBER: _ClassVar[int]
+    SHAPE_FIELD_NUMBER: _ClassVar[int]
     admitted: bool
     refusal: RefusalSummary
     treatment: str
@@ -179,7 +183,25 @@ class ExplainResponse(_message.Message):
     uses: _containers.RepeatedCompositeFieldContainer[ColumnUse]
     columns: _containers.RepeatedCompositeFieldContainer[Column]
     obligations: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, admitted: bool = ..., refusal: _Optional[_Union[RefusalSummary, _Mapping]] = ..., treatment: _Optional[str] = ..., statement: _Optional[str] = ..., cost: _Optional[_Mapping[str, int]] = ..., remaining: _Optional[_Mapping[str, int]] = ..., policies: _Optional[_Iterable[str]] = ..., uses: _Optional[_Iterable[_Union[ColumnUse, _Mapping]]] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., obligations: _Optional[_Iterable[str]] = ...) -> None: ...
+    outcomes: _containers.RepeatedCompositeFieldContainer[Outcome]
+    rules: _containers.RepeatedCompositeFieldContainer[Notice]
+    notices: _containers.RepeatedCompositeFieldContainer[Notice]
+    shape: str
+    def __init__(self, admitted: bool = ..., refusal: _Optional[_Union[RefusalSummary, _Mapping]] = ..., treatment: _Optional[str] = ..., statement: _Optional[str] = ..., cost: _Optional[_Mapping[str, int]] = ..., remaining: _Optional[_Mapping[str, int]] = ..., policies: _Optional[_Iterable[str]] = ..., uses: _Optional[_Iterable[_Union[ColumnUse, _Mapping]]] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., obligations: _Optional[_Iterable[str]] = ..., outcomes: _Optional[_Iterable[_Union[Outcome, _Mapping]]] = ..., rules: _Optional[_Iterable[_Union[Notice, _Mapping]]] = ..., notices: _Optional[_Iterable[_Union[Notice, _Mapping]]] = ..., shape: _Optional[str] = ...) -> None: ...
+
+class Outcome(_message.Message):
+    __slots__ = ("name", "type", "kind", "message", "message_zh")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_ZH_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    type: str
+    kind: str
+    message: str
+    message_zh: str
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., kind: _Optional[str] = ..., message: _Optional[str] = ..., message_zh: _Optional[str] = ...) -> None: ...
 
 class RefusalSummary(_message.Message):
     __slots__ = ("code", "message", "hint", "message_zh", "hint_zh", "line", "column", "rule", "policy_version", "details")
@@ -225,7 +247,7 @@ class ColumnUse(_message.Message):
     def __init__(self, table: _Optional[str] = ..., column: _Optional[str] = ..., clause: _Optional[str] = ..., function: _Optional[str] = ...) -> None: ...
 
 class Column(_message.Message):
-    __slots__ = ("name", "type", "nullable", "level", "role", "description", "rights", "bounds")
+    __slots__ = ("name", "type", "nullable", "level", "role", "description", "rights", "bounds", "permissions")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     NULLABLE_FIELD_NUMBER: _ClassVar[int]
@@ -234,6 +256,7 @@ class Column(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     RIGHTS_FIELD_NUMBER: _ClassVar[int]
     BOUNDS_FIELD_NUMBER: _ClassVar[int]
+    PERMISSIONS_FIELD_NUMBER: _ClassVar[int]
     name: str
     type: str
     nullable: bool
@@ -242,7 +265,20 @@ class Column(_message.Message):
     description: str
     rights: _containers.RepeatedScalarFieldContainer[str]
     bounds: str
-    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., nullable: bool = ..., level: _Optional[int] = ..., role: _Optional[str] = ..., description: _Optional[str] = ..., rights: _Optional[_Iterable[str]] = ..., bounds: _Optional[str] = ...) -> None: ...
+    permissions: _containers.RepeatedCompositeFieldContainer[Permission]
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., nullable: bool = ..., level: _Optional[int] = ..., role: _Optional[str] = ..., description: _Optional[str] = ..., rights: _Optional[_Iterable[str]] = ..., bounds: _Optional[str] = ..., permissions: _Optional[_Iterable[_Union[Permission, _Mapping]]] = ...) -> None: ...
+
+class Permission(_message.Message):
+    __slots__ = ("treatment", "rights", "purposes", "rows")
+    TREATMENT_FIELD_NUMBER: _ClassVar[int]
+    RIGHTS_FIELD_NUMBER: _ClassVar[int]
+    PURPOSES_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    treatment: str
+    rights: _containers.RepeatedScalarFieldContainer[str]
+    purposes: _containers.RepeatedScalarFieldContainer[str]
+    rows: str
+    def __init__(self, treatment: _Optional[str] = ..., rights: _Optional[_Iterable[str]] = ..., purposes: _Optional[_Iterable[str]] = ..., rows: _Optional[str] = ...) -> None: ...
 
 class Table(_message.Message):
     __slots__ = ("schema", "name", "title", "owner", "space", "refresh", "as_of", "columns", "units", "purposes", "verbs", "version", "rows", "created")

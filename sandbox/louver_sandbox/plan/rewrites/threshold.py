@@ -23,8 +23,9 @@ from louver_sandbox.algebra.relations import Aggregate, Project, Relation, Scan,
 from louver_sandbox.algebra.types import BOOLEAN, INTEGER, Kind, Position, Type
 from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.plan.carry import Carrier
+from louver_sandbox.plan.columns import RowColumns
 from louver_sandbox.plan.emit import emit, quote, wire
-from louver_sandbox.plan.measures import Asked, Reader, RowColumns
+from louver_sandbox.plan.measures import Asked, Reader
 from louver_sandbox.plan.overlaps import guards
 from louver_sandbox.plan.parts import Parts, unit_total
 from louver_sandbox.plan.provenance import trace
@@ -46,7 +47,8 @@ REMAINDER = 1
 class Core:
     """The statement, what its columns are, and how measures are put together from them.
 
-    `compares` says that its rows are compared with, or joined to, cells that the statement judges itself.
+    `compares` says that its rows are compared with, or joined to, cells that the statement judges itself, `outer`
+    that an outer join may find no partner in a protected table.
     """
 
     statement: str
@@ -54,6 +56,7 @@ class Core:
     measures: tuple[Measure, ...]
     groups: tuple[UnitGroup, ...]
     compares: bool
+    outer: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,7 @@ def threshold_core(
     check_weights(core.input, units.keys(), carried.guarded, catalog, provenance)
     check_strangers(core, units, carried.guarded, catalog)
     tables = {scan.id: catalog.tables[scan.table] for scan in scans(core.input)}
-    columns_below = RowColumns(tables, provenance, null_extended(core.input))
+    columns_below = RowColumns(tables, provenance, null_extended(core.input), carried.guarded)
     reader = Reader(core, columns_below, groups, frozenset(units), carried.guarded)
     for key in core.keys:
         if key.expression not in everywhere and reader.is_own(key.expression):
@@ -161,7 +164,8 @@ def threshold_core(
     )
     parts = Parts(tuple(terms), len(groups))
     measures = tuple(parts.measure(one, needed) for one in asked)
-    return Core(statement, core_columns, measures, groups, bool(carried.guarded))
+    outer = bool(columns_below.extended & units.keys())
+    return Core(statement, core_columns, measures, groups, bool(carried.guarded), outer)
 
 
 def _sets(core: Aggregate) -> tuple[tuple[int, ...], ...]:

@@ -1,0 +1,86 @@
+"""The columns of a core's input: what they compute, whether they may be null, and what a null of them says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from louver_sandbox.algebra.expressions import AggregateCall, ColumnRef, Expression
+from louver_sandbox.algebra.types import Kind
+from louver_sandbox.catalog.model import Table
+from louver_sandbox.plan.conditions import present_value
+from louver_sandbox.plan.polynomials import NotPolynomial, never_null, polynomial, resolved
+from louver_sandbox.plan.provenance import Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class RowColumns:
+    """The columns of a core's input as polynomials see them.
+
+    Rows of `extended` may be missing, and values of the inner aggregates in `guarded` are NULL where they are unsafe.
+    """
+
+    tables: Mapping[int, Table]
+    provenance: Provenance
+    extended: frozenset[int]
+    guarded: frozenset[int]
+
+    def definition(self, ref: ColumnRef) -> Expression | None:
+        """What a select list below computes under this name; None at scans, unions and inner aggregates."""
+        known = self.provenance
+        ends = ref.relation in known.scans or ref.relation in known.below or ref.relation in known.unions
+        return None if ends else known.definition(ref)
+
+    def never_null(self, ref: ColumnRef) -> bool:
+        """Whether every row has a value, as the catalogue declares and no join undoes; a number of rows always is."""
+        if ref.relation in self.extended:
+            return False
+        if ref.relation in self.provenance.unions:
+            return all(never_null(side, self) for side in self._sides(ref))
+        made = self.of_one_unit(ref)
+        table = self.tables.get(ref.relation)
+        column = None if table is None else table.column(ref.name)
+        return (isinstance(made, AggregateCall) and made.function == "count") or (
+            column is not None and not column.nullable
+        )
+
+    def of_one_unit(self, ref: ColumnRef) -> Expression | None:
+        """What an inner aggregate whose rows are of single units computes under this name."""
+        within = ref.relation in self.provenance.below and ref.relation not in self.guarded
+        return self.provenance.definition(ref) if within else None
+
+    def _sides(self, ref: ColumnRef) -> tuple[Expression, ...]:
+        """What a union's column is on each side, in stored columns."""
+        return tuple(resolved(side, self) for side in self.provenance.sides(ref))
+
+    def asks_for_values(self, condition: Expression) -> bool:
+        """Whether a condition asks for nothing but that stored columns have a value, and no join for a partner."""
+        value = present_value(condition)
+        return value is not None and self._is_there(value)
+
+    def _is_there(self, value: Expression) -> bool:
+        """Whether that the expression has a value means only that stored columns have one."""
+        match value:
+            case ColumnRef() if value.relation in self.extended:
+                return False
+            case ColumnRef() if value.relation in self.tables:
+                return True
+            case ColumnRef() if value.relation in self.provenance.unions:
+                return all(map(self._is_there, self._sides(value)))
+            case ColumnRef():
+                made = self.of_one_unit(value) or self.definition(value)
+                return made is not None and self._is_there(made)
+            case AggregateCall():
+                return value.where is None and all(map(self._is_there, value.arguments))
+        try:
+            there = polynomial(value, self).present
+        except NotPolynomial:
+            return False
+        return bool(there) and all(present_value(one) != value and self.asks_for_values(one) for one in there)
+
+    def decimals(self, ref: ColumnRef) -> int:
+        """Digits after the point that count: those of the type, a double's as the catalogue says."""
+        if ref.type.kind is not Kind.DOUBLE:
+            return ref.type.scale
+        bases = ((self.tables[scan].column(name)) for scan, name in self.provenance.columns(ref))
+        return max((base.decimals for base in bases if base and base.type.kind is Kind.DOUBLE), default=6)
