@@ -16,7 +16,15 @@ from louver_sandbox.algebra.types import BOOLEAN, INTEGER, Kind, Position, Type,
 from louver_sandbox.catalog.model import Role, SpaceKind, Table
 from louver_sandbox.plan.columns import RowColumns
 from louver_sandbox.plan.conditions import Conditions, all_of, conjunction, present
-from louver_sandbox.plan.polynomials import NotPolynomial, Polynomial, Summand, polynomial, resolved, tidied
+from louver_sandbox.plan.polynomials import (
+    NotPolynomial,
+    Polynomial,
+    Summand,
+    never_null,
+    polynomial,
+    resolved,
+    tidied,
+)
 from louver_sandbox.plan.provenance import Provenance, equal_columns
 from louver_sandbox.plan.units import UnitGroup
 from louver_sandbox.refusals.plan import (
@@ -141,17 +149,11 @@ class Reader:
 
     def _count(self, call: AggregateCall) -> Total:
         where = () if call.where is None else self._conditions(call.where)
-        if not call.arguments or self._never_null(call.arguments[0]):
+        if not call.arguments or never_null(resolved(call.arguments[0], self.columns), self.columns):
             return self._total(Summand((), where))
         (argument,) = call.arguments
         there = present(resolved(argument, self.columns))
         return self._total(Summand((), conjunction((there, *where))))
-
-    def _never_null(self, argument: Expression) -> bool:
-        if isinstance(argument, Literal):
-            return argument.value is not None
-        found = resolved(argument, self.columns)
-        return isinstance(found, ColumnRef) and self.columns.never_null(found)
 
     def _conditions(self, where: Expression) -> Conditions:
         return conjunction((resolved(where, self.columns),))

@@ -220,7 +220,7 @@ _LOGIC = frozenset({"=", "<>", "<", "<=", ">", ">=", "is_distinct", "and", "or",
 
 
 def never_null(condition: Expression, columns: Columns) -> bool:
-    """Whether a condition is TRUE or FALSE in every row."""
+    """Whether an expression has a value in every row: a condition is TRUE or FALSE."""
     match condition:
         case ColumnRef():
             return columns.never_null(condition)
@@ -228,6 +228,8 @@ def never_null(condition: Expression, columns: Columns) -> bool:
             return condition.value is not None
         case Call(function="is_null"):
             return True
+        case Call(function="coalesce"):
+            return any(never_null(argument, columns) for argument in condition.arguments)
         case Call():
             known = (never_null(argument, columns) for argument in condition.arguments)
             return condition.function in _LOGIC and all(known)
