@@ -46,15 +46,22 @@ def _pairs(whole: Aggregate, parts: Aggregate) -> list[tuple[str, str]]:
         (measure.name, name)
         for measure in whole.measures
         for name, looks in about
-        if looks == _about(whole, measure.expression)
+        if not looks.isdisjoint(_about(whole, measure.expression))
     ]
 
 
-def _about(core: Aggregate, measure: object) -> tuple[str, ...]:
-    """A count tells of rows, an average of a sum."""
+def _about(core: Aggregate, measure: object) -> set[tuple[str, ...]]:
+    """A count tells of rows, an average of a sum and, beside the sum, of rows."""
     assert isinstance(measure, AggregateCall)
     where = "" if measure.where is None else _looks(core, measure.where)
-    return where, *(() if measure.function == "count" else (_looks(core, part) for part in measure.arguments))
+    values = (where, *(_looks(core, part) for part in measure.arguments))
+    match measure.function:
+        case "count":
+            return {(where,)}
+        case "sum":
+            return {values}
+        case _:
+            return {values, (where,)}
 
 
 def _looks(core: Aggregate, part: object) -> str:

@@ -9,8 +9,11 @@ from louver_sandbox.algebra.expressions import AggregateCall, ColumnRef, Express
 from louver_sandbox.algebra.types import Kind
 from louver_sandbox.catalog.model import Table
 from louver_sandbox.plan.conditions import present_value
-from louver_sandbox.plan.polynomials import NotPolynomial, never_null, polynomial, resolved
+from louver_sandbox.plan.polynomials import never_null, resolved
 from louver_sandbox.plan.provenance import Provenance
+
+_OF_ANY_VALUE = frozenset({"sum", "avg", "min", "max"})
+"""Aggregates that are NULL only where there is no value at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +29,15 @@ class RowColumns:
     guarded: frozenset[int]
 
     def definition(self, ref: ColumnRef) -> Expression | None:
-        """What a select list below computes under this name; None at scans, unions and inner aggregates."""
+        """What a select list below computes under this name; None at scans, unions and inner aggregates.
+
+        What is computed where rows may be missing is not what is seen above: a constant there is NULL in some rows.
+        """
         known = self.provenance
-        ends = ref.relation in known.scans or ref.relation in known.below or ref.relation in known.unions
-        return None if ends else known.definition(ref)
+        if ref.relation in known.scans or ref.relation in known.below or ref.relation in known.unions:
+            return None
+        made = known.definition(ref)
+        return None if ref.relation in self.extended and not isinstance(made, ColumnRef) else made
 
     def never_null(self, ref: ColumnRef) -> bool:
         """Whether every row has a value, as the catalogue declares and no join undoes; a number of rows always is."""
@@ -70,13 +78,11 @@ class RowColumns:
             case ColumnRef():
                 made = self.of_one_unit(value) or self.definition(value)
                 return made is not None and self._is_there(made)
-            case AggregateCall():
-                return value.where is None and all(map(self._is_there, value.arguments))
-        try:
-            there = polynomial(value, self).present
-        except NotPolynomial:
-            return False
-        return bool(there) and all(present_value(one) != value and self.asks_for_values(one) for one in there)
+            case AggregateCall() if value.function in _OF_ANY_VALUE and value.where is None:
+                return all(isinstance(one, ColumnRef) and self._is_there(one) for one in value.arguments)
+            case _:
+                # Arithmetic is also missing where it overflows, at a number that whoever asks has chosen.
+                return False
 
     def decimals(self, ref: ColumnRef) -> int:
         """Digits after the point that count: those of the type, a double's as the catalogue says."""

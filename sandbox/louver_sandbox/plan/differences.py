@@ -59,8 +59,14 @@ class _Measure:
 
     @property
     def about(self) -> frozenset[Origin]:
-        """The stored columns of its products; of a number of rows, none."""
-        return frozenset(columns for columns, _ in self.summands)
+        """The stored columns of its products; of a number of rows, none.
+
+        A mean beside its sum tells a number of rows, and a covariance beside means tells a sum of products.
+        """
+        found = frozenset(columns for columns, _ in self.summands)
+        if self.call.function in ("count", "sum", "grouping"):
+            return found
+        return found | {frozenset(), frozenset().union(*found)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,9 +151,17 @@ class Reader:
         where = () if call.where is None else self._conditions(call.where)
         if not call.arguments or never_null(resolved(call.arguments[0], self.columns), self.columns):
             return self._total(Summand((), where))
-        (argument,) = call.arguments
-        there = present(resolved(argument, self.columns))
-        return self._total(Summand((), conjunction((there, *where))))
+        return self._total(Summand((), conjunction((*self._there(call.arguments[0]), *where))))
+
+    def _there(self, argument: Expression) -> Conditions:
+        """Where a counted argument has a value: for arithmetic where its columns have one, overflow or not, for at
+        which number it overflows is the asker's choice."""
+        try:
+            there = polynomial(argument, self.columns).present
+        except NotPolynomial:
+            there = ()
+        plain = bool(there) and all(map(self.columns.asks_for_values, there))
+        return there if plain else (present(resolved(argument, self.columns)),)
 
     def _conditions(self, where: Expression) -> Conditions:
         return conjunction((resolved(where, self.columns),))

@@ -114,12 +114,13 @@ def unit_groups(
 
 
 def null_extended(relation: Relation) -> frozenset[int]:
-    """Scans, unions and inner aggregates whose rows can be missing: right sides of LEFT JOINs, both of FULL JOINs."""
+    """Scans and whatever is made of them whose rows can be missing: right sides of LEFT JOINs, both of FULL JOINs."""
     sides: list[Relation] = []
     for node in walk(relation):
         if isinstance(node, Join) and node.kind in (JoinKind.LEFT, JoinKind.FULL):
             sides += [node.right, node.left] if node.kind is JoinKind.FULL else [node.right]
-    return frozenset(node.id for side in sides for node in walk(side) if isinstance(node, (Scan, Union, Aggregate)))
+    named = (Scan, Union, Aggregate, Project)
+    return frozenset(node.id for side in sides for node in walk(side) if isinstance(node, named))
 
 
 def _key(members: list[tuple[int, PrivacyUnit]], carried: Mapping[BaseColumn, ColumnRef]) -> Expression:

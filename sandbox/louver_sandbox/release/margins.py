@@ -171,7 +171,8 @@ def total_gives_away(
         return True
     parts = zip(whole, children.released, children.withheld, strict=True)
     left = [_rest(part, released, withheld, total) for part, released, withheld in parts]
-    all_have_it = not any(part.units - part.contributors for part in whole)
+    # Withheld parts that lack it are told from those that do not by the total, whatever the released parts have.
+    all_have_it = not any(part.units - part.contributors for part in (*whole, *children.withheld))
     return is_unsafe(left, children.withheld, groups, rules, replace(total, presence=total.presence and all_have_it))
 
 
