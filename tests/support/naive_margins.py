@@ -131,7 +131,9 @@ def _rest_is_safe(
     if number.optional and not any(_some(number, child, name) for child in missing for name in names):
         return True
     here = _present(protection, missing)
-    all_have_it = all(_some(number, cell, name) == len(_people(cell, name)) for name in names)
+    all_have_it = all(
+        _some(number, one, name) == len(_people(one, name)) for one in (cell, *missing) for name in names
+    )
     lacking_matters = number.own or (number.counts and not number.optional and not (number.presence and all_have_it))
     return enough(least, here) and (not lacking_matters or enough(least_others, here))
 
