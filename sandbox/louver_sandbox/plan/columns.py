@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from louver_sandbox.algebra.expressions import AggregateCall, ColumnRef, Expression
+from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, Literal, walk
 from louver_sandbox.algebra.types import Kind
 from louver_sandbox.catalog.model import Table
 from louver_sandbox.plan.conditions import present_value
 from louver_sandbox.plan.polynomials import never_null, resolved
 from louver_sandbox.plan.provenance import Provenance
+from louver_sandbox.sql.functions import RULES
 
 _OF_ANY_VALUE = frozenset({"sum", "avg", "min", "max"})
 """Aggregates that are NULL only where there is no value at all."""
@@ -31,13 +32,14 @@ class RowColumns:
     def definition(self, ref: ColumnRef) -> Expression | None:
         """What a select list below computes under this name; None at scans, unions and inner aggregates.
 
-        What is computed where rows may be missing is not what is seen above: a constant there is NULL in some rows.
+        Where rows may be missing only what is NULL without its columns is seen above as it was computed: a constant
+        of such a row is NULL too.
         """
         known = self.provenance
         if ref.relation in known.scans or ref.relation in known.below or ref.relation in known.unions:
             return None
         made = known.definition(ref)
-        return None if ref.relation in self.extended and not isinstance(made, ColumnRef) else made
+        return None if ref.relation in self.extended and not _is_strict(made) else made
 
     def never_null(self, ref: ColumnRef) -> bool:
         """Whether every row has a value, as the catalogue declares and no join undoes; a number of rows always is."""
@@ -90,3 +92,12 @@ class RowColumns:
             return ref.type.scale
         bases = ((self.tables[scan].column(name)) for scan, name in self.provenance.columns(ref))
         return max((base.decimals for base in bases if base and base.type.kind is Kind.DOUBLE), default=6)
+
+
+def _is_strict(expression: Expression) -> bool:
+    """Whether an expression is NULL wherever a column in it is, and has a column."""
+    parts = list(walk(expression))
+    return any(isinstance(part, ColumnRef) for part in parts) and all(
+        RULES[part.function].strict if isinstance(part, Call) else isinstance(part, (ColumnRef, Literal))
+        for part in parts
+    )
