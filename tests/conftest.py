@@ -4,9 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tests.support.installation import Service, copy_of, service, small_city
 
 from louver_sandbox.demo.city import City
+
+settings.register_profile("machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("machine")  # How fast examples are made says how busy the machine is, and nothing of Louver.
 
 
 @pytest.fixture(scope="session")

@@ -222,6 +222,7 @@ class JudgedTotal:
     absolute contribution and the sum of them (dominance), `contributors` the units with a non-zero contribution, one
     column per unit group; empty where not needed. `own` depends on the requester's own columns; `presence` counts
     rows that have a value, which all of them may. An `optional` one only guards others, and may have no contributor.
+    A count `by_key` asks for a key of its cells, so that a cell may be empty or full by the question alone.
     """
 
     value: str
@@ -232,6 +233,7 @@ class JudgedTotal:
     own: bool = False
     presence: bool = False
     optional: bool = False
+    by_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,12 +289,14 @@ class Finer:
     """A core of the same question whose cells divide another's: the same rows, grouped by more keys.
 
     `keys` and `measures` pair the names of the divided core with those of this one, for keys that are the same and
-    for measures that are about the same values.
+    for measures that are about the same values. `by_key` are the divided core's measures that look at
+    what this one's keys are made of: the question alone may leave them nothing of a part.
     """
 
     core_id: int
     keys: tuple[tuple[str, str], ...]
     measures: tuple[tuple[str, str], ...]
+    by_key: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -295,6 +295,11 @@ SIZES = {
     "10,000 brackets": "select " + "(" * 10_000 + "1" + ")" * 10_000 + " from gov.tax_credit",
     "unclosed brackets": "select " + "(" * 5_000,
     "nested subqueries": "select * from " + "(select * from " * 1_000 + T + ")" * 1_000,
+    "64 nested subqueries": "select * from " + "(select * from " * 64 + T + ")" * 64,
+    "64 nested conditions": f"select count(*) from {T}" + f" where score in (select score from {T}" * 64 + ")" * 64,
+    "an expression of 5,000 nodes": f"select sum({'+'.join(['score'] * 2_500)}) from gov.tax_credit",
+    "a condition of 5,000 nodes": f"select count(*) from {T} where "
+    + " and ".join(f"score <> {n}" for n in range(1_250)),
     "33 brackets": "select " + "(" * 33 + "1" + ")" * 33 + " from gov.tax_credit",
     "20,000 OR terms": f"select grade from {T} where " + " or ".join(["(grade='A' and score=1)"] * 20_000),
     "2,000 IN values": f"select grade from {T} where rating_year in (" + ",".join(map(str, range(2_000))) + ")",

@@ -149,9 +149,21 @@ class Judge:
             raise Disagreement("our statement and the oracle")
         checks["statement == oracle"] += 1
         if not any(part in sql for part in KNOWN_DIFFERENCES):
-            if not agree(self.connection.execute(sql).fetchall(), meaning):
+            if not agree(self._without_us(sql, checks), meaning):
                 raise Disagreement("the caller's text and the oracle")
             checks["caller's text == oracle"] += 1
+
+    def _without_us(self, sql: str, checks: Counter[str]) -> list[tuple[object, ...]]:
+        """What DuckDB gives for the caller's own text. Where its optimizer breaks on that, it is left out."""
+        try:
+            return self.connection.execute(sql).fetchall()
+        except duckdb.InternalException:
+            checks["caller's text breaks DuckDB's optimizer"] += 1
+            self.connection.execute("PRAGMA disable_optimizer")
+            try:
+                return self.connection.execute(sql).fetchall()
+            finally:
+                self.connection.execute("PRAGMA enable_optimizer")
 
     def _has_rights(self, bound: Bound, sql: str, checks: Counter[str]) -> None:
         # A condition that is FALSE whatever the data takes what stands beside it away, and nothing of that is read.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from tests.support import naive_margins, naive_protection
 from tests.support.generated_world import GeneratedWorld
 from tests.support.naive_divisions import bluntly, division
-from tests.support.naive_rows import missing_relations
+from tests.support.naive_rows import kept_units, missing_relations
 
 from louver_sandbox.algebra.cores import Core, columns_of, cut
 from louver_sandbox.algebra.expressions import Call, ColumnRef, Value
@@ -33,7 +33,7 @@ from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.model import PrivacyUnit
 from louver_sandbox.engines import oracle
 from louver_sandbox.sql.functions import FUNCTIONS, FunctionKind
-from louver_sandbox.stages import Admitted
+from louver_sandbox.stages import Admitted, ThresholdRules
 
 Rows = tuple[tuple[Value, ...], ...]
 
@@ -205,7 +205,11 @@ def cells_of_few(permit: Admitted, world: GeneratedWorld) -> tuple[tuple[int, ..
         return None
     few: set[tuple[Value, ...]] = set()
     bearing = set(_bearing(below.input))
-    for values, rows in oracle.grouped(below, oracle.evaluate(below.input, world.rows, _units_of(permit, world))):
+    try:
+        groups = _groups(below, permit, world, rules)
+    except NotImplementedError:
+        return None
+    for values, rows in groups:
         members: dict[tuple[int, PrivacyUnit], set[Value]] = {}
         for row in rows:
             for name, unit in row.units.items():
@@ -214,6 +218,18 @@ def cells_of_few(permit: Admitted, world: GeneratedWorld) -> tuple[tuple[int, ..
         if any(len(units) < rules.k[name[1].type] for name, units in members.items()):
             few.add(values)
     return tuple(shown.index(key) for key in keys), few
+
+
+def _groups(
+    core: Aggregate, permit: Admitted, world: GeneratedWorld, rules: ThresholdRules
+) -> Sequence[tuple[tuple[Value, ...], Sequence[oracle.Row]]]:
+    """The rows of each cell. Groups inside that are nobody's are there only where they may be known, so a cell of
+    what matches none of them has more rows than the exact answer."""
+    units_of = _units_of(permit, world)
+    if any(isinstance(node, Aggregate) and not kept_units(node, units_of) for node in walk(core.input)):
+        question = naive_protection.Question(core, world.rows, units_of, rules, _nullable(core, world))
+        return oracle.grouped(question.plain, question.rows())
+    return oracle.grouped(core, oracle.evaluate(core.input, world.rows, units_of))
 
 
 def _bearing(relation: Relation) -> Iterator[int]:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from fractions import Fraction
 from itertools import combinations
 
-from tests.support.naive_sums import Amount, Test, apart, is_presence, meets
+from tests.support.naive_meeting import can_be_met
+from tests.support.naive_rows import Column
+from tests.support.naive_sums import Amount, Test, is_presence, meets
 
-from louver_sandbox.algebra.expressions import Call, Literal
 from louver_sandbox.engines.oracle import Row
 
 Tests = frozenset[Test]
@@ -21,26 +22,34 @@ Part = Callable[[Row], Fraction | None]
 
 
 def parts_of_counts(
-    amount: Amount, everything: Sequence[Amount], partners: Collection[int]
-) -> Iterator[tuple[Part, bool, bool]]:
+    amount: Amount, everything: Sequence[Amount], partners: Collection[Column]
+) -> Iterator[tuple[Part, bool, bool, Tests]]:
     """The parts of a cell that must be safe beside one count: first whether they may have no row, then whether they
-    may be all rows."""
+    may be all rows, and what they ask for."""
     if amount.factors or not amount.tests:
         return
     counted = list(dict.fromkeys(other.tests for other in everything if other.tests and not other.factors))
     together = _reached(amount.tests, counted)
     if len(together) > 1:
-        yield from ((part, may_be_empty, False) for part, may_be_empty in _parts(together, partners))
-    if len(counted) < 2 or not any(not other.tests and not other.factors for other in everything):
+        asked = frozenset[Test]().union(*together)
+        yield from ((part, may_be_empty, False, asked) for part, may_be_empty in _parts(together, partners))
+    if not any(not other.tests and not other.factors for other in everything):
         return
-    yield (
-        lambda row: None if any(meets(tests, row) for tests in counted) else Fraction(1),
-        _any_presence(counted, partners),
-        False,
-    )
-    if _any_presence(counted, partners):
+    if _only_presence([amount.tests], partners):
+        yield _where([], [amount.tests]), True, False, amount.tests
+    if len(counted) < 2:
+        return
+    all_rows = any(_cover(one, other) for one, other in combinations(counted, 2))
+    if not all_rows:
+        yield (
+            lambda row: None if any(meets(tests, row) for tests in counted) else Fraction(1),
+            _any_presence(counted, partners),
+            False,
+            frozenset[Test]().union(*counted),
+        )
+    if all_rows or _any_presence(counted, partners):
         others = [tests for tests in counted if tests != amount.tests]
-        yield from ((_where([tests], []), False, _only_presence([tests], partners)) for tests in others)
+        yield from ((_where([tests], []), False, _only_presence([tests], partners), tests) for tests in others)
 
 
 def _reached(start: Tests, counted: Sequence[Tests]) -> list[Tests]:
@@ -52,18 +61,22 @@ def _reached(start: Tests, counted: Sequence[Tests]) -> list[Tests]:
 
 
 def _excluded(one: Tests, other: Tests) -> bool:
-    return apart(Amount(Fraction(1), (), one), Amount(Fraction(1), (), other))
+    """Whether no row meets both, by two of their tests; one that nothing meets does not tell of others."""
+    pairs = (frozenset({a, b}) for a in one for b in other)
+    return any(not can_be_met(pair) and all(can_be_met(frozenset({test})) for test in pair) for pair in pairs) or (
+        can_be_met(one) and can_be_met(other) and not can_be_met(one | other)
+    )
 
 
-def _only_presence(counted: Sequence[Tests], partners: Collection[int]) -> bool:
+def _only_presence(counted: Sequence[Tests], partners: Collection[Column]) -> bool:
     return all(is_presence(test, partners) for tests in counted for test, _ in tests)
 
 
-def _any_presence(counted: Sequence[Tests], partners: Collection[int]) -> bool:
+def _any_presence(counted: Sequence[Tests], partners: Collection[Column]) -> bool:
     return any(_only_presence([tests], partners) for tests in counted)
 
 
-def _parts(together: Sequence[Tests], partners: Collection[int]) -> Iterator[tuple[Part, bool]]:
+def _parts(together: Sequence[Tests], partners: Collection[Column]) -> Iterator[tuple[Part, bool]]:
     for size in range(1, len(together) + 1):
         for held in combinations(together, size):
             failing = [tests for tests in together if tests not in held]
@@ -78,16 +91,14 @@ def _parts(together: Sequence[Tests], partners: Collection[int]) -> Iterator[tup
 
 
 def _is_met(test: Test, met: set[Test]) -> bool:
-    """Whether rows that meet some tests are certain to meet one more: it is one of them, or a value is compared."""
-    compared = {
-        argument
-        for expression, wanted in met
-        if wanted and isinstance(expression, Call) and expression.function in ("=", ">")
-        for argument in expression.arguments
-        if not isinstance(argument, Literal)
-    }
-    inner = test[0].arguments[0] if isinstance(test[0], Call) and is_presence(test[0]) else None
-    return test in met or (isinstance(inner, Call) and inner.arguments[0] in compared)
+    """Whether rows that meet some tests are certain to meet one more."""
+    known, (expression, wanted) = frozenset(met), test
+    return can_be_met(known) and not can_be_met(known | {(expression, not wanted)})
+
+
+def _cover(one: Tests, other: Tests) -> bool:
+    """Whether every row meets the one or the other."""
+    return not any(can_be_met(frozenset({(a, not yes), (b, not no)})) for a, yes in one for b, no in other)
 
 
 def _where(held: Sequence[Tests], failing: Sequence[Tests]) -> Part:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from tests.support.naive_keys import behind, behind_keys
 from tests.support.naive_protection import Division
 
 from louver_sandbox.algebra.expressions import AggregateCall
-from louver_sandbox.algebra.relations import Aggregate
+from louver_sandbox.algebra.relations import Aggregate, scans
 
 _ID = re.compile(r"\b(relation|id)=(\d+)")
 _SCANNED = re.compile(r"(Scan\(id=\d+, table=TableName\([^)]*\)), columns=\([^)]*\)\)")
@@ -22,7 +23,20 @@ def division(whole: Aggregate, parts: Aggregate) -> Division | None:
     of_whole = {_looks(whole, key.expression): key.name for key in whole.keys}
     if not of_whole.keys() < of_parts.keys():
         return None
-    return Division([(name, of_parts[looks]) for looks, name in of_whole.items()], _pairs(whole, parts))
+    keys = [(name, of_parts[looks]) for looks, name in of_whole.items()]
+    return Division(keys, _pairs(whole, parts), frozenset(_by_key(whole, parts)))
+
+
+def _by_key(whole: Aggregate, parts: Aggregate) -> Iterator[str]:
+    """The measures of the whole that look at what the parts are made by."""
+    same = dict(zip((scan.id for scan in scans(parts)), (scan.id for scan in scans(whole)), strict=True))
+    made_by = {(same[scan], name) for scan, name in behind_keys(parts) if scan in same}
+    for measure in whole.measures:
+        assert isinstance(measure.expression, AggregateCall)
+        call = measure.expression
+        looked_at = call.arguments if call.where is None else (*call.arguments, call.where)
+        if made_by & behind(looked_at, whole):
+            yield measure.name
 
 
 def bluntly(whole: Aggregate, parts: Aggregate) -> Sequence[tuple[str, str]]:
@@ -60,6 +74,8 @@ def _about(core: Aggregate, measure: object) -> set[tuple[str, ...]]:
             return {(where,)}
         case "sum":
             return {values}
+        case "grouping":
+            return set()
         case _:
             return {values, (where,)}
 

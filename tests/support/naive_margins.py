@@ -84,7 +84,8 @@ def _beside_parts(cell: Cell, coarse: tuple[int, ...], table: Table, protection:
         for part, number in _parts(protection):
             shown = [child for child in children if child.knows(part)]
             missing = [child for child in children if not child.knows(part)]
-            if missing and not (len(missing) > 1 and _rest_is_safe(number, cell, shown, missing, protection)):
+            alone = number.by_key or len(missing) < 2
+            if missing and (alone or not _rest_is_safe(number, cell, shown, missing, protection)):
                 known.discard(part)
     withheld = {part[0] for part, _ in _parts(protection) if part not in known}
     return replace(

@@ -7,13 +7,14 @@ two of them leave when they are subtracted from one another, and the number of v
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import combinations_with_replacement
 
 from tests.support.naive_counts import parts_of_counts
+from tests.support.naive_keys import asks_for_key
 from tests.support.naive_names import between_names
-from tests.support.naive_rows import conjuncts
+from tests.support.naive_rows import Column, conjuncts
 from tests.support.naive_sums import (
     Amount,
     Nullable,
@@ -42,13 +43,19 @@ class Overlapping(Exception):
 
 @dataclass(frozen=True)
 class Number:
-    """One number that may be known or not: what each row adds to it, and which rule it is judged by."""
+    """One number that may be known or not: what each row adds to it, and which rule it is judged by.
+
+    `tests` are what it asks of rows, `besides` what a number asks that is only judged for another one's sake.
+    """
 
     of: Callable[[Row], Fraction | None]
     counts: bool = False
     presence: bool = False
     own: bool = False
     optional: bool = False
+    tests: frozenset[Test] = frozenset()
+    besides: frozenset[Test] = frozenset()
+    by_key: bool = False
 
 
 Sum = list[Amount]
@@ -56,7 +63,7 @@ Sum = list[Amount]
 
 
 def numbers_of(
-    core: Aggregate, nullable: Nullable, own: frozenset[str], partners: frozenset[int]
+    core: Aggregate, nullable: Nullable, own: frozenset[str], partners: Collection[Column]
 ) -> Mapping[str, Sequence[Number]]:
     """By measure, everything that must be safe for it to leave. Raises Overlapping."""
     parts = {
@@ -67,12 +74,16 @@ def numbers_of(
     every = [one for found in parts.values() for one in found]
     return {
         name: [
-            number
+            replace(number, by_key=_asks_for_key(number, core))
             for one in found
             for number in (*_numbers(one, every, name in own, partners), *_other_names(one, every, core))
         ]
         for name, found in parts.items()
     }
+
+
+def _asks_for_key(number: Number, core: Aggregate) -> bool:
+    return (number.counts or number.own) and asks_for_key(number.tests | number.besides, core)
 
 
 def _other_names(found: Sum, every: Sequence[Sum], core: Aggregate) -> Iterator[Number]:
@@ -84,27 +95,30 @@ def _adds_up(call: AggregateCall) -> bool:
     return not call.distinct and call.function not in ("grouping", "min", "max")
 
 
-def _numbers(found: Sum, every: Sequence[Sum], own: bool, partners: frozenset[int]) -> Iterator[Number]:
+def _numbers(found: Sum, every: Sequence[Sum], own: bool, partners: Collection[Column]) -> Iterator[Number]:
     for amount in found:
         yield _number(amount, own, partners)
         yield from _guards(amount, every, partners)
-    yield from (Number(part, own=own) for part in _combined(found, every))
+    yield from (Number(part, own=own, besides=tests) for part, tests in _combined(found, every))
 
 
-def _combined(amounts: Sequence[Amount], sums: Sequence[Sequence[Amount]]) -> Iterator[Callable[[Row], Fraction]]:
+def _combined(
+    amounts: Sequence[Amount], sums: Sequence[Sequence[Amount]]
+) -> Iterator[tuple[Callable[[Row], Fraction], frozenset[Test]]]:
     """What a measure's products add up to; where all rows are asked for too, the rest and the other parts as well."""
     mine = products(amounts)
     if not mine:
         return
-    yield lambda row: together(mine, row)
+    yield lambda row: together(mine, row), shared(mine)
     alike = [other for given in sums if (other := products(given)) and ratios(other) == ratios(mine)]
     some = {shared(other): other for other in alike}
     whole = some.pop(frozenset(), None)
     if whole is None or shared(mine) not in some:
         return
-    yield lambda row: Fraction(0) if any(meets(tests, row) for tests in some) else together(whole, row)
-    for other in some.values():
-        yield lambda row, other=other: together(other, row)  # type: ignore[misc]  # a loop variable kept
+    asked = frozenset[Test]().union(*some)
+    yield lambda row: Fraction(0) if any(meets(tests, row) for tests in some) else together(whole, row), asked
+    for tests, other in some.items():
+        yield lambda row, other=other: together(other, row), tests  # type: ignore[misc]  # a loop variable kept
 
 
 def _sums(call: AggregateCall, nullable: Nullable) -> list[Sum]:
@@ -133,14 +147,14 @@ def _sums(call: AggregateCall, nullable: Nullable) -> list[Sum]:
 _OF_SQUARES = ("var_samp", "var_pop", "stddev_samp", "stddev_pop")
 
 
-def _number(amount: Amount, own: bool, partners: Collection[int]) -> Number:
+def _number(amount: Amount, own: bool, partners: Collection[Column]) -> Number:
     presence = all(is_presence(test, partners) for test, _ in amount.tests)
     if not amount.factors and not amount.tests:
         return Number(lambda row: None, optional=True)
-    return Number(amount.of, counts=not amount.factors, presence=presence, own=own)
+    return Number(amount.of, counts=not amount.factors, presence=presence, own=own, tests=amount.tests)
 
 
-def _guards(amount: Amount, sums: Sequence[Sequence[Amount]], partners: Collection[int]) -> Iterator[Number]:
+def _guards(amount: Amount, sums: Sequence[Sequence[Amount]], partners: Collection[Column]) -> Iterator[Number]:
     everything = [other for given in sums for other in given]
     same = {other.tests: other for other in everything if other.factors == amount.factors and amount.factors}
     some = [other for other in same.values() if other.tests]
@@ -150,8 +164,8 @@ def _guards(amount: Amount, sums: Sequence[Sequence[Amount]], partners: Collecti
         presence = all(is_presence(test, partners) for other in some for test, _ in other.tests)
         yield Number(lambda row: _rest(same[frozenset()], some, row), optional=presence)
         yield from (Number(other.of) for other in some if other.tests != amount.tests)
-    for part, optional, presence in parts_of_counts(amount, everything, partners):
-        yield Number(part, counts=True, optional=optional, presence=presence)
+    for part, optional, presence, asked in parts_of_counts(amount, everything, partners):
+        yield Number(part, counts=True, optional=optional, presence=presence, besides=asked)
     yield from _beside_factors(amount, everything, partners)
     inside = [
         other
@@ -161,7 +175,13 @@ def _guards(amount: Amount, sums: Sequence[Sequence[Amount]], partners: Collecti
     ]
     for other in inside:
         if not any(set(other.factors) < set(nearer.factors) for nearer in inside):
-            yield Number(lambda row, other=other: _zero(amount, other, row), counts=True, optional=True)  # type: ignore[misc]  # a loop variable kept
+            looked_at = frozenset((factor, True) for factor in amount.factors) | other.tests
+            yield Number(
+                lambda row, other=other: _zero(amount, other, row),  # type: ignore[misc]  # a loop variable kept
+                counts=True,
+                optional=True,
+                besides=looked_at,
+            )
 
 
 def _same_rows(part: Amount, product: Amount) -> bool:
@@ -169,7 +189,7 @@ def _same_rows(part: Amount, product: Amount) -> bool:
     return {test for test in part.tests if not asks_for(test, product.factors)} == product.tests
 
 
-def _beside_factors(amount: Amount, everything: Sequence[Amount], partners: Collection[int]) -> Iterator[Number]:
+def _beside_factors(amount: Amount, everything: Sequence[Amount], partners: Collection[Column]) -> Iterator[Number]:
     """A product and one of its factors over different rows are judged as if they were one product."""
     for other in everything:
         part = min(amount, other, key=lambda one: len(one.factors))

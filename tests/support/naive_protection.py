@@ -16,6 +16,7 @@ from tests.support.naive_numbers import Number, Overlapping, numbers_of
 from tests.support.naive_rows import (
     Given,
     Name,
+    missing_columns,
     missing_relations,
     of_one_side,
     rows_with_units,
@@ -113,7 +114,7 @@ class Question:
         return Protection(
             self.rules,
             declared,
-            numbers_of(core, nullable, self.own, partners),
+            numbers_of(core, nullable, self.own, missing_columns(core.input)),
             of_one_side(core, self.units_of),
             self.compared,
         )
@@ -162,16 +163,19 @@ def remainder(question: Question) -> Judged | None:
     kept_back = [rows for keys, rows in groups if not judge(core, keys, rows, protection).leaves]
     nulls = (None,) * len(core.keys)
     whole = judge(core, nulls, [row for rows in kept_back for row in rows], protection)
+    by_key = {name for name, numbers in protection.numbers.items() if any(number.by_key for number in numbers)}
+    whole = replace(whole, withheld=whole.withheld | by_key)
     return whole if len(kept_back) > 1 and whole.leaves else None
 
 
 @dataclass(frozen=True, slots=True)
 class Division:
     """How the cells of one core are parts of another's: the same rows, by pairs of names of equal keys and of
-    measures about the same values."""
+    measures about the same values. `by_key`: the whole's measures that ask for what the parts are made by."""
 
     keys: Sequence[tuple[str, str]]
     measures: Sequence[tuple[str, str]]
+    by_key: frozenset[str] = frozenset()
 
 
 def beside_parts(
@@ -191,7 +195,10 @@ def _told(cell: Judged, parts: Sequence[Judged], rest: Judged | None, division: 
     missing = [part for part in own if not part.leaves]
     for mine, theirs in division.measures:
         emptied = [part for part in own if part.leaves and theirs in part.withheld]
-        if division.keys:
+        asks_for_key = mine in division.by_key or any(
+            number.by_key for part in own[:1] for number in part.protection.numbers.get(theirs, ())
+        )
+        if division.keys or asks_for_key:
             safe = not missing and not emptied
         elif emptied:
             safe = len(missing) + len(emptied) > 1 and _are_safe_together(

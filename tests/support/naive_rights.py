@@ -18,12 +18,14 @@ Rights = Mapping[str, Mapping[str, frozenset[str]]]
 
 UNITS = ("uscc", "person_id", "id_no")
 LINKING = ("join_key", "filter")
+WAYS = ("", "key", "aggregate", "whole")
+"""How a column comes to a place: as it is, as a key, inside an aggregate, or inside one over everything. Of several
+on the way the last of these tells what it is now: a sum of keys is a sum."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """A base column behind a reference, and how it came: as it is, as a key, inside an aggregate, or inside one over
-    everything."""
+    """A base column behind a reference, and how it came, one of `WAYS`."""
 
     table: str
     column: str
@@ -272,4 +274,4 @@ class _Checker:
                 continue
             for origin in self.origins(column, block):
                 came = "whole" if block.whole else "aggregate" if inside else "key" if block.keyed else origin.came
-                yield Origin(origin.table, origin.column, origin.came or came)
+                yield Origin(origin.table, origin.column, max(origin.came, came, key=WAYS.index))

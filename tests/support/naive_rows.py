@@ -11,7 +11,16 @@ from dataclasses import dataclass, replace
 
 from tests.support.relations import record_key
 
-from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, Literal, Named
+from louver_sandbox.algebra.expressions import (
+    AggregateCall,
+    Call,
+    ColumnRef,
+    Expression,
+    Literal,
+    Named,
+    Value,
+    column_refs,
+)
 from louver_sandbox.algebra.relations import (
     Aggregate,
     Filter,
@@ -82,7 +91,7 @@ def _joined(join: Join, given: Given) -> list[Row]:
         pairs = [(place, _pair(one, other)) for place, other in enumerate(right)]
         partners = [(place, pair) for place, pair in pairs if value_of(join.condition, pair) is True]
         met.update(place for place, _ in partners)
-        found += [pair for _, pair in partners]
+        found += [replace(pair, units={**pair.units, **_met(join, pair, given)}) for _, pair in partners]
         if not partners and join.kind is not JoinKind.INNER:
             found.append(Row({**one.values, **no_right}, {**one.units, **no_units}))
     if join.kind is JoinKind.FULL:
@@ -90,6 +99,32 @@ def _joined(join: Join, given: Given) -> list[Row]:
         no_units = dict.fromkeys(unit_names(join.left, given.units_of))
         found += [Row({**no_left, **other.values}, {**no_units, **other.units}) for other in alone]
     return found
+
+
+def _met(join: Join, pair: Row, given: Given) -> dict[Name, Value]:
+    """The units of a row of a FULL JOIN once more, as those of a row that has a partner."""
+    return {met: pair.units.get(name) for met, name in _meeting(join, given.units_of).items()}
+
+
+def _meeting(join: Join, units_of: UnitsOf) -> Mapping[Name, Name]:
+    """The units of the rows of a FULL JOIN that met, each with the one of all rows that it is. One that a row may be
+    without may be missing, if there is another."""
+    if join.kind is not JoinKind.FULL:
+        return {}
+    names = [
+        name
+        for side in (join.left, join.right)
+        for name in unit_names(side, units_of)
+        if not name[1].column.startswith("met ")
+    ]
+    others = any(name[1].when is None for name in names)
+    return {
+        (-1 - scans(join.right)[0].id, PrivacyUnit(unit.type, f"met {place}", None, unit.when if others else None)): (
+            scan,
+            unit,
+        )
+        for place, (scan, unit) in enumerate(names)
+    }
 
 
 def _pair(one: Row, other: Row) -> Row:
@@ -149,7 +184,8 @@ def unit_names(relation: Relation, units_of: UnitsOf) -> tuple[Name, ...]:
         case Join(kind=JoinKind.SEMI | JoinKind.ANTI):
             return unit_names(relation.left, units_of) + strangers(relation, units_of)
         case Join():
-            return unit_names(relation.left, units_of) + unit_names(relation.right, units_of)
+            sides = unit_names(relation.left, units_of) + unit_names(relation.right, units_of)
+            return sides + tuple(_meeting(relation, units_of))
         case Aggregate():
             return kept_units(relation, units_of)
         case Project() | Filter():
@@ -227,14 +263,46 @@ def missing_relations(relation: Relation) -> frozenset[int]:
     return frozenset(found)
 
 
+def missing_columns(relation: Relation) -> frozenset[Column]:
+    """The columns that may be NULL because a join found no partner, whatever they are called further up."""
+    partners = missing_relations(relation)
+    found: set[Column] = set()
+
+    def looks_at(expression: Expression) -> bool:
+        return any((ref.relation, ref.name) in found for ref in column_refs(expression))
+
+    for node in reversed([*walk(relation)]):
+        match node:
+            case Scan() | Project() | Aggregate() | Union() if node.id in partners:
+                found |= set(columns(node))
+            case Project():
+                found |= {(node.id, named.name) for named in node.columns if looks_at(named.expression)}
+            case Aggregate():
+                found |= {(node.id, named.name) for named in node.keys + node.measures if looks_at(named.expression)}
+            case Union():
+                sides = zip(node.columns, node.left.columns, node.right.columns, strict=True)
+                found |= {
+                    (node.id, column.name)
+                    for column, *either in sides
+                    if any(looks_at(side.expression) for side in either)
+                }
+            case _:
+                continue
+    return frozenset(found)
+
+
 def of_one_side(core: Aggregate, units_of: UnitsOf) -> Mapping[Name, frozenset[Name]]:
     """The units of each UNION ALL whose sides differ in a constant among the cells' keys, each with all units of the
     side it is of: a cell has those of one side."""
     in_every_set = [place for place in range(len(core.keys)) if all(place in one for one in core.sets)]
     keys = [core.keys[place].expression for place in in_every_set]
+    missing = missing_relations(core.input)
     found: dict[Name, frozenset[Name]] = {}
     for union in walk(core.input):
         if isinstance(union, Union) and _is_told_apart(union, keys):
+            if union.id in missing and not all(unit_names(side, units_of) for side in (union.left, union.right)):
+                # Beside a side of nobody, "none has a partner" is not told from "the partner is nobody's".
+                continue
             both = frozenset(unit_names(union, units_of))
             found |= dict.fromkeys(both, both)
             for side in (union.left, union.right):

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+
+from tests.support.naive_meeting import can_be_met
+from tests.support.naive_rows import Column, conjuncts
 
 from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, Literal, column_refs
 from louver_sandbox.algebra.types import BOOLEAN, Kind
@@ -72,12 +74,12 @@ def _expanded(expression: Expression, nullable: Nullable) -> list[Amount]:
         case Call(function="negate", arguments=(inner,)):
             return _times(_expanded(inner, nullable), Fraction(-1))
         case Call(function="try_cast", arguments=(inner,)) if inner.type.kind is Kind.BOOLEAN:
-            return [Amount(Fraction(1), (), frozenset({(inner, True)}))]
+            return [Amount(Fraction(1), (), frozenset(holds(inner)))]
         case Call(function="try_cast", arguments=(inner,)):
             return _expanded(inner, nullable)
         case Call(function="case", arguments=(condition, value, otherwise)):
             yes, no = _expanded(value, nullable), _expanded(otherwise, nullable)
-            return _tested(yes, {(condition, True)}) + _tested(no, {(condition, False)})
+            return _tested(yes, holds(condition)) + _tested(no, _fails(condition))
         case _:
             raise NotImplementedError(expression)
 
@@ -94,12 +96,28 @@ def _tested(given: Sequence[Amount], tests: Iterable[Test]) -> list[Amount]:
     return found
 
 
-def is_presence(test: Expression, partners: Collection[int] = ()) -> bool:
-    """Whether a test asks for a value only. Of a table in `partners`, which may be missing, it asks for a row."""
+def holds(condition: Expression) -> set[Test]:
+    """The rows where a condition is TRUE."""
+    return {(part, True) for part in conjuncts(condition)}
+
+
+def _fails(condition: Expression) -> set[Test]:
+    """The rows where it is not; that something is missing and that it is not missing are said in one way each."""
+    match condition:
+        case Call(function="is_null"):
+            return {(Call("not", (condition,), BOOLEAN), True)}
+        case Call(function="not", arguments=(Call(function="is_null") as missing,)):
+            return {(missing, True)}
+        case _:
+            return {(condition, False)}
+
+
+def is_presence(test: Expression, partners: Collection[Column] = ()) -> bool:
+    """Whether a test asks for a value only. Of `partners`, columns of rows that may be missing, it asks for a row."""
     inner = test.arguments[0] if isinstance(test, Call) and test.function == "not" else None
     if not isinstance(inner, Call) or inner.function != "is_null":
         return False
-    return not any(ref.relation in partners for ref in column_refs(inner))
+    return not any((ref.relation, ref.name) in partners for ref in column_refs(inner))
 
 
 def asks_for(test: Test, columns: Sequence[ColumnRef]) -> bool:
@@ -118,15 +136,26 @@ def there(expression: Expression, nullable: Nullable) -> set[Test]:
         case ColumnRef():
             test = Call("not", (Call("is_null", (expression,), BOOLEAN),), BOOLEAN)
             return {(test, True)} if nullable[expression.relation, expression.name] else set()
+        case Literal(value=None):
+            return {(Call("is_null", (expression,), BOOLEAN), False)}
         case Literal():
             return set()
         case Call(function="case", arguments=(condition, value, Literal(value=None))):
-            return {(condition, True)} | there(value, nullable)
+            return holds(condition) | there(value, nullable)
         case Call(function="case", arguments=(_, value, otherwise)):
             missing = Call("is_null", (expression,), BOOLEAN)
             return {(missing, False)} if there(value, nullable) | there(otherwise, nullable) else set()
         case Call(function="try_cast", arguments=(inner,)) if inner.type.kind is Kind.BOOLEAN:
             return {test for test in there(inner, nullable) if test[0] != inner}
+        case Call(function="coalesce", arguments=choices):
+            always = any(not there(choice, nullable) for choice in choices)
+            return set() if always else {(Call("not", (Call("is_null", (expression,), BOOLEAN),), BOOLEAN), True)}
+        case Call(function="is_null"):
+            return set()
+        case Call(function="and" | "or"):
+            # FALSE AND NULL is FALSE: that it has a value tells of values.
+            missing = Call("is_null", (expression,), BOOLEAN)
+            return {(missing, False)} if any(there(part, nullable) for part in expression.arguments) else set()
         case Call():
             return {test for argument in expression.arguments for test in there(argument, nullable)}
         case AggregateCall():
@@ -173,35 +202,5 @@ def told_apart(one: Amount, other: Amount, sums: Sequence[Sequence[Amount]]) -> 
 
 
 def apart(one: Amount, other: Amount) -> bool:
-    """Whether no row passes the tests of both: a test and its opposite, or a column with two values."""
-    for (test, wanted), (against, unwanted) in ((_plainly(a), _plainly(b)) for a in one.tests for b in other.tests):
-        if test == against and wanted is not unwanted:
-            return True
-        match test, against:
-            case (
-                Call(function="=", arguments=(left, Literal(value=first))),
-                Call(function="=", arguments=(right, Literal(value=second))),
-            ) if wanted and unwanted and left == right and first != second:
-                return True
-            case (
-                Call(function="<" | "<=" | ">" | ">=", arguments=(left, Literal(value=first))),
-                Call(function="<" | "<=" | ">" | ">=", arguments=(right, Literal(value=second))),
-            ) if wanted and unwanted and left == right and _beside(test.function, first, against.function, second):
-                return True
-            case _:
-                continue
-    return False
-
-
-def _beside(sign: str, first: Any, other: str, second: Any) -> bool:
-    """Whether nothing is on the one side of a value and on the other side of another one."""
-    if sign[0] == other[0]:
-        return False
-    below, above = (first, second) if sign[0] == "<" else (second, first)
-    return bool(below < above) or (below == above and "=" not in (sign[-1], other[-1]))
-
-
-def _plainly(test: Test) -> Test:
-    """That something has a value, said as that it is not null."""
-    expression, wanted = test
-    return (expression.arguments[0], not wanted) if isinstance(expression, Call) and is_presence(expression) else test
+    """Whether no row passes the tests of both."""
+    return not can_be_met(one.tests | other.tests)

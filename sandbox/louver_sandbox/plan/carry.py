@@ -44,6 +44,7 @@ from louver_sandbox.algebra.types import BOOLEAN, INTEGER
 from louver_sandbox.catalog.model import Catalog, PrivacyUnit
 from louver_sandbox.plan.conditions import all_of, conjunction
 from louver_sandbox.plan.guarded import guarded_cells
+from louver_sandbox.plan.meetings import met_units
 from louver_sandbox.plan.provenance import BaseColumn, Provenance, conjuncts, equal_columns, equated, merged
 from louver_sandbox.plan.synthetic import Purpose, synthetic
 from louver_sandbox.plan.unions import is_apart, shared_units, with_units
@@ -68,7 +69,7 @@ class Carried:
     """
 
     relation: Relation
-    keys: Mapping[BaseColumn, ColumnRef] = field(default_factory=dict)
+    keys: Mapping[BaseColumn, Expression] = field(default_factory=dict)
     units: Units = field(default_factory=dict)
     guarded: frozenset[int] = frozenset()
 
@@ -122,7 +123,11 @@ class Carrier:
         guarded = left.guarded | right.guarded
         if join.kind not in (JoinKind.SEMI, JoinKind.ANTI):
             relation = replace(join, left=left.relation, right=right.relation)
-            return Carried(relation, {**left.keys, **right.keys}, {**left.units, **right.units}, guarded)
+            keys, units = {**left.keys, **right.keys}, {**left.units, **right.units}
+            if join.kind is JoinKind.FULL and units:
+                met, their_keys = met_units(join, (left.units, left.keys), (right.units, right.keys))
+                keys, units = {**keys, **their_keys}, {**units, **met}
+            return Carried(relation, keys, units, guarded)
         foreign = dict(self._foreign(join, left.units, right.units))
         if not foreign:
             relation = replace(join, left=left.relation, right=right.relation)
@@ -219,7 +224,7 @@ class Carrier:
         return Carried(cells, guarded=below.guarded | {relation.id})
 
 
-def _lifted(keys: Mapping[BaseColumn, ColumnRef], relation: int) -> dict[BaseColumn, ColumnRef]:
+def _lifted(keys: Mapping[BaseColumn, Expression], relation: int) -> dict[BaseColumn, ColumnRef]:
     return {base: ColumnRef(relation, carried_name(base), INTEGER) for base in keys}
 
 

@@ -16,6 +16,9 @@ from louver_sandbox.sql.functions import RULES
 _OF_ANY_VALUE = frozenset({"sum", "avg", "min", "max"})
 """Aggregates that are NULL only where there is no value at all."""
 
+_AS_THERE_AS_ITS_COLUMNS = frozenset({"coalesce", "not", "=", "<>", "<", "<=", ">", ">="})
+"""Functions of which a value or NULL comes out by which of their arguments are NULL, whatever the others are."""
+
 
 @dataclass(frozen=True, slots=True)
 class RowColumns:
@@ -39,7 +42,7 @@ class RowColumns:
         if ref.relation in known.scans or ref.relation in known.below or ref.relation in known.unions:
             return None
         made = known.definition(ref)
-        return None if ref.relation in self.extended and not _is_strict(made) else made
+        return None if ref.relation in self.extended and not is_strict(made) else made
 
     def never_null(self, ref: ColumnRef) -> bool:
         """Whether every row has a value, as the catalogue declares and no join undoes; a number of rows always is."""
@@ -69,7 +72,9 @@ class RowColumns:
         return value is not None and self._is_there(value)
 
     def _is_there(self, value: Expression) -> bool:
-        """Whether that the expression has a value means only that stored columns have one."""
+        """Whether that the expression has a value means only that stored columns have one, or nothing at all."""
+        if never_null(value, self):
+            return True
         match value:
             case ColumnRef() if value.relation in self.extended:
                 return False
@@ -82,6 +87,8 @@ class RowColumns:
                 return made is not None and self._is_there(made)
             case AggregateCall() if value.function in _OF_ANY_VALUE and value.where is None:
                 return all(isinstance(one, ColumnRef) and self._is_there(one) for one in value.arguments)
+            case Call() if value.function in _AS_THERE_AS_ITS_COLUMNS:
+                return all(map(self._is_there, value.arguments))
             case _:
                 # Arithmetic is also missing where it overflows, at a number that whoever asks has chosen.
                 return False
@@ -94,7 +101,7 @@ class RowColumns:
         return max((base.decimals for base in bases if base and base.type.kind is Kind.DOUBLE), default=6)
 
 
-def _is_strict(expression: Expression) -> bool:
+def is_strict(expression: Expression) -> bool:
     """Whether an expression is NULL wherever a column in it is, and has a column."""
     parts = list(walk(expression))
     return any(isinstance(part, ColumnRef) for part in parts) and all(

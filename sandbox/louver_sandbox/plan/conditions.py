@@ -20,8 +20,11 @@ Conditions = tuple[Expression, ...]
 
 TRUE, FALSE = Literal(True, BOOLEAN), Literal(False, BOOLEAN)
 
-_STRICT = frozenset({"=", "<>", "<", "<=", ">", ">=", "in"})
-"""Comparisons that are never TRUE of a missing value as an argument of their own."""
+_STRICT = frozenset({"=", "<>", "<", "<=", ">", ">="})
+"""Comparisons that are NULL where an argument of their own is."""
+
+_MOST_CHOICES = 8
+"""An OR of more parts is not looked into: every part of one is compared with every part of another."""
 
 _OPPOSITE = {"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
@@ -114,10 +117,36 @@ def implies(left: Conditions, right: Conditions) -> bool:
 def _part_implies(one: Expression, part: Expression) -> bool:
     if one == part:
         return True
+    if choices := _choices(one):
+        return all(implies(choice, (part,)) for choice in choices)
+    if choices := _choices(part):
+        return any(implies((one,), choice) for choice in choices)
     column = present_column(part)
     if column is not None:
-        return one == column or (isinstance(one, Call) and one.function in _STRICT and column in one.arguments)
+        return one == column or _needs(one, column)
     return any(limit.within(other) for limit, other in product(_limits((one,)), _limits((part,))))
+
+
+def _choices(condition: Expression) -> list[Conditions]:
+    """What an OR of few parts is TRUE by; none for anything else."""
+    match condition:
+        case Call(function="or", arguments=parts) if len(parts) <= _MOST_CHOICES:
+            return [conjunction((part,)) for part in parts]
+        case _:
+            return []
+
+
+def _needs(condition: Expression, column: ColumnRef) -> bool:
+    """Whether a comparison, or its opposite, is never TRUE where the column has no value."""
+    match condition:
+        case Call(function="not", arguments=(inner,)):
+            return _needs(inner, column)
+        case Call(function="in", arguments=(operand, *_)):
+            return operand == column
+        case Call():
+            return condition.function in _STRICT and column in condition.arguments
+        case _:
+            return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,15 @@ def between_counts(places: Mapping[Total, Position | None], columns: Columns) ->
         if len(together) > MAX_CONDITIONS:
             raise overlapping_sums(places[together[-1]])
         yield from product(together, list(_parts(together)))
-    if ROWS in places and len(counts) > 1:
-        yield from _beside_all_rows(counts, columns)
+    if ROWS in places:
+        yield from ((total, _lacking(total)) for total in counts if total.presence)
+        if len(counts) > 1:
+            yield from _beside_all_rows(counts, columns)
+
+
+def _lacking(total: Total) -> Guard:
+    """The rows without a value, beside the number of all rows: a subject may have them beside others with one."""
+    return Guard(_rows(conjunction((fails(total.summand.conditions),))), optional=True)
 
 
 def _overlapping(counts: Sequence[Total]) -> list[list[Total]]:

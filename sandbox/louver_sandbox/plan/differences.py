@@ -23,7 +23,7 @@ from louver_sandbox.plan.columns import RowColumns
 from louver_sandbox.plan.conditions import Conditions, conjunction, disjoint, present
 from louver_sandbox.plan.names import Origin, origin
 from louver_sandbox.plan.polynomials import NotPolynomial, Summand, polynomial, resolved
-from louver_sandbox.plan.provenance import trace
+from louver_sandbox.plan.provenance import BaseColumn, trace
 from louver_sandbox.plan.units import null_extended
 from louver_sandbox.refusals.plan import overlapping_sums
 from louver_sandbox.stages import CorePlan, Finer
@@ -52,10 +52,14 @@ def with_finer(
 
 @dataclass(frozen=True, slots=True)
 class _Measure:
-    """One aggregate, by what it adds up: the stored columns of each product, and the conditions on its rows."""
+    """One aggregate, by what it adds up: the stored columns of each product, and the conditions on its rows.
+
+    `looks_at` are the columns that it depends on.
+    """
 
     call: AggregateCall
     summands: tuple[tuple[Origin, Conditions], ...]
+    looks_at: frozenset[BaseColumn]
 
     @property
     def about(self) -> frozenset[Origin]:
@@ -71,12 +75,16 @@ class _Measure:
 
 @dataclass(frozen=True, slots=True)
 class _Described:
-    """A core with ids by position: its rows, its grouping sets as sets of keys, its keys and measures by name."""
+    """A core with ids by position: its rows, its grouping sets as sets of keys, its keys and measures by name.
+
+    `made_by` are the columns that decide the keys, and those that are equal to them in every row.
+    """
 
     id: int
     rows: object
     sets: tuple[frozenset[object], ...]
     keys: Mapping[str, object]
+    made_by: frozenset[BaseColumn]
     measures: Mapping[str, _Measure]
 
 
@@ -97,7 +105,9 @@ def _described(core: Core, catalog: Catalog, source_of: SourceOf) -> _Described 
         for named in relation.measures
         if isinstance(named.expression, AggregateCall) and named.expression.function != "grouping"
     }
-    return _Described(core.id, (rows, aliases), sets, keys, measures)
+    deciding = columns.provenance.deciding((key.expression for key in relation.keys), relation.input)
+    made_by = frozenset((ids[scan], name) for scan, name in deciding)
+    return _Described(core.id, (rows, aliases), sets, keys, made_by, measures)
 
 
 def _bare(relation: Relation, columns: RowColumns) -> Relation:
@@ -150,7 +160,9 @@ def _measure(call: AggregateCall, columns: RowColumns, ids: dict[int, int]) -> _
     named = (
         frozenset[tuple[object, str]]().union(*(origin(one, columns) for one in summand.factors)) for summand in added
     )
-    return _Measure(call, tuple(zip(named, rows, strict=True)))
+    looks_at = (columns.provenance.columns(part) for part in (*call.arguments, *where))
+    placed = frozenset((ids[scan], name) for scan, name in frozenset[BaseColumn]().union(*looks_at))
+    return _Measure(call, tuple(zip(named, rows, strict=True)), placed)
 
 
 def _summands(call: AggregateCall, columns: RowColumns) -> Iterator[Summand]:
@@ -203,4 +215,5 @@ def _finer(coarser: _Described, finer: _Described) -> Finer:
             for theirs, other in finer.measures.items()
             if one.about & other.about
         ),
+        tuple(name for name, one in coarser.measures.items() if one.looks_at & finer.made_by),
     )

@@ -149,13 +149,17 @@ class Reader:
 
     def _count(self, call: AggregateCall) -> Total:
         where = () if call.where is None else self._conditions(call.where)
-        if not call.arguments or never_null(resolved(call.arguments[0], self.columns), self.columns):
-            return self._total(Summand((), where))
-        return self._total(Summand((), conjunction((*self._there(call.arguments[0]), *where))))
+        there = self._there(resolved(call.arguments[0], self.columns)) if call.arguments else ()
+        return self._total(Summand((), conjunction((*there, *where))))
 
     def _there(self, argument: Expression) -> Conditions:
         """Where a counted argument has a value: for arithmetic where its columns have one, overflow or not, for at
         which number it overflows is the asker's choice."""
+        if never_null(argument, self.columns):
+            return ()
+        match argument:
+            case Call(function="case", arguments=(condition, value, Literal(value=None))):
+                return (condition, *self._there(value))
         try:
             there = polynomial(argument, self.columns).present
         except NotPolynomial:
@@ -300,6 +304,13 @@ class Reader:
         partners = self.columns.extended & set(self.provenance.below[factor.relation])
         about = {scan for argument in arguments for scan, _ in self.provenance.columns(argument)}
         return bool(partners) and not (about and about <= partners)
+
+    def asks_for_key(self, total: Total) -> bool:
+        """Whether a number of rows is asked for under a condition on what the cells are made by."""
+        if not (total.counts or total.own) or not total.summand.conditions:
+            return False
+        made_by = self.provenance.deciding((key.expression for key in self.core.keys), self.core.input)
+        return any(made_by & self.provenance.columns(condition) for condition in total.summand.conditions)
 
     def is_own(self, expression: Expression) -> bool:
         """Whether an expression depends on the requester's own columns."""

@@ -16,10 +16,14 @@ def unit_total(groups: tuple[int, ...]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The totals of a core, over so many unit groups: the parts of the i-th total end in i + 1."""
+    """The totals of a core, over so many unit groups: the parts of the i-th total end in i + 1.
+
+    `by_key` are those whose conditions ask for a key of the core.
+    """
 
     totals: tuple[Total, ...]
     groups: int
+    by_key: frozenset[Total]
 
     def measure(self, asked: Asked, needed: Guards) -> Measure:
         """Where it finds the parts of one aggregate."""
@@ -57,4 +61,5 @@ class Parts:
             own=total.own,
             presence=total.presence,
             optional=optional,
+            by_key=total in self.by_key,
         )

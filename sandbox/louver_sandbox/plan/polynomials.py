@@ -264,8 +264,8 @@ def _where_present(branches: list[Expression]) -> Conditions:
     values = branches[1::2]
     if all(value == TRUE for value in values):
         return ()
-    if len(values) == 2 and values == [TRUE, FALSE]:
-        return conjunction((branches[0],))
+    if len(values) == 2 and values[1] == FALSE:
+        return conjunction(branches[:2])
     return (Call("case", (*branches[:-2], branches[-1]), BOOLEAN),)
 
 

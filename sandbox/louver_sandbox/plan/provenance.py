@@ -62,6 +62,11 @@ class Provenance:
                 found |= {(scan, ROWS) for scan in self.below[ref.relation]}
         return frozenset(found)
 
+    def deciding(self, expressions: Iterable[Expression], relation: Relation) -> frozenset[BaseColumn]:
+        """The base columns behind some expressions, and those that equal one of them in every row of a relation."""
+        found = frozenset[BaseColumn]().union(*map(self.columns, expressions))
+        return found.union(*(same for same in equal_columns(relation, self) if same & found))
+
     def sides(self, ref: ColumnRef) -> tuple[Expression, Expression]:
         """What the two sides of a Union put into one of its columns."""
         union = self.unions[ref.relation]

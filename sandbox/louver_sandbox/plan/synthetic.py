@@ -12,6 +12,7 @@ class Purpose(IntEnum):
     UNION_SIDE = 1
     PARTIAL = 2
     CELL = 3
+    MET = 4
 
 
 def synthetic(relation: int, purpose: Purpose) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from louver_sandbox.algebra.expressions import Call, ColumnRef, Expression
+from louver_sandbox.algebra.expressions import Call, Expression
 from louver_sandbox.algebra.relations import (
     Aggregate,
     Filter,
@@ -90,7 +90,7 @@ def home(scan: int, unit: PrivacyUnit, relation: Relation, classes: Classes) -> 
 
 
 def unit_groups(
-    relation: Relation, units: Units, carried: Mapping[BaseColumn, ColumnRef], provenance: Provenance
+    relation: Relation, units: Units, carried: Mapping[BaseColumn, Expression], provenance: Provenance
 ) -> tuple[UnitGroup, ...]:
     """The distinct unit groups of a relation's rows, in order of their first scan."""
     classes = equal_columns(relation, provenance)
@@ -123,7 +123,7 @@ def null_extended(relation: Relation) -> frozenset[int]:
     return frozenset(node.id for side in sides for node in walk(side) if isinstance(node, named))
 
 
-def _key(members: list[tuple[int, PrivacyUnit]], carried: Mapping[BaseColumn, ColumnRef]) -> Expression:
+def _key(members: list[tuple[int, PrivacyUnit]], carried: Mapping[BaseColumn, Expression]) -> Expression:
     """One record key for all members: of one that always has it, else the first that is there."""
     for scan, unit in members:
         if unit.when is None:

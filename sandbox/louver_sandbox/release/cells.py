@@ -237,5 +237,9 @@ def _remainder(bench: _Bench, withheld: Sequence[Exact], remainders: Sequence[Ex
         return None
     if not bench.reaches(whole):
         return None
-    row = bench.row(whole, bench.verdicts(whole), Counter())
+    verdicts = [
+        Rule.DIFFERENCE if total.by_key else rule
+        for total, rule in zip(bench.totals, bench.verdicts(whole), strict=True)
+    ]
+    row = bench.row(whole, verdicts, Counter())
     return row | {(bench.core.core_id, name): None for name in parts.keys}

@@ -22,8 +22,9 @@ from louver_sandbox.release.values import Row
 from louver_sandbox.release.withheld import WITHHELD, as_null
 from louver_sandbox.stages import CorePlan, Finer, Part, ThresholdRules
 
-Telling = Callable[[tuple[object, ...], str], bool]
-"""Whether a coarser cell, by the values of its keys, tells by a measure of its parts what may not leave."""
+Telling = Callable[[tuple[object, ...], str, str], bool]
+"""Whether a coarser cell, by the values of its keys, tells by one of its measures, beside one of its parts', what may
+not leave."""
 
 
 def without_differences(
@@ -50,7 +51,7 @@ def _less(core: CorePlan, finer: Finer, judged: Judged, tells: Telling) -> Judge
         lost = {
             (core.core_id, mine): WITHHELD
             for mine, theirs in finer.measures
-            if as_null(row[core.core_id, mine]) is not None and tells(key, theirs)
+            if as_null(row[core.core_id, mine]) is not None and tells(key, mine, theirs)
         }
         broken += len(lost)
         rows.append({**row, **lost})
@@ -64,8 +65,11 @@ def _telling(
     if finer.keys or _in_sets(coarser) or _in_sets(core):
         return _Parts(finer, core, exact, judged).give_away
     cells = Cells(core, exact, judged)
-    told = {theirs: gives_away(cells, theirs, rules) for theirs in {theirs for _, theirs in finer.measures}}
-    return lambda _, measure: told[measure]
+    told = {
+        (mine, theirs): gives_away(cells, theirs, rules, by_key=mine in finer.by_key)
+        for mine, theirs in finer.measures
+    }
+    return lambda _, mine, theirs: told[mine, theirs]
 
 
 class _Parts:
@@ -91,9 +95,9 @@ class _Parts:
                 of: tuple[object, ...] = tuple(released[core.core_id, theirs] for _, theirs in finer.keys)
                 self._lost |= {(of, name) for name in measures if as_null(released[core.core_id, name]) is None}
 
-    def give_away(self, key: tuple[object, ...], measure: str) -> bool:
-        """Whether a part of the coarser cell is withheld, as a cell or in this measure."""
-        return key in self._withheld or (key, measure) in self._lost
+    def give_away(self, key: tuple[object, ...], _: str, theirs: str) -> bool:
+        """Whether a part of the coarser cell is withheld, as a cell or in a measure."""
+        return key in self._withheld or (key, theirs) in self._lost
 
 
 def _in_sets(core: CorePlan) -> bool:

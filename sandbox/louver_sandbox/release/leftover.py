@@ -62,16 +62,19 @@ class Cells:
         return Known(self.parts.units(row), self.parts.count(row, "n"))
 
 
-def gives_away(cells: Cells, measure: str, rules: ThresholdRules) -> bool:
-    """Whether the total of a measure over all cells, less the released ones, tells too much."""
+def gives_away(cells: Cells, measure: str, rules: ThresholdRules, *, by_key: bool) -> bool:
+    """Whether the total of a measure over all cells, less the released ones, tells too much.
+
+    Where the total asks for a key of the cells (`by_key`) the question itself may leave it nothing of a part.
+    """
     number, parts = cells.left_over(measure)
-    if number < 2:
-        return number == 1
+    asked = next(one for one in cells.core.measures if one.name == measure)
+    if number < 2 or by_key or any(total.by_key for total in _judged(asked)):
+        return number > 0
     groups = cells.core.unit_groups
     units = [max(counts) for counts in zip(*map(cells.parts.units, parts), strict=True)]
     if not reaches(units, groups, rules):
         return True
-    asked = next(one for one in cells.core.measures if one.name == measure)
     return any(_is_unsafe(cells, total, parts, rules) for total in _judged(asked))
 
 

@@ -167,7 +167,7 @@ def total_gives_away(
     """Whether a total beside those of its released children tells too much of the others."""
     if not children.number:
         return False
-    if children.number < 2:
+    if children.number < 2 or total.by_key:
         return True
     parts = zip(whole, children.released, children.withheld, strict=True)
     left = [_rest(part, released, withheld, total) for part, released, withheld in parts]

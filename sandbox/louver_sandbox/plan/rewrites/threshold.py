@@ -162,7 +162,7 @@ def threshold_core(
         ),
         *(column.core for column in columns),
     )
-    parts = Parts(tuple(terms), len(groups))
+    parts = Parts(tuple(terms), len(groups), frozenset(filter(reader.asks_for_key, terms)))
     measures = tuple(parts.measure(one, needed) for one in asked)
     outer = bool(columns_below.extended & units.keys())
     return Core(statement, core_columns, measures, groups, bool(carried.guarded), outer)
