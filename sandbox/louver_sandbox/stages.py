@@ -222,6 +222,7 @@ class JudgedTotal:
     absolute contribution and the sum of them (dominance), `contributors` the units with a non-zero contribution, one
     column per unit group; empty where not needed. `own` depends on the requester's own columns; `presence` counts
     rows that have a value, which all of them may. An `optional` one only guards others, and may have no contributor.
+    A sum that `tallies` adds up inner counts of rows with a property, and is judged as such a count as well.
     A count `by_key` asks for a key of its cells, so that a cell may be empty or full by the question alone.
     """
 
@@ -234,6 +235,7 @@ class JudgedTotal:
     presence: bool = False
     optional: bool = False
     by_key: bool = False
+    tallies: bool = False
 
 
 @dataclass(frozen=True, slots=True)

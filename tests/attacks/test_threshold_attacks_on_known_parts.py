@@ -5,10 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from tests.support.relations import Row, firms, question, returns, run
+from tests.support.relations import BANK, Row, firms, question, returns, run
 
 from louver.errors import Refused
+from louver_sandbox.algebra.relations import scans
 from louver_sandbox.release.withheld import as_null
+from louver_sandbox.sql.bind import bind
+from louver_sandbox.sql.parse import parse
+from louver_sandbox.stages import Request
 
 CROWD = returns("A", 12) + returns("B", 12)
 TARGET = {**returns("A", 1)[0], "uscc": "target"}
@@ -150,3 +154,95 @@ def test_whether_the_one_firm_of_a_list_is_known_is_not_told_by_a_full_join() ->
         except Refused as refused:
             answers.append(refused.code)
     assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("more", ["", " UNION ALL SELECT 'c' FROM gov.tax"])
+def test_one_match_of_a_full_join_beside_own_rows_looks_like_none(more: str) -> None:
+    """Where a side of the union has no subjects, those who met are not left out for that."""
+    sql = (
+        "SELECT side, count(*) FROM (SELECT 'a' AS side FROM gov.registry r FULL JOIN gov.tax t ON t.uscc = r.uscc "
+        f"AND t.staff > 90 UNION ALL SELECT 'b' FROM loan{more}) x GROUP BY side"
+    )
+    loans: list[Row] = [{"id_no": name, "branch": "x", "bad": False, "balance": Decimal(1)} for name in "ABC"]
+
+    def answer(target: Row) -> object:
+        world = firms([*CROWD, target], loans)
+        bound = bind(parse(Request("r-1", BANK, "RESEARCH", sql)), world.catalog)
+        protected = frozenset(scan.id for scan in scans(bound.relation) if scan.table.schema == "gov")
+        return run(world, question(world, sql, protected=protected)).release
+
+    assert answer(TARGET) == answer({**TARGET, "staff": 99})
+
+
+def lacking(number: int) -> list[Row]:
+    """The first rows have a revenue of zero, or none, so that sums are the same."""
+    return [
+        {**row, "revenue": None if n < number else Decimal(10 + n % 7 if n > 1 else 0), "staff": 2 + n % 5}
+        for n, row in enumerate([*CROWD, *CROWD])
+    ]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT x.n, y.m FROM (SELECT count(*) AS n FROM gov.tax) x "
+        "CROSS JOIN (SELECT count(revenue) AS m FROM gov.tax) y",
+        "SELECT count(revenue), (SELECT count(*) FROM gov.tax) FROM gov.tax",
+        "SELECT count(*) FROM gov.tax UNION ALL SELECT count(revenue) FROM gov.tax",
+        "SELECT x.district, n, m FROM (SELECT district, count(*) AS n FROM gov.tax GROUP BY district) x "
+        "JOIN (SELECT district, count(revenue) AS m FROM gov.tax GROUP BY district) y ON y.district = x.district",
+        "SELECT district, count(*), (SELECT count(revenue) FROM gov.tax) FROM gov.tax GROUP BY district",
+        "SELECT sum(staff), avg(coalesce(staff, 0)), count(revenue) FROM gov.tax",
+        "SELECT count(*), sum(revenue), avg(coalesce(revenue, 0)) FROM gov.tax",
+    ],
+)
+def test_all_rows_counted_elsewhere_do_not_tell_the_few_without_a_value(sql: str) -> None:
+    """In another core of the question, or by a sum and an average of what is never missing."""
+    assert seen(sql, lacking(1)) == seen(sql, lacking(2))
+
+
+TALLIES = [
+    "SELECT count(*), sum(m) FROM (SELECT uscc, count(*) FILTER (WHERE arrears) AS m FROM gov.tax GROUP BY uscc) x",
+    "SELECT count(*), avg(m) FROM (SELECT uscc, count(*) FILTER (WHERE arrears) AS m FROM gov.tax GROUP BY uscc) x",
+    "SELECT district, count(*), sum(m) FROM (SELECT uscc, district, count(*) FILTER (WHERE arrears) AS m "
+    "FROM gov.tax GROUP BY uscc, district) x GROUP BY district",
+    "SELECT count(*), sum(m) FROM (SELECT r.uscc, count(t.uscc) AS m FROM gov.registry r LEFT JOIN gov.tax t "
+    "ON t.uscc = r.uscc AND t.arrears GROUP BY r.uscc) x",
+    "SELECT count(*), sum(m) FROM (SELECT uscc, count(revenue) AS m FROM gov.tax GROUP BY uscc) x",
+    "SELECT count(*), sum(m) FROM "
+    "(SELECT uscc, max(CASE WHEN arrears THEN 1 ELSE 0 END) AS m FROM gov.tax GROUP BY uscc) x",
+]
+
+
+@pytest.mark.parametrize("sql", TALLIES)
+def test_a_sum_of_counts_inside_is_a_count_as_well(sql: str) -> None:
+    """22 or 23 of 24 firms have the property: COUNT(*) FILTER would not tell, nor that all of a district have it."""
+
+    def having(number: int) -> list[Row]:
+        return [
+            {**row, "arrears": n < number, "revenue": Decimal(10) if n < number else None}
+            for n, row in enumerate(CROWD)
+        ]
+
+    assert seen(sql, having(22)) == seen(sql, having(23))
+
+
+def test_a_sum_of_counts_of_all_rows_is_a_number_of_rows() -> None:
+    sql = "SELECT count(*), sum(m) FROM (SELECT uscc, count(*) AS m FROM gov.tax GROUP BY uscc) x"
+    assert first_row(sql, [*CROWD, *CROWD]) == (24, 48)
+
+
+@pytest.mark.parametrize(
+    ("measure", "right"),
+    [
+        ("avg(CASE WHEN arrears THEN 1 ELSE 0 END)", 0.25),
+        ("avg(coalesce(revenue, 0))", 7.5),
+    ],
+)
+def test_an_average_divides_by_all_rows_that_have_a_value(measure: str, right: float) -> None:
+    rows: list[Row] = [
+        {**row, "arrears": n % 4 == 0, "revenue": None if n % 4 == 0 else Decimal(10)} for n, row in enumerate(CROWD)
+    ]
+    assert first_row(
+        f"SELECT {measure} FROM gov.tax", rows + [{**row, "uscc": f"z{row['uscc']}"} for row in rows]
+    ) == (right,)

@@ -76,6 +76,15 @@ def test_the_checks_are_not_empty(judged: Tally) -> None:
             "AND f.k IS NOT NULL",
             "LVR-2312",
         ),
+        # What DuckDB's optimizer makes one subquery of.
+        (
+            1,
+            "SELECT l.a AS x, r.n AS y FROM (SELECT avg(t.n) AS a FROM gov.tax AS t LEFT JOIN gov.tax AS o "
+            "ON t.person_id = o.person_id AND t.late = FALSE WHERE o.district IS NULL) AS l CROSS JOIN "
+            "(SELECT count(*) FILTER (WHERE o.n <= 1) AS n FROM gov.tax AS t LEFT JOIN gov.tax AS o "
+            "ON t.person_id = o.person_id AND t.late = FALSE WHERE o.district IS NULL) AS r",
+            "admitted threshold",
+        ),
         # GROUPING() tells of no rows.
         (
             42,

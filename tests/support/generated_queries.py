@@ -274,6 +274,17 @@ class Writer:
         head = "SELECT DISTINCT" if distinct else "SELECT"
         return Select(f"{head} {listed}{rest}", tuple(Column(name, column.domain) for name, column in named))
 
+    def conditional(self, columns: Sequence[Column], number: Column) -> Column:
+        """A sum or an average of what counts in some rows, and is zero in the others."""
+        function = self.random.choice(("sum", "sum", "avg"))
+        counted = self.random.choice((number.text, number.text, "1"))
+        if self.chance(0.2):
+            text = f"coalesce({number.text}, 0)"
+        else:
+            text = f"CASE WHEN {self.comparison(columns)} THEN {counted} ELSE 0 END"
+        whole = "int" if counted == "1" and not text.startswith("coalesce") else number.domain
+        return Column(f"{function}({text})", whole if function == "sum" else "mean")
+
     def measure(self, columns: Sequence[Column]) -> Column:
         number = self.value(columns, NUMBERS)
         kind = self.random.randrange(12)
@@ -291,9 +302,7 @@ class Writer:
             case 9:
                 return Column(f"count(*) FILTER (WHERE {self.comparison(columns)})", "int")
             case 10:
-                return Column(
-                    f"sum(CASE WHEN {self.comparison(columns)} THEN {number.text} ELSE 0 END)", number.domain
-                )
+                return self.conditional(columns, number)
             case _:
                 function = self.random.choice(("sum", "avg", "min", "var_samp", "stddev_pop"))
                 return Column(f"{function}({number.text})", number.domain if function in ("sum", "min") else "mean")

@@ -50,7 +50,7 @@ def expected_answer(permit: Admitted, world: GeneratedWorld) -> Rows | None:
         if not core.protected:
             tables[_released(core.id)] = _rows(core, world)
             continue
-        cells = _judged(core, permit, world)
+        cells = _judged(core, permit, world, alone=sum(one.protected for one in parts.cores) == 1)
         if cells is None or not isinstance(core.relation, Aggregate):
             return None
         judged[core.relation] = cells
@@ -123,12 +123,12 @@ class _Cells:
     rest: naive_protection.Judged | None
 
 
-def _judged(core: Core, permit: Admitted, world: GeneratedWorld) -> _Cells | None:
+def _judged(core: Core, permit: Admitted, world: GeneratedWorld, *, alone: bool) -> _Cells | None:
     relation, rules = core.relation, permit.threshold
     if not isinstance(relation, Aggregate) or rules is None:
         return None
     question = naive_protection.Question(
-        relation, world.rows, _units_of(permit, world), rules, _nullable(relation, world)
+        relation, world.rows, _units_of(permit, world), rules, _nullable(relation, world), alone=alone
     )
     try:
         if relation.sets:

@@ -22,10 +22,10 @@ Part = Callable[[Row], Fraction | None]
 
 
 def parts_of_counts(
-    amount: Amount, everything: Sequence[Amount], partners: Collection[Column]
+    amount: Amount, everything: Sequence[Amount], partners: Collection[Column], *, alone: bool
 ) -> Iterator[tuple[Part, bool, bool, Tests]]:
     """The parts of a cell that must be safe beside one count: first whether they may have no row, then whether they
-    may be all rows, and what they ask for."""
+    may be all rows, and what they ask for. Not `alone`: another core may tell the number of all rows."""
     if amount.factors or not amount.tests:
         return
     counted = list(dict.fromkeys(other.tests for other in everything if other.tests and not other.factors))
@@ -33,11 +33,10 @@ def parts_of_counts(
     if len(together) > 1:
         asked = frozenset[Test]().union(*together)
         yield from ((part, may_be_empty, False, asked) for part, may_be_empty in _parts(together, partners))
-    if not any(not other.tests and not other.factors for other in everything):
-        return
-    if _only_presence([amount.tests], partners):
+    rows_known = any(not other.tests and not other.factors for other in everything)
+    if (rows_known or not alone) and _only_presence([amount.tests], partners):
         yield _where([], [amount.tests]), True, False, amount.tests
-    if len(counted) < 2:
+    if not rows_known or len(counted) < 2:
         return
     all_rows = any(_cover(one, other) for one, other in combinations(counted, 2))
     if not all_rows:

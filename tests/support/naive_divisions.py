@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from tests.support.naive_keys import behind, behind_keys
+from tests.support.naive_names import Stored, stored
 from tests.support.naive_protection import Division
+from tests.support.naive_rows import without_select_lists
+from tests.support.naive_sums import amounts
 
-from louver_sandbox.algebra.expressions import AggregateCall
+from louver_sandbox.algebra.expressions import AggregateCall, Expression
 from louver_sandbox.algebra.relations import Aggregate, scans
 
 _ID = re.compile(r"\b(relation|id)=(\d+)")
@@ -17,10 +21,9 @@ _SCANNED = re.compile(r"(Scan\(id=\d+, table=TableName\([^)]*\)), columns=\([^)]
 
 def division(whole: Aggregate, parts: Aggregate) -> Division | None:
     """How the cells of `parts` divide those of `whole`; None where they do not, as far as their looks tell."""
-    if whole.sets or parts.sets or _looks(whole, whole.input) != _looks(parts, parts.input):
+    if whole.sets or parts.sets or not _of_the_same_rows(whole, parts):
         return None
-    of_parts = {_looks(parts, key.expression): key.name for key in parts.keys}
-    of_whole = {_looks(whole, key.expression): key.name for key in whole.keys}
+    of_parts, of_whole = _keys(parts), _keys(whole)
     if not of_whole.keys() < of_parts.keys():
         return None
     keys = [(name, of_parts[looks]) for looks, name in of_whole.items()]
@@ -42,42 +45,62 @@ def _by_key(whole: Aggregate, parts: Aggregate) -> Iterator[str]:
 def bluntly(whole: Aggregate, parts: Aggregate) -> Sequence[tuple[str, str]]:
     """Pairs of measures about the same values, where one of two cores has grouping sets and some set of `parts`
     divides one of `whole`: any part that is missing keeps every such total back."""
-    if whole is parts or not (whole.sets or parts.sets) or _looks(whole, whole.input) != _looks(parts, parts.input):
+    if whole is parts or not (whole.sets or parts.sets) or not _of_the_same_rows(whole, parts):
         return ()
     if not any(one < other for one in _key_sets(whole) for other in _key_sets(parts)):
         return ()
     return _pairs(whole, parts)
 
 
+def _of_the_same_rows(one: Aggregate, other: Aggregate) -> bool:
+    plain, same = without_select_lists(one), without_select_lists(other)
+    return _looks(plain, plain.input) == _looks(same, same.input)
+
+
+def _keys(core: Aggregate) -> dict[str, str]:
+    """The names of the keys by their looks."""
+    plain = without_select_lists(core)
+    return {_looks(plain, key.expression): key.name for key in plain.keys}
+
+
 def _key_sets(core: Aggregate) -> list[set[str]]:
-    keys = [_looks(core, key.expression) for key in core.keys]
+    plain = without_select_lists(core)
+    keys = [_looks(plain, key.expression) for key in plain.keys]
     return [{keys[place] for place in one} for one in core.sets] or [set(keys)]
 
 
 def _pairs(whole: Aggregate, parts: Aggregate) -> list[tuple[str, str]]:
-    about = [(measure.name, _about(parts, measure.expression)) for measure in parts.measures]
+    plain_whole, plain_parts = without_select_lists(whole), without_select_lists(parts)
+    about = [(measure.name, _about(plain_parts, measure.expression)) for measure in plain_parts.measures]
     return [
         (measure.name, name)
-        for measure in whole.measures
-        for name, looks in about
-        if not looks.isdisjoint(_about(whole, measure.expression))
+        for measure in plain_whole.measures
+        for name, columns in about
+        if not columns.isdisjoint(_about(plain_whole, measure.expression))
     ]
 
 
-def _about(core: Aggregate, measure: object) -> set[tuple[str, ...]]:
-    """A count tells of rows, an average of a sum and, beside the sum, of rows."""
+def _about(core: Aggregate, measure: object) -> set[Stored]:
+    """The stored columns of each product that is added up, none for rows, whatever the conditions. A mean tells of a
+    sum and, beside the sum, of rows."""
     assert isinstance(measure, AggregateCall)
-    where = "" if measure.where is None else _looks(core, measure.where)
-    values = (where, *(_looks(core, part) for part in measure.arguments))
-    match measure.function:
-        case "count":
-            return {(where,)}
-        case "sum":
-            return {values}
-        case "grouping":
-            return set()
-        case _:
-            return {values, (where,)}
+    if measure.function == "grouping":
+        return set()
+    if measure.function == "count":
+        return {frozenset()}
+    found = {columns for argument in measure.arguments for columns in _products(core, argument)}
+    return (
+        found if measure.function == "sum" else {*found, frozenset(), frozenset[tuple[object, str]]().union(*found)}
+    )
+
+
+def _products(core: Aggregate, argument: Expression) -> set[Stored]:
+    everywhere: defaultdict[tuple[int, str], bool] = defaultdict(bool)
+    try:
+        added = amounts(argument, everywhere)
+    except NotImplementedError:
+        return {frozenset()}
+    return {frozenset[tuple[object, str]]().union(*(stored(factor, core) for factor in one.factors)) for one in added}
 
 
 def _looks(core: Aggregate, part: object) -> str:

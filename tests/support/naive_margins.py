@@ -135,7 +135,8 @@ def _rest_is_safe(
     all_have_it = all(
         _some(number, one, name) == len(_people(one, name)) for one in (cell, *missing) for name in names
     )
-    lacking_matters = number.own or (number.counts and not number.optional and not (number.presence and all_have_it))
+    only_counts = (number.counts or number.tallies) and not number.optional
+    lacking_matters = number.own or (only_counts and not (number.presence and all_have_it))
     return enough(least, here) and (not lacking_matters or enough(least_others, here))
 
 

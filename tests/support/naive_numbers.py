@@ -31,8 +31,9 @@ from tests.support.naive_sums import (
     together,
     told_apart,
 )
+from tests.support.naive_tallies import tallies
 
-from louver_sandbox.algebra.expressions import AggregateCall, Call, Expression
+from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression
 from louver_sandbox.algebra.relations import Aggregate
 from louver_sandbox.engines.oracle import Row, value_of
 
@@ -45,7 +46,8 @@ class Overlapping(Exception):
 class Number:
     """One number that may be known or not: what each row adds to it, and which rule it is judged by.
 
-    `tests` are what it asks of rows, `besides` what a number asks that is only judged for another one's sake.
+    `tests` are what it asks of rows, `besides` what a number asks that is only judged for another one's sake, `adds`
+    the columns whose product it adds up.
     """
 
     of: Callable[[Row], Fraction | None]
@@ -56,6 +58,8 @@ class Number:
     tests: frozenset[Test] = frozenset()
     besides: frozenset[Test] = frozenset()
     by_key: bool = False
+    adds: tuple[ColumnRef, ...] = ()
+    tallies: bool = False
 
 
 Sum = list[Amount]
@@ -63,27 +67,39 @@ Sum = list[Amount]
 
 
 def numbers_of(
-    core: Aggregate, nullable: Nullable, own: frozenset[str], partners: Collection[Column]
+    core: Aggregate, nullable: Nullable, own: frozenset[str], partners: Collection[Column], *, alone: bool = True
 ) -> Mapping[str, Sequence[Number]]:
-    """By measure, everything that must be safe for it to leave. Raises Overlapping."""
+    """By measure, everything that must be safe for it to leave; `alone` is the only core of a question.
+
+    Raises:
+        Overlapping: two sums may not stand side by side.
+    """
     parts = {
         named.name: _sums(named.expression, nullable)
         for named in core.measures
         if isinstance(named.expression, AggregateCall) and _adds_up(named.expression)
     }
     every = [one for found in parts.values() for one in found]
+    tallied = tallies(core, nullable, partners)
     return {
         name: [
-            replace(number, by_key=_asks_for_key(number, core))
+            replace(_tally(number, tallied), by_key=_asks_for_key(number, core))
             for one in found
-            for number in (*_numbers(one, every, name in own, partners), *_other_names(one, every, core))
+            for number in (*_numbers(one, every, name in own, partners, alone=alone), *_other_names(one, every, core))
         ]
         for name, found in parts.items()
     }
 
 
 def _asks_for_key(number: Number, core: Aggregate) -> bool:
-    return (number.counts or number.own) and asks_for_key(number.tests | number.besides, core)
+    return (number.counts or number.own) and not number.presence and asks_for_key(number.tests | number.besides, core)
+
+
+def _tally(number: Number, tallied: Mapping[ColumnRef, bool]) -> Number:
+    """The number as one of inner counts, if it is: then of rows with a property, which all may have or not."""
+    if len(number.adds) != 1 or number.adds[0] not in tallied:
+        return number
+    return replace(number, tallies=True, presence=tallied[number.adds[0]] and not number.tests)
 
 
 def _other_names(found: Sum, every: Sequence[Sum], core: Aggregate) -> Iterator[Number]:
@@ -95,10 +111,12 @@ def _adds_up(call: AggregateCall) -> bool:
     return not call.distinct and call.function not in ("grouping", "min", "max")
 
 
-def _numbers(found: Sum, every: Sequence[Sum], own: bool, partners: Collection[Column]) -> Iterator[Number]:
+def _numbers(
+    found: Sum, every: Sequence[Sum], own: bool, partners: Collection[Column], *, alone: bool
+) -> Iterator[Number]:
     for amount in found:
         yield _number(amount, own, partners)
-        yield from _guards(amount, every, partners)
+        yield from _guards(amount, every, partners, alone=alone)
     yield from (Number(part, own=own, besides=tests) for part, tests in _combined(found, every))
 
 
@@ -135,13 +153,12 @@ def _sums(call: AggregateCall, nullable: Nullable) -> list[Sum]:
 
     if call.function in ("sum", "avg"):
         found = added_up(call.arguments[0])
-        divided = call.function == "avg" and (counted or len(found) > 1)
-        return [found, [rows]] if divided else [found]
+        return [found, [rows]] if call.function == "avg" else [found]
     if call.function not in _OF_SQUARES:
         raise NotImplementedError(call)
     pairs = combinations_with_replacement(call.arguments, 2)
     products = [Call("*", pair, call.type) for pair in pairs]
-    return [*([rows] for _ in range(bool(counted))), *(added_up(one) for one in (*call.arguments, *products))]
+    return [[rows], *(added_up(one) for one in (*call.arguments, *products))]
 
 
 _OF_SQUARES = ("var_samp", "var_pop", "stddev_samp", "stddev_pop")
@@ -151,10 +168,14 @@ def _number(amount: Amount, own: bool, partners: Collection[Column]) -> Number:
     presence = all(is_presence(test, partners) for test, _ in amount.tests)
     if not amount.factors and not amount.tests:
         return Number(lambda row: None, optional=True)
-    return Number(amount.of, counts=not amount.factors, presence=presence, own=own, tests=amount.tests)
+    return Number(
+        amount.of, counts=not amount.factors, presence=presence, own=own, tests=amount.tests, adds=amount.factors
+    )
 
 
-def _guards(amount: Amount, sums: Sequence[Sequence[Amount]], partners: Collection[Column]) -> Iterator[Number]:
+def _guards(
+    amount: Amount, sums: Sequence[Sequence[Amount]], partners: Collection[Column], *, alone: bool
+) -> Iterator[Number]:
     everything = [other for given in sums for other in given]
     same = {other.tests: other for other in everything if other.factors == amount.factors and amount.factors}
     some = [other for other in same.values() if other.tests]
@@ -163,8 +184,9 @@ def _guards(amount: Amount, sums: Sequence[Sequence[Amount]], partners: Collecti
     if amount.factors and amount.tests and frozenset() in same:
         presence = all(is_presence(test, partners) for other in some for test, _ in other.tests)
         yield Number(lambda row: _rest(same[frozenset()], some, row), optional=presence)
-        yield from (Number(other.of) for other in some if other.tests != amount.tests)
-    for part, optional, presence, asked in parts_of_counts(amount, everything, partners):
+        others = (other for other in some if other.tests != amount.tests)
+        yield from (Number(other.of, besides=other.tests, adds=other.factors) for other in others)
+    for part, optional, presence, asked in parts_of_counts(amount, everything, partners, alone=alone):
         yield Number(part, counts=True, optional=optional, presence=presence, besides=asked)
     yield from _beside_factors(amount, everything, partners)
     inside = [

@@ -69,7 +69,7 @@ class Protection:
 class Question:
     """A core, the stored rows with their units, the rules, and which columns may be null where they are seen.
 
-    `own` names the measures over the requester's columns.
+    `own` names the measures over the requester's columns; `alone` is the only protected core of a question.
     """
 
     core: Aggregate
@@ -79,6 +79,7 @@ class Question:
     nullable: Nullable
     own: frozenset[str] = frozenset()
     compared: bool = False
+    alone: bool = True
 
     @property
     def plain(self) -> Aggregate:
@@ -93,7 +94,7 @@ class Question:
         """The rows of an aggregate inside the core that are nobody's: the values that could be released."""
         if aggregate.sets:
             raise NotImplementedError(aggregate)
-        cells = judged(replace(self, core=aggregate, own=frozenset(), compared=True))
+        cells = judged(replace(self, core=aggregate, own=frozenset(), compared=True, alone=True))
         if not aggregate.keys and not cells[0].leaves:
             return [Row(dict.fromkeys((aggregate.id, name) for name in cells[0].values))]
         return [
@@ -114,7 +115,7 @@ class Question:
         return Protection(
             self.rules,
             declared,
-            numbers_of(core, nullable, self.own, missing_columns(core.input)),
+            numbers_of(core, nullable, self.own, missing_columns(core.input), alone=self.alone),
             of_one_side(core, self.units_of),
             self.compared,
         )
@@ -254,7 +255,8 @@ def _number_is_safe(
         any_has_it = any_has_it or any(some)
     if number.optional and not any_has_it:
         return True
-    lacking_matters = number.own or (number.counts and not number.optional and not (number.presence and all_have_it))
+    only_counts = (number.counts or number.tallies) and not number.optional
+    lacking_matters = number.own or (only_counts and not (number.presence and all_have_it))
     return alone and enough(certain, protection) and (not lacking_matters or enough(lacking, protection))
 
 
@@ -316,9 +318,11 @@ def number_leaves(
         return True
     if not enough(some, protection) or (number.own and not enough(others, protection)):
         return False
-    if number.counts:
+    if number.counts or number.tallies:
         all_may_have_it = number.optional or (number.presence and not any(others.values()))
-        return all_may_have_it or enough(others, protection)
+        some_lack_it = all_may_have_it or enough(others, protection)
+        if number.counts or not some_lack_it:
+            return some_lack_it
     return all(
         shared_out(list(found.values()), protection.rules, second_as_first=protection.compared)
         for name, found in given.items()

@@ -71,7 +71,11 @@ def encode(body: Mapping[str, JSON], *, index: int, time: str, commitments: Mapp
     data = canonical(whole)
     if len(data) > MAX_ENTRY_BYTES:
         raise InvalidEntry(f"an entry has at most {MAX_ENTRY_BYTES} bytes")
-    return Entry(index, leaf_hash(data), data)
+    entry = Entry(index, leaf_hash(data), data)
+    if _is_simple(whole):
+        # Built-in values are read back as they are, so the line need not parse twice a question what it has written.
+        vars(entry)["fields"] = whole
+    return entry
 
 
 def parse(data: bytes) -> dict[str, object]:

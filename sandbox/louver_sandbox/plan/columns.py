@@ -42,7 +42,7 @@ class RowColumns:
         if ref.relation in known.scans or ref.relation in known.below or ref.relation in known.unions:
             return None
         made = known.definition(ref)
-        return None if ref.relation in self.extended and not is_strict(made) else made
+        return None if ref.relation in self.extended and not _is_strict(made) else made
 
     def never_null(self, ref: ColumnRef) -> bool:
         """Whether every row has a value, as the catalogue declares and no join undoes; a number of rows always is."""
@@ -101,7 +101,7 @@ class RowColumns:
         return max((base.decimals for base in bases if base and base.type.kind is Kind.DOUBLE), default=6)
 
 
-def is_strict(expression: Expression) -> bool:
+def _is_strict(expression: Expression) -> bool:
     """Whether an expression is NULL wherever a column in it is, and has a column."""
     parts = list(walk(expression))
     return any(isinstance(part, ColumnRef) for part in parts) and all(

@@ -76,6 +76,7 @@ def core_plans(admitted: Admitted, parts: Cut, rules: ThresholdRules, source_of:
         PlanUnverified: a protected scan in no core, or a unit without a threshold.
     """
     covered: set[int] = set()
+    alone = sum(core.protected for core in parts.cores) == 1
     made: list[CorePlan] = []
     for core in parts.cores:
         if not core.protected:
@@ -92,7 +93,7 @@ def core_plans(admitted: Admitted, parts: Cut, rules: ThresholdRules, source_of:
         names = [named.name for named in columns_of(core)]
         if len(set(names)) != len(names):
             raise PlanUnverified("a tree that is not the binder's")
-        found = threshold_core(core.relation, units, admitted.bound.catalog, rules, source_of)
+        found = threshold_core(core.relation, units, admitted.bound.catalog, rules, source_of, alone=alone)
         groups = tuple(group.counted for group in found.groups)
         cells = CorePlan(core.id, True, found.statement, found.columns, found.measures, groups)
         made.append(replace(cells, compares=found.compares, outer=found.outer))

@@ -30,8 +30,12 @@ class Guard:
     optional: bool = False
 
 
-def between_counts(places: Mapping[Total, Position | None], columns: Columns) -> Iterator[tuple[Total, Guard]]:
+def between_counts(
+    places: Mapping[Total, Position | None], columns: Columns, *, rows_known: bool
+) -> Iterator[tuple[Total, Guard]]:
     """The guards of every number of rows, of all totals that are asked for.
+
+    `rows_known`: the number of all rows may be told elsewhere in the question.
 
     Raises:
         Refused: LVR-2311, for more than `MAX_CONDITIONS` conditions that may hold together.
@@ -41,10 +45,10 @@ def between_counts(places: Mapping[Total, Position | None], columns: Columns) ->
         if len(together) > MAX_CONDITIONS:
             raise overlapping_sums(places[together[-1]])
         yield from product(together, list(_parts(together)))
-    if ROWS in places:
+    if ROWS in places or rows_known:
         yield from ((total, _lacking(total)) for total in counts if total.presence)
-        if len(counts) > 1:
-            yield from _beside_all_rows(counts, columns)
+    if ROWS in places and len(counts) > 1:
+        yield from _beside_all_rows(counts, columns)
 
 
 def _lacking(total: Total) -> Guard:

@@ -189,7 +189,7 @@ class _Cells:
             conjunction(Call("=", (self._of(f"z{number}_{i}"), Literal(0, INTEGER)), BOOLEAN) for i in ranges)
         )
         tests = [contributors]
-        if total.own or (total.counts and not optional):
+        if total.own or ((total.counts or total.tallies) and not optional):
             tests.append(self._others(number, presence=total.presence and not total.own))
         if not total.counts:
             tests += [test for i in ranges for test in self._shared_out(number, i, self.terms[total])]

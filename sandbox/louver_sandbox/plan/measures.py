@@ -51,6 +51,7 @@ class Total:
     """One sum or count to be judged. `exact` is the type its exact sums have.
 
     `presence` asks only for rows that have a value, which all may; `own` depends on the requester's own columns.
+    `tallies` adds up inner counts of rows with a property, and is such a count itself.
     `combined` are several products, each times an integer, instead of the factors (`plan.combinations`).
     """
 
@@ -58,6 +59,7 @@ class Total:
     exact: Type = INTEGER
     own: bool = False
     presence: bool = False
+    tallies: bool = False
     combined: tuple[tuple[int, Summand], ...] = ()
 
     @property
@@ -173,7 +175,29 @@ class Reader:
     def _total(self, summand: Summand) -> Total:
         own = any(self._own_columns(condition) for condition in summand.conditions)
         presence = bool(summand.conditions) and all(map(self.columns.asks_for_values, summand.conditions))
-        return Total(summand, self._exact(summand.factors), own, presence)
+        tally = self._tally(summand.factors)
+        if tally is not None:
+            presence = not summand.conditions and all(map(self.columns.asks_for_values, tally))
+        return Total(summand, self._exact(summand.factors), own, presence, tallies=tally is not None)
+
+    def _tally(self, factors: tuple[ColumnRef, ...]) -> Conditions | None:
+        """What an inner count of one subject asks of its rows; None for a count of all of them, and for amounts."""
+        made = self.columns.of_one_unit(factors[0]) if len(factors) == 1 else None
+        match made:
+            case AggregateCall(function="count", arguments=arguments, where=where):
+                there = (part for one in arguments for part in self._there_in(one))
+                asked = conjunction((*there, *(() if where is None else self._conditions(where))))
+                return asked or None
+            case AggregateCall(function="sum" | "max" | "min", arguments=(argument,), where=where):
+                given = resolved(argument, self.columns)
+                return (_is_one(given),) if is_indicator(given) and not isinstance(given, Literal) else None
+            case _:
+                return None
+
+    def _there_in(self, argument: Expression) -> Conditions:
+        """Where an argument of an inner count has a value, nothing where it always has."""
+        given = resolved(argument, self.columns)
+        return () if never_null(given, self.columns) else self._there(argument)
 
     def _sum(self, name: str, call: AggregateCall) -> Asked:
         (argument,) = call.arguments
@@ -190,7 +214,8 @@ class Reader:
         self._check(terms, call)
         addends = tuple((constant, self._total(summand)) for constant, summand in terms)
         kind = "sum" if call.function == "sum" else "average"
-        count = self._values(given, addends, where) if kind == "average" else None
+        # A sum divided by its average is a number of rows: all of them, or those with a value, judged as such.
+        count = self._total(Summand((), conjunction((*given.present, *where)))) if kind == "average" else None
         return Asked(name, kind, call.type, addends, count, call.at)
 
     def _moments(self, name: str, call: AggregateCall) -> Asked:
@@ -224,14 +249,6 @@ class Reader:
         if len(terms) != 1 or len(terms[0][1].factors) != 1:
             raise not_one_column(call.at)
         return given
-
-    def _values(self, given: Polynomial, addends: tuple[tuple[Fraction, Total], ...], where: Conditions) -> Total:
-        """What counts the values of an average: unless every row has one, a count that is judged as such.
-
-        A sum divided by its average is that count, so that the sum's own rules are not enough.
-        """
-        there = conjunction((*given.present, *where))
-        return addends[0][1] if not there and len(addends) == 1 else self._total(Summand((), there))
 
     def _check(self, terms: list[tuple[Fraction, Summand]], call: AggregateCall) -> None:
         """Refuses what cannot be judged: known numbers as factors, powers, flags as factors, nothing protected."""
@@ -307,7 +324,7 @@ class Reader:
 
     def asks_for_key(self, total: Total) -> bool:
         """Whether a number of rows is asked for under a condition on what the cells are made by."""
-        if not (total.counts or total.own) or not total.summand.conditions:
+        if total.presence or not (total.counts or total.own) or not total.summand.conditions:
             return False
         made_by = self.provenance.deciding((key.expression for key in self.core.keys), self.core.input)
         return any(made_by & self.provenance.columns(condition) for condition in total.summand.conditions)

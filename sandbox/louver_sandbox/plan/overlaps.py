@@ -30,8 +30,12 @@ Guards = Mapping[Total, tuple[Guard, ...]]
 """What must be safe besides a total for it to leave."""
 
 
-def guards(asked: Iterable[Asked], reader: Reader) -> Guards:
-    """The guards of every total. Raises `Refused` LVR-2311 for totals that no guard makes safe together."""
+def guards(asked: Iterable[Asked], reader: Reader, *, rows_known: bool = False) -> Guards:
+    """The guards of every total; `rows_known` says that the question may tell the number of all rows elsewhere.
+
+    Raises:
+        Refused: LVR-2311, for totals that no guard makes safe together.
+    """
     asked = tuple(asked)
     places: dict[Total, Position | None] = {}
     for one in asked:
@@ -48,7 +52,7 @@ def guards(asked: Iterable[Asked], reader: Reader) -> Guards:
             found[total] += needed
     for total, others in complements(total for total in places if total.combined).items():
         found[total] += [Guard(other) for other in others]
-    for total, guard in between_counts(places, reader.columns):
+    for total, guard in between_counts(places, reader.columns, rows_known=rows_known):
         found[total].append(guard)
     first = representatives(places, reader.columns)
     for total, guard in between_names(places, first, places):

@@ -60,6 +60,7 @@ class Parts:
             magnitude=tuple(f"m{suffix}" for suffix in ranked),
             own=total.own,
             presence=total.presence,
+            tallies=total.tallies,
             optional=optional,
             by_key=total in self.by_key,
         )

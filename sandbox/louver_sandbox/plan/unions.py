@@ -15,6 +15,7 @@ from louver_sandbox.algebra.expressions import Call, ColumnRef, Expression, Lite
 from louver_sandbox.algebra.relations import Project, Relation, Union, UnionColumn
 from louver_sandbox.algebra.types import INTEGER
 from louver_sandbox.catalog.model import PrivacyUnit
+from louver_sandbox.plan.meetings import is_met
 from louver_sandbox.plan.provenance import BaseColumn, Provenance
 from louver_sandbox.plan.synthetic import Purpose, synthetic
 from louver_sandbox.plan.units import UnitGroup, carried_name, null_extended
@@ -34,7 +35,7 @@ def shared_units(
 ) -> tuple[SharedUnit, ...]:
     """The units of the rows of both sides; `apart` says that no cell has rows of both."""
     found: list[SharedUnit] = []
-    missing = null_extended(union.left) | null_extended(union.right)
+    missing = null_extended(union.left) | null_extended(union.right) | _met(left) | _met(right)
     for type_ in sorted({group.type for group in (*left, *right)}):
         ours, theirs = ([group for group in side if group.type is type_] for side in (left, right))
         for index in range(max(len(ours), len(theirs))):
@@ -47,6 +48,11 @@ def shared_units(
             found += [_alone(group, f"\0left {type_.value}{i}", left=True) for i, group in enumerate(ours)]
             found += [_alone(group, f"\0right {type_.value}{i}", left=False) for i, group in enumerate(theirs)]
     return tuple(found)
+
+
+def _met(groups: Sequence[UnitGroup]) -> frozenset[int]:
+    """The units of rows that met in a FULL JOIN, which may be none as a side of it may be missing."""
+    return frozenset(scan for group in groups for scan, unit in group.members if is_met(unit))
 
 
 def _together(union: Union, index: int, left: UnitGroup, right: UnitGroup, provenance: Provenance) -> SharedUnit:

@@ -12,6 +12,8 @@ from types import TracebackType
 from typing import Self
 
 LENGTH_BYTES = 4
+ONE_PIECE_BYTES = 64 * 1024
+"""Payloads up to here leave together with their length, or the receiver would be woken for the length alone."""
 INTERRUPT_POLL_SECONDS = 0.01
 """How often a receive with an `interrupted` test looks at it; a cancellation is seen within this time."""
 
@@ -74,8 +76,12 @@ class Channel:
             raise FrameTooLarge("frame longer than its length prefix can say")
         self._connection.settimeout(self._remaining(deadline))
         try:
-            self._connection.sendall(len(payload).to_bytes(LENGTH_BYTES, "big"))
-            self._connection.sendall(payload)
+            length = len(payload).to_bytes(LENGTH_BYTES, "big")
+            if len(payload) <= ONE_PIECE_BYTES:
+                self._connection.sendall(length + payload)
+            else:
+                self._connection.sendall(length)
+                self._connection.sendall(payload)
         except TimeoutError:
             raise DeadlineExceeded("frame not sent in time") from None
         except OSError:

@@ -51,12 +51,13 @@ class Stock:
         self._lent = 0
         self._generation = 0
         self._closed = False
+        self._watched: frozenset[Ready] = frozenset()
         self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._keeper = threading.Thread(target=self._keep, name="louver-stock", daemon=True)
         self._keeper.start()
 
     def take(self, deadline: float, *, lend: bool = False) -> Ready:
-        """A ready, living child.
+        """A ready, living child. A loan leaves nothing to replace, so it does not wake the keeper.
 
         Raises:
             OutOfStock: there is none by `deadline` (a reading of the clock).
@@ -69,9 +70,11 @@ class Stock:
                     ready = self._idle.popleft()
                     if ready.child.is_alive():
                         self._lent += lend
-                        self._wake()
+                        if not lend:
+                            self._wake()
                         return ready
                     ready.child.close()
+                    self._wake()
                 self._wake()
                 if not self._lock.wait(max(0.0, deadline - self._clock())):
                     raise OutOfStock("no child is ready")
@@ -85,6 +88,8 @@ class Stock:
             else:
                 self._idle.append(ready)
                 self._lock.notify()
+                if ready in self._watched:
+                    return
             self._wake()
 
     def drop(self, ready: Ready, *, lent: bool = False) -> None:
@@ -155,7 +160,9 @@ class Stock:
                 return
             poll = select.poll()
             poll.register(self._wakeup, select.POLLIN)
-            for ready in self._idle:
+            # Those lent from here on stay watched, or each loan would wake the keeper twice while a question waits.
+            self._watched = frozenset(self._idle)
+            for ready in self._watched:
                 poll.register(ready.child.fileno(), select.POLLIN)
         events = poll.poll(delay * 1000 if short else None)
         with self._lock:

@@ -89,7 +89,9 @@ def _is_unsafe(cells: Cells, total: JudgedTotal, parts: Sequence[Exact], rules: 
     of = cells.parts.contributions(total)
     found = [of(row) for row in parts]
     adding = len(parts) == 1 or not total.largest or _of_one_sign(cells.parts, total, parts)
-    bounds = [_bounded(list(group), own=total.own, adding=adding) for group in zip(*found, strict=True)]
+    bounds = [
+        _bounded(list(group), own=total.own or total.tallies, adding=adding) for group in zip(*found, strict=True)
+    ]
     all_have_it = all(part.units == part.contributors for row in found for part in row)
     strict = replace(total, presence=total.presence and all_have_it)
     sums = [bound.sums for bound in bounds]

@@ -183,7 +183,9 @@ def _rest(
     units = max(0, whole.units - released.units)
     contributors = max(0, whole.contributors - released.contributors)
     magnitude = None if whole.magnitude is None else max(0, whole.magnitude - (released.magnitude or 0))
-    return bounded(units, contributors, magnitude, withheld._replace(second=withheld.largest), own=total.own)
+    return bounded(
+        units, contributors, magnitude, withheld._replace(second=withheld.largest), own=total.own or total.tallies
+    )
 
 
 def bounded(units: int, contributors: int, magnitude: Any, parts: Contributions, *, own: bool) -> Contributions:

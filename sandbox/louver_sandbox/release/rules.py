@@ -72,7 +72,7 @@ def withheld_by(
         return None
     if not reaches(contributors, groups, rules):
         return Rule.CONTRIBUTORS
-    counts = not (total.largest or total.optional)
+    counts = (total.tallies or not total.largest) and not total.optional
     if total.own or counts:
         others = [part.units - part.contributors for part in parts]
         if total.own and not reaches(others, groups, rules):

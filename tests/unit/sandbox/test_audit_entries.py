@@ -35,6 +35,12 @@ def test_an_entry_is_canonical_json_and_is_read_back(value: JSON) -> None:
     assert (fields["value"], fields["index"], fields["v"]) == (value, 3, 1)
 
 
+@given(VALUES)
+def test_an_entry_just_made_says_what_its_bytes_say(value: JSON) -> None:
+    entry = encode({"kind": "test", "value": value}, index=3, time="t", commitments={"sql": "ab"})
+    assert entry.fields == parse(entry.body)
+
+
 def test_an_entry_is_its_bytes() -> None:
     entry = encode({"kind": "test"}, index=0, time="t", commitments={"sql": "ab"})
     assert entry.body == b'{"commitments":{"sql":"ab"},"index":0,"kind":"test","time":"t","v":1}'

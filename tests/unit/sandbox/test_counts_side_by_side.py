@@ -44,7 +44,10 @@ def answer(measures: str, rows: list[Row] = FIRMS) -> tuple[object, ...]:
         ("count(*) FILTER (WHERE staff > 4), count(*) FILTER (WHERE arrears AND staff = 3)", (20, 10)),
         ("count(CASE WHEN arrears THEN 1 END), count(*) FILTER (WHERE arrears)", (20, 20)),
         ("count(CASE WHEN arrears THEN revenue END), avg(revenue) FILTER (WHERE arrears)", (20, 29.0)),
-        ("avg(CASE WHEN arrears THEN revenue END), count(*) FILTER (WHERE arrears AND revenue IS NOT NULL)", (29.0, 20)),
+        (
+            "avg(CASE WHEN arrears THEN revenue END), count(*) FILTER (WHERE arrears AND revenue IS NOT NULL)",
+            (29.0, 20),
+        ),
         ("count(CASE WHEN arrears THEN 1 END), sum(CASE WHEN arrears THEN 1 ELSE 0 END)", (20, 20)),
         ("count(*) FILTER (WHERE staff > 5 OR staff = 4), count(*) FILTER (WHERE staff > 3)", (20, 30)),
         ("count(NOT arrears), count(staff)", (40, 40)),

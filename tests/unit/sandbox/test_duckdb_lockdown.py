@@ -73,6 +73,21 @@ def test_a_limit_holds_beside_an_outer_join_that_finds_nothing(
     assert run(hardened, job(snapshot, sql, row_cap=2000)).num_rows == 3
 
 
+def test_subqueries_over_the_same_rows_have_columns_of_their_own(
+    hardened: duckdb.DuckDBPyConnection, snapshot: Path
+) -> None:
+    """DuckDB 2.0 would run the join once and count the `id` of `t` where that of `u`, which is missing, is asked for."""
+    rows = (
+        'FROM "s1"."main"."data" AS "t" LEFT JOIN "s1"."main"."data" AS "u" ON "t"."id" = "u"."id" '
+        'AND "t"."g" = \'1\' WHERE "u"."c" IS NULL'
+    )
+    sql = (
+        f'SELECT "l"."a" AS "a", "r"."n" AS "n" FROM (SELECT avg("t"."id") AS "a" {rows}) AS "l" '
+        f'CROSS JOIN (SELECT count(*) FILTER (WHERE "u"."id" <= 100) AS "n" {rows}) AS "r"'
+    )
+    assert run(hardened, job(snapshot, sql)).column("n").to_pylist() == [0]
+
+
 def test_an_answer_comes_back_as_arrow(hardened: duckdb.DuckDBPyConnection, snapshot: Path) -> None:
     sql = (
         'SELECT "t"."g" AS "g", count(*) AS "n", sum(CAST("t"."id" AS HUGEINT)) AS "s" '

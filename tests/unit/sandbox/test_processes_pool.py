@@ -12,6 +12,7 @@ import pytest
 from louver_sandbox.processes.admission import Overloaded
 from louver_sandbox.processes.limits import Limits
 from louver_sandbox.processes.pool import CheckerFailed, CheckerPool, WorkerFailed, WorkerPool
+from louver_sandbox.processes.stock import Stock
 from louver_sandbox.processes.zygote import Zygote
 
 CHILDREN = """
@@ -303,3 +304,42 @@ def test_a_checker_busy_during_a_reload_is_replaced_when_it_has_answered(checker
     assert failed.value.kind == "busy"
     asker.join()
     assert checker.ask(b"pid", 10) != before
+
+
+def test_a_checker_that_answers_and_comes_back_wakes_nobody_but_its_asker(zygote: Callable[[str], Zygote]) -> None:
+    with CheckerPool(zygote("check"), size=1) as checkers:
+        checkers.ask(b"warm", 10)
+        (keeper,) = (thread for thread in threading.enumerate() if thread.name == "louver-stock")
+        status = Path(f"/proc/self/task/{keeper.native_id}/status")
+
+        def times_asleep() -> int:
+            (line,) = (line for line in status.read_text().splitlines() if line.startswith("voluntary_ctxt"))
+            return int(line.split()[1])
+
+        time.sleep(0.2)
+        before = times_asleep()
+        for _ in range(50):
+            checkers.ask(b"again", 10)
+        assert times_asleep() - before < 10
+
+
+def test_a_child_that_dies_after_a_loan_is_found_dead_before_anyone_takes_it(zygote: Callable[[str], Zygote]) -> None:
+    def comes_true(wanted: Callable[[], bool]) -> None:
+        deadline = soon()
+        while not wanted():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    stock = Stock(zygote("check"), 2)
+    try:
+        comes_true(lambda: stock.ready_count() == 2)
+        ready, other = stock.take(soon(), lend=True), stock.take(soon(), lend=True)
+        stock.drop(other, lent=True)  # so that the keeper looks around while the one is away
+        comes_true(lambda: stock.ready_count() == 1)
+        time.sleep(0.1)
+        stock.put_back(ready, lent=True)
+        os.kill(ready.child.pid, signal.SIGKILL)
+        comes_true(lambda: ready.child.channel.fileno() < 0)
+        comes_true(lambda: stock.ready_count() == 2)
+    finally:
+        stock.close()

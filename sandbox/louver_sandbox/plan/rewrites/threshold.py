@@ -124,9 +124,15 @@ def clipped(text: str, exact: Type) -> str:
 
 
 def threshold_core(
-    core: Aggregate, units: Units, catalog: Catalog, rules: ThresholdRules, source_of: Callable[[Scan], str]
+    core: Aggregate,
+    units: Units,
+    catalog: Catalog,
+    rules: ThresholdRules,
+    source_of: Callable[[Scan], str],
+    *,
+    alone: bool = True,
 ) -> Core:
-    """The core of a protected query.
+    """The core of a protected query; `alone` says that it is the only one of its question.
 
     Raises:
         Refused: LVR-2302 to LVR-2307 and LVR-2309 to LVR-2315, for aggregates and trees whose cells cannot be judged.
@@ -147,7 +153,7 @@ def threshold_core(
         if key.expression not in everywhere and reader.is_own(key.expression):
             raise own_key_left_out(key.expression.at)
     asked = tuple(reader.asked(named) for named in core.measures)
-    needed = guards(asked, reader)
+    needed = guards(asked, reader, rows_known=not alone)
     base, terms = with_columns(carried.relation, terms_of(asked, needed, reader))
     single = len(groups) == 1 and one_row_per_unit(core.input, groups[0], catalog, provenance)
     layout = Layout(core.keys, groups, tuple(terms.values()), single, sets)
