@@ -73,7 +73,7 @@ def rows_with_units(relation: Relation, given: Given) -> list[Row]:
             return _joined(relation, given)
         case Union():
             return _united(relation, given)
-        case Aggregate() if not kept_units(relation, given.units_of):
+        case Aggregate() if unit_names(relation.input, given.units_of) and not kept_units(relation, given.units_of):
             return given.cells(relation)
         case Aggregate():
             return _of_single_units(relation, given)

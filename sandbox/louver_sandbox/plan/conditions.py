@@ -14,6 +14,7 @@ from itertools import product
 
 from louver_sandbox.algebra.expressions import Call, ColumnRef, Expression, Literal, Value
 from louver_sandbox.algebra.types import BOOLEAN, Kind
+from louver_sandbox.sql.functions import RULES
 
 Conditions = tuple[Expression, ...]
 """A conjunction in canonical order, no part twice; empty when it always holds. Made by `conjunction`."""
@@ -142,11 +143,20 @@ def _needs(condition: Expression, column: ColumnRef) -> bool:
         case Call(function="not", arguments=(inner,)):
             return _needs(inner, column)
         case Call(function="in", arguments=(operand, *_)):
-            return operand == column
+            return _is_null_with(operand, column)
         case Call():
-            return condition.function in _STRICT and column in condition.arguments
+            return condition.function in _STRICT and any(_is_null_with(one, column) for one in condition.arguments)
         case _:
             return False
+
+
+def _is_null_with(expression: Expression, column: ColumnRef) -> bool:
+    """Whether it is certain that an expression is NULL where the column is."""
+    match expression:
+        case Call(function=function, arguments=arguments):
+            return RULES[function].strict and any(_is_null_with(argument, column) for argument in arguments)
+        case _:
+            return expression == column
 
 
 @dataclass(frozen=True, slots=True)

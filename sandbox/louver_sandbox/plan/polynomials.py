@@ -25,6 +25,7 @@ from louver_sandbox.plan.conditions import (
     conjunction,
     disjoint,
     fails,
+    implies,
     present,
 )
 
@@ -253,7 +254,7 @@ def _case(expression: Call, columns: Columns) -> Polynomial:
         here = conjunction((*holds, *(fails(other) for other in before if not disjoint(holds, other))))
         branch = _expanded(value, columns)
         terms += [(summand.under(here), constant) for summand, constant in branch.terms.items()]
-        there += [condition, all_of(branch.present)]
+        there += [condition, TRUE if implies(holds, branch.present) else all_of(branch.present)]
         scale = None if scale is None or branch.scale is None else max(scale, branch.scale)
         before.append(holds)
     return _made(_tidied(terms), _where_present(there), scale)
