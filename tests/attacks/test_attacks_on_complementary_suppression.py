@@ -19,6 +19,7 @@ from tests.support.relations import RULES_5, Ran, firms, question, run
 
 from louver_sandbox.release.release import release
 from louver_sandbox.stages import Totals
+from louver_sandbox.suppression import pattern
 from louver_sandbox.suppression.pattern import Pattern, Problem
 
 K = 5
@@ -132,6 +133,23 @@ def test_no_linear_program_gets_near_a_cell_of_few(sets: str, seed: int) -> None
     ran = ask(rows, TWO_WAYS.format(sets=sets))
     seen = Published.of(rows, ["district", "section"], SETS[sets], ran.release.rows)
     assert attacked(seen) == []
+
+
+@pytest.mark.parametrize("largest_optimal", [0, 120])
+def test_nor_does_it_with_three_keys(monkeypatch: pytest.MonkeyPatch, largest_optimal: int) -> None:
+    """Whether the cells were chosen by the integer program or step by step."""
+    monkeypatch.setattr(pattern, "LARGEST_OPTIMAL", largest_optimal)
+    sql = (
+        "SELECT t.district, r.section, t.arrears, count(*) AS n, sum(t.revenue) AS revenue FROM gov.tax t "
+        "JOIN gov.registry r USING (uscc) GROUP BY CUBE (t.district, r.section, t.arrears)"
+    )
+    keys = ["district", "section", "arrears"]
+    sets = [[key for place, key in enumerate(keys) if number >> place & 1] for number in range(8)]
+    for seed in (2, 3):
+        rows = [{**row, "arrears": str(row["uscc"])[-1] in "123"} for row in with_sections(city(seed))]
+        seen = Published.of(rows, keys, sets, ask(rows, sql).release.rows)
+        assert attacked(seen) == []
+        assert sum(1 for _ in seen.left_over(1)) > 5
 
 
 @pytest.mark.slow

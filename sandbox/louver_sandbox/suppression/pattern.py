@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from louver_sandbox.suppression.suppress import Suppressed, suppress
 from louver_sandbox.suppression.table import Cell, Protection, Relation, Table
 
+LARGEST_OPTIMAL = 120
+"""Tables of at most so many cells get the optimum: somebody waits for it, and at 500 cells it may take 20 s."""
 ATTACKED_AGAIN = 500
 """Tables of at most so many cells are attacked once more as they leave; in larger ones the proof of each number holds
 for the union of all, since whoever knows fewer cells can bound none more closely."""
@@ -108,7 +110,7 @@ def _stands(problem: Problem, number: Number, withheld: frozenset[int]) -> bool:
 
 def _withheld(problem: Problem, number: Number, known: frozenset[int]) -> frozenset[int] | None:
     """The cells withheld anyway and those this number needs besides; None where nothing protects it."""
-    outcome = suppress(table_of(problem, number, known))
+    outcome = suppress(table_of(problem, number, known), largest_optimal=LARGEST_OPTIMAL)
     if not isinstance(outcome, Suppressed):
         return None
     return known | {int(name) for name in outcome.secondary}
