@@ -41,7 +41,6 @@ class Limits:
     memory_mib: int = 1024
     query_seconds: int = 60
     check_seconds: int = 2
-    solvers: int = 1
     solve_seconds: int = 20
     solver_memory_mib: int = 1024
     result_rows: int = 100_000

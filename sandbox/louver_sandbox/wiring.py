@@ -215,7 +215,10 @@ class Platform:
         self.pipeline = Pipeline(judge, self.reserve, self.books, self.clock, new_incident, self._solve())
 
     def _solve(self) -> Solve:
-        """What keeps totals; its processes are started only where a policy in force asks for it."""
+        """What keeps totals; its processes are started only where a policy in force asks for it.
+
+        A question holds its worker's place until it is answered, so with as many solvers none waits for another.
+        """
         grants = (grant for policy in self.judgement.bundle.policies for grant in policy.grants)
         if all(grant.threshold.totals is Totals.KEEP_BACK for grant in grants):
             return no_solver
@@ -229,7 +232,7 @@ class Platform:
             )
         )
         pool = self._parts.enter_context(
-            CheckerPool(solvers, size=limits.solvers, lifetime=1, reply_cap=solver.REPLY_CAP)
+            CheckerPool(solvers, size=limits.workers, lifetime=1, reply_cap=solver.REPLY_CAP)
         )
         return SolveInProcess(pool, limits.solve_seconds)
 

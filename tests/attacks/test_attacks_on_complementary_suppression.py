@@ -168,7 +168,8 @@ def test_none_of_a_hundred_cities_gives_a_cell_away(part: int) -> None:
 
 
 def attacked(seen: Published) -> list[tuple[str, object]]:
-    """The cells of few firms, or of a large one, whose numbers can be bounded too closely from what is shown."""
+    """The cells of few firms, or of a large one, that are shown, alone or as what is left of a total, or whose
+    numbers can be bounded too closely from what is shown."""
     found: list[tuple[str, object]] = []
     for place, interval in seen.intervals(0, lambda _: 1).items():
         few, rows = len(seen.units(place)), len(seen.cells[place])
@@ -186,6 +187,11 @@ def attacked(seen: Published) -> list[tuple[str, object]]:
         ("left over", tuple(missing))
         for missing in seen.left_over(1)
         if len(missing) < 2 or breaks_a_rule([row for place in missing for row in seen.cells[place]], _revenue, K)
+    ]
+    found += [
+        ("shown", place)
+        for place in seen.shown
+        if len(seen.units(place)) < K or (seen.shows(place, 1) and breaks_a_rule(seen.cells[place], _revenue, K))
     ]
     return found
 
