@@ -17,6 +17,7 @@ import pytest
 from tests.support.published_tables import Published, Row, breaks_a_rule
 from tests.support.relations import RULES_5, Ran, firms, question, run
 
+from louver_sandbox.release import complementary
 from louver_sandbox.release.release import release
 from louver_sandbox.stages import Totals
 from louver_sandbox.suppression import pattern
@@ -288,3 +289,10 @@ def test_which_cells_are_hidden_does_not_depend_on_what_else_is_asked() -> None:
     counted = TWO_WAYS.replace(", sum(t.revenue) AS revenue", "").format(sets="CUBE (t.district, r.section)")
     both = TWO_WAYS.format(sets="CUBE (t.district, r.section)")
     assert {row[:3] for row in ask(rows, counted).release.rows} == {row[:3] for row in ask(rows, both).release.rows}
+
+
+def test_a_core_too_large_to_solve_in_time_keeps_its_totals_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(complementary, "MOST_NUMBERS", 9)
+    assert (
+        ask(FIVE_DISTRICTS, DISTRICTS).release.rows == ask(FIVE_DISTRICTS, DISTRICTS, Totals.KEEP_BACK).release.rows
+    ), "five cells of two numbers each"

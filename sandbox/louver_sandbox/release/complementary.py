@@ -23,8 +23,9 @@ from louver_sandbox.stages import JudgedTotal, ThresholdRules
 from louver_sandbox.suppression.pattern import Number, Pattern, Problem
 from louver_sandbox.suppression.table import Protection
 
-MOST_NUMBERS = 20_000
-"""Cells times numbers of a core that are given to the solver; larger ones are judged by the rule for margins."""
+MOST_NUMBERS = 10_000
+"""Cells times numbers of a core that are given to the solver, some ten seconds of work; larger ones are judged by the
+rule for margins."""
 
 Solve = Callable[[Problem], Pattern | None]
 """What finds and proves a pattern; None where there is none that it can prove."""
