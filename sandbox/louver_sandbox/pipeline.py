@@ -24,6 +24,7 @@ from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.decide import decide
 from louver_sandbox.policy.visible import visible
 from louver_sandbox.refusals.capacity import not_accepting
+from louver_sandbox.release.complementary import Solve, no_solver
 from louver_sandbox.release.decode import decode
 from louver_sandbox.release.encode import encode
 from louver_sandbox.release.margins import TooManyMargins
@@ -67,7 +68,11 @@ class Slot(Protocol):
 
 
 class Pipeline:
-    """Answers questions. `judge_in_checker` is `judge` in a killable process; `reserve` gives a worker or refuses."""
+    """Answers questions. `judge_in_checker` is `judge` in a killable process; `reserve` gives a worker or refuses.
+
+    `solve` finds which further parts are withheld so that totals may stay, in a killable process too; without it
+    totals are kept back.
+    """
 
     def __init__(
         self,
@@ -76,7 +81,9 @@ class Pipeline:
         books: Books,
         clock: Callable[[], datetime],
         new_incident: Callable[[Exception], str],
+        solve: Solve = no_solver,
     ) -> None:
+        self._solve = solve
         self._judge = judge_in_checker
         self._reserve = reserve
         self._books = books
@@ -103,7 +110,7 @@ class Pipeline:
         """Everything that reads rows. Refuses nothing; a failure is one constant fault, and stays charged."""
         try:
             execution = decode(slot.run(committed.plan, call), committed)
-            released = release(execution)
+            released = release(execution, self._solve)
             answer = encode(released, committed)
             receipt = journal.record(committed, released, answer, self._books)
         except Exception as error:

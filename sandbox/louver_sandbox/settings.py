@@ -41,6 +41,8 @@ class Limits:
     memory_mib: int = 1024
     query_seconds: int = 60
     check_seconds: int = 2
+    solve_seconds: int = 20
+    solver_memory_mib: int = 1024
     result_rows: int = 100_000
     result_mib: int = 16
     upload_mib: int = 512

@@ -123,15 +123,23 @@ class Treatment(StrEnum):
     THRESHOLD = "threshold"
 
 
+class Totals(StrEnum):
+    """What is withheld where a total would tell a withheld part: the total, or further parts beside it."""
+
+    KEEP_BACK = "keep-back"
+    COMPLEMENTARY = "complementary"
+
+
 @dataclass(frozen=True, slots=True)
 class ThresholdRules:
-    """The obligations of a `threshold` answer: least units per type, dominance share, p %, remainder row."""
+    """The obligations of a `threshold` answer: least units per type, dominance share, p %, remainder row, totals."""
 
     k: Mapping[UnitType, int]
     dominance_percent: int = 60
     p_percent: int = 10
     remainder: bool = True
     noise: str = "none"
+    totals: Totals = Totals.KEEP_BACK
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from louver.errors import Refused
 from louver.v1 import sandbox_pb2 as pb
-from louver_sandbox import checker, codec, journal
+from louver_sandbox import checker, codec, journal, solver
 from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.audit.head import Ed25519Signer
 from louver_sandbox.audit.log import AuditLog
@@ -32,14 +32,18 @@ from louver_sandbox.journal import Books
 from louver_sandbox.pipeline import Call, Failed, Pipeline
 from louver_sandbox.policy.load import CONTENT_FILE, load_bundle, load_officers
 from louver_sandbox.processes.admission import Overloaded
+from louver_sandbox.processes.child import REQUEST_CAP
 from louver_sandbox.processes.limits import Limits as ProcessLimits
 from louver_sandbox.processes.pool import CheckerFailed, CheckerPool, Slot, WorkerFailed, WorkerPool
 from louver_sandbox.processes.zygote import Zygote
 from louver_sandbox.refusals import capacity
+from louver_sandbox.release.complementary import Solve, no_solver
 from louver_sandbox.settings import Limits, Settings
 from louver_sandbox.shelf import Shelf, SnapshotUnfit
-from louver_sandbox.stages import Case, Facts, Plan, Request, Subject, Verdict
+from louver_sandbox.stages import Case, Facts, Plan, Request, Subject, Totals, Verdict
 from louver_sandbox.store import State
+from louver_sandbox.suppression.pattern import Pattern, Problem
+from louver_sandbox.suppression.wire import Malformed, pattern_from_bytes, problem_to_bytes
 from louver_sandbox.uploads.own_tables import OwnTables
 
 MIB = 1024 * 1024
@@ -96,6 +100,26 @@ class JudgeInChecker:
         if verdict.plan is None or verdict.plan.request_id != request.id:
             raise codec.Malformed("a verdict without a plan of this request")
         return verdict.plan
+
+
+class SolveInProcess:
+    """Asks a solver, each problem of a new one; what it cannot finish within its limits is a worker's fault."""
+
+    def __init__(self, pool: CheckerPool, seconds: float) -> None:
+        self._pool = pool
+        self._seconds = seconds
+
+    def __call__(self, problem: Problem) -> Pattern | None:
+        """The pattern, None where there is none or the problem is too large to ask. Raises `Failed`."""
+        asked = problem_to_bytes(problem)
+        if len(asked) > REQUEST_CAP:
+            return None
+        try:
+            return pattern_from_bytes(self._pool.ask(asked, self._seconds), problem)
+        except CheckerFailed as failed:
+            raise Failed("timeout" if failed.kind == "busy" else failed.kind) from None
+        except Malformed:
+            raise Failed("reply") from None
 
 
 class Worker:
@@ -188,7 +212,29 @@ class Platform:
             OwnTables(settings, self.state, self.clock, partial(journal.noted, self.books))
         )
         judge = JudgeInChecker(self.checkers, self.own_tables.tables, limits.check_seconds)
-        self.pipeline = Pipeline(judge, self.reserve, self.books, self.clock, new_incident)
+        self.pipeline = Pipeline(judge, self.reserve, self.books, self.clock, new_incident, self._solve())
+
+    def _solve(self) -> Solve:
+        """What keeps totals; its processes are started only where a policy in force asks for it.
+
+        A question holds its worker's place until it is answered, so with as many solvers none waits for another.
+        """
+        grants = (grant for policy in self.judgement.bundle.policies for grant in policy.grants)
+        if all(grant.threshold.totals is Totals.KEEP_BACK for grant in grants):
+            return no_solver
+        limits = self.settings.limits
+        solvers = self._parts.enter_context(
+            Zygote(
+                solver.ENTRY,
+                preload=solver.PRELOAD,
+                environment=WORKER_ENVIRONMENT,
+                limits=ProcessLimits(memory_mib=limits.solver_memory_mib, cpu_seconds=2 * limits.solve_seconds),
+            )
+        )
+        pool = self._parts.enter_context(
+            CheckerPool(solvers, size=limits.workers, lifetime=1, reply_cap=solver.REPLY_CAP)
+        )
+        return SolveInProcess(pool, limits.solve_seconds)
 
     def warm(self) -> None:
         """Waits until a worker and a checker stand ready, so that nobody pays for their start."""

@@ -38,7 +38,7 @@ def small_tables(draw: st.DrawFn) -> Table:
         match draw(st.sampled_from(["open", "open", "open", "primary", "released", "bounded"])):
             case "primary":
                 lower, upper = draw(st.integers(0, 3)), draw(st.integers(1, 4))
-                return replace(made, protection=Protection(lower, upper, draw(st.sampled_from([0, 0, 6]))))
+                return replace(made, protection=Protection(lower, upper, draw(st.sampled_from([0, 0, 5, 6]))))
             case "released":
                 return replace(made, released=True)
             case "bounded":

@@ -32,8 +32,10 @@ from louver_sandbox.journal import Books
 from louver_sandbox.pipeline import Call, Failed, Pipeline, Slot, judge
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.processes.pool import FailureKind
+from louver_sandbox.release.complementary import Solve
 from louver_sandbox.stages import Facts, Plan, Request, Subject
 from louver_sandbox.store import State
+from louver_sandbox.suppression.pattern import choose
 
 ORIGIN = "louver.example/log"
 NOON = datetime(2026, 7, 1, 4, 0, tzinfo=UTC)
@@ -49,11 +51,12 @@ def firms() -> Catalog:
     return a_catalog(a_table("gov.firm"))
 
 
-def firm_policies(version: str = "1") -> Bundle:
+def firm_policies(version: str = "1", totals: str = "keep-back") -> Bundle:
     """What the banks may do with it, three queries a day."""
     grant = grant_document(
         table="gov.firm",
         columns={"section": ["group_key", "filter", "order"], "amount": ["aggregate"]},
+        threshold={"totals": totals},
         budget={"queries_per_day": QUERIES_PER_DAY, "predicates_per_day": 10},
     )
     return bundle_of(policy(grant, owner="测试部门"), version=version)
@@ -111,7 +114,7 @@ def stream(table: pa.Table) -> bytes:
 
 @dataclass
 class Line:
-    """A pipeline over fresh books. `slot`, `refusal` and `judge_fault` are what the next question meets."""
+    """A pipeline over fresh books. `slot`, `refusal`, `judge_fault` and `solve` are what the next question meets."""
 
     books: Books
     clock: SettableClock
@@ -120,13 +123,14 @@ class Line:
     slot: Slot = field(default_factory=EngineSlot)
     refusal: Refused | None = None
     judge_fault: Exception | None = None
+    solve: Solve = choose
     reserved: int = 0
     incidents: list[Exception] = field(default_factory=list)
 
     @property
     def pipeline(self) -> Pipeline:
         """The real one, with the checker's and the pool's places taken by what stands here."""
-        return Pipeline(self._judge, self._reserve, self.books, self.clock, self._incident)
+        return Pipeline(self._judge, self._reserve, self.books, self.clock, self._incident, self.solve)
 
     def _judge(self, request: Request, facts: Facts) -> Plan:
         if self.judge_fault is not None:

@@ -49,6 +49,7 @@ from louver_sandbox.stages import (
     ThresholdRules,
     Treatment,
 )
+from louver_sandbox.suppression.pattern import choose
 
 TODAY = date(2026, 6, 30)
 BANK = Subject("bank_a", InstitutionType.BANK, frozenset({"banks"}), "f" * 64)
@@ -282,7 +283,7 @@ def run(world: World, permit: Admitted) -> Ran:
     verify(made, readings(made))
     with snapshots(world, made) as connection:
         execution = decode(reply_to(connection, made), committed(made))
-    return Ran(made, execution, release(execution))
+    return Ran(made, execution, release(execution, choose))
 
 
 def firms(rows: Sequence[Row] = (), loans: Sequence[Row] = ()) -> World:

@@ -61,4 +61,5 @@ def _rules(threshold: ThresholdRules | None) -> object:
         "p_percent": threshold.p_percent,
         "remainder": threshold.remainder,
         "noise": threshold.noise,
+        "totals": threshold.totals.value,
     }

@@ -16,7 +16,7 @@ from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.checks import CHECKS, refuse_isolation, refuse_raw_rows
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, VALUE_FUNCTIONS
 from louver_sandbox.policy.grants import GrantGroup, Permit
-from louver_sandbox.policy.levels import PUBLIC, level_without_uses, strictest, treatment_of
+from louver_sandbox.policy.levels import PUBLIC, level_without_uses, strictest, strictest_totals, treatment_of
 from louver_sandbox.policy.model import ColumnRights, GrantTreatment
 from louver_sandbox.policy.reading import Question, Reading, read, scans_apart
 from louver_sandbox.policy.rights import described, missing_right
@@ -257,6 +257,7 @@ def _strictest_threshold(protected: Sequence[Choice]) -> ThresholdRules:
         p_percent=max(rule.p_percent for rule in rules),
         remainder=all(rule.remainder for rule in rules),
         noise="none",
+        totals=strictest_totals(rule.totals for rule in rules),
     )
 
 

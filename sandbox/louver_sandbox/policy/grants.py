@@ -15,6 +15,7 @@ from datetime import date, timedelta
 from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.model import Catalog, SpaceKind, Table, UnitType, Verb
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, NEGATIVE_COLUMNS
+from louver_sandbox.policy.levels import strictest_totals
 from louver_sandbox.policy.model import Grant, Grantees, GrantTreatment, NegativeEntry, Platform, Policy
 from louver_sandbox.stages import AccessBudget, InstitutionType, Subject, ThresholdRules
 
@@ -101,6 +102,7 @@ class GrantGroup:
             p_percent=max(item.p_percent for item in terms),
             remainder=all(item.remainder for item in terms),
             noise="none",
+            totals=strictest_totals(item.totals for item in terms),
         )
 
     def budget(self) -> AccessBudget:

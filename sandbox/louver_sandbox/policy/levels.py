@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from louver_sandbox.catalog.model import Column, SpaceKind, Table
 from louver_sandbox.policy.conditions import Proof
 from louver_sandbox.policy.model import GrantTreatment
-from louver_sandbox.stages import Clause, Use
+from louver_sandbox.stages import Clause, Totals, Use
 
 PUBLIC = 1
 HIGHEST_UNDER_THRESHOLD = 3
@@ -49,6 +51,11 @@ def treatment_of(level: int) -> GrantTreatment:
 def strictest(treatments: tuple[GrantTreatment, ...]) -> GrantTreatment:
     """The one that protects most."""
     return max(treatments, key=lambda treatment: treatment.rank)
+
+
+def strictest_totals(totals: Iterable[Totals]) -> Totals:
+    """Complementary suppression only where all agree to it."""
+    return Totals.COMPLEMENTARY if set(totals) == {Totals.COMPLEMENTARY} else Totals.KEEP_BACK
 
 
 def is_own(table: Table, institution: str) -> bool:

@@ -11,12 +11,20 @@ from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+    model_validator,
+)
 
 from louver_sandbox.catalog.model import UnitType, Verb
-from louver_sandbox.stages import InstitutionType
+from louver_sandbox.stages import InstitutionType, Totals
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$")]
 TableText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*$")]
@@ -148,6 +156,15 @@ class ThresholdTerms(Document):
     p_percent: int = Field(default=10, ge=0, le=100)
     remainder: bool = True
     noise: Literal["none"] = "none"
+    totals: Totals = Totals.KEEP_BACK
+
+    @model_serializer(mode="wrap")
+    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `totals` where it is the default, so that bundles signed before it was a key stay canonical."""
+        written: dict[str, Any] = handler(self)
+        if self.totals is Totals.KEEP_BACK:
+            del written["totals"]
+        return written
 
 
 class BudgetTerms(Document):

@@ -13,6 +13,7 @@ from itertools import accumulate
 
 from louver_sandbox.plan.rewrites.threshold import CELL, REMAINDER
 from louver_sandbox.release import notices
+from louver_sandbox.release.complementary import Solve, chosen
 from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.release.margins import (
     COMPARISON,
@@ -30,7 +31,8 @@ from louver_sandbox.release.margins import (
 )
 from louver_sandbox.release.parts import Core, Exact, Parts, checked
 from louver_sandbox.release.remainder import Known, same_cells
-from louver_sandbox.release.rules import Contributions, Rule, reaches, withheld_by
+from louver_sandbox.release.rules import Contributions, Rule, Verdicts, reaches, withheld_by
+from louver_sandbox.release.unions import beside_withheld
 from louver_sandbox.release.values import Row
 from louver_sandbox.release.withheld import WITHHELD
 from louver_sandbox.stages import JudgedTotal, Notice, ThresholdRules
@@ -45,12 +47,8 @@ class Judged:
     remainder: Row | None
 
 
-Verdicts = Sequence[Rule | None]
-"""For each total of a core, in order, the rule that it breaks in a cell."""
-
-
-def judge(core: Core, rows: Sequence[Sequence[object]], rules: ThresholdRules) -> Judged:
-    """The rows of one core that may leave.
+def judge(core: Core, rows: Sequence[Sequence[object]], rules: ThresholdRules, solve: Solve | None = None) -> Judged:
+    """The rows of one core that may leave. With `solve`, further parts are withheld so that totals may stay.
 
     Raises:
         WorkerLied: the parts contradict each other.
@@ -59,7 +57,7 @@ def judge(core: Core, rows: Sequence[Sequence[object]], rules: ThresholdRules) -
     bench = _Bench(core, rules)
     cells, remainders = _sorted(bench, rows)
     if bench.parts.set is not None:
-        return _judged_in_sets(bench, cells)
+        return _judged_in_sets(bench, cells, solve)
     keyed = bool(bench.parts.keys)
     safe: list[Exact] = []
     withheld: list[Exact] = []
@@ -166,8 +164,20 @@ def _sorted(bench: _Bench, rows: Sequence[Sequence[object]]) -> tuple[list[Exact
     return cells, remainders
 
 
-def _judged_in_sets(bench: _Bench, cells: Sequence[Exact]) -> Judged:
-    """Cells of several grouping sets: every total beside its parts, parts first."""
+def _judged_in_sets(bench: _Bench, cells: Sequence[Exact], solve: Solve | None) -> Judged:
+    """Cells of several grouping sets."""
+    besides = None if solve is None else chosen(bench, cells, solve)
+    verdicts = _beside_parts(bench, cells) if besides is None else beside_withheld(bench, cells, besides)
+    broken: Counter[Rule] = Counter()
+    rows = [bench.row(cells[number], verdicts[number], broken) for number in sorted(verdicts)]
+    if solve is not None:
+        # One number for all: how many broke a rule themselves would help to find out which.
+        broken = Counter({Rule.COMPLEMENTARY: broken.total()})
+    return Judged(tuple(rows), (notices.cells_untold(), *notices.values_withheld(broken)), None)
+
+
+def _beside_parts(bench: _Bench, cells: Sequence[Exact]) -> dict[int, Verdicts]:
+    """The cells that leave, by number: every total beside its parts, parts first."""
     sets: dict[Keys, list[int]] = {}
     for number, cell in enumerate(cells):
         sets.setdefault(bench.parts.keys_of_set(cell), []).append(number)
@@ -180,15 +190,13 @@ def _judged_in_sets(bench: _Bench, cells: Sequence[Exact]) -> Judged:
         for place, number in places.items():
             families = [sums[place] for sums in finer if place in sums]
             if _leaves(bench, cells[number], families):
-                verdicts[number] = _beside_parts(bench, cells[number], families)
+                verdicts[number] = _totals_beside_parts(bench, cells[number], families)
         # A set of which all is known tells nothing of others.
         if any(number not in verdicts or any(verdicts[number]) for number in sets[keys]):
             margins.add(
                 keys, {place: bench.sums(cells[number], verdicts.get(number)) for place, number in places.items()}
             )
-    broken: Counter[Rule] = Counter()
-    rows = [bench.row(cells[number], verdicts[number], broken) for number in sorted(verdicts)]
-    return Judged(tuple(rows), (notices.cells_untold(), *notices.values_withheld(broken)), None)
+    return verdicts
 
 
 def _places(bench: _Bench, cells: Sequence[Exact], keys: Keys, numbers: Sequence[int]) -> dict[Values, int]:
@@ -204,7 +212,7 @@ def _leaves(bench: _Bench, cell: Exact, families: Sequence[Sums]) -> bool:
     )
 
 
-def _beside_parts(bench: _Bench, cell: Exact, families: Sequence[Sums]) -> Verdicts:
+def _totals_beside_parts(bench: _Bench, cell: Exact, families: Sequence[Sums]) -> Verdicts:
     """What each total of a leaving cell breaks, by itself or beside those of its children."""
     found = bench.verdicts(cell)
     for place, total in enumerate(bench.totals):

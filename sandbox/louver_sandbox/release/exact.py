@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 
+from louver_sandbox.release.complementary import Solve
 from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.stages import Cell, Execution, Part, Release, Treatment
 
@@ -13,8 +14,8 @@ from louver_sandbox.stages import Cell, Execution, Part, Release, Treatment
 class Exact:
     """Releases rows unchanged."""
 
-    def release(self, execution: Execution) -> Release:
-        """The rows of an exact plan, which has one core."""
+    def release(self, execution: Execution, solve: Solve) -> Release:
+        """The rows of an exact plan, which has one core. Nothing is withheld, so nothing is solved."""
         plan = execution.committed.plan
         parts = {column.part for core in plan.cores for column in core.columns}
         if (

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Protocol
 
+from louver_sandbox.release.complementary import Solve
 from louver_sandbox.release.exact import Exact
 from louver_sandbox.release.threshold import Threshold
 from louver_sandbox.stages import Execution, Release, Treatment
@@ -14,7 +15,7 @@ from louver_sandbox.stages import Execution, Release, Treatment
 class Mechanism(Protocol):
     """One way for a permitted answer to leave."""
 
-    def release(self, execution: Execution) -> Release:
+    def release(self, execution: Execution, solve: Solve) -> Release:
         """What leaves of an execution. Refuses nothing and never raises on data (law 1)."""
         ...
 

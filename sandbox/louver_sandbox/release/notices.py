@@ -32,6 +32,10 @@ _BECAUSE = {
         "less the parts that are shown they would tell a withheld part",
         "减去已发布的部分即可推出未发布的部分",
     ),
+    Rule.COMPLEMENTARY: (
+        "a rule of their own, or totals beside them that would tell those it holds for",
+        "自身不符合规则，或因同列合计会推出不符合规则的数值",
+    ),
     Rule.P_PERCENT: ("one subject's share could be estimated too closely", "单个主体的数值可能被近似推算"),
 }
 

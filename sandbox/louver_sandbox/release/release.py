@@ -8,21 +8,24 @@ from decimal import Decimal
 
 from louver_sandbox.algebra.types import Kind, Type
 from louver_sandbox.release import notices
+from louver_sandbox.release.complementary import Solve, no_solver
 from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.release.mechanism import MECHANISMS
 from louver_sandbox.sql.rules import quantize
 from louver_sandbox.stages import Cell, Execution, OutputColumn, Release
 
 
-def release(execution: Execution) -> Release:
+def release(execution: Execution, solve: Solve = no_solver) -> Release:
     """What leaves. No value raises; WorkerLied (a fault) when the worker's parts contradict each other,
-    TooManyMargins when they are too many to judge in time.
+    TooManyMargins when they are too many to judge in time, whatever `solve` raises when it is killed.
+
+    `solve` finds what else must be withheld so that totals may stay; without one they are kept back.
 
     Every value has its column's type: integers are 64 bits, decimals 38 digits. What does not fit (a sum beyond
     64 bits) is None with a notice, since a wrong number would be worse than none.
     """
     plan = execution.committed.plan
-    made = MECHANISMS[plan.treatment].release(execution)
+    made = MECHANISMS[plan.treatment].release(execution, solve)
     rows, lost = _fitted(made.rows, made.columns)
     remainder = None if made.remainder is None else _fitted((made.remainder,), made.columns)[0][0]
     found = (*made.notices, notices.out_of_range(lost)) if lost else made.notices

@@ -25,6 +25,11 @@ class Rule(StrEnum):
     DOMINANCE = "dominance"
     P_PERCENT = "p-percent"
     DIFFERENCE = "difference"
+    COMPLEMENTARY = "complementary"
+
+
+Verdicts = Sequence[Rule | None]
+"""For each total of a core, in order, the rule that it breaks in a cell."""
 
 
 class Contributions(NamedTuple):

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from louver_sandbox.algebra.relations import Aggregate, Relation, walk
 from louver_sandbox.release import notices
 from louver_sandbox.release.cells import Judged, judge
+from louver_sandbox.release.complementary import Solve
 from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.release.differences import without_differences
 from louver_sandbox.release.exact import exact_rows
@@ -19,7 +20,18 @@ from louver_sandbox.release.joins import TooManyPairs
 from louver_sandbox.release.rules import Rule
 from louver_sandbox.release.shape import Tables, computed, row_by_row, shaped
 from louver_sandbox.release.values import Row
-from louver_sandbox.stages import Cell, CorePlan, Execution, Notice, OutputColumn, Part, Plan, Release, ThresholdRules
+from louver_sandbox.stages import (
+    Cell,
+    CorePlan,
+    Execution,
+    Notice,
+    OutputColumn,
+    Part,
+    Plan,
+    Release,
+    ThresholdRules,
+    Totals,
+)
 
 Rows = tuple[tuple[Cell, ...], ...]
 
@@ -27,13 +39,16 @@ Rows = tuple[tuple[Cell, ...], ...]
 class Threshold:
     """Releases protected aggregates."""
 
-    def release(self, execution: Execution) -> Release:
+    def release(self, execution: Execution, solve: Solve) -> Release:
         """The released rows. WorkerLied where parts contradict each other, TooManyMargins where they are too many."""
         plan = execution.committed.plan
         rules, shape = plan.threshold, plan.shape
         if rules is None or shape is None or not any(core.protected for core in plan.cores):
             raise WorkerLied("a threshold plan without thresholds")
-        released = [_released(core, rows, rules) for core, rows in zip(plan.cores, execution.rows, strict=True)]
+        besides = solve if keeps_totals(rules, [core for core in plan.cores if core.protected]) else None
+        released = [
+            _released(core, rows, rules, besides) for core, rows in zip(plan.cores, execution.rows, strict=True)
+        ]
         released = without_differences(plan.cores, execution.rows, released, rules)
         tables = {core.core_id: judged.rows for core, judged in zip(plan.cores, released, strict=True)}
         rows, unshaped = _shaped(shape, tables, plan.columns)
@@ -46,10 +61,15 @@ class Threshold:
         return Release(plan.columns, rows, (*_merged(found), *unshaped), plan.treatment, remainder)
 
 
-def _released(core: CorePlan, rows: Sequence[Sequence[object]], rules: ThresholdRules) -> Judged:
+def keeps_totals(rules: ThresholdRules, protected: Sequence[CorePlan]) -> bool:
+    """Whether further parts are withheld so that totals may stay. Of several cores one might show another's."""
+    return rules.totals is Totals.COMPLEMENTARY and len(protected) == 1
+
+
+def _released(core: CorePlan, rows: Sequence[Sequence[object]], rules: ThresholdRules, solve: Solve | None) -> Judged:
     """What may leave of one core."""
     if core.protected:
-        return judge(core, rows, rules)
+        return judge(core, rows, rules, solve)
     if any(column.part is not Part.VALUE for column in core.columns):
         raise WorkerLied("rows that are not exact")
     names = [(core.core_id, column.of) for column in core.columns]

@@ -14,7 +14,7 @@ from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox.algebra.expressions import Value
 from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.service import explaining
-from louver_sandbox.stages import Notice, Plan, Receipted, Request, Subject, ThresholdRules
+from louver_sandbox.stages import Notice, Plan, Receipted, Request, Subject, ThresholdRules, Totals
 
 DIALECT = re.compile(r"[a-z]{0,16}\Z")
 PURPOSE = re.compile(r"[A-Z][A-Z0-9_]{0,63}\Z")
@@ -145,6 +145,7 @@ def obligations(rules: ThresholdRules | None) -> list[str]:
         f"no unit above {rules.dominance_percent} % of a sum",
         f"no contribution estimable within {rules.p_percent} % by another",
         "withheld cells are counted in a notice" + (" and shown together where safe" if rules.remainder else ""),
+        *(["further cells are withheld so that totals may be shown"] if rules.totals is Totals.COMPLEMENTARY else []),
     ]
 
 

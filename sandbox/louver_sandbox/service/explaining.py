@@ -14,7 +14,7 @@ from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.plan.emit import emit
 from louver_sandbox.release import notices
 from louver_sandbox.release.rules import Rule
-from louver_sandbox.release.threshold import is_plain, may_mislead
+from louver_sandbox.release.threshold import is_plain, keeps_totals, may_mislead
 from louver_sandbox.stages import CorePlan, JudgedTotal, Measure, Notice, Part, Plan, ThresholdRules
 
 Told = tuple[str, str]
@@ -237,6 +237,7 @@ def _rules(rules: ThresholdRules, cores: list[CorePlan], totals: list[JudgedTota
         (ranked, rules.dominance_percent, Rule.DOMINANCE, _dominance(rules.dominance_percent)),
         (ranked, rules.p_percent, Rule.P_PERCENT, _p_percent(rules.p_percent)),
         (any(core.finer or _in_sets(core) for core in cores), 0, Rule.DIFFERENCE, _DIFFERENCE),
+        (keeps_totals(rules, cores) and _in_sets(cores[0]), 0, Rule.COMPLEMENTARY, _COMPLEMENTARY),
     )
     for applies, number, rule, told in checks:
         if applies:
@@ -248,6 +249,11 @@ def _rules(rules: ThresholdRules, cores: list[CorePlan], totals: list[JudgedTota
 _DIFFERENCE: Told = (
     "a total leaves only if it, less the parts shown beside it, does not tell a withheld part",
     "合计减去同时给出的部分不能推出未发布的部分，否则不予给出",
+)
+_COMPLEMENTARY: Told = (
+    "where a total would tell a withheld part, further parts are withheld so that the total may be shown; they are "
+    "not told apart",
+    "合计会推出未发布的部分时，另行隐去若干部分以保留合计；二者不作区分",
 )
 _OUTER_JOIN: Told = (
     "LEFT JOIN: a group in which no row has a partner is never shown, and counts and averages of the partners' "

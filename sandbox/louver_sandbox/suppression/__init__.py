@@ -5,7 +5,7 @@ finds further cells to withhold (secondary cells), so that every primary cell's 
 wide as its protection level, and proves the result with an attacker of its own (PRIVACY 5.5).
 
 Everything here is a pure function of a `Table`: no IO, no clock, no randomness; equal tables get equal answers
-whatever order their cells come in. The releaser is to call `suppress` between primary suppression and perturbation,
-with `levels` for the protection levels; HiGHS and numpy are imported when a table first needs them, so that the
-service starts without them.
+whatever order their cells come in. The releaser asks `pattern.choose` through a process of its own (`solver`), with
+one table for each number of the cells. HiGHS and numpy are imported when a table first needs them: the service
+starts without them.
 """

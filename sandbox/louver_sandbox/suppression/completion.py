@@ -15,7 +15,8 @@ import numpy as np
 
 from louver_sandbox.suppression.deviations import FARTHEST, SLACK, Demand, Deviations, Mask, Side
 from louver_sandbox.suppression.linear import Floats, LinearProgram, Rows
-from louver_sandbox.suppression.witnesses import Witnesses
+from louver_sandbox.suppression.local import Neighbourhood, Neighbourhoods, spread
+from louver_sandbox.suppression.witnesses import Witnesses, whole
 
 NEXT_TO_NOTHING = 1e-3
 """The cost of deviating in a cell that is withheld already; the dearest cell costs 1."""
@@ -68,6 +69,7 @@ class Completion:
         for row in range(len(all_.rows)):
             for cell in all_.members(row)[all_.primary[all_.members(row)]].tolist():
                 self._relations[cell].append(row)
+        self._near = Neighbourhoods(all_)
         self.programs = 0
 
     def complete(self, withheld: Mask, degrees: Floats, prunings: int) -> tuple[Mask, Witnesses]:
@@ -120,7 +122,8 @@ class Completion:
     def _extend_together(self, withheld: Mask, witnesses: Witnesses) -> None:
         """Makes room for many cells in one program, while many lack it: for cells no relation ties to each other."""
         unmet = _largest_first(witnesses.unmet(self._all.demands))
-        while len(unmet) >= MANY:
+        # One by one withholds less, and is quick where a small part of the table is looked at.
+        while len(unmet) >= MANY and self._near.of(unmet[0].cell) is None:
             apart = self._apart([demand for demand in unmet if demand.level * NEAR >= unmet[0].level])
             self._scale(unmet[0].level, FARTHEST)
             point = self._all_toward(apart, [demand.side is not Side.LOWER for demand in apart])
@@ -157,7 +160,13 @@ class Completion:
         return (values[: self._count] - values[self._count :]) * self._unit
 
     def _fulfil(self, demand: Demand) -> list[Floats] | None:
-        """The cheapest deviations that fulfil a demand, or None where there are none."""
+        """The cheapest deviations that fulfil a demand, or None where there are none; nearby ones where that is
+        quicker."""
+        near = self._near.of(demand.cell)
+        if near is not None:
+            found = self._deviate_near(demand, near)
+            if found is not None:
+                return found
         if not demand.level <= self._unit < 4 * demand.level:
             self._scale(demand.level, 1.0)
         found = self._deviate(demand)
@@ -169,17 +178,42 @@ class Completion:
         return found
 
     def _deviate(self, demand: Demand) -> list[Floats] | None:
-        """Deviations that fulfil a demand; a sliding level first half on either side, then where there is room."""
+        """Deviations that fulfil a demand; a sliding level first half on either side, then where there is room.
+
+        Only whole numbers count, so what one side reaches beyond one is asked of the other again.
+        """
         level = demand.level / self._unit
         goal = level * (1.0 - SLACK)
         if demand.side is not Side.SLIDING:
             reached, point = self._toward(demand.cell, demand.side.value[0], level)
             return [point] if reached >= goal else None
-        risen, up = self._toward(demand.cell, 1.0, level / 2)
-        fallen, down = self._toward(demand.cell, -1.0, level - risen)
-        if risen + fallen < goal:
-            risen, up = self._toward(demand.cell, 1.0, level - fallen)
-        return [up, down] if risen + fallen >= goal else None
+        risen, up = self._toward(demand.cell, 1.0, (demand.level + 1) // 2 / self._unit)
+        fallen, down = self._toward(demand.cell, -1.0, level - whole(risen * self._unit) / self._unit)
+        if whole(risen * self._unit) + whole(fallen * self._unit) < demand.level:
+            risen, up = self._toward(demand.cell, 1.0, level - whole(fallen * self._unit) / self._unit)
+        enough = whole(risen * self._unit) + whole(fallen * self._unit) >= demand.level
+        return [up, down] if enough else None
+
+    def _deviate_near(self, demand: Demand, near: Neighbourhood) -> list[Floats] | None:
+        """Deviations of the cell's neighbourhood that fulfil a demand, none larger than by a level."""
+        columns = np.concatenate([near.cells, near.cells + self._count])
+        room = np.concatenate([self._all.up, self._all.down])[columns] / demand.level
+        upper = np.where(np.tile(self._usable[near.cells], 2), np.minimum(room, 1.0), 0.0)
+        costs, nothing = self._costs[columns], np.zeros(len(columns))
+        place, count = near.place(demand.cell), len(near.cells)
+        reached, points = 0.0, []
+        for sign in demand.side.value:
+            column, other = (place, place + count) if sign > 0 else (place + count, place)
+            bounds, priced = upper.copy(), costs.copy()
+            bounds[column] = min(1.0 - reached / demand.level, room[column])
+            bounds[other] = 0.0
+            priced[column] = -PRICELESS
+            near.program.change_bounds(nothing, bounds)
+            near.program.change_costs(priced)
+            values = near.program.minimise().values
+            reached += whole(float(values[column]) * demand.level)
+            points.append(spread(near, values * demand.level, self._count))
+        return points if reached >= demand.level else None
 
     def _toward(self, cell: int, sign: float, target: float) -> tuple[float, Floats]:
         """How far a cell can deviate until `target` units, and a cheapest deviation that does so."""

@@ -8,7 +8,7 @@ from louver_sandbox.suppression.deviations import Deviations
 from louver_sandbox.suppression.optimal import Found, Master, next_cost
 from louver_sandbox.suppression.witnesses import Witnesses
 
-PRUNING = 200_000
+PRUNING = 400_000
 """Cells times programs that may be solved to find superfluous secondary cells."""
 
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import floor
 
 import numpy as np
 
 from louver_sandbox.suppression.attacker import Interval, attack
 from louver_sandbox.suppression.completion import Completion, Unprotectable
-from louver_sandbox.suppression.deviations import SLACK, Deviations, Mask
+from louver_sandbox.suppression.deviations import Deviations, Mask
 from louver_sandbox.suppression.heuristic import approach
 from louver_sandbox.suppression.linear import SolverFailed
 from louver_sandbox.suppression.optimal import Found, optimise
 from louver_sandbox.suppression.suppress import Method, Reason, Suppressed, WholeTable
 from louver_sandbox.suppression.table import Table
-from louver_sandbox.suppression.witnesses import Witnesses
+from louver_sandbox.suppression.witnesses import Witnesses, whole
 
 
 def suppress(table: Table, *, optimal: bool) -> Suppressed | WholeTable:
@@ -68,9 +67,8 @@ def _approached(table: Table, all_: Deviations) -> Suppressed | WholeTable:
 
 def _reached(table: Table, name: str, witnesses: Witnesses) -> Interval:
     index, value = table.place[name], table[name].value
-    blur = 1.0 + 100 * SLACK
     return Interval(
-        value - floor(float(witnesses.fallen[index]) * blur), value + floor(float(witnesses.risen[index]) * blur)
+        value - int(whole(float(witnesses.fallen[index]))), value + int(whole(float(witnesses.risen[index])))
     )
 
 

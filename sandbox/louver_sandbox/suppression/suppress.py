@@ -1,7 +1,7 @@
 """Which further cells to withhold: the one question asked of this package (PRIVACY 5.5).
 
-The releaser is to ask it with the table as it would leave after primary suppression, with every total that it or an
-earlier answer shows. What comes back is proved, or nothing of the table may leave.
+The releaser asks it, through `pattern`, with the table as it would leave after primary suppression, with every total
+that it shows. What comes back is proved, or nothing of the table may leave.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from louver_sandbox.suppression.attacker import Interval
 
 LARGEST_OPTIMAL = 500
-"""Tables of at most so many cells get the optimum."""
+"""Tables of at most so many cells get the optimum, unless the caller has less time."""
 
 
 class Method(StrEnum):
@@ -68,7 +68,7 @@ class WholeTable:
     exposed: frozenset[str]
 
 
-def suppress(table: Table) -> Suppressed | WholeTable:
+def suppress(table: Table, *, largest_optimal: int = LARGEST_OPTIMAL) -> Suppressed | WholeTable:
     """The secondary cells of a table, or why nothing of it may leave. Equal tables get equal answers."""
     if not table.primary:
         return Suppressed(frozenset(), {}, 0, 0, Method.NONE_NEEDED)
@@ -78,4 +78,4 @@ def suppress(table: Table) -> Suppressed | WholeTable:
     # What needs numpy and HiGHS is imported when a table needs it, not when the service starts.
     from louver_sandbox.suppression import proved
 
-    return proved.suppress(table, optimal=len(table.cells) <= LARGEST_OPTIMAL)
+    return proved.suppress(table, optimal=len(table.cells) <= largest_optimal)

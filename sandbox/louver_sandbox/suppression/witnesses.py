@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from louver_sandbox.suppression.deviations import SLACK, Demand, Deviations, Mask, Side
 from louver_sandbox.suppression.linear import Floats
@@ -18,12 +19,17 @@ STILL = 1e-9
 """In units of a deviation: what is noise of its computation and no movement."""
 
 
+def whole(reached: float) -> float:
+    """How far an interval of whole numbers reaches for certain, a little noise aside."""
+    return float(np.floor(reached * (1.0 + 100 * SLACK)))
+
+
 class Witnesses:
     """Possible deviations of one table: `risen` and `fallen` are how far they reach upward and downward, by cell."""
 
     def __init__(self, all_: Deviations) -> None:
         self._all = all_
-        self._points: list[tuple[Mask, Floats]] = []
+        self._points: list[tuple[NDArray[np.intp], Floats]] = []
         self.risen = np.zeros(len(all_.up))
         self.fallen = np.zeros(len(all_.up))
 
@@ -37,15 +43,16 @@ class Witnesses:
             float(np.max(-point - self._all.down, initial=0.0)),
         )
         # What is wrong by an error may be right for levels far above it, and proves nothing for those below.
-        self._keep(moved, np.where(np.abs(point) * SLACK >= error, point, 0.0))
+        cells = np.flatnonzero(moved)
+        self._keep(cells, np.where(np.abs(point[cells]) * SLACK >= error, point[cells], 0.0))
         return moved
 
     def without(self, cell: int) -> Witnesses:
         """Those that do not move this cell."""
         kept = Witnesses(self._all)
-        for moved, point in self._points:
-            if not moved[cell]:
-                kept._keep(moved, point)
+        for cells, point in self._points:
+            if not (cells == cell).any():
+                kept._keep(cells, point)
         return kept
 
     def unmet(self, demands: Iterable[Demand]) -> list[Demand]:
@@ -60,10 +67,10 @@ class Witnesses:
             case Side.UPPER:
                 reached = self.risen[demand.cell]
             case Side.SLIDING:
-                reached = self.fallen[demand.cell] + self.risen[demand.cell]
+                reached = whole(self.fallen[demand.cell]) + whole(self.risen[demand.cell])
         return bool(reached >= demand.level * (1.0 - 10 * SLACK))
 
-    def _keep(self, moved: Mask, point: Floats) -> None:
-        self._points.append((moved, point))
-        np.maximum(self.risen, point, out=self.risen)
-        np.maximum(self.fallen, -point, out=self.fallen)
+    def _keep(self, cells: NDArray[np.intp], point: Floats) -> None:
+        self._points.append((cells, point))
+        self.risen[cells] = np.maximum(self.risen[cells], point)
+        self.fallen[cells] = np.maximum(self.fallen[cells], -point)

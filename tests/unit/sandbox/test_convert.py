@@ -1,6 +1,7 @@
 """From wire messages to values: whatever is not of its form is refused by name, and nothing is guessed."""
 
 import uuid
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -15,7 +16,7 @@ from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.refusals import capacity
 from louver_sandbox.service import convert
-from louver_sandbox.stages import Answer, Notice, Receipted, ThresholdRules, Treatment
+from louver_sandbox.stages import Answer, Notice, Receipted, ThresholdRules, Totals, Treatment
 
 ID = "123e4567-e89b-42d3-a456-426614174000"
 
@@ -170,3 +171,5 @@ def test_obligations_are_told_in_words() -> None:
     rules = ThresholdRules({UnitType.PERSON: 10, UnitType.ENTERPRISE: 5})
     assert convert.obligations(rules)[0] == "at least 5 units of type enterprise in every cell"
     assert convert.obligations(None) == []
+    keeping = convert.obligations(replace(rules, totals=Totals.COMPLEMENTARY))
+    assert keeping == [*convert.obligations(rules), "further cells are withheld so that totals may be shown"]

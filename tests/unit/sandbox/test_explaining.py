@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.support.relations import Ran, firms, question, returns, run
 
@@ -9,6 +11,7 @@ from louver_sandbox.algebra.relations import scans
 from louver_sandbox.algebra.types import TableName
 from louver_sandbox.release import notices
 from louver_sandbox.service import convert, explaining
+from louver_sandbox.stages import Totals
 
 PROTECTED = (TableName("gov", "tax"), TableName("gov", "registry"))
 
@@ -141,3 +144,13 @@ def test_the_message_of_a_dry_run_is_in_both_languages() -> None:
     assert [outcome.name for outcome in made.outcomes] == ["district", "avg(revenue)"]
     assert '"released1"' in made.shape
     assert made.shape.startswith("SELECT ")
+
+
+def test_it_is_told_that_further_parts_are_withheld_where_the_policy_keeps_totals() -> None:
+    sql = "SELECT district, count(*) FROM gov.tax GROUP BY ROLLUP (district)"
+    made = asked(sql).plan
+    assert made.threshold is not None
+    keeping = replace(made, threshold=replace(made.threshold, totals=Totals.COMPLEMENTARY))
+    assert "complementary" not in {notice.rule for notice in explaining.rules(made)}
+    assert "complementary" in {notice.rule for notice in explaining.rules(keeping)}
+    assert explaining.certain_notices(keeping) == explaining.certain_notices(made)

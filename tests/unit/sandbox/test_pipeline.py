@@ -28,11 +28,12 @@ from tests.support.policy_questions import BANK_B
 from louver.errors import Error, Fault, Refused
 from louver.receipt import Receipt
 from louver_sandbox.audit.verify import verify_log
-from louver_sandbox.pipeline import Call
+from louver_sandbox.pipeline import Call, Failed
 from louver_sandbox.processes.pool import FailureKind
 from louver_sandbox.refusals import capacity
 from louver_sandbox.stages import Plan, Receipted
 from louver_sandbox.store import StoreError
+from louver_sandbox.suppression.pattern import Pattern, Problem
 
 
 @pytest.fixture
@@ -163,6 +164,29 @@ def test_law_1_and_3_a_failing_worker_is_one_constant_fault_and_stays_charged(ba
     assert bank.kinds() == ["admission", "aborted"]
     assert bank.books.log.entry(1).fields["reason"] == reason
     assert b"91370200" not in b"".join(entry.body for entry in bank.books.log.entries())
+    assert (bank.spent(), bank.answers()) == (1, 0)
+
+
+WITH_TOTAL = "SELECT section, count(*) AS n FROM gov.firm GROUP BY ROLLUP (section)"
+
+
+def test_further_parts_are_withheld_where_the_policy_keeps_totals(bank: Line) -> None:
+    assert {row["section"] for row in rows(bank.pipeline.answer(ask(WITH_TOTAL), call()))} == {"A", "B"}
+    bank.bundle = firm_policies(totals="complementary")
+    kept = rows(bank.pipeline.answer(ask(WITH_TOTAL, "request-2"), call()))
+    assert kept == [{"section": "A", "n": 30}, {"section": None, "n": 40}]
+
+
+def test_law_1_and_3_a_solver_that_is_killed_is_a_fault_that_stays_charged(bank: Line) -> None:
+    def killed(problem: Problem) -> Pattern | None:
+        raise Failed("timeout")
+
+    bank.bundle, bank.solve = firm_policies(totals="complementary"), killed
+    with pytest.raises(Fault) as caught:
+        bank.pipeline.answer(ask(WITH_TOTAL), call())
+    assert str(caught.value) == "the platform could not answer; incident incident-1"
+    assert bank.kinds() == ["admission", "aborted"]
+    assert bank.books.log.entry(1).fields["reason"] == "timeout"
     assert (bank.spent(), bank.answers()) == (1, 0)
 
 

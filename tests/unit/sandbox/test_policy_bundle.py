@@ -28,6 +28,7 @@ from louver_sandbox.policy.bundle import (
 )
 from louver_sandbox.policy.documents import PolicyRefused
 from louver_sandbox.policy.load import load_bundle, load_officers, write_bundle
+from louver_sandbox.stages import Totals
 
 
 def _fixed(seed: int) -> Callable[[int], bytes]:
@@ -59,6 +60,14 @@ def test_two_officers_make_a_bundle_valid() -> None:
     assert isinstance(bundle, Bundle)
     assert bundle.digest == parse_bundle(CONTENT).digest
     assert len(bundle.digest) == 64
+
+
+def test_a_bundle_signed_before_totals_was_a_key_is_still_canonical() -> None:
+    assert b"totals" not in CONTENT
+    asking = bundle_content(platform(), [policy(grant_document(threshold={"totals": "complementary"}))])
+    assert b'"totals":"complementary"' in asking
+    (found,) = parse_bundle(asking).policies
+    assert found.grants[0].threshold.totals is Totals.COMPLEMENTARY
 
 
 def test_three_signatures_do_not_hurt() -> None:

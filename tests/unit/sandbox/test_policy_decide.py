@@ -32,7 +32,7 @@ from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.decide import decide
 from louver_sandbox.sql.predicates import bind_predicate
-from louver_sandbox.stages import Admitted, Bound, Clause, Treatment, Use
+from louver_sandbox.stages import Admitted, Bound, Clause, Totals, Treatment, Use
 
 CREDIT, QUARTER, REGISTRY = "gov.tax_credit", "gov.tax_quarter", "gov.ent_registry"
 KEY, FILTER, JOIN = Clause.GROUP_KEY, Clause.FILTER, Clause.JOIN_KEY
@@ -230,6 +230,18 @@ def test_obligations_take_the_strictest() -> None:
     assert (rules.k[UnitType.ENTERPRISE], rules.dominance_percent, rules.p_percent) == (20, 50, 15)
     assert rules.remainder is False
     assert (admitted.budget.queries_per_day, admitted.budget.predicates_per_day) == (7, 10)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "kept"),
+    [("keep-back", "complementary", True), ("complementary", "complementary", False), (None, "complementary", True)],
+)
+def test_totals_are_kept_back_unless_all_agree_otherwise(one: str | None, other: str, kept: bool) -> None:
+    first = grant_document("first", threshold={"totals": one} if one else {})
+    bundle = bundle_of(policy(first, grant_document("second", threshold={"totals": other})))
+    rules = _decide(question(use(CREDIT, "grade", KEY), bundle=bundle), bundle).threshold
+    assert rules is not None
+    assert (rules.totals is Totals.KEEP_BACK) is kept
 
 
 # -- which refusal

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.support.additive_tables import flat, protected, table, tree
+from tests.support.additive_tables import flat, protected, random_table, table, tree
 
 from louver_sandbox.suppression import linear, proved
 from louver_sandbox.suppression.attacker import Interval, attack
 from louver_sandbox.suppression.deviations import Deviations
+from louver_sandbox.suppression.local import Neighbourhoods
 from louver_sandbox.suppression.optimal import Found
 from louver_sandbox.suppression.suppress import Method, Reason, Suppressed, WholeTable, suppress
 from louver_sandbox.suppression.table import Cell, Protection, Relation, Table
@@ -161,6 +162,53 @@ def test_a_sliding_level_asks_for_width_and_not_for_either_side() -> None:
 
 def test_nothing_withheld_needs_nothing() -> None:
     assert suppress(of(NINE, primary=set())) == Suppressed(frozenset(), {}, 0, 0, Method.NONE_NEEDED)
+
+
+def test_room_is_found_nearby_in_a_table_of_many_families() -> None:
+    """Two crossed hierarchies of 31 nodes: most room is found among the 20 cells around, and the attacker agrees."""
+    for seed in (1, 2):
+        given = random_table(seed, [tree(6, 4), tree(6, 4)], share=0.15)
+        all_ = Deviations.of(given)
+        near = [Neighbourhoods(all_).of(demand.cell) for demand in all_.demands]
+        assert sum(each is not None for each in near) > len(near) / 2
+        found = answer(given)
+        assert found.method is Method.HEURISTIC
+        assert protected(given, given.primary | found.secondary)
+
+
+@pytest.mark.parametrize("others", [0, 600])
+def test_a_cell_that_is_in_no_total_is_withheld_alone(others: int) -> None:
+    names = tuple(f"p{number:03}" for number in range(others))
+    cells = (Cell("alone", 3, Protection(1, 7, 10)), *(Cell(name, 20) for name in names))
+    given = Table((*cells, Cell("t", 20 * others)), (Relation("t", names),)) if others else Table(cells, ())
+    found = answer(given)
+    assert found.secondary == frozenset()
+    assert attack(given, {"alone"})["alone"] == Interval(0, None)
+
+
+def test_a_neighbourhood_is_a_part_of_the_table_with_every_relation_of_its_cells() -> None:
+    given = table([tree(4, 3), tree(4, 3)], lambda _: 5)
+    near = Neighbourhoods(Deviations.of(given)).of(given.place["t0000/t0101"])
+    assert near is not None
+    names = {given.cells[place].name for place in near.cells.tolist()}
+    assert {"t0000/t0101", "t0001/t0100", "t00/t01", "t0002/t01"} <= names
+    assert "t0100/t0200" not in names
+    # A plain table is its own neighbourhood, and nothing is saved.
+    assert Neighbourhoods(Deviations.of(of(NINE, primary={"a/x"}))).of(0) is None
+
+
+@pytest.mark.parametrize("level", [1, 2, 3, 5, 9])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_heuristic_protects_a_width_of_any_whole_number(level: int, seed: int) -> None:
+    """Half of an odd level is no number of subjects, and two such halves are less than the level."""
+    made = random_table(seed, [flat("T", "abc"), flat("T", "xyz"), flat("T", "pq")], share=0.3)
+    given = Table(
+        tuple(replace(cell, protection=cell.protection and Protection(0, 0, level)) for cell in made.cells),
+        made.relations,
+    )
+    found = proved.suppress(given, optimal=False)
+    assert isinstance(found, Suppressed)
+    assert protected(given, given.primary | found.secondary)
 
 
 def test_the_order_of_rows_does_not_matter() -> None:
