@@ -67,7 +67,8 @@ class Slot(Protocol):
 
 
 class Pipeline:
-    """Answers questions. `judge_in_checker` is `judge` in a killable process; `reserve` gives a worker or refuses."""
+    """Answers questions. `judge_in_checker` is `judge` in a killable process; `reserve` gives a worker or refuses;
+    `noise_secret` is the releaser's, by which cell keys are made."""
 
     def __init__(
         self,
@@ -76,12 +77,14 @@ class Pipeline:
         books: Books,
         clock: Callable[[], datetime],
         new_incident: Callable[[Exception], str],
+        noise_secret: bytes | None = None,
     ) -> None:
         self._judge = judge_in_checker
         self._reserve = reserve
         self._books = books
         self._clock = clock
         self._incident = new_incident
+        self._noise_secret = noise_secret
 
     def answer(self, request: Request, call: Call) -> Receipted:
         """Admit, then run. Raises `Refused` (logged) or `Fault`."""
@@ -103,7 +106,7 @@ class Pipeline:
         """Everything that reads rows. Refuses nothing; a failure is one constant fault, and stays charged."""
         try:
             execution = decode(slot.run(committed.plan, call), committed)
-            released = release(execution)
+            released = release(execution, self._noise_secret)
             answer = encode(released, committed)
             receipt = journal.record(committed, released, answer, self._books)
         except Exception as error:

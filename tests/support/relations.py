@@ -276,13 +276,13 @@ def readings(made: Plan) -> tuple[Shape, ...]:
     return tuple(DuckDbEngine(_PARSER).parse(core.statement) for core in made.cores)
 
 
-def run(world: World, permit: Admitted) -> Ran:
-    """Plans, verifies against the engine's parser, runs and releases."""
+def run(world: World, permit: Admitted, secret: bytes | None = None) -> Ran:
+    """Plans, verifies against the engine's parser, runs and releases; noise is drawn by the secret."""
     made = plan(permit)
     verify(made, readings(made))
     with snapshots(world, made) as connection:
         execution = decode(reply_to(connection, made), committed(made))
-    return Ran(made, execution, release(execution))
+    return Ran(made, execution, release(execution, secret))
 
 
 def firms(rows: Sequence[Row] = (), loans: Sequence[Row] = ()) -> World:

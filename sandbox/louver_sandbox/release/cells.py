@@ -28,6 +28,7 @@ from louver_sandbox.release.margins import (
     sums_of,
     total_gives_away,
 )
+from louver_sandbox.release.noise import perturbing
 from louver_sandbox.release.parts import Core, Exact, Parts, checked
 from louver_sandbox.release.remainder import Known, same_cells
 from louver_sandbox.release.rules import Contributions, Rule, reaches, withheld_by
@@ -49,14 +50,15 @@ Verdicts = Sequence[Rule | None]
 """For each total of a core, in order, the rule that it breaks in a cell."""
 
 
-def judge(core: Core, rows: Sequence[Sequence[object]], rules: ThresholdRules) -> Judged:
-    """The rows of one core that may leave.
+def judge(core: Core, rows: Sequence[Sequence[object]], rules: ThresholdRules, secret: bytes | None = None) -> Judged:
+    """The rows of one core that may leave; with noise by the secret of cell keys where the rules ask for it.
 
     Raises:
+        NoiseSecretMissing: they do, and there is none.
         WorkerLied: the parts contradict each other.
         TooManyMargins: more cells in more grouping sets than can be judged in time.
     """
-    bench = _Bench(core, rules)
+    bench = _Bench(core, rules, secret)
     cells, remainders = _sorted(bench, rows)
     if bench.parts.set is not None:
         return _judged_in_sets(bench, cells)
@@ -79,8 +81,9 @@ def judge(core: Core, rows: Sequence[Sequence[object]], rules: ThresholdRules) -
 class _Bench:
     """The rules and everything that is the same for all cells of a core."""
 
-    def __init__(self, core: Core, rules: ThresholdRules) -> None:
+    def __init__(self, core: Core, rules: ThresholdRules, secret: bytes | None) -> None:
         self.core, self.rules, self.parts = core, rules, Parts(core)
+        self._perturb = perturbing(core, rules, secret)
         self.totals: tuple[JudgedTotal, ...] = tuple(
             dict.fromkeys(
                 total
@@ -139,6 +142,8 @@ class _Bench:
     def row(self, cell: Exact, verdicts: Verdicts, broken: Counter[Rule]) -> Row:
         """A safe cell's row as the shape reads it; what breaks a rule of its own is `WITHHELD` and counted."""
         row: Row = dict(zip(self._keys, self.parts.values(cell), strict=True))
+        if self._perturb is not None:
+            cell = self._perturb(cell)
         if not any(verdicts):
             for name, value in self._named_values:
                 row[name] = value(cell)

@@ -13,8 +13,8 @@ from louver_sandbox.stages import Cell, Execution, Part, Release, Treatment
 class Exact:
     """Releases rows unchanged."""
 
-    def release(self, execution: Execution) -> Release:
-        """The rows of an exact plan, which has one core."""
+    def release(self, execution: Execution, secret: bytes | None = None) -> Release:
+        """The rows of an exact plan, which has one core. Nothing is drawn, so no secret is used."""
         plan = execution.committed.plan
         parts = {column.part for core in plan.cores for column in core.columns}
         if (

@@ -14,8 +14,8 @@ from louver_sandbox.stages import Execution, Release, Treatment
 class Mechanism(Protocol):
     """One way for a permitted answer to leave."""
 
-    def release(self, execution: Execution) -> Release:
-        """What leaves of an execution. Refuses nothing and never raises on data (law 1)."""
+    def release(self, execution: Execution, secret: bytes | None) -> Release:
+        """What leaves of an execution; `secret` draws the noise. Refuses nothing and never raises on data (law 1)."""
         ...
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from louver_sandbox.release.rules import Rule
-from louver_sandbox.stages import Notice
+from louver_sandbox.stages import NoiseRules, Notice, RoundingKind
 
 CELLS_WITHHELD = "CELLS_WITHHELD"
 CELLS_UNTOLD = "CELLS_UNTOLD"
@@ -18,6 +18,7 @@ OUT_OF_RANGE = "OUT_OF_RANGE"
 OVER_RELEASED = "OVER_RELEASED"
 OVER_JUDGED = "OVER_JUDGED"
 JOIN_TOO_LARGE = "JOIN_TOO_LARGE"
+PERTURBED = "PERTURBED"
 OF_REMAINDER = frozenset({REMAINDER_RELEASED, REMAINDER_WITHHELD})
 
 _BECAUSE = {
@@ -33,6 +34,12 @@ _BECAUSE = {
         "减去已发布的部分即可推出未发布的部分",
     ),
     Rule.P_PERCENT: ("one subject's share could be estimated too closely", "单个主体的数值可能被近似推算"),
+}
+
+_ROUNDED = {
+    RoundingKind.NONE: ("", ""),
+    RoundingKind.BASE: (", and are rounded to multiples of {base}", "，并舍入到 {base} 的倍数"),
+    RoundingKind.RANDOM: (", and are rounded at random to multiples of {base}", "，并随机舍入到 {base} 的倍数"),
 }
 
 
@@ -113,6 +120,21 @@ def over_judged() -> Notice:
         "rows were compared with values of groups: a group with too few subjects or an unsafe value counts as having "
         "none, and rows beside it may be left out",
         "比较所用的分组数值须先通过保护规则：主体过少或不安全的分组视为无数值，与之比较的行可能不计入",
+    )
+
+
+def perturbed(rules: NoiseRules) -> Notice:
+    """Said of every answer under noise."""
+    told, told_zh = _ROUNDED[rules.rounding]
+    base = rules.base
+    return Notice(
+        PERTURBED,
+        1,
+        "noise",
+        f"numbers of subjects have noise, always the same for the same subjects{told.format(base=base)}; how exact "
+        "each column is stands beside the answer, and parts do not add up to totals",
+        f"主体数均已加噪，相同主体的噪声始终相同{told_zh.format(base=base)}；各列精度随结果给出，"
+        "分项之和未必等于合计",
     )
 
 

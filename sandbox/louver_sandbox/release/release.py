@@ -14,15 +14,16 @@ from louver_sandbox.sql.rules import quantize
 from louver_sandbox.stages import Cell, Execution, OutputColumn, Release
 
 
-def release(execution: Execution) -> Release:
+def release(execution: Execution, secret: bytes | None = None) -> Release:
     """What leaves. No value raises; WorkerLied (a fault) when the worker's parts contradict each other,
-    TooManyMargins when they are too many to judge in time.
+    TooManyMargins when they are too many to judge in time, NoiseSecretMissing when policies ask for noise and the
+    `secret` by which it is drawn is not given.
 
     Every value has its column's type: integers are 64 bits, decimals 38 digits. What does not fit (a sum beyond
     64 bits) is None with a notice, since a wrong number would be worse than none.
     """
     plan = execution.committed.plan
-    made = MECHANISMS[plan.treatment].release(execution)
+    made = MECHANISMS[plan.treatment].release(execution, secret)
     rows, lost = _fitted(made.rows, made.columns)
     remainder = None if made.remainder is None else _fitted((made.remainder,), made.columns)[0][0]
     found = (*made.notices, notices.out_of_range(lost)) if lost else made.notices

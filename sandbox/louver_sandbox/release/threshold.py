@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from louver_sandbox.algebra.relations import Aggregate, Relation, walk
 from louver_sandbox.release import notices
+from louver_sandbox.release.accuracies import accuracies
 from louver_sandbox.release.cells import Judged, judge
 from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.release.differences import without_differences
@@ -27,13 +28,17 @@ Rows = tuple[tuple[Cell, ...], ...]
 class Threshold:
     """Releases protected aggregates."""
 
-    def release(self, execution: Execution) -> Release:
-        """The released rows. WorkerLied where parts contradict each other, TooManyMargins where they are too many."""
+    def release(self, execution: Execution, secret: bytes | None) -> Release:
+        """The released rows, with noise by the secret of cell keys where policies ask for it.
+
+        WorkerLied where parts contradict each other, TooManyMargins where they are too many."""
         plan = execution.committed.plan
         rules, shape = plan.threshold, plan.shape
         if rules is None or shape is None or not any(core.protected for core in plan.cores):
             raise WorkerLied("a threshold plan without thresholds")
-        released = [_released(core, rows, rules) for core, rows in zip(plan.cores, execution.rows, strict=True)]
+        released = [
+            _released(core, rows, rules, secret) for core, rows in zip(plan.cores, execution.rows, strict=True)
+        ]
         released = without_differences(plan.cores, execution.rows, released, rules)
         tables = {core.core_id: judged.rows for core, judged in zip(plan.cores, released, strict=True)}
         rows, unshaped = _shaped(shape, tables, plan.columns)
@@ -43,13 +48,17 @@ class Threshold:
             found = [notice for notice in found if notice.code not in notices.OF_REMAINDER]
             found += [notices.over_released()] if may_mislead(plan, shape) else []
         found += [notices.over_judged()] if any(core.compares for core in plan.cores) else []
-        return Release(plan.columns, rows, (*_merged(found), *unshaped), plan.treatment, remainder)
+        found += [] if rules.noise is None else [notices.perturbed(rules.noise)]
+        said = (*_merged(found), *unshaped)
+        return Release(plan.columns, rows, said, plan.treatment, remainder, accuracies(plan))
 
 
-def _released(core: CorePlan, rows: Sequence[Sequence[object]], rules: ThresholdRules) -> Judged:
+def _released(
+    core: CorePlan, rows: Sequence[Sequence[object]], rules: ThresholdRules, secret: bytes | None
+) -> Judged:
     """What may leave of one core."""
     if core.protected:
-        return judge(core, rows, rules)
+        return judge(core, rows, rules, secret)
     if any(column.part is not Part.VALUE for column in core.columns):
         raise WorkerLied("rows that are not exact")
     names = [(core.core_id, column.of) for column in core.columns]

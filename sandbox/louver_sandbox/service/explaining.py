@@ -11,11 +11,22 @@ from dataclasses import dataclass
 from louver_sandbox.algebra.expressions import ColumnRef, Expression, Literal, WindowCall, column_refs
 from louver_sandbox.algebra.relations import Aggregate, Project, Relation, Union, Window, walk, window_parts
 from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.perturbation.named import table_of
 from louver_sandbox.plan.emit import emit
 from louver_sandbox.release import notices
 from louver_sandbox.release.rules import Rule
 from louver_sandbox.release.threshold import is_plain, may_mislead
-from louver_sandbox.stages import CorePlan, JudgedTotal, Measure, Notice, Part, Plan, ThresholdRules
+from louver_sandbox.stages import (
+    CorePlan,
+    JudgedTotal,
+    Measure,
+    NoiseRules,
+    Notice,
+    Part,
+    Plan,
+    RoundingKind,
+    ThresholdRules,
+)
 
 Told = tuple[str, str]
 """English and Chinese."""
@@ -52,7 +63,8 @@ def rules(plan: Plan) -> tuple[Notice, ...]:
     totals = [total for core in cores for measure in core.measures for total in _totals(measure)]
     remains = plan.threshold.remainder and plan.shape is not None and is_plain(plan, plan.shape)
     told = _rules(plan.threshold, cores, totals)
-    return (*told, *([Notice("RULE", 0, "remainder", *_REMAINDER)] if remains and _has_remainder(cores[0]) else []))
+    remainder = [Notice("RULE", 0, "remainder", *_REMAINDER)] if remains and _has_remainder(cores[0]) else []
+    return (*told, *remainder, *_noise(plan.threshold.noise, cores))
 
 
 def certain_notices(plan: Plan) -> tuple[Notice, ...]:
@@ -63,6 +75,7 @@ def certain_notices(plan: Plan) -> tuple[Notice, ...]:
     found = [_cells_one_way_or_the_other(plan)] if keyed else []
     found += [notices.over_released()] if not is_plain(plan, plan.shape) and may_mislead(plan, plan.shape) else []
     found += [notices.over_judged()] if any(core.compares for core in plan.cores) else []
+    found += [] if plan.threshold.noise is None else [notices.perturbed(plan.threshold.noise)]
     return tuple(found)
 
 
@@ -245,6 +258,31 @@ def _rules(rules: ThresholdRules, cores: list[CorePlan], totals: list[JudgedTota
         yield Notice("RULE", 0, "outer-join", *_OUTER_JOIN)
 
 
+def _noise(rules: NoiseRules | None, cores: list[CorePlan]) -> Iterator[Notice]:
+    """What is added to the numbers that leave, and how they are rounded."""
+    units = sorted({keyed.type for core in cores for total in core.noisy for keyed in total.sets})
+    for unit in units if rules is not None else ():
+        table, (plural, plural_zh) = table_of(rules, unit) if rules else None, _UNITS[unit]
+        if table is not None:
+            terms = table.terms
+            yield Notice(
+                "RULE",
+                terms.maximum,
+                "noise",
+                f"numbers of {plural} have noise of at most {terms.maximum} and variance {terms.variance}; the same "
+                "subjects always have the same",
+                f"{plural_zh}数加噪，幅度不超过 {terms.maximum}，方差 {terms.variance}；相同主体的噪声始终相同",
+            )
+    if units and rules is not None and rules.rounding is not RoundingKind.NONE:
+        how, how_zh = _ROUNDING[rules.rounding]
+        told = f"then they are rounded {how} of {rules.base}", f"随后{how_zh} {rules.base} 的倍数"
+        yield Notice("RULE", rules.base, "rounding", *told)
+
+
+_ROUNDING: Mapping[RoundingKind, Told] = {
+    RoundingKind.BASE: ("to the nearest multiple", "舍入到最近的"),
+    RoundingKind.RANDOM: ("at random to one of the two nearest multiples", "随机舍入到相邻的"),
+}
 _DIFFERENCE: Told = (
     "a total leaves only if it, less the parts shown beside it, does not tell a withheld part",
     "合计减去同时给出的部分不能推出未发布的部分，否则不予给出",
