@@ -125,21 +125,24 @@ class Treatment(StrEnum):
 
 class RoundingKind(StrEnum):
     """How perturbed values are rounded, the strictest last: not at all, to the nearest multiple, at random by the
-    cell's key."""
+    cell's key, or to the nearest and totals so that they are the sums of their parts."""
 
     NONE = "none"
     BASE = "base"
     RANDOM = "random"
+    CONTROLLED = "controlled"
 
 
 @dataclass(frozen=True, slots=True)
 class NoiseRules:
     """Cell-key perturbation (PRIVACY 5.6): the table of noise for counts of each unit type, by name, and the rounding
-    that follows. A unit type without a table cannot be counted."""
+    that follows. A unit type without a table cannot be counted. `share` is the noise of a sum in standard deviations
+    for each of its largest contributions; None allows no sums."""
 
     tables: Mapping[UnitType, str]
     rounding: RoundingKind = RoundingKind.NONE
     base: int = 1
+    share: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,12 +296,28 @@ class KeyedUnits:
 
 
 @dataclass(frozen=True, slots=True)
+class Amounts:
+    """The columns with the largest and second largest absolute contribution of a unit of one group, and with the sum
+    of them all."""
+
+    largest: str
+    second: str
+    magnitude: str
+
+
+@dataclass(frozen=True, slots=True)
 class NoisyTotal:
-    """A column of a core that leaves with noise, and the sets of units whose numbers it adds up: each has the noise
-    that its own key decides."""
+    """A column of a core that leaves with noise, and the sets of units that decide it.
+
+    Without `amounts` it is the number of units of its sets, each of which has the noise of its own key. With
+    `amounts`, for every unit group, it is a sum of what `of` names, or a number of rows where `of` is empty; that is
+    a number of units as well, in cells where it is the number of units of one of the sets.
+    """
 
     value: str
     sets: tuple[KeyedUnits, ...]
+    of: str = ""
+    amounts: tuple[Amounts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -424,9 +443,10 @@ class Notice:
 class Accuracy:
     """How far the perturbed numbers of one column of the answer may be from the true ones.
 
-    `kind` is count, sum or computed. Whatever the true number is, the released one is at most `below` over it or
-    `above` under it in 95 of 100 draws of the keys, and `standard_error` is at least the root of its mean squared
-    error. Decimal text, empty where only the parts of a computed column have such a statement.
+    `kind` is count, rows, sum, average or computed. Whatever the true number is, the released one is at most `below`
+    over it or `above` under it in 95 of 100 draws of the keys, and `standard_error` is at least the root of its mean
+    squared error; for rows, sums and averages, `relative_error` is that of the sum in proportion to its absolute
+    contributions. Decimal text, empty where there is no such statement.
     """
 
     column: str
@@ -436,6 +456,7 @@ class Accuracy:
     above: str
     message: str
     message_zh: str
+    relative_error: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ Each story first shows that the attack works where the defence is not.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from statistics import mean
 
-from tests.support.noisy import NOISE, NONE, ROUNDED, SECRET, ask, firm
+from tests.support.noisy import NOISE, NONE, ROUNDED, SECRET, SUMS, ask, firm
 from tests.support.relations import Row
 
 from louver_sandbox.release.release import release
@@ -104,3 +105,50 @@ def test_a_worker_and_its_reply_hold_nothing_that_tells_the_noise() -> None:
     assert {column.part for column in core.columns} <= {Part.ROW_KIND, Part.UNITS, Part.VALUE, Part.COMBINED}
     assert SECRET.hex() not in repr(ran.plan) + core.statement
     assert len({release(ran.execution, secret).rows for secret in fresh()}) > 5
+
+
+def test_two_sums_over_the_same_firms_do_not_cancel_their_noise() -> None:
+    """F5 was in arrears in one quarter only. With that row or without, the same firms contribute and the largest have
+    as many rows, so noise by the set alone would be the same in both and leave their difference exact."""
+    pair = [
+        "SELECT count(*) FROM gov.return",
+        "SELECT count(*) FROM gov.return WHERE NOT (uscc = 'F5' AND quarter = 2)",
+    ]
+    exact = [ask(sql, FIRMS, NONE).release.rows[0][0] for sql in pair]
+    assert exact == [320, 319]
+    both = [ask(sql, FIRMS, SUMS).execution for sql in pair]
+    told = 0
+    for number in range(200):
+        one, other = (release(execution, number.to_bytes(32)).rows[0][0] for execution in both)
+        assert isinstance(one, int)
+        assert isinstance(other, int)
+        told += one - other == 1
+    assert told < 20
+
+
+def test_a_sum_without_one_firm_hides_it_as_a_count_does() -> None:
+    """The largest firm, with the sum of all and the sum without it: exact sums tell its revenue, perturbed ones tell
+    it to within some multiples of itself."""
+    firms = [*FIRMS, firm(999, "A", staff=1_000, revenue="60.00")]
+    pair = [f"SELECT sum(revenue) FROM gov.firm{more}" for more in ("", " WHERE staff <> 1000")]
+    one, other = (ask(sql, firms, NONE).release.rows[0][0] for sql in pair)
+    assert Decimal(str(one)) - Decimal(str(other)) == 60
+    both = [ask(sql, firms, SUMS).execution for sql in pair]
+    near = 0
+    for number in range(300):
+        one, other = (release(execution, number.to_bytes(32)).rows[0][0] for execution in both)
+        near += abs(Decimal(str(one)) - Decimal(str(other)) - 60) < 6
+    assert near < 30
+
+
+def test_the_owners_of_the_same_firms_bring_no_second_equation() -> None:
+    """Joined to their owners, who have two firms each, the same sum has twice the largest contributions. With the same
+    draws, twice the one answer less the other would be the exact sum."""
+    firms = [firm(number, "A", revenue="10.00") for number in range(80)]
+    single = ask("SELECT sum(revenue) FROM gov.firm", firms, SUMS).execution
+    joined = ask("SELECT sum(f.revenue) FROM gov.firm f JOIN gov.owner o ON o.uscc = f.uscc", firms, SUMS).execution
+    told = 0
+    for number in range(200):
+        one, other = (release(execution, number.to_bytes(32)).rows[0][0] for execution in (single, joined))
+        told += abs(2 * Decimal(str(one)) - Decimal(str(other)) - 800) < 1
+    assert told < 20

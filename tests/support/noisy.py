@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from tests.support.relations import (
@@ -20,9 +21,10 @@ from tests.support.relations import (
 
 from louver_sandbox.algebra.types import BOOLEAN, INTEGER, Kind, Type
 from louver_sandbox.catalog.model import UnitType
-from louver_sandbox.perturbation.keys import COUNT, CellKey, UnitSet, cell_keys
+from louver_sandbox.perturbation.keys import COUNT, CellKey, Statistic, StatisticKind, UnitSet, cell_keys
 from louver_sandbox.perturbation.keys import combined as combined_keys
-from louver_sandbox.perturbation.named import named
+from louver_sandbox.perturbation.magnitudes import Contributed
+from louver_sandbox.perturbation.named import magnitudes_of, named
 from louver_sandbox.stages import NoiseRules, RoundingKind, ThresholdRules
 
 SECRET = bytes(range(32))
@@ -89,3 +91,15 @@ def key_of(units: Sequence[str], type_: UnitType = UnitType.ENTERPRISE, secret: 
 def count_of(units: Sequence[str], type_: UnitType = UnitType.ENTERPRISE, secret: bytes = SECRET) -> int:
     """The perturbed number of these units, by definition."""
     return named(TABLES[type_]).perturbed(len(units), key_of(units, type_, secret).noise())
+
+
+SUMS = replace(NOISE, noise=NoiseRules(TABLES, share=Decimal(2)))
+
+
+def sum_of(amounts: Mapping[str, int], of: str, secret: bytes = SECRET) -> int:
+    """The perturbed sum of what each firm adds, in smallest units, by definition."""
+    total, sizes = sum(amounts.values()), sorted(map(abs, amounts.values()), reverse=True)
+    keys = [key for unit, amount in amounts.items() if amount and (key := record_key(unit)) is not None]
+    statistic = Statistic(StatisticKind.MAGNITUDE, f"{of} = {total} by {sizes[0]} {sizes[1]}")
+    cell_key = cell_keys(secret, statistic)([UnitSet(UnitType.ENTERPRISE, len(keys), combined_keys(keys))])
+    return magnitudes_of(Decimal(2)).perturbed(total, Contributed(tuple(sizes[:2]), sum(sizes)), cell_key)

@@ -42,9 +42,10 @@ class Notice:
 class Accuracy:
     """How far the released numbers of one column may be from the true ones, where they have noise.
 
-    ``kind`` is count, sum or computed. In 95 of 100 draws the true number is from ``below`` less to ``above`` more
-    than the released one; ``standard_error`` is at least the root of its mean squared error. They are None where only
-    the parts of a computed column have such a statement.
+    ``kind`` is count, rows, sum, average or computed. In 95 of 100 draws the true number is from ``below`` less to
+    ``above`` more than the released one; ``standard_error`` is at least the root of its mean squared error. For rows,
+    sums and averages ``relative_error`` is the standard error of the sum in proportion to its absolute amounts. They
+    are None where there is no such statement.
     """
 
     column: str
@@ -54,6 +55,7 @@ class Accuracy:
     above: Decimal | None
     message: str
     message_zh: str = ""
+    relative_error: Decimal | None = None
 
     def text(self, language: str = "en") -> str:
         """In words, in ``en`` or ``zh``."""

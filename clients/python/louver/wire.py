@@ -149,6 +149,7 @@ def _accuracy(message: pb.Accuracy) -> Accuracy:
         above=_figure(message.above),
         message=message.message,
         message_zh=message.message_zh,
+        relative_error=_figure(message.relative_error),
     )
 
 

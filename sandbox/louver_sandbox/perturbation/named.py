@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from decimal import Decimal
+from fractions import Fraction
 from functools import cache
 from types import MappingProxyType
 from typing import Final
 
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.perturbation import stored
+from louver_sandbox.perturbation.magnitudes import MagnitudeNoise, MagnitudeTerms
 from louver_sandbox.perturbation.rounding import Rounding, RoundingMode
-from louver_sandbox.perturbation.table import PerturbationTable
+from louver_sandbox.perturbation.table import MagnitudeTable, PerturbationTable
 from louver_sandbox.stages import NoiseRules, RoundingKind
 
 SUPPLIED: Final[Mapping[str, str]] = MappingProxyType({"persons": stored.PERSONS, "enterprises": stored.ENTERPRISES})
 """The tables that come with the program, by the name a policy gives them."""
 
-_MODES: Final = MappingProxyType({RoundingKind.BASE: RoundingMode.NEAREST, RoundingKind.RANDOM: RoundingMode.RANDOM})
+_MODES: Final = MappingProxyType(
+    {
+        RoundingKind.BASE: RoundingMode.NEAREST,
+        RoundingKind.RANDOM: RoundingMode.RANDOM,
+        RoundingKind.CONTROLLED: RoundingMode.NEAREST,
+    }
+)
 
 
 @cache
@@ -45,8 +54,18 @@ def fitting(names: Collection[str], k: int) -> str | None:
 
 
 def rounding_of(rules: NoiseRules) -> Rounding | None:
-    """The rounding after the noise; None for none."""
+    """The rounding after the noise of a number by itself; None for none."""
     return None if rules.rounding is RoundingKind.NONE else Rounding(_MODES[rules.rounding], rules.base)
+
+
+def magnitudes_of(share: Decimal) -> MagnitudeNoise:
+    """Noise of so many standard deviations for each of the largest two contributions, whatever the sum."""
+    return MagnitudeNoise(_magnitudes(), MagnitudeTerms(flexpoint=1, small=Fraction(share), large=Fraction(share)))
+
+
+@cache
+def _magnitudes() -> MagnitudeTable:
+    return stored.read_for_magnitudes(stored.supplied(stored.MAGNITUDE))
 
 
 def table_of(rules: NoiseRules, unit: UnitType) -> PerturbationTable | None:

@@ -324,8 +324,15 @@ def _verify_noise(core: CorePlan, rules: ThresholdRules) -> None:
             raise PlanUnverified("noise without its key")
         if f' AS "{keyed.combined}"' not in core.statement or keyed.type not in rules.noise.tables:
             raise PlanUnverified("noise without its key or table")
-    if not all(total.sets for total in core.noisy):
-        raise PlanUnverified("noise without its key")
+    for total in core.noisy:
+        amounts = {name for one in total.amounts for name in (one.largest, one.second, one.magnitude)}
+        whole = len(total.amounts) in ((len(core.unit_groups),) if total.of else (0, len(core.unit_groups)))
+        if not total.sets or not whole or not amounts <= names:
+            raise PlanUnverified("noise without its key or amounts")
+        if amounts and rules.noise.share is None:
+            raise PlanUnverified("a sum under noise that has none")
+        if total.value.startswith("s") is not bool(total.of):
+            raise PlanUnverified("a sum with the noise of a count")
 
 
 def _verify_total(total: JudgedTotal, names: set[str], groups: int) -> None:

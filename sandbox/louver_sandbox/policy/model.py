@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Literal
@@ -161,13 +162,22 @@ class RoundingTerms(Document):
         return self
 
 
+class SumTerms(Document):
+    """Noise of sums: its standard deviations for each of the largest contributions. With 2 a sum hides the absence of
+    its largest unit as a count with variance 4 does."""
+
+    share: Decimal = Field(default=Decimal(2), gt=0, le=1_000, max_digits=8, decimal_places=4)
+
+
 class CellKeyTerms(Document):
-    """Noise by cell key (PRIVACY 5.6): the perturbation table for each unit type, by name, and the rounding after."""
+    """Noise by cell key (PRIVACY 5.6): the perturbation table for each unit type, by name, and the rounding after.
+    Without `sums` no sum of protected values leaves, nor a number of rows of which a unit may have several."""
 
     method: Literal["cell-key"]
     person: TableId = "persons"
     enterprise: TableId = "enterprises"
     rounding: RoundingTerms = RoundingTerms()
+    sums: SumTerms | None = None
 
 
 def _kind_of_noise(given: object) -> str:

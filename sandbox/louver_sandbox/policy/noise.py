@@ -2,13 +2,15 @@
 
 Noise is stricter than none. Of two tables the one holds that has at least both variances and largest noises and is
 made for the k in force; where none is supplied, such units have no table and their counts are refused. Of two
-roundings the stricter kind holds, and a base that is a multiple of both.
+roundings the stricter kind holds, and a base that is a multiple of both. Sums leave where all allow them, with the
+largest share.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from fractions import Fraction
 from math import lcm
 from typing import Final, Literal
@@ -22,6 +24,9 @@ from louver_sandbox.stages import NoiseRules, RoundingKind
 
 LEAST_VARIANCE: Final = Fraction(1)
 """Least variance of a count's noise, whatever table a policy names."""
+
+LEAST_SHARE: Final = Decimal(1)
+"""Least noise of a sum, in standard deviations for each of its largest contributions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,8 @@ def written(terms: Literal["none"] | CellKeyTerms) -> NoiseRules | None:
     if not isinstance(terms, CellKeyTerms):
         return None
     tables = {UnitType.PERSON: terms.person, UnitType.ENTERPRISE: terms.enterprise}
-    return NoiseRules(tables, terms.rounding.mode, terms.rounding.base or 1)
+    share = None if terms.sums is None else terms.sums.share
+    return NoiseRules(tables, terms.rounding.mode, terms.rounding.base or 1, share)
 
 
 def problems(terms: ThresholdTerms) -> Iterator[NoiseProblem]:
@@ -63,6 +69,9 @@ def problems(terms: ThresholdTerms) -> Iterator[NoiseProblem]:
             yield NoiseProblem(at, says, f"扰动表 {name} 的方差低于底线 {LEAST_VARIANCE}")
     if rules is not None:
         yield from _of_rounding(rules)
+    if rules is not None and rules.share is not None and rules.share < LEAST_SHARE:
+        says = f"share is below the floor of {LEAST_SHARE}: noise would hide no contribution"
+        yield NoiseProblem(("noise", "sums", "share"), says, f"share 低于底线 {LEAST_SHARE}，噪声掩盖不了任何贡献")
 
 
 def _of_rounding(rules: NoiseRules) -> Iterator[NoiseProblem]:
@@ -90,7 +99,9 @@ def combined(several: Sequence[NoiseRules | None], k: Mapping[UnitType, int]) ->
             tables[unit] = found
     kind = max((rules.rounding for rules in noisy), key=list(RoundingKind).index)
     base = lcm(*(rules.base for rules in noisy))
-    return _fitted(NoiseRules(tables, kind, base))
+    shares = [rules.share for rules in noisy if rules.share is not None]
+    share = max(shares) if len(shares) == len(noisy) else None
+    return _fitted(NoiseRules(tables, kind, base, share))
 
 
 def _fitted(rules: NoiseRules) -> NoiseRules:
@@ -99,7 +110,7 @@ def _fitted(rules: NoiseRules) -> NoiseRules:
         return rules
     times = 1
     while True:
-        tried = NoiseRules(rules.tables, rules.rounding, times * rules.base)
+        tried = replace(rules, base=times * rules.base)
         try:
             for unit in tried.tables:
                 table, rounding = table_of(tried, unit), rounding_of(tried)

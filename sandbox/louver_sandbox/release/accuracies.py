@@ -14,11 +14,22 @@ from functools import cache
 from louver_sandbox.algebra.expressions import ColumnRef, Expression, WindowCall, column_refs
 from louver_sandbox.algebra.relations import Aggregate, Project, Relation, Union, Window, walk, window_parts
 from louver_sandbox.catalog.model import UnitType
-from louver_sandbox.perturbation.accuracy import CONFIDENCE, accuracy
-from louver_sandbox.perturbation.named import named, rounding_of
+from louver_sandbox.perturbation.accuracy import CONFIDENCE, accuracy, relative_error
+from louver_sandbox.perturbation.named import magnitudes_of, named, rounding_of
 from louver_sandbox.perturbation.rounding import Rounding
+from louver_sandbox.release.additive import limits_of
 from louver_sandbox.release.decode import WorkerLied
-from louver_sandbox.stages import Accuracy, CorePlan, Measure, NoiseRules, Plan
+from louver_sandbox.release.noise import is_rounded_together
+from louver_sandbox.stages import (
+    Accuracy,
+    CorePlan,
+    Measure,
+    NoiseRules,
+    NoisyTotal,
+    Plan,
+    RoundingKind,
+    ThresholdRules,
+)
 
 _DIGITS = 3
 _Behind = dict[tuple[int, str], tuple[Expression | WindowCall, ...]]
@@ -26,8 +37,8 @@ _Behind = dict[tuple[int, str], tuple[Expression | WindowCall, ...]]
 
 def accuracies(plan: Plan) -> tuple[Accuracy, ...]:
     """One for each column of the answer that noise reaches, in order; none where no policy asks for noise."""
-    rules = None if plan.threshold is None else plan.threshold.noise
-    if rules is None or not isinstance(plan.shape, Project):
+    rules = plan.threshold
+    if rules is None or rules.noise is None or not isinstance(plan.shape, Project):
         return ()
     cores, behind = {core.core_id: core for core in plan.cores}, _behind(plan.shape)
     shown = zip(plan.columns, plan.shape.columns, strict=True)
@@ -36,7 +47,7 @@ def accuracies(plan: Plan) -> tuple[Accuracy, ...]:
 
 
 def _of(
-    column: str, expression: Expression, cores: dict[int, CorePlan], behind: _Behind, rules: NoiseRules
+    column: str, expression: Expression, cores: dict[int, CorePlan], behind: _Behind, rules: ThresholdRules
 ) -> Accuracy | None:
     reached = {ref for ref in _released(expression, cores, behind) if _measure(ref, cores) is not None}
     if not reached:
@@ -49,23 +60,66 @@ def _of(
             "由加噪后的数值计算；请同时查询各组成数值以了解其精度",
         )
         return Accuracy(column, "computed", "", "", "", *told)
-    return _of_counts(column, measure, cores[plain.relation], rules)
+    noisy = {total.value: total for total in cores[plain.relation].noisy}
+    totals = [
+        (Fraction(addend.numerator, addend.denominator), noisy[addend.total.value]) for addend in measure.addends
+    ]
+    summed = [total for _, total in totals if total.amounts]
+    if measure.kind in ("count", "sum", "units") and not summed:
+        return _of_counts(column, totals, cores[plain.relation], rules)
+    return _of_sums(column, measure.kind, summed, rules)
 
 
-def _of_counts(column: str, measure: Measure, core: CorePlan, rules: NoiseRules) -> Accuracy:
-    """A combination of counts: each statement with a share of the doubt, so that all hold together."""
-    by_value = {total.value: total for total in core.noisy}
+def _of_sums(column: str, kind: str, summed: list[NoisyTotal], rules: ThresholdRules) -> Accuracy:
+    """Sums, and averages of them: relative to what is added up, for the noise of a single cell would tell its largest
+    contribution. A sum has passed dominance; a number of rows has not."""
+    if not summed or rules.noise is None or rules.noise.share is None:
+        told = (
+            "a share of two perturbed numbers: ask for these as well to see how exact each of them is",
+            "由两个加噪后的数值相除；请同时查询这两个数值以了解其精度",
+        )
+        return Accuracy(column, "computed", "", "", "", *told)
+    noise = magnitudes_of(rules.noise.share)
+    error = max(relative_error(noise, rules.dominance_percent if total.of else 100) for total in summed)
+    text = _text(Fraction(error))
+    divided = kind == "average"
+    kind = "average" if divided else "sum" if any(total.of for total in summed) else "rows"
+    english = "a perturbed sum over a perturbed number of values; of the sum the " if divided else ""
+    chinese = "加噪后的和除以加噪后的个数；和的" if divided else ""
+    is_rounded = kind == "rows" and rules.noise.rounding is not RoundingKind.NONE
+    rounding, rounding_zh = (", besides rounding", "，舍入误差另计") if is_rounded else ("", "")
+    told = (
+        f"{english}standard error is at most {text} times the sum of absolute amounts, and far less where no subject "
+        f"stands out{rounding}",
+        f"{chinese}标准误差不超过各数值绝对值之和的 {text} 倍；没有突出主体时远小于此{rounding_zh}",
+    )
+    return Accuracy(column, kind, "", "", "", *told, relative_error=text)
+
+
+def _of_counts(
+    column: str, totals: list[tuple[Fraction, NoisyTotal]], core: CorePlan, rules: ThresholdRules
+) -> Accuracy:
+    """A combination of counts: each statement with a share of the doubt, so that all hold together.
+
+    A number of a table that is rounded as a whole may be moved as well, by as much as its limits allow.
+    """
+    noise = rules.noise
+    if noise is None:
+        raise WorkerLied("noise that nobody asked for")
+    together = is_rounded_together(core, noise)
     parts = [
-        (Fraction(addend.numerator, addend.denominator), keyed.type)
-        for addend in measure.addends
-        for keyed in by_value[addend.total.value].sets
+        (factor, keyed.type, limits.most + limits.base if together else 0)
+        for factor, total in totals
+        for limits in (limits_of(total, rules),)
+        for keyed in total.sets
     ]
     error, below, above = Fraction(0), Fraction(0), Fraction(0)
-    for factor, unit in parts:
-        spread = _spread(_table(rules, unit), rounding_of(rules), 1 - (1 - CONFIDENCE) / len(parts))
-        error += abs(factor) * spread[0]
+    rounding = None if together else rounding_of(noise)
+    for factor, unit, moved in parts:
+        spread = _spread(_table(noise, unit), rounding, 1 - (1 - CONFIDENCE) / len(parts))
+        error += abs(factor) * (spread[0] + moved)
         less, more = spread[1:] if factor > 0 else spread[:0:-1]
-        below, above = below + abs(factor) * less, above + abs(factor) * more
+        below, above = below + abs(factor) * (less + moved), above + abs(factor) * (more + moved)
     error_text, below_text, above_text = _text(error), _text(below), _text(above)
     return Accuracy(
         column,

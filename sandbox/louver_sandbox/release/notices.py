@@ -19,6 +19,8 @@ OVER_RELEASED = "OVER_RELEASED"
 OVER_JUDGED = "OVER_JUDGED"
 JOIN_TOO_LARGE = "JOIN_TOO_LARGE"
 PERTURBED = "PERTURBED"
+TOTALS_ADD_UP = "TOTALS_ADD_UP"
+TOTALS_DO_NOT_ADD_UP = "TOTALS_DO_NOT_ADD_UP"
 OF_REMAINDER = frozenset({REMAINDER_RELEASED, REMAINDER_WITHHELD})
 
 _BECAUSE = {
@@ -33,6 +35,7 @@ _BECAUSE = {
         "less the parts that are shown they would tell a withheld part",
         "减去已发布的部分即可推出未发布的部分",
     ),
+    Rule.NOISE: ("noise left no number of values to divide by", "加噪后的个数为零，无法相除"),
     Rule.P_PERCENT: ("one subject's share could be estimated too closely", "单个主体的数值可能被近似推算"),
 }
 
@@ -40,6 +43,7 @@ _ROUNDED = {
     RoundingKind.NONE: ("", ""),
     RoundingKind.BASE: (", and are rounded to multiples of {base}", "，并舍入到 {base} 的倍数"),
     RoundingKind.RANDOM: (", and are rounded at random to multiples of {base}", "，并随机舍入到 {base} 的倍数"),
+    RoundingKind.CONTROLLED: (", and are rounded to multiples of {base}", "，并舍入到 {base} 的倍数"),
 }
 
 
@@ -131,10 +135,29 @@ def perturbed(rules: NoiseRules) -> Notice:
         PERTURBED,
         1,
         "noise",
-        f"numbers of subjects have noise, always the same for the same subjects{told.format(base=base)}; how exact "
-        "each column is stands beside the answer, and parts do not add up to totals",
-        f"主体数均已加噪，相同主体的噪声始终相同{told_zh.format(base=base)}；各列精度随结果给出，"
-        "分项之和未必等于合计",
+        f"numbers have noise, always the same for the same subjects{told.format(base=base)}; how exact "
+        "each column is stands beside the answer, and parts need not add up to totals",
+        f"数值均已加噪，相同主体的噪声始终相同{told_zh.format(base=base)}；各列精度随结果给出，分项之和未必等于合计",
+    )
+
+
+def totals(adds_up: bool, most_moved: int) -> Notice:
+    """Said of every table with totals that is rounded as a whole."""
+    if adds_up:
+        return Notice(
+            TOTALS_ADD_UP,
+            most_moved,
+            "additivity",
+            f"numbers were moved by at most {most_moved} and rounded together, so that totals are the sums of their "
+            "parts; totals over parts that are not shown are not",
+            f"各数最多调整 {most_moved} 后统一舍入，合计等于各分项之和；含未发布分项的合计除外",
+        )
+    return Notice(
+        TOTALS_DO_NOT_ADD_UP,
+        0,
+        "additivity",
+        "some totals have noise of their own and are not the sums of their parts",
+        "部分合计单独加噪，不等于各分项之和",
     )
 
 

@@ -25,6 +25,7 @@ class Rule(StrEnum):
     DOMINANCE = "dominance"
     P_PERCENT = "p-percent"
     DIFFERENCE = "difference"
+    NOISE = "noise"
 
 
 class Contributions(NamedTuple):

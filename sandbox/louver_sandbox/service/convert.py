@@ -132,6 +132,7 @@ def accuracy(value: Accuracy) -> pb.Accuracy:
         above=value.above,
         message=value.message,
         message_zh=value.message_zh,
+        relative_error=value.relative_error,
     )
 
 

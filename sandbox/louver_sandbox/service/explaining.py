@@ -281,6 +281,10 @@ def _noise(rules: NoiseRules | None, cores: list[CorePlan]) -> Iterator[Notice]:
 
 _ROUNDING: Mapping[RoundingKind, Told] = {
     RoundingKind.BASE: ("to the nearest multiple", "舍入到最近的"),
+    RoundingKind.CONTROLLED: (
+        "to the nearest multiple, tables with totals together,",
+        "舍入（含合计的表统一进行）到最近的",
+    ),
     RoundingKind.RANDOM: ("at random to one of the two nearest multiples", "随机舍入到相邻的"),
 }
 _DIFFERENCE: Told = (

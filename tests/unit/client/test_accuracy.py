@@ -46,6 +46,7 @@ def test_it_is_said_in_both_languages_and_in_every_form() -> None:
         "standard_error": "2.001",
         "below": "6",
         "above": "4",
+        "relative_error": None,
         "message": "six",
     }
 

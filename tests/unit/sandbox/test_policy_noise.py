@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from itertools import permutations
 from pathlib import Path
 
@@ -43,6 +44,9 @@ def noise(*lines: str) -> str:
         ["method: cell-key", "rounding: {mode: none}"],
         ["method: cell-key", "person: persons", "rounding: {mode: base, base: 10}"],
         ["method: cell-key", "rounding: {mode: random, base: 5}"],
+        ["method: cell-key", "rounding: {mode: controlled, base: 5}"],
+        ["method: cell-key", "sums: {share: 1.5}"],
+        ["method: cell-key", "sums: {}"],
     ],
     ids=str,
 )
@@ -65,6 +69,8 @@ def test_noise_that_holds_is_loaded(tmp_path: Path, lines: list[str]) -> None:
             "not coarser than twice the standard deviation",
         ),
         (["method: cell-key", "rounding: {mode: base, base: 6}"], "tax.yaml:20:32", "must divide k or reach it"),
+        (["method: cell-key", "sums: {share: 0.5}"], "tax.yaml:20:16", "below the floor of 1"),
+        (["method: cell-key", "sums: {share: 0}"], "tax.yaml:20:16", "kind this key needs"),
     ],
     ids=str,
 )
@@ -109,6 +115,14 @@ def test_bases_that_do_not_divide_one_another_meet_in_one_that_fits_every_table(
         rounding = rounding_of(found)
         assert rounding is not None
         checked(rounding, named(name).terms)
+
+
+def test_sums_leave_where_all_allow_them_with_the_largest_share() -> None:
+    small, large, none = (NoiseRules(TABLES, share=share) for share in (Decimal("1.5"), Decimal(2), None))
+    for several in permutations([small, large, None]):
+        assert combined(several, K) == large
+    for several in permutations([small, large, none]):
+        assert combined(several, K) == none
 
 
 def test_where_no_table_fits_the_strictest_threshold_there_is_none_in_force() -> None:

@@ -166,7 +166,6 @@ REFUSED = [
     "SELECT count(*) FROM gov.return",
     "SELECT count(*) FILTER (WHERE arrears) FROM gov.return",
     "SELECT count(*) FROM gov.firm f JOIN gov.return r ON f.uscc = r.uscc",
-    "SELECT section, count(*) FROM gov.firm GROUP BY ROLLUP (section)",
     "SELECT count(*) FROM gov.firm WHERE staff > (SELECT avg(staff) FROM gov.firm)",
     "SELECT count(*) FROM gov.firm WHERE section IN (SELECT section FROM gov.firm GROUP BY 1 HAVING count(*) > 17)",
     "SELECT count(*) FROM (SELECT uscc FROM gov.firm UNION ALL SELECT uscc FROM gov.return) x",

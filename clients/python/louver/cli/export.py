@@ -103,6 +103,7 @@ def plain_accuracy(item: Accuracy) -> dict[str, object]:
         "standard_error": plain_value(item.standard_error),
         "below": plain_value(item.below),
         "above": plain_value(item.above),
+        "relative_error": plain_value(item.relative_error),
         "message": item.message,
     }
 

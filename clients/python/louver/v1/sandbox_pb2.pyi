@@ -113,7 +113,7 @@ class AnswerHeader(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., treatment: _Optional[str] = ..., notices: _Optional[_Iterable[_Union[Notice, _Mapping]]] = ..., cost: _Optional[_Mapping[str, int]] = ..., remaining: _Optional[_Mapping[str, int]] = ..., arrow_bytes: _Optional[int] = ..., result_sha256: _Optional[bytes] = ..., stored: bool = ..., policies: _Optional[_Iterable[str]] = ..., development: bool = ..., rows: _Optional[int] = ..., remainder_arrow: _Optional[bytes] = ..., accuracy: _Optional[_Iterable[_Union[Accuracy, _Mapping]]] = ...) -> None: ...
 
 class Accuracy(_message.Message):
-    __slots__ = ("column", "kind", "standard_error", "below", "above", "message", "message_zh")
+    __slots__ = ("column", "kind", "standard_error", "below", "above", "message", "message_zh", "relative_error")
     COLUMN_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     STANDARD_ERROR_FIELD_NUMBER: _ClassVar[int]
@@ -121,6 +121,7 @@ class Accuracy(_message.Message):
     ABOVE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_ZH_FIELD_NUMBER: _ClassVar[int]
+    RELATIVE_ERROR_FIELD_NUMBER: _ClassVar[int]
     column: str
     kind: str
     standard_error: str
@@ -128,7 +129,8 @@ class Accuracy(_message.Message):
     above: str
     message: str
     message_zh: str
-    def __init__(self, column: _Optional[str] = ..., kind: _Optional[str] = ..., standard_error: _Optional[str] = ..., below: _Optional[str] = ..., above: _Optional[str] = ..., message: _Optional[str] = ..., message_zh: _Optional[str] = ...) -> None: ...
+    relative_error: str
+    def __init__(self, column: _Optional[str] = ..., kind: _Optional[str] = ..., standard_error: _Optional[str] = ..., below: _Optional[str] = ..., above: _Optional[str] = ..., message: _Optional[str] = ..., message_zh: _Optional[str] = ..., relative_error: _Optional[str] = ...) -> None: ...
 
 class Notice(_message.Message):
     __slots__ = ("code", "count", "rule", "message", "message_zh")

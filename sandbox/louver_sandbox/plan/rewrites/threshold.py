@@ -26,10 +26,11 @@ from louver_sandbox.plan.carry import Carrier
 from louver_sandbox.plan.columns import RowColumns
 from louver_sandbox.plan.emit import emit, quote, wire
 from louver_sandbox.plan.measures import Asked, Reader
-from louver_sandbox.plan.noise import Keyed, Perturbable
+from louver_sandbox.plan.noise import Perturbable
 from louver_sandbox.plan.overlaps import guards
 from louver_sandbox.plan.parts import Parts, unit_total
 from louver_sandbox.plan.provenance import trace
+from louver_sandbox.plan.rewrites.noise import noise_columns
 from louver_sandbox.plan.strangers import check_strangers
 from louver_sandbox.plan.terms import Term, terms_of, with_columns
 from louver_sandbox.plan.units import UnitGroup, Units, null_extended, one_row_per_unit, unit_groups
@@ -158,8 +159,8 @@ def threshold_core(
     layout = Layout(core.keys, groups, tuple(terms.values()), single, sets)
     perturbable = Perturbable.of(core, groups, rules, catalog, provenance)
     noisy = () if perturbable is None else perturbable.noisy(asked, tuple(terms))
-    keyed = (one for total in noisy for one in total.sets)
-    columns = (*_cell_columns(layout), *_unit_totals(layout, asked), *_combined(layout, keyed))
+    for_noise = (CellColumn(*made) for made in noise_columns(layout, noisy))
+    columns = (*_cell_columns(layout), *_unit_totals(layout, asked), *for_noise)
     statement = _statement(_base(core, base, layout, source_of), layout, columns, rules)
     core_columns = (
         CoreColumn("row_kind", Part.ROW_KIND, INTEGER),
@@ -231,26 +232,9 @@ def _term_columns(layout: Layout, index: int, term: Term) -> Iterator[CellColumn
         summed = f"sum({argument})" if layout.single else f'sum("p"."s{number}"){_only(layout, 0)}'
         column = CoreColumn(f"s{number}", Part.VALUE, term.exact)
         yield CellColumn(column, summed, f'sum("c"."s{number}")')
-    contribution = _contribution(layout, number)
+    contribution = argument if layout.single else f'"p"."{"s" if term.summed else "n"}{number}"'
     for group, _ in enumerate(layout.groups):
         yield from _contributions(layout, number, group, term, contribution)
-
-
-def _contribution(layout: Layout, number: int) -> str:
-    """What a row of the base, or a unit's partial, adds to the total of that number."""
-    term = layout.terms[number - 1]
-    return layout.argument(number - 1) if layout.single else f'"p"."{"s" if term.summed else "n"}{number}"'
-
-
-def _combined(layout: Layout, keyed: Iterable[Keyed]) -> Iterator[CellColumn]:
-    """The record keys of distinct units by XOR. One row per unit makes them distinct, here and in the remainder."""
-    for one in dict.fromkeys(keyed):
-        unit = f'"b"."c{len(layout.keys) + one.group + 1}"' if layout.single else f'"p"."u{one.group + 1}"'
-        here = f" AND {_set_of(layout, one.group)}" if _set_of(layout, one.group) else ""
-        only = f" FILTER (WHERE {_contribution(layout, one.number)} <> 0{here})" if one.number else ""
-        column = CoreColumn(one.combined, Part.COMBINED, INTEGER, unit=layout.groups[one.group].type)
-        merged = f'COALESCE(bit_xor("c".{quote(one.combined)}), 0)'
-        yield CellColumn(column, f"COALESCE(bit_xor({unit}){only}, 0)", merged)
 
 
 def _contributions(layout: Layout, number: int, group: int, term: Term, contribution: str) -> Iterator[CellColumn]:
