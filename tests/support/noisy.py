@@ -60,7 +60,7 @@ def world(firms: Sequence[Row], quarters: int = 4) -> World:
         column("uscc", nullable=False),
         column("section"),
         column("arrears", BOOLEAN),
-        column("staff", INTEGER),
+        column("staff", INTEGER, nullable=False),
         column("revenue", money),
     ]
     firm_table = table("gov.firm", columns, [enterprise("uscc", rows_per_unit=1)])

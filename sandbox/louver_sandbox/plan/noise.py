@@ -16,7 +16,7 @@ from louver_sandbox.algebra.relations import Aggregate, scans
 from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.plan.measures import POWER_SUMS, Asked, Total
 from louver_sandbox.plan.parts import unit_total
-from louver_sandbox.plan.provenance import Provenance
+from louver_sandbox.plan.provenance import ROWS, Provenance
 from louver_sandbox.plan.units import UnitGroup, one_row_per_unit
 from louver_sandbox.refusals.plan import no_noise_table, noise_not_computed
 from louver_sandbox.stages import Amounts, KeyedUnits, NoiseRules, NoisyTotal, ThresholdRules
@@ -144,9 +144,9 @@ class Perturbable:
         """What is added up, whatever a question calls it: the sum of each subject's sum is the sum."""
         if not isinstance(factor, ColumnRef):
             raise TypeError("a factor is a column")
-        bases = ", ".join(
-            sorted(f"{self.tables[scan]}.{name}" for scan, name in self.provenance.columns(factor) if name != "*")
-        )
+        found = self.provenance.columns(factor)
+        stored = [column for column in found if column[1] != ROWS] or found
+        bases = ", ".join(sorted(f"{self.tables[scan]}.{name}" for scan, name in stored))
         inner = factor.relation in self.provenance.derived and self.provenance.definition(factor)
         function = inner.function if isinstance(inner, AggregateCall) else "sum"
         return bases if function == "sum" else f"{function}({bases})"

@@ -57,6 +57,16 @@ def test_an_average_is_the_perturbed_sum_over_the_perturbed_count() -> None:
     assert average == pytest.approx(float(Decimal(str(total)) / Decimal(str(count))))
 
 
+def test_an_average_of_a_column_without_nulls_divides_by_the_subjects() -> None:
+    staff = {str(row["uscc"]): int(str(row["staff"])) for row in FIRMS}
+    four = {unit: 4 * number for unit, number in staff.items()}
+    expected = sum_of(staff, "gov.firm.staff") / count_of(list(staff))
+    assert ask("SELECT avg(staff) FROM gov.firm", FIRMS, SUMS).release.rows == ((expected,),)
+    rows = sum_of(dict.fromkeys(staff, 4), "rows")
+    expected = sum_of(four, "gov.return.staff") / rows
+    assert ask("SELECT avg(staff) FROM gov.return", FIRMS, SUMS).release.rows == ((expected,),)
+
+
 def test_a_share_is_made_of_two_perturbed_counts() -> None:
     firms = [firm(number, "A", arrears=number % 3 == 0) for number in range(60)]
     late = [str(row["uscc"]) for row in firms if row["arrears"]]
@@ -109,6 +119,15 @@ def test_a_product_of_amounts_and_a_negative_sum() -> None:
     amounts = {f"F{number}": -(10 + number) * 100 * (number % 5 + 1) for number in range(60)}
     ran = ask("SELECT sum(revenue * staff) FROM gov.firm", firms, SUMS)
     assert ran.release.rows == ((yuan(sum_of(amounts, "gov.firm.revenue * gov.firm.staff")),),)
+
+
+def test_a_sum_of_numbers_of_rows_under_another_name_is_one_too() -> None:
+    """Found by generated questions: what is added up is the rows themselves, and had no name."""
+    of_each = (
+        "(SELECT uscc, c, count(*) AS k FROM (SELECT uscc, section, count(*) AS c FROM gov.return GROUP BY 1, 2) x"
+    )
+    ran = ask(f"SELECT sum(c) FROM {of_each} GROUP BY uscc, c) y", FIRMS, SUMS)
+    assert ran.release.rows == ((sum_of({str(row["uscc"]): 4 for row in FIRMS}, "gov.return.*"),),)
 
 
 def test_the_relative_error_is_a_bound() -> None:
