@@ -54,7 +54,11 @@ def test_the_same_firms_have_the_same_number_in_every_form_and_after_a_restart(
         verdict = bank.explain(GRADES.format(2024), purpose="RESEARCH")
         assert {rule.rule for rule in verdict.rules} >= {"noise", "rounding"}
         assert verdict.accuracy == answer.accuracy
-        refused = bank.explain("SELECT avg(score) FROM gov.tax_credit", purpose="RESEARCH").refusal
+        means = bank.analyse("SELECT avg(score) AS mean, count(*) AS n FROM gov.tax_credit", purpose="RESEARCH")
+        assert [one.kind for one in means.accuracy] == ["average", "count"]
+        assert means.accuracy[0].relative_error is not None
+        assert 0 < means.rows[0][0] < 200
+        refused = bank.explain("SELECT stddev_samp(score) FROM gov.tax_credit", purpose="RESEARCH").refusal
         assert refused is not None
         assert refused.code == "LVR-2322"
     with service(own_city) as served, served.connect("bank_a") as bank:

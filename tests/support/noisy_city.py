@@ -5,7 +5,7 @@ from __future__ import annotations
 from louver_sandbox.demo.city import City
 from louver_sandbox.operator.installation import activate, development_keys
 
-NOISE = "noise: {method: cell-key, rounding: {mode: random, base: 5}}"
+NOISE = "noise: {method: cell-key, rounding: {mode: random, base: 5}, sums: {share: 2}}"
 
 
 def ask_for_noise(city: City) -> None:

@@ -12,8 +12,7 @@ contributions are alike, their difference, a single row, would have no noise; el
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
-from fractions import Fraction
+from decimal import Context, Decimal
 from typing import Any
 
 from louver_sandbox.perturbation.keys import COUNT, CellKey, Statistic, StatisticKind, UnitSet, cell_keys
@@ -30,6 +29,9 @@ Perturb = Callable[[Exact], Exact]
 
 ROWS = "rows"
 """What a number of rows adds up."""
+
+_EXACT = Context(prec=200)
+"""Far more digits than the 38 of a sum, so that moving the point rounds nothing."""
 
 
 class NoiseSecretMissing(Exception):
@@ -149,17 +151,18 @@ def _contributed(cell: Exact, amounts: Sequence[int], scale: int) -> Contributed
 
 def _whole(value: int | Decimal, scale: int) -> int:
     """An exact number in its smallest units. Raises `WorkerLied` where it has more digits than planned."""
-    found = Fraction(value) * 10**scale
-    whole: int = found.numerator
-    if found.denominator != 1:
+    if isinstance(value, int):
+        units: int = 10**scale
+        return value * units
+    found = _EXACT.scaleb(value, scale)
+    whole = int(found)
+    if whole != found:
         raise WorkerLied("more digits than planned")
     return whole
 
 
 def _written(whole: int, like: int | Decimal, scale: int) -> int | Decimal:
-    if isinstance(like, int):
-        return whole
-    return Decimal((int(whole < 0), tuple(map(int, str(abs(whole)))), -scale))
+    return whole if isinstance(like, int) else _EXACT.scaleb(Decimal(whole), -scale)
 
 
 def _found(keyed: KeyedUnits, rules: NoiseRules) -> PerturbationTable:
