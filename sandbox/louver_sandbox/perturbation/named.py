@@ -48,7 +48,7 @@ def fitting(names: Collection[str], k: int) -> str | None:
         for name in SUPPLIED
         if named(name).terms.threshold == k
         and named(name).terms.variance >= variance
-        and (name in names or named(name).terms.maximum >= maximum)
+        and named(name).terms.maximum >= maximum
     ]
     return min(found, key=lambda name: (named(name).terms.variance, named(name).terms.maximum, name), default=None)
 

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.sandbox.test_policy_load import PLATFORM, POLICY
 
 from louver_sandbox.catalog.model import UnitType
-from louver_sandbox.perturbation.named import SUPPLIED, named, rounding_of
+from louver_sandbox.perturbation.named import SUPPLIED, fitting, named, rounding_of
 from louver_sandbox.perturbation.rounding import checked
 from louver_sandbox.policy.documents import PolicyRefused
 from louver_sandbox.policy.load import load_library
@@ -123,6 +123,14 @@ def test_sums_leave_where_all_allow_them_with_the_largest_share() -> None:
         assert combined(several, K) == large
     for several in permutations([small, large, none]):
         assert combined(several, K) == none
+
+
+def test_a_table_fits_that_is_made_for_the_threshold_and_has_as_much_noise() -> None:
+    assert fitting({"enterprises"}, 5) == "enterprises"
+    assert fitting({"enterprises"}, 10) == "persons"
+    assert fitting({"enterprises", "persons"}, 10) == "persons"
+    assert fitting({"persons"}, 5) is None, "it has less noise than the one that was asked for"
+    assert fitting((), 10) is None
 
 
 def test_where_no_table_fits_the_strictest_threshold_there_is_none_in_force() -> None:
