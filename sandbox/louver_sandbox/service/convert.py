@@ -179,7 +179,8 @@ def noise(rules: NoiseRules) -> str:
     """The noise of a threshold answer, in words."""
     tables = ", ".join(f"{name} for {unit.value}" for unit, name in sorted(rules.tables.items())) or "no table"
     rounding = "" if rules.rounding is RoundingKind.NONE else f", rounded ({rules.rounding}) to {rules.base}"
-    return f"counts have noise by cell key ({tables}){rounding}"
+    sums = "no sums" if rules.share is None else f"sums {rules.share} of their largest contributions"
+    return f"counts have noise by cell key ({tables}){rounding}; {sums}"
 
 
 def explanation(plan: Plan, statement: str, remaining: Mapping[str, int]) -> pb.ExplainResponse:

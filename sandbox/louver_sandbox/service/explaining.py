@@ -260,9 +260,12 @@ def _rules(rules: ThresholdRules, cores: list[CorePlan], totals: list[JudgedTota
 
 def _noise(rules: NoiseRules | None, cores: list[CorePlan]) -> Iterator[Notice]:
     """What is added to the numbers that leave, and how they are rounded."""
-    units = sorted({keyed.type for core in cores for total in core.noisy for keyed in total.sets})
-    for unit in units if rules is not None else ():
-        table, (plural, plural_zh) = table_of(rules, unit) if rules else None, _UNITS[unit]
+    totals = [total for core in cores for total in core.noisy]
+    if rules is None or not totals:
+        return
+    counted = [total for total in totals if not total.of]
+    for unit in sorted({keyed.type for total in counted for keyed in total.sets}):
+        table, (plural, plural_zh) = table_of(rules, unit), _UNITS[unit]
         if table is not None:
             terms = table.terms
             yield Notice(
@@ -273,9 +276,21 @@ def _noise(rules: NoiseRules | None, cores: list[CorePlan]) -> Iterator[Notice]:
                 "subjects always have the same",
                 f"{plural_zh}数加噪，幅度不超过 {terms.maximum}，方差 {terms.variance}；相同主体的噪声始终相同",
             )
-    if units and rules is not None and rules.rounding is not RoundingKind.NONE:
+    if any(total.amounts for total in totals):
+        yield Notice(
+            "RULE",
+            0,
+            "noise",
+            f"sums, and numbers of rows of which a subject has several, have noise of {rules.share} standard "
+            "deviations for each of their two largest contributions",
+            f"求和以及同一主体有多行时的行数加噪：对最大的两个贡献各为其 {rules.share} 倍标准差",
+        )
+    if counted and rules.rounding is not RoundingKind.NONE:
         how, how_zh = _ROUNDING[rules.rounding]
-        told = f"then they are rounded {how} of {rules.base}", f"随后{how_zh} {rules.base} 的倍数"
+        told = (
+            f"then numbers of subjects and rows are rounded {how} of {rules.base}",
+            f"随后将主体数与行数{how_zh} {rules.base} 的倍数",
+        )
         yield Notice("RULE", rules.base, "rounding", *told)
 
 

@@ -161,10 +161,11 @@ def test_noise_is_among_the_obligations() -> None:
     rules = ThresholdRules({UnitType.PERSON: 10, UnitType.ENTERPRISE: 5})
     tables = {UnitType.PERSON: "persons"}
     noisy = replace(rules, noise=NoiseRules(tables, RoundingKind.RANDOM, 5))
+    told = "counts have noise by cell key (persons for person), rounded (random) to 5"
     assert convert.obligations(rules) == convert.obligations(noisy)[:-1]
-    assert (
-        convert.obligations(noisy)[-1] == "counts have noise by cell key (persons for person), rounded (random) to 5"
-    )
+    assert convert.obligations(noisy)[-1] == f"{told}; no sums"
+    sums = replace(rules, noise=NoiseRules(tables, share=Decimal(2)))
+    assert convert.obligations(sums)[-1].endswith("; sums 2 of their largest contributions")
 
 
 def upload(*parts: pb.UploadTableRequest) -> bytes:

@@ -14,6 +14,7 @@ from louver.errors import Refused
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.release.release import release
+from louver_sandbox.service import explaining
 from louver_sandbox.stages import Execution, RoundingKind
 
 FIRMS: list[Row] = [firm(number, "AB"[number % 2], revenue=f"{10 + number % 9}.25") for number in range(120)]
@@ -157,6 +158,16 @@ def test_variances_and_correlations_are_refused(function: str) -> None:
     with pytest.raises(Refused, match="LVR-2322"):
         ask(sql, FIRMS, SUMS)
     assert ask(sql, FIRMS, NONE).plan.threshold == NONE
+
+
+def test_a_dry_run_tells_the_noise_of_sums() -> None:
+    def told(sql: str) -> list[tuple[str, int]]:
+        made = plan(question(world(FIRMS), sql, rules=SUMS))
+        return [(rule.rule, rule.count) for rule in explaining.rules(made) if rule.rule in ("noise", "rounding")]
+
+    assert told(TOTAL) == [("noise", 0)]
+    assert told("SELECT count(DISTINCT uscc) FROM gov.return") == [("noise", 8)]
+    assert told("SELECT avg(revenue) FROM gov.return") == [("noise", 8), ("noise", 0)]
 
 
 def test_contributions_that_contradict_each_other_are_a_lie() -> None:
