@@ -71,7 +71,7 @@ class Pipeline:
     """Answers questions. `judge_in_checker` is `judge` in a killable process; `reserve` gives a worker or refuses.
 
     `solve` finds which further parts are withheld so that totals may stay, in a killable process too; without it
-    totals are kept back.
+    totals are kept back. `noise_secret` is the releaser's, by which cell keys are made.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class Pipeline:
         clock: Callable[[], datetime],
         new_incident: Callable[[Exception], str],
         solve: Solve = no_solver,
+        noise_secret: bytes | None = None,
     ) -> None:
         self._solve = solve
         self._judge = judge_in_checker
@@ -89,6 +90,7 @@ class Pipeline:
         self._books = books
         self._clock = clock
         self._incident = new_incident
+        self._noise_secret = noise_secret
 
     def answer(self, request: Request, call: Call) -> Receipted:
         """Admit, then run. Raises `Refused` (logged) or `Fault`."""
@@ -110,7 +112,7 @@ class Pipeline:
         """Everything that reads rows. Refuses nothing; a failure is one constant fault, and stays charged."""
         try:
             execution = decode(slot.run(committed.plan, call), committed)
-            released = release(execution, self._solve)
+            released = release(execution, self._solve, self._noise_secret)
             answer = encode(released, committed)
             receipt = journal.record(committed, released, answer, self._books)
         except Exception as error:

@@ -107,7 +107,7 @@ class Settings:
 
     @property
     def secrets(self) -> Path:
-        """Keys: the log's signing key, the record key, the server's TLS key."""
+        """Keys: the log's signing key, the record key, the noise secret, the server's TLS key."""
         return self.home / "secrets"
 
     @property

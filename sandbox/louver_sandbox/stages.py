@@ -130,15 +130,38 @@ class Totals(StrEnum):
     COMPLEMENTARY = "complementary"
 
 
+class RoundingKind(StrEnum):
+    """How perturbed values are rounded, the strictest last: not at all, to the nearest multiple, at random by the
+    cell's key, or to the nearest and totals so that they are the sums of their parts."""
+
+    NONE = "none"
+    BASE = "base"
+    RANDOM = "random"
+    CONTROLLED = "controlled"
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseRules:
+    """Cell-key perturbation (PRIVACY 5.6): the table of noise for counts of each unit type, by name, and the rounding
+    that follows. A unit type without a table cannot be counted. `share` is the noise of a sum in standard deviations
+    for each of its largest contributions; None allows no sums."""
+
+    tables: Mapping[UnitType, str]
+    rounding: RoundingKind = RoundingKind.NONE
+    base: int = 1
+    share: Decimal | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ThresholdRules:
-    """The obligations of a `threshold` answer: least units per type, dominance share, p %, remainder row, totals."""
+    """The obligations of a `threshold` answer: least units per type, dominance share, p %, remainder row, noise,
+    and what becomes of totals."""
 
     k: Mapping[UnitType, int]
     dominance_percent: int = 60
     p_percent: int = 10
     remainder: bool = True
-    noise: str = "none"
+    noise: NoiseRules | None = None
     totals: Totals = Totals.KEEP_BACK
 
 
@@ -195,6 +218,7 @@ class Part(StrEnum):
     UNITS = "units"
     ROW_KIND = "row_kind"
     SET = "set"
+    COMBINED = "combined"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +226,9 @@ class CoreColumn:
     """One column of the worker's result, by position.
 
     `name` is the engine-side name. For KEY and VALUE, `of` is the Aggregate's (or Project's) output column it
-    carries. UNITS columns hold distinct privacy units of `unit`. SET says which grouping set a cell belongs to: a bit
-    per key, the first key's the highest, set where the key is left out (GROUPING of all keys).
+    carries. UNITS columns hold distinct privacy units of `unit`, COMBINED ones the XOR of the record keys of such
+    units (0 for none). SET says which grouping set a cell belongs to: a bit per key, the first key's the highest, set
+    where the key is left out (GROUPING of all keys).
     """
 
     name: str
@@ -275,6 +300,40 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyedUnits:
+    """A set of distinct units, by the names of the columns with their number and with their combined record keys."""
+
+    type: UnitType
+    units: str
+    combined: str
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """The columns with the largest and second largest absolute contribution of a unit of one group, and with the sum
+    of them all."""
+
+    largest: str
+    second: str
+    magnitude: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoisyTotal:
+    """A column of a core that leaves with noise, and the sets of units that decide it.
+
+    Without `amounts` it is the number of units of its sets, each of which has the noise of its own key. With
+    `amounts`, for every unit group, it is a sum of what `of` names, or a number of rows where `of` is empty; that is
+    a number of units as well, in cells where it is the number of units of one of the sets.
+    """
+
+    value: str
+    sets: tuple[KeyedUnits, ...]
+    of: str = ""
+    amounts: tuple[Amounts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SourceRef:
     """A snapshot the worker may open: the alias the statement uses, the table, and the snapshot's identity."""
 
@@ -317,7 +376,8 @@ class CorePlan:
     shape the released rows are those of the Scan with id `core_id`. A protected core's rows are cells: `measures`
     and `unit_groups` say how the releaser judges them and puts their values together; `finer` are the cores whose
     cells its own must not give away; `compares` says that rows are compared with cells that the engine has judged,
-    `outer` that a protected table stands on the side of an outer join that may be missing.
+    `outer` that a protected table stands on the side of an outer join that may be missing; `noisy` are the columns
+    that leave with noise where policies ask for it: every one that a measure is made of.
     The rows of any other core are public or the requester's own and leave as they are.
     """
 
@@ -330,6 +390,7 @@ class CorePlan:
     finer: tuple[Finer, ...] = ()
     compares: bool = False
     outer: bool = False
+    noisy: tuple[NoisyTotal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,6 +455,26 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Accuracy:
+    """How far the perturbed numbers of one column of the answer may be from the true ones.
+
+    `kind` is count, rows, sum, average or computed. Whatever the true number is, the released one is at most `below`
+    over it or `above` under it in 95 of 100 draws of the keys, and `standard_error` is at least the root of its mean
+    squared error; for rows, sums and averages, `relative_error` is that of the sum in proportion to its absolute
+    contributions. Decimal text, empty where there is no such statement.
+    """
+
+    column: str
+    kind: str
+    standard_error: str
+    below: str
+    above: str
+    message: str
+    message_zh: str
+    relative_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """What leaves. A withheld cell is None and is counted in a notice. Made by `release.release.release`."""
 
@@ -402,6 +483,7 @@ class Release:
     notices: tuple[Notice, ...]
     treatment: Treatment
     remainder: tuple[Cell, ...] | None = None
+    accuracy: tuple[Accuracy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,6 +501,7 @@ class Answer:
     cost: Mapping[str, int]
     remaining: Mapping[str, int]
     policies: tuple[str, ...]
+    accuracy: tuple[Accuracy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ their replies.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import threading
 import time
@@ -30,12 +31,14 @@ from louver_sandbox.engines.engine import Job, Source, encode_job
 from louver_sandbox.identity import Registry
 from louver_sandbox.journal import Books
 from louver_sandbox.pipeline import Call, Failed, Pipeline
+from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.load import CONTENT_FILE, load_bundle, load_officers
 from louver_sandbox.processes.admission import Overloaded
 from louver_sandbox.processes.child import REQUEST_CAP
 from louver_sandbox.processes.limits import Limits as ProcessLimits
 from louver_sandbox.processes.pool import CheckerFailed, CheckerPool, Slot, WorkerFailed, WorkerPool
 from louver_sandbox.processes.zygote import Zygote
+from louver_sandbox.publishing.record_keys import read_key
 from louver_sandbox.refusals import capacity
 from louver_sandbox.release.complementary import Solve, no_solver
 from louver_sandbox.settings import Limits, Settings
@@ -54,6 +57,10 @@ CHECKER_CPU_S = 100_000
 """Processor time of one checker's whole life; a single case is bounded by its deadline."""
 
 
+NOISE_FILE = "noise.key"
+"""The file in `secrets/` with the releaser's secret of cell keys."""
+
+
 def utc_now() -> datetime:
     """The present, with its time zone."""
     return datetime.now().astimezone()
@@ -65,6 +72,26 @@ def load_judgement(settings: Settings, now: datetime) -> Judgement:
     registered = [table for table in declared.tables.values() if table.space is not SpaceKind.INSTITUTION]
     bundle = load_bundle(settings.bundle, load_officers(settings.officers), now.astimezone(SHANGHAI).date())
     return Judgement(catalog_of(registered, base=settings.data.resolve()), bundle)
+
+
+def noise_secret(settings: Settings, bundle: Bundle) -> bytes | None:
+    """The releaser's secret, None where there is none and no policy asks for noise.
+
+    Raises:
+        KeyRefused: a policy asks for noise and there is no secret, or it is not a private file of 32 bytes.
+    """
+    path = settings.secrets / NOISE_FILE
+    return read_key(path, "noise secret") if path.exists() or asks_for_noise(bundle) else None
+
+
+def asks_for_noise(bundle: Bundle) -> bool:
+    """Whether any grant of the bundle does."""
+    return any(grant.threshold.noise != "none" for policy in bundle.policies for grant in policy.grants)
+
+
+def noise_fingerprint(secret: bytes) -> str:
+    """What the log calls a noise secret; it tells nothing of 32 random bytes."""
+    return hashlib.sha256(b"louver noise secret\0" + secret).hexdigest()[:32]
 
 
 def open_books(settings: Settings, state: State, clock: Callable[[], datetime]) -> Books:
@@ -177,6 +204,7 @@ class Platform:
         settings, limits = self.settings, self.settings.limits
         self.judgement = load_judgement(settings, self.clock())
         checker.write_judgement(settings.run, self.judgement.catalog, (settings.bundle / CONTENT_FILE).read_bytes())
+        secret = noise_secret(settings, self.judgement.bundle)
         self.state = self._parts.enter_context(State.open(settings.state))
         self.books = open_books(settings, self.state, self.clock)
         self.registry = Registry(settings.institutions)
@@ -212,7 +240,7 @@ class Platform:
             OwnTables(settings, self.state, self.clock, partial(journal.noted, self.books))
         )
         judge = JudgeInChecker(self.checkers, self.own_tables.tables, limits.check_seconds)
-        self.pipeline = Pipeline(judge, self.reserve, self.books, self.clock, new_incident, self._solve())
+        self.pipeline = Pipeline(judge, self.reserve, self.books, self.clock, new_incident, self._solve(), secret)
 
     def _solve(self) -> Solve:
         """What keeps totals; its processes are started only where a policy in force asks for it.

@@ -9,8 +9,9 @@ from tests.support.policy_questions import CASES, ROOT, city_bundle, city_catalo
 from tests.support.queries import QUERIES
 
 from louver_sandbox.catalog.positions import read_documents
+from louver_sandbox.policy.floors import below_floors
 from louver_sandbox.policy.load import read_policy_text
-from louver_sandbox.policy.model import Policy
+from louver_sandbox.policy.model import CellKeyTerms, Policy
 from louver_sandbox.policy.testing import CASE_DOCUMENT, Cases, PlacedCase, load_cases, run_case
 
 ROWS = load_cases([CASES])
@@ -37,7 +38,13 @@ def test_a_refusal_points_into_the_query_and_says_what_to_do() -> None:
 
 def test_the_examples_of_the_officers_manual_are_valid() -> None:
     manual = (ROOT / "docs" / "reference" / "policies.md").read_text(encoding="utf-8")
-    policy, deny, table = re.findall(r"```yaml\n(.*?)```", manual, re.DOTALL)
+    policy, noise, deny, table = re.findall(r"```yaml\n(.*?)```", manual, re.DOTALL)
+    noisy = re.sub(r"    threshold: .*\n", noise, policy)
+    (loaded,), problems = read_policy_text("manual", noisy.replace("denies: []\n", deny))
+    assert problems == ()
+    assert isinstance(loaded.document, Policy)
+    assert tuple(below_floors(loaded.document)) == ()
+    assert isinstance(loaded.document.grants[0].threshold.noise, CellKeyTerms)
     (loaded,), problems = read_policy_text("manual", policy.replace("denies: []\n", deny))
     assert problems == ()
     assert isinstance(loaded.document, Policy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -198,8 +199,10 @@ def engine_type(type_: Type) -> str:
 
 
 def record_key(value: object, holds: bool = True) -> int | None:
-    """A stand-in for the publisher's keyed hash: injective on a test's few values."""
-    return None if value is None or not holds else int.from_bytes(str(value).encode()[:7].rjust(7), "big")
+    """A stand-in for the publisher's keyed hash: as random as that one, and injective on a test's few values."""
+    if value is None or not holds:
+        return None
+    return int.from_bytes(hashlib.blake2b(str(value).encode(), digest_size=7).digest())
 
 
 Holds = Mapping[str, object]
@@ -277,13 +280,13 @@ def readings(made: Plan) -> tuple[Shape, ...]:
     return tuple(DuckDbEngine(_PARSER).parse(core.statement) for core in made.cores)
 
 
-def run(world: World, permit: Admitted) -> Ran:
-    """Plans, verifies against the engine's parser, runs and releases."""
+def run(world: World, permit: Admitted, secret: bytes | None = None) -> Ran:
+    """Plans, verifies against the engine's parser, runs and releases; noise is drawn by the secret."""
     made = plan(permit)
     verify(made, readings(made))
     with snapshots(world, made) as connection:
         execution = decode(reply_to(connection, made), committed(made))
-    return Ran(made, execution, release(execution, choose))
+    return Ran(made, execution, release(execution, choose, secret))
 
 
 def firms(rows: Sequence[Row] = (), loans: Sequence[Row] = ()) -> World:

@@ -22,9 +22,20 @@ if TYPE_CHECKING:
     from louver import aio, dbapi
     from louver.client import Client, connect
     from louver.receipt import Receipt, VerifiedReceipt
-    from louver.results import Answer, Column, Explanation, Notice, Outcome, Permission, QueryRecord, Table
+    from louver.results import (
+        Accuracy,
+        Answer,
+        Column,
+        Explanation,
+        Notice,
+        Outcome,
+        Permission,
+        QueryRecord,
+        Table,
+    )
 
 _HOMES = {
+    "Accuracy": "louver.results",
     "Answer": "louver.results",
     "Client": "louver.client",
     "Column": "louver.results",
@@ -44,6 +55,7 @@ _MODULES = ("aio", "dbapi")
 """Modules that are loaded on first use."""
 
 __all__ = [
+    "Accuracy",
     "Answer",
     "Client",
     "Column",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -37,13 +38,38 @@ class Notice:
         return self.message_zh if language == "zh" and self.message_zh else self.message
 
 
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """How far the released numbers of one column may be from the true ones, where they have noise.
+
+    ``kind`` is count, rows, sum, average or computed. In 95 of 100 draws the true number is from ``below`` less to
+    ``above`` more than the released one; ``standard_error`` is at least the root of its mean squared error. For rows,
+    sums and averages ``relative_error`` is the standard error of the sum in proportion to its absolute amounts. They
+    are None where there is no such statement.
+    """
+
+    column: str
+    kind: str
+    standard_error: Decimal | None
+    below: Decimal | None
+    above: Decimal | None
+    message: str
+    message_zh: str = ""
+    relative_error: Decimal | None = None
+
+    def text(self, language: str = "en") -> str:
+        """In words, in ``en`` or ``zh``."""
+        return self.message_zh if language == "zh" and self.message_zh else self.message
+
+
 @dataclass(frozen=True, repr=False)
 class Answer:
     """A protected answer. Iterating gives rows; None is a cell that is NULL or was withheld (see ``notices``).
 
     ``cost`` is what was charged by kind, ``remaining`` what is left of each budget, ``stored`` whether this is
     the stored answer to the same question, which costs nothing. ``proof`` is the verified receipt, None when no
-    log key was given. ``development`` warns that the service runs without the isolation of production.
+    log key was given. ``accuracy`` says how exact each column with noise is. ``development`` warns that the
+    service runs without the isolation of production.
     """
 
     request_id: str
@@ -58,6 +84,7 @@ class Answer:
     receipt: Receipt | None = field(default=None, repr=False)
     proof: VerifiedReceipt | None = field(default=None, repr=False)
     remainder_stream: bytes = field(default=b"", repr=False)
+    accuracy: tuple[Accuracy, ...] = ()
 
     @cached_property
     def _decoded(self) -> tuple[tuple[AnswerColumn, ...], tuple[Row, ...]]:
@@ -136,11 +163,16 @@ class Answer:
             lines.append(f"... {len(self) - _SHOWN_ROWS} more rows")
         lines.append(f"({display.visible(self.summary)})")
         lines += [f"note {display.visible(f'{item.code}: {item.message}')}" for item in self.notices]
+        lines += [f"exact {display.visible(f'{item.column}: {item.message}')}" for item in self.accuracy]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         names = [column.name for column in self.columns]
-        notes = "".join(f"<li>{html.escape(f'{item.code}: {item.message}')}</li>" for item in self.notices)
+        said = (
+            *((item.code, item.message) for item in self.notices),
+            *((a.column, a.message) for a in self.accuracy),
+        )
+        notes = "".join(f"<li>{html.escape(f'{what}: {message}')}</li>" for what, message in said)
         more = f"<p>... {len(self) - _SHOWN_ROWS} more rows</p>" if len(self) > _SHOWN_ROWS else ""
         table = display.html_table(names, self.rows[:_SHOWN_ROWS])
         return f"{table}{more}<p>{html.escape(self.summary)}</p>" + (f"<ul>{notes}</ul>" if notes else "")
@@ -217,7 +249,8 @@ class Explanation:
     """What a question would do if it were asked: the verdict, and the shape of the SQL that would run.
 
     ``outcomes`` say how each column will leave, ``rules`` what every cell and value is held to (``count`` is the
-    number in the rule), ``notices`` what will be said whatever the data, ``shape`` what runs over released rows.
+    number in the rule), ``notices`` what will be said whatever the data, ``shape`` what runs over released rows,
+    ``accuracy`` how exact the columns with noise will be.
     """
 
     admitted: bool
@@ -234,6 +267,7 @@ class Explanation:
     rules: tuple[Notice, ...] = ()
     notices: tuple[Notice, ...] = ()
     shape: str = ""
+    accuracy: tuple[Accuracy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

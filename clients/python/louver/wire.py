@@ -10,12 +10,14 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from typing import IO
 
 from louver.errors import Unproven
 from louver.failures import cut_off
 from louver.receipt import Receipt, VerifiedReceipt
 from louver.results import (
+    Accuracy,
     Answer,
     Column,
     ColumnUse,
@@ -109,6 +111,7 @@ def _answer(header: pb.AnswerHeader, stream: bytes, receipt: Receipt, proof: Ver
         receipt=receipt,
         proof=proof,
         remainder_stream=header.remainder_arrow,
+        accuracy=tuple(map(_accuracy, header.accuracy)),
     )
 
 
@@ -129,11 +132,34 @@ def explanation(response: pb.ExplainResponse) -> Explanation:
         rules=tuple(map(_notice, response.rules)),
         notices=tuple(map(_notice, response.notices)),
         shape=response.shape,
+        accuracy=tuple(map(_accuracy, response.accuracy)),
     )
 
 
 def _notice(message: pb.Notice) -> Notice:
     return Notice(message.code, message.count, message.rule, message.message, message.message_zh)
+
+
+def _accuracy(message: pb.Accuracy) -> Accuracy:
+    return Accuracy(
+        column=message.column,
+        kind=message.kind,
+        standard_error=_figure(message.standard_error),
+        below=_figure(message.below),
+        above=_figure(message.above),
+        message=message.message,
+        message_zh=message.message_zh,
+        relative_error=_figure(message.relative_error),
+    )
+
+
+def _figure(text: str) -> Decimal | None:
+    """A number the service gives as text; what is no finite number says nothing."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
 
 
 def _column(column: pb.Column) -> Column:

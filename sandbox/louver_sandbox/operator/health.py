@@ -17,8 +17,9 @@ from louver_sandbox.checker import Judgement
 from louver_sandbox.identity import RegistryRefused, parse_registry
 from louver_sandbox.policy.bundle import BundleRefused
 from louver_sandbox.policy.documents import PolicyRefused
+from louver_sandbox.publishing.record_keys import KeyRefused
 from louver_sandbox.settings import Settings
-from louver_sandbox.wiring import load_judgement
+from louver_sandbox.wiring import NOISE_FILE, load_judgement, noise_secret
 
 SECRETS = ("log.seed", "record.key", "server.key")
 SOON = timedelta(days=14)
@@ -39,6 +40,7 @@ def problems(settings: Settings, now: datetime) -> Iterator[str]:
         for reason in refused.reasons:
             yield f"bundle: {reason}; `louver-sandbox policy activate` puts one in force"
     else:
+        yield from _noise(settings, judgement)
         yield from _snapshots(settings, judgement, now)
 
 
@@ -90,6 +92,14 @@ def _registry(settings: Settings) -> Iterator[str]:
         yield "institutions.toml: missing; nobody can ask"
     except (RegistryRefused, OSError, UnicodeDecodeError) as refused:
         yield f"institutions.toml: {refused}; nobody can ask"
+
+
+def _noise(settings: Settings, judgement: Judgement) -> Iterator[str]:
+    """A secret that is missing where policies ask for noise, or that others may read."""
+    try:
+        noise_secret(settings, judgement.bundle)
+    except KeyRefused as refused:
+        yield f"secrets/{NOISE_FILE}: {refused}; `louver-sandbox noise rotate` makes one where there is none"
 
 
 def _snapshots(settings: Settings, judgement: Judgement, now: datetime) -> Iterator[str]:

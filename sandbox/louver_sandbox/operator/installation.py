@@ -1,13 +1,14 @@
 """Making an installation: its folder, keys, certificates, registry, and the first signed bundle.
 
-`init` makes a development installation that is complete: an authority of its own, a log key, a record key and two
-policy officers. Private officer keys lie in `secrets/officers/` only because this is development; a production
-installation brings public keys alone.
+`init` makes a development installation that is complete: an authority of its own, a log key, a record key, a noise
+secret and two policy officers. Private officer keys lie in `secrets/officers/` only because this is development; a
+production installation brings public keys alone.
 """
 
 from __future__ import annotations
 
 import hashlib
+import secrets
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from louver_sandbox.policy.bundle import bundle_content, make_officer, officers_
 from louver_sandbox.policy.load import load_library, write_bundle
 from louver_sandbox.settings import Settings, load
 from louver_sandbox.stages import InstitutionType
+from louver_sandbox.wiring import NOISE_FILE, utc_now
 
 DEVELOPMENT_OFFICERS = ("officer-one", "officer-two")
 
@@ -38,6 +40,10 @@ class Tools:
 
     clock: Callable[[], datetime]
     randomness: Callable[[int], bytes]
+
+
+TOOLS = Tools(clock=utc_now, randomness=secrets.token_bytes)
+"""The operator's own clock and randomness."""
 
 
 def create(home: Path, origin: str, host: str, port: int, tools: Tools) -> Settings:
@@ -59,6 +65,7 @@ def create(home: Path, origin: str, host: str, port: int, tools: Tools) -> Setti
     write_secret(home / "secrets" / "log.seed", seed)
     (home / "log.pub").write_text(f"{Ed25519Signer.from_seed(origin, seed).verifier_key}\n")
     write_secret(home / "secrets" / "record.key", tools.randomness(32))
+    write_secret(home / "secrets" / NOISE_FILE, tools.randomness(32))
     _make_officers(home, tools)
     (home / "institutions.toml").write_text("", encoding="utf-8")
     (home / "louver.toml").write_text(_toml(origin, host, port), encoding="utf-8")

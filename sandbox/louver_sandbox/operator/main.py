@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,11 +12,11 @@ import typer
 
 from louver import __version__
 from louver_sandbox.identity import parse_registry
-from louver_sandbox.operator import configuration, log, policies, publishing
+from louver_sandbox.operator import configuration, log, noise, policies, publishing
 from louver_sandbox.operator.backup import back_up
 from louver_sandbox.operator.health import problems
 from louver_sandbox.operator.installation import (
-    Tools,
+    TOOLS,
     add_institution,
     copy_declarations,
     create,
@@ -43,9 +42,8 @@ app.add_typer(institution_app, name="institution")
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(policies.app, name="policy")
 app.add_typer(log.app, name="log")
+app.add_typer(noise.app, name="noise")
 app.add_typer(configuration.app, name="config")
-
-TOOLS = Tools(clock=utc_now, randomness=secrets.token_bytes)
 
 
 def _print_version(wanted: bool) -> None:

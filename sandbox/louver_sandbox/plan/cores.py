@@ -96,7 +96,7 @@ def core_plans(admitted: Admitted, parts: Cut, rules: ThresholdRules, source_of:
         found = threshold_core(core.relation, units, admitted.bound.catalog, rules, source_of, alone=alone)
         groups = tuple(group.counted for group in found.groups)
         cells = CorePlan(core.id, True, found.statement, found.columns, found.measures, groups)
-        made.append(replace(cells, compares=found.compares, outer=found.outer))
+        made.append(replace(cells, compares=found.compares, outer=found.outer, noisy=found.noisy))
     if covered != admitted.protected:
         raise PlanUnverified("a protected scan outside the cores")
     return tuple(made)

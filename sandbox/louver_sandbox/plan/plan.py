@@ -70,8 +70,8 @@ def _exact(admitted: Admitted, source_of: SourceOf) -> tuple[Cut, tuple[CorePlan
 
 def _threshold(admitted: Admitted, source_of: SourceOf) -> tuple[Cut, tuple[CorePlan, ...]]:
     rules = admitted.threshold
-    if rules is None or rules.noise != "none" or not admitted.protected:
-        raise PlanUnverified("a threshold answer without thresholds this version computes, or protected rows")
+    if rules is None or not admitted.protected:
+        raise PlanUnverified("a threshold answer without thresholds or protected rows")
     parts = divided(admitted)
     parts, cores = without_repeats(parts, core_plans(admitted, parts, rules, source_of))
     cores = with_finer(parts.cores, cores, admitted.bound.catalog, source_of)

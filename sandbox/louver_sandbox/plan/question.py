@@ -43,7 +43,8 @@ def question_digest(
 def _core(core: CorePlan) -> object:
     """A core without its id, which depends on how the question is written."""
     parts = codec.encode((core.columns, core.measures, core.unit_groups)).decode()
-    return [core.protected, core.statement, parts]
+    noisy = [codec.encode(core.noisy).decode()] if core.noisy else []
+    return [core.protected, core.statement, parts, *noisy]
 
 
 def _shape(shape: Relation, cores: tuple[CorePlan, ...]) -> str:
@@ -60,6 +61,6 @@ def _rules(threshold: ThresholdRules | None) -> object:
         "dominance_percent": threshold.dominance_percent,
         "p_percent": threshold.p_percent,
         "remainder": threshold.remainder,
-        "noise": threshold.noise,
+        "noise": "none" if threshold.noise is None else codec.encode(threshold.noise).decode(),
         "totals": threshold.totals.value,
     }

@@ -275,7 +275,7 @@ def _verify_obligations(plan: Plan) -> None:
     if plan.treatment is Treatment.EXACT:
         if plan.threshold is not None or plan.shape is not None or any(core.protected for core in plan.cores):
             raise PlanUnverified("an exact plan with thresholds")
-    elif plan.threshold is None or plan.threshold.noise != "none" or plan.shape is None:
+    elif plan.threshold is None or plan.shape is None:
         raise PlanUnverified("a threshold plan without thresholds")
     elif not any(core.protected for core in plan.cores):
         raise PlanUnverified("a threshold plan without protected cores")
@@ -304,6 +304,35 @@ def _verify_cells(core: CorePlan, rules: ThresholdRules) -> None:
             raise PlanUnverified("a measure without its parts")
         for total in (*(addend.total for addend in measure.addends), *measure.guards):
             _verify_total(total, names, len(core.unit_groups))
+    _verify_noise(core, rules)
+
+
+def _verify_noise(core: CorePlan, rules: ThresholdRules) -> None:
+    """Under noise every column that leaves has it, by combined keys that the statement computes; else none has."""
+    combined = {column.name: column.unit for column in core.columns if column.part is Part.COMBINED}
+    if rules.noise is None:
+        if core.noisy or combined:
+            raise PlanUnverified("noise that nobody asked for")
+        return
+    leaving = {addend.total.value for measure in core.measures for addend in measure.addends}
+    leaving |= {measure.count for measure in core.measures if measure.count}
+    if core.compares or leaving != {total.value for total in core.noisy}:
+        raise PlanUnverified("a measure without its noise")
+    names = {column.name for column in core.columns}
+    for keyed in (one for total in core.noisy for one in total.sets):
+        if combined.get(keyed.combined) is not keyed.type or keyed.units not in names:
+            raise PlanUnverified("noise without its key")
+        if f' AS "{keyed.combined}"' not in core.statement or keyed.type not in rules.noise.tables:
+            raise PlanUnverified("noise without its key or table")
+    for total in core.noisy:
+        amounts = {name for one in total.amounts for name in (one.largest, one.second, one.magnitude)}
+        whole = len(total.amounts) in ((len(core.unit_groups),) if total.of else (0, len(core.unit_groups)))
+        if not total.sets or not whole or not amounts <= names:
+            raise PlanUnverified("noise without its key or amounts")
+        if amounts and rules.noise.share is None:
+            raise PlanUnverified("a sum under noise that has none")
+        if total.value.startswith("s") is not bool(total.of):
+            raise PlanUnverified("a sum with the noise of a count")
 
 
 def _verify_total(total: JudgedTotal, names: set[str], groups: int) -> None:

@@ -18,6 +18,7 @@ from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, VALUE_FUNCTIONS
 from louver_sandbox.policy.grants import GrantGroup, Permit
 from louver_sandbox.policy.levels import PUBLIC, level_without_uses, strictest, strictest_totals, treatment_of
 from louver_sandbox.policy.model import ColumnRights, GrantTreatment
+from louver_sandbox.policy.noise import combined
 from louver_sandbox.policy.reading import Question, Reading, read, scans_apart
 from louver_sandbox.policy.rights import described, missing_right
 from louver_sandbox.refusals import policy as refuse
@@ -251,12 +252,13 @@ def _grant_use(choice: Choice) -> GrantUse:
 
 def _strictest_threshold(protected: Sequence[Choice]) -> ThresholdRules:
     rules = [choice.group.threshold() for choice in protected]
+    k = {unit: max(rule.k[unit] for rule in rules) for unit in UnitType}
     return ThresholdRules(
-        k={unit: max(rule.k[unit] for rule in rules) for unit in UnitType},
+        k=k,
         dominance_percent=min(rule.dominance_percent for rule in rules),
         p_percent=max(rule.p_percent for rule in rules),
         remainder=all(rule.remainder for rule in rules),
-        noise="none",
+        noise=combined([rule.noise for rule in rules], k),
         totals=strictest_totals(rule.totals for rule in rules),
     )
 

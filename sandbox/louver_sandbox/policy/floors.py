@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from louver_sandbox.policy import noise
 from louver_sandbox.policy.model import Grant, GrantTreatment, Policy
 
 LEAST_UNITS = 3
@@ -89,6 +90,8 @@ def _terms(grant: Grant, at: tuple[str | int, ...]) -> Iterator[Finding]:
             f"p_percent is below the floor of {LEAST_P_PERCENT}",
             f"p_percent 低于底线 {LEAST_P_PERCENT}",
         )
+    for problem in noise.problems(terms):
+        yield Finding((*at, "threshold", *problem.where), problem.message, problem.message_zh, problem.hint)
     for name, count in (
         ("queries_per_day", grant.budget.queries_per_day),
         ("predicates_per_day", grant.budget.predicates_per_day),

@@ -17,6 +17,7 @@ from louver_sandbox.catalog.model import Catalog, SpaceKind, Table, UnitType, Ve
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, NEGATIVE_COLUMNS
 from louver_sandbox.policy.levels import strictest_totals
 from louver_sandbox.policy.model import Grant, Grantees, GrantTreatment, NegativeEntry, Platform, Policy
+from louver_sandbox.policy.noise import combined, written
 from louver_sandbox.stages import AccessBudget, InstitutionType, Subject, ThresholdRules
 
 COMPUTED = frozenset({GrantTreatment.EXACT, GrantTreatment.THRESHOLD})
@@ -93,15 +94,16 @@ class GrantGroup:
     def threshold(self) -> ThresholdRules:
         """The strictest obligations of the group."""
         terms = [permit.grant.threshold for permit in self.permits]
+        k = {
+            UnitType.PERSON: max(item.person for item in terms),
+            UnitType.ENTERPRISE: max(item.enterprise for item in terms),
+        }
         return ThresholdRules(
-            k={
-                UnitType.PERSON: max(item.person for item in terms),
-                UnitType.ENTERPRISE: max(item.enterprise for item in terms),
-            },
+            k=k,
             dominance_percent=min(item.dominance_percent for item in terms),
             p_percent=max(item.p_percent for item in terms),
             remainder=all(item.remainder for item in terms),
-            noise="none",
+            noise=combined([written(item.noise) for item in terms], k),
             totals=strictest_totals(item.totals for item in terms),
         )
 

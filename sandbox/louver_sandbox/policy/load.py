@@ -43,6 +43,8 @@ _REASONS = {
     "greater_than_equal": ("is too small", "数值过小"),
     "less_than_equal": ("is too large", "数值过大"),
 }
+_FORMS = ("literal[none]", "CellKeyTerms")
+"""How the validator calls the forms of `noise`; no key of a document."""
 _OTHER = ("is not a value of the kind this key needs", "取值类型不符合要求")
 
 
@@ -127,7 +129,7 @@ def _problems(name: str, node: Node, invalid: ValidationError) -> Iterable[Polic
     """Our words for what the validator found, once per place (a union reports every branch it tried)."""
     seen: set[tuple[int, int]] = set()
     for error in invalid.errors(include_url=False, include_input=False):
-        where = tuple(error["loc"])
+        where = tuple(step for step in error["loc"] if step not in _FORMS)
         line, column = node.locate(where)
         if (line, column) in seen:
             continue

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -16,19 +17,22 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     SerializerFunctionWrapHandler,
     StringConstraints,
+    Tag,
     model_serializer,
     model_validator,
 )
 
 from louver_sandbox.catalog.model import UnitType, Verb
-from louver_sandbox.stages import InstitutionType, Totals
+from louver_sandbox.stages import InstitutionType, RoundingKind, Totals
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$")]
 TableText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+TableId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 PurposeCode = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,39}$")]
 
 
@@ -147,15 +151,57 @@ class Validity(Document):
         return self.start <= day <= self.until
 
 
+class RoundingTerms(Document):
+    """Rounding of perturbed counts to multiples of `base`; `none` has no base."""
+
+    mode: RoundingKind = RoundingKind.NONE
+    base: int | None = Field(default=None, ge=2, le=100_000)
+
+    @model_validator(mode="after")
+    def _whole(self) -> RoundingTerms:
+        if (self.base is None) is not (self.mode is RoundingKind.NONE):
+            raise ValueError("a base belongs to every mode but none")
+        return self
+
+
+class SumTerms(Document):
+    """Noise of sums: its standard deviations for each of the largest contributions. With 2 a sum hides the absence of
+    its largest unit as a count with variance 4 does."""
+
+    share: Decimal = Field(default=Decimal(2), gt=0, le=1_000, max_digits=8, decimal_places=4)
+
+
+class CellKeyTerms(Document):
+    """Noise by cell key (PRIVACY 5.6): the perturbation table for each unit type, by name, and the rounding after.
+    Without `sums` no sum of protected values leaves, nor a number of rows of which a unit may have several."""
+
+    method: Literal["cell-key"]
+    person: TableId = "persons"
+    enterprise: TableId = "enterprises"
+    rounding: RoundingTerms = RoundingTerms()
+    sums: SumTerms | None = None
+
+
+def _kind_of_noise(given: object) -> str:
+    """Which form of `noise` is meant, so that what is wrong is said of that form and at its place."""
+    return "CellKeyTerms" if isinstance(given, Mapping | CellKeyTerms) else "literal[none]"
+
+
+NoiseChoice = Annotated[
+    Annotated[Literal["none"], Tag("literal[none]")] | Annotated[CellKeyTerms, Tag("CellKeyTerms")],
+    Discriminator(_kind_of_noise),
+]
+
+
 class ThresholdTerms(Document):
-    """Obligations of a threshold answer: least units per cell, dominance and p percent (PRIVACY 5)."""
+    """Obligations of a threshold answer: least units per cell, dominance and p percent, noise (PRIVACY 5)."""
 
     person: int = Field(default=10, ge=1, le=100_000)
     enterprise: int = Field(default=5, ge=1, le=100_000)
     dominance_percent: int = Field(default=60, ge=1, le=100)
     p_percent: int = Field(default=10, ge=0, le=100)
     remainder: bool = True
-    noise: Literal["none"] = "none"
+    noise: NoiseChoice = "none"
     totals: Totals = Totals.KEEP_BACK
 
     @model_serializer(mode="wrap")

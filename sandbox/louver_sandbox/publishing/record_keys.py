@@ -40,8 +40,8 @@ def create_key(path: Path, *, randomness: Callable[[int], bytes] = os.urandom) -
         os.fsync(file.fileno())
 
 
-def read_key(path: Path) -> bytes:
-    """The key in the file.
+def read_key(path: Path, called: str = "record key") -> bytes:
+    """The key in the file; `called` is what a refusal names it.
 
     Raises:
         KeyRefused: it is not a private file of exactly `KEY_BYTES` bytes.
@@ -49,14 +49,14 @@ def read_key(path: Path) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:
-        raise KeyRefused("the record key file cannot be opened") from None
+        raise KeyRefused(f"the {called} file cannot be opened") from None
     with os.fdopen(descriptor, "rb") as file:
         mode = os.fstat(file.fileno()).st_mode
         if not stat.S_ISREG(mode) or mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise KeyRefused("the record key file must be a regular file of mode 0600")
+            raise KeyRefused(f"the {called} file must be a regular file of mode 0600")
         key = file.read(KEY_BYTES + 1)
     if len(key) != KEY_BYTES:
-        raise KeyRefused(f"the record key file must hold {KEY_BYTES} bytes")
+        raise KeyRefused(f"the {called} file must hold {KEY_BYTES} bytes")
     return key
 
 

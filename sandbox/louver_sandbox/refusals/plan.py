@@ -334,3 +334,29 @@ def output_kind(kind: str, at: Position | None = None) -> Refused:
         at=at,
         rule="answer",
     )
+
+
+def noise_not_computed(what: str, what_zh: str, at: Position | None = None) -> Refused:
+    """LVR-2322: the policies ask for noise, which this aggregate or comparison cannot have."""
+    return refusal(
+        "LVR-2322",
+        message=f"the policies of this data ask for noise by cell key, which is not computed for {what}",
+        hint="ask for numbers of subjects: COUNT(DISTINCT ...) of their column, or COUNT(*) where each has one row",
+        message_zh=f"数据政策要求按单元格密钥加噪，而{what_zh}尚不能加噪",
+        hint_zh="请查询主体数：对主体列用 COUNT(DISTINCT ...)，每个主体一行时可用 COUNT(*)",
+        at=at,
+        rule="noise",
+    )
+
+
+def no_noise_table(unit: str, k: int, at: Position | None = None) -> Refused:
+    """LVR-2323: the policies that meet have no perturbation table in common."""
+    return refusal(
+        "LVR-2323",
+        message=f"the policies of these tables ask for noise; no perturbation table is made for {k} units ({unit})",
+        hint="ask about fewer tables at once, or ask their owners for thresholds that have a perturbation table",
+        message_zh=f"各表政策要求加噪，但没有适用于至少 {k} 个主体（{unit}）的扰动表",
+        hint_zh="请减少一次查询的表，或请数据主管部门改用有扰动表的阈值",
+        at=at,
+        rule="noise",
+    )

@@ -7,12 +7,13 @@ is `WITHHELD` in its cell. A grand total keeps its one row, with every value emp
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 from louver_sandbox.plan.rewrites.threshold import CELL, REMAINDER
 from louver_sandbox.release import notices
+from louver_sandbox.release.additive import adjusted, limits_of, parts_of_totals
 from louver_sandbox.release.complementary import Solve, chosen
 from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.release.margins import (
@@ -29,6 +30,7 @@ from louver_sandbox.release.margins import (
     sums_of,
     total_gives_away,
 )
+from louver_sandbox.release.noise import is_rounded_together, perturbing
 from louver_sandbox.release.parts import Core, Exact, Parts, checked
 from louver_sandbox.release.remainder import Known, same_cells
 from louver_sandbox.release.rules import Contributions, Rule, Verdicts, reaches, withheld_by
@@ -47,14 +49,23 @@ class Judged:
     remainder: Row | None
 
 
-def judge(core: Core, rows: Sequence[Sequence[object]], rules: ThresholdRules, solve: Solve | None = None) -> Judged:
-    """The rows of one core that may leave. With `solve`, further parts are withheld so that totals may stay.
+def judge(
+    core: Core,
+    rows: Sequence[Sequence[object]],
+    rules: ThresholdRules,
+    solve: Solve | None = None,
+    secret: bytes | None = None,
+) -> Judged:
+    """The rows of one core that may leave; with noise by the secret of cell keys where the rules ask for it.
+
+    With `solve`, further parts are withheld so that totals may stay.
 
     Raises:
+        NoiseSecretMissing: they do, and there is none.
         WorkerLied: the parts contradict each other.
         TooManyMargins: more cells in more grouping sets than can be judged in time.
     """
-    bench = _Bench(core, rules)
+    bench = _Bench(core, rules, secret)
     cells, remainders = _sorted(bench, rows)
     if bench.parts.set is not None:
         return _judged_in_sets(bench, cells, solve)
@@ -77,8 +88,9 @@ def judge(core: Core, rows: Sequence[Sequence[object]], rules: ThresholdRules, s
 class _Bench:
     """The rules and everything that is the same for all cells of a core."""
 
-    def __init__(self, core: Core, rules: ThresholdRules) -> None:
+    def __init__(self, core: Core, rules: ThresholdRules, secret: bytes | None) -> None:
         self.core, self.rules, self.parts = core, rules, Parts(core)
+        self._perturb = perturbing(core, rules, secret)
         self.totals: tuple[JudgedTotal, ...] = tuple(
             dict.fromkeys(
                 total
@@ -134,19 +146,45 @@ class _Bench:
                 self.work.spend(COMPARISON)
                 yield children_of(sums[part], len(self.core.unit_groups))
 
-    def row(self, cell: Exact, verdicts: Verdicts, broken: Counter[Rule]) -> Row:
-        """A safe cell's row as the shape reads it; what breaks a rule of its own is `WITHHELD` and counted."""
+    def shown(self, cell: Exact) -> Exact:
+        """The cell with the numbers that may be seen of it: perturbed ones where policies ask for noise."""
+        return cell if self._perturb is None else self._perturb(cell)
+
+    def hides(self, column: str, verdicts: Verdicts) -> bool:
+        """Whether some measure that a column is part of is withheld."""
+        return any(
+            any(verdicts[place] for place in judged)
+            for measure, judged in zip(self.core.measures, self._judged, strict=True)
+            if column in (measure.count, *(addend.total.value for addend in measure.addends))
+        )
+
+    def row(self, cell: Exact, verdicts: Verdicts, broken: Counter[Rule], shown: Exact | None = None) -> Row:
+        """A safe cell's row as the shape reads it; what breaks a rule of its own is `WITHHELD` and counted. `shown`
+        is the cell as it may be seen, if that depends on others."""
         row: Row = dict(zip(self._keys, self.parts.values(cell), strict=True))
+        exact = cell
+        cell = self.shown(cell) if shown is None else shown
         if not any(verdicts):
             for name, value in self._named_values:
                 row[name] = value(cell)
+            if cell is not exact:
+                self._without_quotients(row, exact, broken)
             return row
         for (name, value), judged in zip(self._named_values, self._judged, strict=True):
             rule = next((verdicts[place] for place in judged if verdicts[place] is not None), None)
             if rule is not None:
                 broken[rule] += 1
             row[name] = value(cell) if rule is None else WITHHELD
+        if cell is not exact:
+            self._without_quotients(row, exact, broken)
         return row
+
+    def _without_quotients(self, row: Row, exact: Exact, broken: Counter[Rule]) -> None:
+        """Withholds what noise left nothing to divide by: it is no NULL of the data."""
+        for name, value in self._named_values:
+            if row[name] is None and value(exact) is not None:
+                broken[Rule.NOISE] += 1
+                row[name] = WITHHELD
 
 
 def _sorted(bench: _Bench, rows: Sequence[Sequence[object]]) -> tuple[list[Exact], list[Exact]]:
@@ -169,18 +207,29 @@ def _judged_in_sets(bench: _Bench, cells: Sequence[Exact], solve: Solve | None) 
     besides = None if solve is None else chosen(bench, cells, solve)
     verdicts = _beside_parts(bench, cells) if besides is None else beside_withheld(bench, cells, besides)
     broken: Counter[Rule] = Counter()
-    rows = [bench.row(cells[number], verdicts[number], broken) for number in sorted(verdicts)]
+    shown = {number: bench.shown(cells[number]) for number in verdicts}
+    noise = bench.rules.noise
+    added: tuple[Notice, ...] = ()
+    if noise is not None and is_rounded_together(bench.core, noise):
+        shown, added = _rounded_together(bench, cells, verdicts, shown)
+    rows = [bench.row(cells[number], verdicts[number], broken, shown[number]) for number in sorted(verdicts)]
     if solve is not None:
         # One number for all: how many broke a rule themselves would help to find out which.
         broken = Counter({Rule.COMPLEMENTARY: broken.total()})
-    return Judged(tuple(rows), (notices.cells_untold(), *notices.values_withheld(broken)), None)
+    return Judged(tuple(rows), (notices.cells_untold(), *notices.values_withheld(broken), *added), None)
+
+
+def _by_set(bench: _Bench, cells: Sequence[Exact]) -> dict[Keys, list[int]]:
+    """The numbers of the cells of each grouping set."""
+    sets: dict[Keys, list[int]] = {}
+    for number, cell in enumerate(cells):
+        sets.setdefault(bench.parts.keys_of_set(cell), []).append(number)
+    return sets
 
 
 def _beside_parts(bench: _Bench, cells: Sequence[Exact]) -> dict[int, Verdicts]:
     """The cells that leave, by number: every total beside its parts, parts first."""
-    sets: dict[Keys, list[int]] = {}
-    for number, cell in enumerate(cells):
-        sets.setdefault(bench.parts.keys_of_set(cell), []).append(number)
+    sets = _by_set(bench, cells)
     finest_first = sorted(sets, key=len, reverse=True)
     margins = Margins(finest_first, bench.work)
     verdicts: dict[int, Verdicts] = {}
@@ -197,6 +246,34 @@ def _beside_parts(bench: _Bench, cells: Sequence[Exact]) -> dict[int, Verdicts]:
                 keys, {place: bench.sums(cells[number], verdicts.get(number)) for place, number in places.items()}
             )
     return verdicts
+
+
+def _rounded_together(
+    bench: _Bench,
+    cells: Sequence[Exact],
+    verdicts: Mapping[int, Verdicts],
+    shown: Mapping[int, Exact],
+) -> tuple[dict[int, Exact], tuple[Notice, ...]]:
+    """The numbers of a table with totals, rounded so that they add up where they can, and what is said of it."""
+    found = {number: list(cell) for number, cell in shown.items()}
+    summed = parts_of_totals(_by_set(bench, cells), lambda number: bench.parts.values(cells[number]))
+    adds_up, most_moved = True, 0
+    for total in bench.core.noisy:
+        if total.of:
+            continue
+        place = bench.parts.places[total.value]
+        # What some measure may not show is no part and no total, yet another may show it: it is rounded by itself.
+        seen = {number for number in found if not bench.hides(total.value, verdicts[number])}
+        # A subject may be in several parts, so only numbers of rows add up; others are rounded by themselves.
+        candidates = summed if summed is not None and total.value.startswith("n") else {}
+        sums = {number: parts for number, parts in candidates.items() if number in seen and seen.issuperset(parts)}
+        numbers = {number: cell[place] for number, cell in shown.items()}
+        made = adjusted(numbers, sums, limits_of(total, bench.rules))
+        adds_up = adds_up and candidates is summed and made.adds_up
+        most_moved = max(most_moved, made.most_moved)
+        for number, value in made.numbers.items():
+            found[number][place] = value
+    return {number: tuple(cell) for number, cell in found.items()}, (notices.totals(adds_up, most_moved),)
 
 
 def _places(bench: _Bench, cells: Sequence[Exact], keys: Keys, numbers: Sequence[int]) -> dict[Values, int]:

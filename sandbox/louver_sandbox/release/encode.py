@@ -38,6 +38,7 @@ def encode(release: Release, committed: Committed) -> Answer:
         cost=committed.cost,
         remaining=committed.remaining,
         policies=committed.plan.policies,
+        accuracy=release.accuracy,
     )
 
 

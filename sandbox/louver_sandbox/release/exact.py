@@ -14,8 +14,8 @@ from louver_sandbox.stages import Cell, Execution, Part, Release, Treatment
 class Exact:
     """Releases rows unchanged."""
 
-    def release(self, execution: Execution, solve: Solve) -> Release:
-        """The rows of an exact plan, which has one core. Nothing is withheld, so nothing is solved."""
+    def release(self, execution: Execution, solve: Solve, secret: bytes | None) -> Release:
+        """The rows of an exact plan, which has one core. Nothing is withheld, so nothing is solved or drawn."""
         plan = execution.committed.plan
         parts = {column.part for core in plan.cores for column in core.columns}
         if (

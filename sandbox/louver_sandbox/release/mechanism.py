@@ -15,8 +15,8 @@ from louver_sandbox.stages import Execution, Release, Treatment
 class Mechanism(Protocol):
     """One way for a permitted answer to leave."""
 
-    def release(self, execution: Execution, solve: Solve) -> Release:
-        """What leaves of an execution. Refuses nothing and never raises on data (law 1)."""
+    def release(self, execution: Execution, solve: Solve, secret: bytes | None) -> Release:
+        """What leaves of an execution; `secret` draws the noise. Refuses nothing and never raises on data (law 1)."""
         ...
 
 

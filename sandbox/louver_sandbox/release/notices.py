@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from louver_sandbox.release.rules import Rule
-from louver_sandbox.stages import Notice
+from louver_sandbox.stages import NoiseRules, Notice, RoundingKind
 
 CELLS_WITHHELD = "CELLS_WITHHELD"
 CELLS_UNTOLD = "CELLS_UNTOLD"
@@ -18,6 +18,9 @@ OUT_OF_RANGE = "OUT_OF_RANGE"
 OVER_RELEASED = "OVER_RELEASED"
 OVER_JUDGED = "OVER_JUDGED"
 JOIN_TOO_LARGE = "JOIN_TOO_LARGE"
+PERTURBED = "PERTURBED"
+TOTALS_ADD_UP = "TOTALS_ADD_UP"
+TOTALS_DO_NOT_ADD_UP = "TOTALS_DO_NOT_ADD_UP"
 OF_REMAINDER = frozenset({REMAINDER_RELEASED, REMAINDER_WITHHELD})
 
 _BECAUSE = {
@@ -36,7 +39,15 @@ _BECAUSE = {
         "a rule of their own, or totals beside them that would tell those it holds for",
         "自身不符合规则，或因同列合计会推出不符合规则的数值",
     ),
+    Rule.NOISE: ("noise left no number of values to divide by", "加噪后的个数为零，无法相除"),
     Rule.P_PERCENT: ("one subject's share could be estimated too closely", "单个主体的数值可能被近似推算"),
+}
+
+_ROUNDED = {
+    RoundingKind.NONE: ("", ""),
+    RoundingKind.BASE: (", and are rounded to multiples of {base}", "，并舍入到 {base} 的倍数"),
+    RoundingKind.RANDOM: (", and are rounded at random to multiples of {base}", "，并随机舍入到 {base} 的倍数"),
+    RoundingKind.CONTROLLED: (", and are rounded to multiples of {base}", "，并舍入到 {base} 的倍数"),
 }
 
 
@@ -117,6 +128,40 @@ def over_judged() -> Notice:
         "rows were compared with values of groups: a group with too few subjects or an unsafe value counts as having "
         "none, and rows beside it may be left out",
         "比较所用的分组数值须先通过保护规则：主体过少或不安全的分组视为无数值，与之比较的行可能不计入",
+    )
+
+
+def perturbed(rules: NoiseRules) -> Notice:
+    """Said of every answer under noise."""
+    told, told_zh = _ROUNDED[rules.rounding]
+    base = rules.base
+    return Notice(
+        PERTURBED,
+        1,
+        "noise",
+        f"numbers have noise, always the same for the same subjects{told.format(base=base)}; how exact "
+        "each column is stands beside the answer, and parts need not add up to totals",
+        f"数值均已加噪，相同主体的噪声始终相同{told_zh.format(base=base)}；各列精度随结果给出，分项之和未必等于合计",
+    )
+
+
+def totals(adds_up: bool, most_moved: int) -> Notice:
+    """Said of every table with totals that is rounded as a whole."""
+    if adds_up:
+        return Notice(
+            TOTALS_ADD_UP,
+            most_moved,
+            "additivity",
+            f"numbers were moved by at most {most_moved} and rounded together, so that totals are the sums of their "
+            "parts; totals over parts that are not shown are not",
+            f"各数最多调整 {most_moved} 后统一舍入，合计等于各分项之和；含未发布分项的合计除外",
+        )
+    return Notice(
+        TOTALS_DO_NOT_ADD_UP,
+        0,
+        "additivity",
+        "some totals have noise of their own and are not the sums of their parts",
+        "部分合计单独加噪，不等于各分项之和",
     )
 
 

@@ -18,7 +18,7 @@ from louver_sandbox.plan.measures import POWER_SUMS
 from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.release.rules import Contributions
 from louver_sandbox.sql.statistics import PowerSums, from_sums
-from louver_sandbox.stages import Cell, CoreColumn, CountedUnit, JudgedTotal, Measure, Part
+from louver_sandbox.stages import Cell, CoreColumn, CountedUnit, JudgedTotal, Measure, NoisyTotal, Part
 
 Exact = tuple[Any, ...]
 """One exact row, checked: numbers where numbers are planned."""
@@ -35,6 +35,8 @@ class Core(Protocol):
     def measures(self) -> tuple[Measure, ...]: ...
     @property
     def unit_groups(self) -> tuple[CountedUnit, ...]: ...
+    @property
+    def noisy(self) -> tuple[NoisyTotal, ...]: ...
 
 
 _NUMBERS = frozenset({type(None), int, Decimal})
@@ -44,6 +46,7 @@ _KINDS = {
     Part.UNITS: frozenset({int}),
     Part.SET: frozenset({int}),
     Part.ROW_KIND: frozenset({int}),
+    Part.COMBINED: frozenset({int}),
 }
 
 
@@ -58,6 +61,8 @@ def checked(core: Core, rows: Sequence[Sequence[object]]) -> list[Exact]:
             raise WorkerLied("a part that is not a number")
         if column.part in (Part.UNITS, Part.SET) and min(values) < 0:
             raise WorkerLied("a part that is not a number")
+        if column.part is Part.COMBINED and not -(2**63) <= min(values) <= max(values) < 2**63:
+            raise WorkerLied("record keys of more than 64 bits")
     return found
 
 

@@ -26,6 +26,7 @@ class Rule(StrEnum):
     P_PERCENT = "p-percent"
     DIFFERENCE = "difference"
     COMPLEMENTARY = "complementary"
+    NOISE = "noise"
 
 
 Verdicts = Sequence[Rule | None]

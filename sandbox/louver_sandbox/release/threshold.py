@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from louver_sandbox.algebra.relations import Aggregate, Relation, walk
 from louver_sandbox.release import notices
+from louver_sandbox.release.accuracies import accuracies
 from louver_sandbox.release.cells import Judged, judge
 from louver_sandbox.release.complementary import Solve
 from louver_sandbox.release.decode import WorkerLied
@@ -39,15 +40,18 @@ Rows = tuple[tuple[Cell, ...], ...]
 class Threshold:
     """Releases protected aggregates."""
 
-    def release(self, execution: Execution, solve: Solve) -> Release:
-        """The released rows. WorkerLied where parts contradict each other, TooManyMargins where they are too many."""
+    def release(self, execution: Execution, solve: Solve, secret: bytes | None) -> Release:
+        """The released rows, with noise by the secret of cell keys where policies ask for it.
+
+        WorkerLied where parts contradict each other, TooManyMargins where they are too many."""
         plan = execution.committed.plan
         rules, shape = plan.threshold, plan.shape
         if rules is None or shape is None or not any(core.protected for core in plan.cores):
             raise WorkerLied("a threshold plan without thresholds")
         besides = solve if keeps_totals(rules, [core for core in plan.cores if core.protected]) else None
         released = [
-            _released(core, rows, rules, besides) for core, rows in zip(plan.cores, execution.rows, strict=True)
+            _released(core, rows, rules, besides, secret)
+            for core, rows in zip(plan.cores, execution.rows, strict=True)
         ]
         released = without_differences(plan.cores, execution.rows, released, rules)
         tables = {core.core_id: judged.rows for core, judged in zip(plan.cores, released, strict=True)}
@@ -58,7 +62,9 @@ class Threshold:
             found = [notice for notice in found if notice.code not in notices.OF_REMAINDER]
             found += [notices.over_released()] if may_mislead(plan, shape) else []
         found += [notices.over_judged()] if any(core.compares for core in plan.cores) else []
-        return Release(plan.columns, rows, (*_merged(found), *unshaped), plan.treatment, remainder)
+        found += [] if rules.noise is None else [notices.perturbed(rules.noise)]
+        said = (*_merged(found), *unshaped)
+        return Release(plan.columns, rows, said, plan.treatment, remainder, accuracies(plan))
 
 
 def keeps_totals(rules: ThresholdRules, protected: Sequence[CorePlan]) -> bool:
@@ -66,10 +72,12 @@ def keeps_totals(rules: ThresholdRules, protected: Sequence[CorePlan]) -> bool:
     return rules.totals is Totals.COMPLEMENTARY and len(protected) == 1
 
 
-def _released(core: CorePlan, rows: Sequence[Sequence[object]], rules: ThresholdRules, solve: Solve | None) -> Judged:
+def _released(
+    core: CorePlan, rows: Sequence[Sequence[object]], rules: ThresholdRules, solve: Solve | None, secret: bytes | None
+) -> Judged:
     """What may leave of one core."""
     if core.protected:
-        return judge(core, rows, rules, solve)
+        return judge(core, rows, rules, solve, secret)
     if any(column.part is not Part.VALUE for column in core.columns):
         raise WorkerLied("rows that are not exact")
     names = [(core.core_id, column.of) for column in core.columns]

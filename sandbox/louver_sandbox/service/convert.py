@@ -13,8 +13,20 @@ from louver.errors import Refused
 from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox.algebra.expressions import Value
 from louver_sandbox.refusals import identity as refusals
+from louver_sandbox.release.accuracies import accuracies
 from louver_sandbox.service import explaining
-from louver_sandbox.stages import Notice, Plan, Receipted, Request, Subject, ThresholdRules, Totals
+from louver_sandbox.stages import (
+    Accuracy,
+    NoiseRules,
+    Notice,
+    Plan,
+    Receipted,
+    Request,
+    RoundingKind,
+    Subject,
+    ThresholdRules,
+    Totals,
+)
 
 DIALECT = re.compile(r"[a-z]{0,16}\Z")
 PURPOSE = re.compile(r"[A-Z][A-Z0-9_]{0,63}\Z")
@@ -111,6 +123,20 @@ def notice(value: Notice) -> pb.Notice:
     )
 
 
+def accuracy(value: Accuracy) -> pb.Accuracy:
+    """How exact a column is, as the wire carries it."""
+    return pb.Accuracy(
+        column=value.column,
+        kind=value.kind,
+        standard_error=value.standard_error,
+        below=value.below,
+        above=value.above,
+        message=value.message,
+        message_zh=value.message_zh,
+        relative_error=value.relative_error,
+    )
+
+
 def header(request_id: str, receipted: Receipted, *, development: bool) -> pb.AnswerHeader:
     """What comes before the rows."""
     answer = receipted.answer
@@ -127,6 +153,7 @@ def header(request_id: str, receipted: Receipted, *, development: bool) -> pb.An
         development=development,
         rows=answer.rows,
         remainder_arrow=answer.remainder,
+        accuracy=[accuracy(item) for item in answer.accuracy],
     )
 
 
@@ -146,7 +173,16 @@ def obligations(rules: ThresholdRules | None) -> list[str]:
         f"no contribution estimable within {rules.p_percent} % by another",
         "withheld cells are counted in a notice" + (" and shown together where safe" if rules.remainder else ""),
         *(["further cells are withheld so that totals may be shown"] if rules.totals is Totals.COMPLEMENTARY else []),
+        *([] if rules.noise is None else [noise(rules.noise)]),
     ]
+
+
+def noise(rules: NoiseRules) -> str:
+    """The noise of a threshold answer, in words."""
+    tables = ", ".join(f"{name} for {unit.value}" for unit, name in sorted(rules.tables.items())) or "no table"
+    rounding = "" if rules.rounding is RoundingKind.NONE else f", rounded ({rules.rounding}) to {rules.base}"
+    sums = "no sums" if rules.share is None else f"sums {rules.share} of their largest contributions"
+    return f"counts have noise by cell key ({tables}){rounding}; {sums}"
 
 
 def explanation(plan: Plan, statement: str, remaining: Mapping[str, int]) -> pb.ExplainResponse:
@@ -174,6 +210,7 @@ def explanation(plan: Plan, statement: str, remaining: Mapping[str, int]) -> pb.
         rules=[notice(rule) for rule in explaining.rules(plan)],
         notices=[notice(item) for item in explaining.certain_notices(plan)],
         shape=explaining.shape(plan),
+        accuracy=[accuracy(item) for item in accuracies(plan)],
     )
 
 

@@ -11,11 +11,22 @@ from dataclasses import dataclass
 from louver_sandbox.algebra.expressions import ColumnRef, Expression, Literal, WindowCall, column_refs
 from louver_sandbox.algebra.relations import Aggregate, Project, Relation, Union, Window, walk, window_parts
 from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.perturbation.named import table_of
 from louver_sandbox.plan.emit import emit
 from louver_sandbox.release import notices
 from louver_sandbox.release.rules import Rule
 from louver_sandbox.release.threshold import is_plain, keeps_totals, may_mislead
-from louver_sandbox.stages import CorePlan, JudgedTotal, Measure, Notice, Part, Plan, ThresholdRules
+from louver_sandbox.stages import (
+    CorePlan,
+    JudgedTotal,
+    Measure,
+    NoiseRules,
+    Notice,
+    Part,
+    Plan,
+    RoundingKind,
+    ThresholdRules,
+)
 
 Told = tuple[str, str]
 """English and Chinese."""
@@ -52,7 +63,8 @@ def rules(plan: Plan) -> tuple[Notice, ...]:
     totals = [total for core in cores for measure in core.measures for total in _totals(measure)]
     remains = plan.threshold.remainder and plan.shape is not None and is_plain(plan, plan.shape)
     told = _rules(plan.threshold, cores, totals)
-    return (*told, *([Notice("RULE", 0, "remainder", *_REMAINDER)] if remains and _has_remainder(cores[0]) else []))
+    remainder = [Notice("RULE", 0, "remainder", *_REMAINDER)] if remains and _has_remainder(cores[0]) else []
+    return (*told, *remainder, *_noise(plan.threshold.noise, cores))
 
 
 def certain_notices(plan: Plan) -> tuple[Notice, ...]:
@@ -63,6 +75,7 @@ def certain_notices(plan: Plan) -> tuple[Notice, ...]:
     found = [_cells_one_way_or_the_other(plan)] if keyed else []
     found += [notices.over_released()] if not is_plain(plan, plan.shape) and may_mislead(plan, plan.shape) else []
     found += [notices.over_judged()] if any(core.compares for core in plan.cores) else []
+    found += [] if plan.threshold.noise is None else [notices.perturbed(plan.threshold.noise)]
     return tuple(found)
 
 
@@ -246,6 +259,50 @@ def _rules(rules: ThresholdRules, cores: list[CorePlan], totals: list[JudgedTota
         yield Notice("RULE", 0, "outer-join", *_OUTER_JOIN)
 
 
+def _noise(rules: NoiseRules | None, cores: list[CorePlan]) -> Iterator[Notice]:
+    """What is added to the numbers that leave, and how they are rounded."""
+    totals = [total for core in cores for total in core.noisy]
+    if rules is None or not totals:
+        return
+    counted = [total for total in totals if not total.of]
+    for unit in sorted({keyed.type for total in counted for keyed in total.sets}):
+        table, (plural, plural_zh) = table_of(rules, unit), _UNITS[unit]
+        if table is not None:
+            terms = table.terms
+            yield Notice(
+                "RULE",
+                terms.maximum,
+                "noise",
+                f"numbers of {plural} have noise of at most {terms.maximum} and variance {terms.variance}; the same "
+                "subjects always have the same",
+                f"{plural_zh}数加噪，幅度不超过 {terms.maximum}，方差 {terms.variance}；相同主体的噪声始终相同",
+            )
+    if any(total.amounts for total in totals):
+        yield Notice(
+            "RULE",
+            0,
+            "noise",
+            f"sums, and numbers of rows of which a subject has several, have noise of {rules.share} standard "
+            "deviations for each of their two largest contributions",
+            f"求和以及同一主体有多行时的行数加噪：对最大的两个贡献各为其 {rules.share} 倍标准差",
+        )
+    if counted and rules.rounding is not RoundingKind.NONE:
+        how, how_zh = _ROUNDING[rules.rounding]
+        told = (
+            f"then numbers of subjects and rows are rounded {how} of {rules.base}",
+            f"随后将主体数与行数{how_zh} {rules.base} 的倍数",
+        )
+        yield Notice("RULE", rules.base, "rounding", *told)
+
+
+_ROUNDING: Mapping[RoundingKind, Told] = {
+    RoundingKind.BASE: ("to the nearest multiple", "舍入到最近的"),
+    RoundingKind.CONTROLLED: (
+        "to the nearest multiple, tables with totals together,",
+        "舍入（含合计的表统一进行）到最近的",
+    ),
+    RoundingKind.RANDOM: ("at random to one of the two nearest multiples", "随机舍入到相邻的"),
+}
 _DIFFERENCE: Told = (
     "a total leaves only if it, less the parts shown beside it, does not tell a withheld part",
     "合计减去同时给出的部分不能推出未发布的部分，否则不予给出",

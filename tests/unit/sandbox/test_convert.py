@@ -16,7 +16,17 @@ from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.refusals import capacity
 from louver_sandbox.service import convert
-from louver_sandbox.stages import Answer, Notice, Receipted, ThresholdRules, Totals, Treatment
+from louver_sandbox.stages import (
+    Accuracy,
+    Answer,
+    NoiseRules,
+    Notice,
+    Receipted,
+    RoundingKind,
+    ThresholdRules,
+    Totals,
+    Treatment,
+)
 
 ID = "123e4567-e89b-42d3-a456-426614174000"
 
@@ -129,7 +139,9 @@ def test_the_pieces_joined_are_the_content(content: bytes) -> None:
 
 def receipted(*, stored: bool) -> Receipted:
     notice = Notice("LVR-N01", 2, "k", "two cells", "两个单元格")
-    answer = Answer(Treatment.THRESHOLD, b"arrow", b"rest", 3, (notice,), {"gov.firm query": 1}, {"x": 4}, ("p@1",))
+    exact = Accuracy("n", "count", "2.001", "6", "6", "six", "六")
+    left, cost = {"x": 4}, {"gov.firm query": 1}
+    answer = Answer(Treatment.THRESHOLD, b"arrow", b"rest", 3, (notice,), cost, left, ("p@1",), (exact,))
     return Receipted(answer, b"receipt", stored)
 
 
@@ -142,6 +154,19 @@ def test_a_header_says_what_was_paid_and_what_is_stored_cost_nothing() -> None:
     assert fresh.result_sha256 == again.result_sha256
     assert (fresh.arrow_bytes, fresh.rows, fresh.remainder_arrow) == (5, 3, b"rest")
     assert fresh.notices[0].message_zh == "两个单元格"
+    assert fresh.accuracy == again.accuracy
+    assert (fresh.accuracy[0].column, fresh.accuracy[0].below, fresh.accuracy[0].message_zh) == ("n", "6", "六")
+
+
+def test_noise_is_among_the_obligations() -> None:
+    rules = ThresholdRules({UnitType.PERSON: 10, UnitType.ENTERPRISE: 5})
+    tables = {UnitType.PERSON: "persons"}
+    noisy = replace(rules, noise=NoiseRules(tables, RoundingKind.RANDOM, 5))
+    told = "counts have noise by cell key (persons for person), rounded (random) to 5"
+    assert convert.obligations(rules) == convert.obligations(noisy)[:-1]
+    assert convert.obligations(noisy)[-1] == f"{told}; no sums"
+    sums = replace(rules, noise=NoiseRules(tables, share=Decimal(2)))
+    assert convert.obligations(sums)[-1].endswith("; sums 2 of their largest contributions")
 
 
 def upload(*parts: pb.UploadTableRequest) -> bytes:

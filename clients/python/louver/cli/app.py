@@ -14,9 +14,9 @@ import typer
 from louver import __version__
 from louver.cli import configuration, receipts
 from louver.cli.catalogue import columns_of
-from louver.cli.drawing import draw, language_of, notices
+from louver.cli.drawing import accuracies, draw, language_of, notices
 from louver.cli.explaining import explained
-from louver.cli.export import Format, as_csv, as_json, chosen_format
+from louver.cli.export import Format, as_csv, as_json, chosen_format, plain_accuracy
 from louver.cli.parameters import parse_parameters
 from louver.cli.session import (
     Session,
@@ -128,7 +128,8 @@ def query(
         if receipt is not None and answer.receipt is not None:
             write_bytes(answer.receipt.to_bytes(), receipt)
         _write(answer, form, output)
-        for line in (*notices(answer.notices, session.language), f"({answer.summary})"):
+        said = (*notices(answer.notices, session.language), *accuracies(answer.accuracy, session.language))
+        for line in (*said, f"({answer.summary})"):
             typer.echo(visible(line), err=True)
 
 
@@ -191,6 +192,7 @@ def _verdict_json(verdict: Explanation) -> str:
         "rules": [asdict(rule) for rule in verdict.rules],
         "notices": [asdict(notice) for notice in verdict.notices],
         "shape": verdict.shape,
+        "accuracy": [plain_accuracy(item) for item in verdict.accuracy],
     }
     return json.dumps(document, ensure_ascii=False, indent=1)
 

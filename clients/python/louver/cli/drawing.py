@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from louver.display import visible, width
 from louver.errors import Error, Fault, Refused, Unproven
 from louver.failures import Misused, Unreachable
-from louver.results import Notice
+from louver.results import Accuracy, Notice
 
 LABELS: Mapping[str, Mapping[str, str]] = {
     "en": {
@@ -21,6 +21,7 @@ LABELS: Mapping[str, Mapping[str, str]] = {
         "retry": "try again in",
         "again": "ask again with",
         "note": "note",
+        "accuracy": "exact to",
     },
     "zh": {
         "refused": "已拒绝",
@@ -33,6 +34,7 @@ LABELS: Mapping[str, Mapping[str, str]] = {
         "retry": "请稍后重试",
         "again": "可用以下参数重试",
         "note": "说明",
+        "accuracy": "精度",
     },
 }
 """The words around a message, by language."""
@@ -123,3 +125,10 @@ def _shown(text: str) -> str:
 def notices(items: Iterable[Notice], language: str) -> list[str]:
     """One line per notice."""
     return [f"{LABELS[language]['note']} {visible(item.code)}: {visible(item.text(language))}" for item in items]
+
+
+def accuracies(items: Iterable[Accuracy], language: str) -> list[str]:
+    """One line per column whose numbers have noise."""
+    return [
+        f"{LABELS[language]['accuracy']} {visible(item.column)}: {visible(item.text(language))}" for item in items
+    ]

@@ -21,6 +21,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "columns": "columns",
         "rules": "rules",
         "notices": "will be said",
+        "accuracy": "how exact",
         "reads": "reads",
         "runs": "runs",
         "then": "then, over released rows",
@@ -38,6 +39,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "columns": "结果列",
         "rules": "规则",
         "notices": "必有说明",
+        "accuracy": "精度",
         "reads": "读取",
         "runs": "执行",
         "then": "然后，对已发布的行计算",
@@ -64,6 +66,7 @@ def explained(verdict: Explanation, language: str) -> list[str]:
         ("columns", _columns(verdict, language)),
         ("rules", [_rule(rule, language) for rule in verdict.rules]),
         ("notices", [f"{notice.code}: {notice.text(language)}" for notice in verdict.notices]),
+        ("accuracy", [f"{one.column}: {one.text(language)}" for one in verdict.accuracy]),
         ("reads", list(_reads(verdict, language))),
     ]
     margin = max(width(words[name]) for name, _ in sections) + 2

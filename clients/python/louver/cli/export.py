@@ -10,7 +10,7 @@ from pathlib import Path
 
 from louver.decoding import Row
 from louver.failures import Misused
-from louver.results import Answer
+from louver.results import Accuracy, Answer
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What makes a spreadsheet take a text for a formula, full-width forms included."""
@@ -95,6 +95,19 @@ def plain_value(value: object) -> object:
     return value
 
 
+def plain_accuracy(item: Accuracy) -> dict[str, object]:
+    """How exact a column is, for JSON; figures as text, null where there are none."""
+    return {
+        "column": item.column,
+        "kind": item.kind,
+        "standard_error": plain_value(item.standard_error),
+        "below": plain_value(item.below),
+        "above": plain_value(item.above),
+        "relative_error": plain_value(item.relative_error),
+        "message": item.message,
+    }
+
+
 def as_json(answer: Answer) -> str:
     """The answer with everything that was said about it. Rows are arrays: two columns may share a name."""
     document = {
@@ -107,6 +120,7 @@ def as_json(answer: Answer) -> str:
             {"code": item.code, "count": item.count, "rule": item.rule, "message": item.message}
             for item in answer.notices
         ],
+        "accuracy": [plain_accuracy(item) for item in answer.accuracy],
         "cost": dict(answer.cost),
         "remaining": dict(answer.remaining),
         "policies": list(answer.policies),

@@ -69,7 +69,7 @@ class Progress(_message.Message):
     def __init__(self, stage: _Optional[str] = ...) -> None: ...
 
 class AnswerHeader(_message.Message):
-    __slots__ = ("request_id", "treatment", "notices", "cost", "remaining", "arrow_bytes", "result_sha256", "stored", "policies", "development", "rows", "remainder_arrow")
+    __slots__ = ("request_id", "treatment", "notices", "cost", "remaining", "arrow_bytes", "result_sha256", "stored", "policies", "development", "rows", "remainder_arrow", "accuracy")
     class CostEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -96,6 +96,7 @@ class AnswerHeader(_message.Message):
     DEVELOPMENT_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
     REMAINDER_ARROW_FIELD_NUMBER: _ClassVar[int]
+    ACCURACY_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     treatment: str
     notices: _containers.RepeatedCompositeFieldContainer[Notice]
@@ -108,7 +109,28 @@ class AnswerHeader(_message.Message):
     development: bool
     rows: int
     remainder_arrow: bytes
-    def __init__(self, request_id: _Optional[str] = ..., treatment: _Optional[str] = ..., notices: _Optional[_Iterable[_Union[Notice, _Mapping]]] = ..., cost: _Optional[_Mapping[str, int]] = ..., remaining: _Optional[_Mapping[str, int]] = ..., arrow_bytes: _Optional[int] = ..., result_sha256: _Optional[bytes] = ..., stored: bool = ..., policies: _Optional[_Iterable[str]] = ..., development: bool = ..., rows: _Optional[int] = ..., remainder_arrow: _Optional[bytes] = ...) -> None: ...
+    accuracy: _containers.RepeatedCompositeFieldContainer[Accuracy]
+    def __init__(self, request_id: _Optional[str] = ..., treatment: _Optional[str] = ..., notices: _Optional[_Iterable[_Union[Notice, _Mapping]]] = ..., cost: _Optional[_Mapping[str, int]] = ..., remaining: _Optional[_Mapping[str, int]] = ..., arrow_bytes: _Optional[int] = ..., result_sha256: _Optional[bytes] = ..., stored: bool = ..., policies: _Optional[_Iterable[str]] = ..., development: bool = ..., rows: _Optional[int] = ..., remainder_arrow: _Optional[bytes] = ..., accuracy: _Optional[_Iterable[_Union[Accuracy, _Mapping]]] = ...) -> None: ...
+
+class Accuracy(_message.Message):
+    __slots__ = ("column", "kind", "standard_error", "below", "above", "message", "message_zh", "relative_error")
+    COLUMN_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    STANDARD_ERROR_FIELD_NUMBER: _ClassVar[int]
+    BELOW_FIELD_NUMBER: _ClassVar[int]
+    ABOVE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_ZH_FIELD_NUMBER: _ClassVar[int]
+    RELATIVE_ERROR_FIELD_NUMBER: _ClassVar[int]
+    column: str
+    kind: str
+    standard_error: str
+    below: str
+    above: str
+    message: str
+    message_zh: str
+    relative_error: str
+    def __init__(self, column: _Optional[str] = ..., kind: _Optional[str] = ..., standard_error: _Optional[str] = ..., below: _Optional[str] = ..., above: _Optional[str] = ..., message: _Optional[str] = ..., message_zh: _Optional[str] = ..., relative_error: _Optional[str] = ...) -> None: ...
 
 class Notice(_message.Message):
     __slots__ = ("code", "count", "rule", "message", "message_zh")
@@ -144,7 +166,7 @@ class ExplainRequest(_message.Message):
     def __init__(self, purpose: _Optional[str] = ..., sql: _Optional[str] = ..., parameters: _Optional[_Mapping[str, Value]] = ..., dialect: _Optional[str] = ...) -> None: ...
 
 class ExplainResponse(_message.Message):
-    __slots__ = ("admitted", "refusal", "treatment", "statement", "cost", "remaining", "policies", "uses", "columns", "obligations", "outcomes", "rules", "notices", "shape")
+    __slots__ = ("admitted", "refusal", "treatment", "statement", "cost", "remaining", "policies", "uses", "columns", "obligations", "outcomes", "rules", "notices", "shape", "accuracy")
     class CostEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -173,6 +195,7 @@ class ExplainResponse(_message.Message):
     RULES_FIELD_NUMBER: _ClassVar[int]
     NOTICES_FIELD_NUMBER: _ClassVar[int]
     SHAPE_FIELD_NUMBER: _ClassVar[int]
+    ACCURACY_FIELD_NUMBER: _ClassVar[int]
     admitted: bool
     refusal: RefusalSummary
     treatment: str
@@ -187,7 +210,8 @@ class ExplainResponse(_message.Message):
     rules: _containers.RepeatedCompositeFieldContainer[Notice]
     notices: _containers.RepeatedCompositeFieldContainer[Notice]
     shape: str
-    def __init__(self, admitted: bool = ..., refusal: _Optional[_Union[RefusalSummary, _Mapping]] = ..., treatment: _Optional[str] = ..., statement: _Optional[str] = ..., cost: _Optional[_Mapping[str, int]] = ..., remaining: _Optional[_Mapping[str, int]] = ..., policies: _Optional[_Iterable[str]] = ..., uses: _Optional[_Iterable[_Union[ColumnUse, _Mapping]]] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., obligations: _Optional[_Iterable[str]] = ..., outcomes: _Optional[_Iterable[_Union[Outcome, _Mapping]]] = ..., rules: _Optional[_Iterable[_Union[Notice, _Mapping]]] = ..., notices: _Optional[_Iterable[_Union[Notice, _Mapping]]] = ..., shape: _Optional[str] = ...) -> None: ...
+    accuracy: _containers.RepeatedCompositeFieldContainer[Accuracy]
+    def __init__(self, admitted: bool = ..., refusal: _Optional[_Union[RefusalSummary, _Mapping]] = ..., treatment: _Optional[str] = ..., statement: _Optional[str] = ..., cost: _Optional[_Mapping[str, int]] = ..., remaining: _Optional[_Mapping[str, int]] = ..., policies: _Optional[_Iterable[str]] = ..., uses: _Optional[_Iterable[_Union[ColumnUse, _Mapping]]] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., obligations: _Optional[_Iterable[str]] = ..., outcomes: _Optional[_Iterable[_Union[Outcome, _Mapping]]] = ..., rules: _Optional[_Iterable[_Union[Notice, _Mapping]]] = ..., notices: _Optional[_Iterable[_Union[Notice, _Mapping]]] = ..., shape: _Optional[str] = ..., accuracy: _Optional[_Iterable[_Union[Accuracy, _Mapping]]] = ...) -> None: ...
 
 class Outcome(_message.Message):
     __slots__ = ("name", "type", "kind", "message", "message_zh")

@@ -26,15 +26,17 @@ from louver_sandbox.plan.carry import Carrier
 from louver_sandbox.plan.columns import RowColumns
 from louver_sandbox.plan.emit import emit, quote, wire
 from louver_sandbox.plan.measures import Asked, Reader
+from louver_sandbox.plan.noise import Perturbable
 from louver_sandbox.plan.overlaps import guards
 from louver_sandbox.plan.parts import Parts, unit_total
 from louver_sandbox.plan.provenance import trace
+from louver_sandbox.plan.rewrites.noise import noise_columns
 from louver_sandbox.plan.strangers import check_strangers
 from louver_sandbox.plan.terms import Term, terms_of, with_columns
 from louver_sandbox.plan.units import UnitGroup, Units, null_extended, one_row_per_unit, unit_groups
 from louver_sandbox.plan.weights import check_weights
-from louver_sandbox.refusals.plan import own_key_left_out, unit_lost
-from louver_sandbox.stages import CoreColumn, CountedUnit, Measure, Part, ThresholdRules
+from louver_sandbox.refusals.plan import noise_not_computed, own_key_left_out, unit_lost
+from louver_sandbox.stages import CoreColumn, CountedUnit, Measure, NoisyTotal, Part, ThresholdRules
 
 CELL = 0
 """`row_kind` of a cell of the query."""
@@ -48,7 +50,7 @@ class Core:
     """The statement, what its columns are, and how measures are put together from them.
 
     `compares` says that its rows are compared with, or joined to, cells that the statement judges itself, `outer`
-    that an outer join may find no partner in a protected table.
+    that an outer join may find no partner in a protected table; `noisy` are the columns that leave with noise.
     """
 
     statement: str
@@ -57,6 +59,7 @@ class Core:
     groups: tuple[UnitGroup, ...]
     compares: bool
     outer: bool
+    noisy: tuple[NoisyTotal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,8 @@ def threshold_core(
     """The core of a protected query; `alone` says that it is the only one of its question.
 
     Raises:
-        Refused: LVR-2302 to LVR-2307 and LVR-2309 to LVR-2315, for aggregates and trees whose cells cannot be judged.
+        Refused: LVR-2302 to LVR-2307 and LVR-2309 to LVR-2315, for aggregates and trees whose cells cannot be judged;
+            LVR-2322 and LVR-2323, for those that cannot be perturbed where noise is asked for.
     """
     provenance = trace(core)
     sets = _sets(core)
@@ -144,6 +148,8 @@ def threshold_core(
     groups = unit_groups(core.input, carried.units, carried.keys, provenance)
     if not groups:
         raise unit_lost(next(unit.column for found in units.values() for unit in found), _place(core))
+    if rules.noise is not None and carried.guarded:
+        raise noise_not_computed("rows compared with values of groups", "将行与分组的值比较", _place(core))
     check_weights(core.input, units.keys(), carried.guarded, catalog, provenance)
     check_strangers(core, units, carried.guarded, catalog)
     tables = {scan.id: catalog.tables[scan.table] for scan in scans(core.input)}
@@ -157,7 +163,10 @@ def threshold_core(
     base, terms = with_columns(carried.relation, terms_of(asked, needed, reader))
     single = len(groups) == 1 and one_row_per_unit(core.input, groups[0], catalog, provenance)
     layout = Layout(core.keys, groups, tuple(terms.values()), single, sets)
-    columns = (*_cell_columns(layout), *_unit_totals(layout, asked))
+    perturbable = Perturbable.of(core, groups, rules, catalog, provenance)
+    noisy = () if perturbable is None else perturbable.noisy(asked, tuple(terms))
+    for_noise = (CellColumn(*made) for made in noise_columns(layout, noisy))
+    columns = (*_cell_columns(layout), *_unit_totals(layout, asked), *for_noise)
     statement = _statement(_base(core, base, layout, source_of), layout, columns, rules)
     core_columns = (
         CoreColumn("row_kind", Part.ROW_KIND, INTEGER),
@@ -171,7 +180,8 @@ def threshold_core(
     parts = Parts(tuple(terms), len(groups), frozenset(filter(reader.asks_for_key, terms)))
     measures = tuple(parts.measure(one, needed) for one in asked)
     outer = bool(columns_below.extended & units.keys())
-    return Core(statement, core_columns, measures, groups, bool(carried.guarded), outer)
+    leaving = tuple(one.total(groups) for one in noisy)
+    return Core(statement, core_columns, measures, groups, bool(carried.guarded), outer, leaving)
 
 
 def _sets(core: Aggregate) -> tuple[tuple[int, ...], ...]:

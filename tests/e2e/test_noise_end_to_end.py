@@ -1,0 +1,65 @@
+"""A bank, a service and policies that ask for noise: one number for one set of firms, through restarts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+from tests.support.installation import service
+from tests.support.noisy_city import ask_for_noise
+
+import louver
+from louver_sandbox.demo.city import City
+
+GRADES = "SELECT grade, count(DISTINCT uscc) AS n FROM gov.tax_credit WHERE rating_year = {} GROUP BY grade"
+REWRITTEN = (
+    "WITH rated AS (SELECT t.uscc, t.grade AS g FROM gov.tax_credit AS t WHERE t.rating_year = {}) "
+    "SELECT g, count(DISTINCT uscc) AS firms FROM rated GROUP BY g"
+)
+
+
+def exact(city: City, year: int) -> dict[str, int]:
+    """What is true."""
+    with duckdb.connect() as engine:
+        found = engine.execute(
+            f"SELECT grade, count(DISTINCT uscc) FROM read_parquet('{city.world}/gov.tax_credit/*.parquet') "
+            f"WHERE rating_year = {year} GROUP BY 1"
+        ).fetchall()
+    return dict(found)
+
+
+def rows(bank: louver.Client, sql: str) -> dict[str, int]:
+    return dict(bank.analyse(sql, purpose="RESEARCH").rows)
+
+
+def test_the_same_firms_have_the_same_number_in_every_form_and_after_a_restart(
+    own_city: City, tmp_path: Path
+) -> None:
+    ask_for_noise(own_city)
+    with service(own_city) as served, served.connect("bank_a") as bank, served.connect("bank_b") as other:
+        answer = bank.analyse(GRADES.format(2024), purpose="RESEARCH")
+        first: dict[str, int] = dict(answer.rows)
+        assert "PERTURBED" in {notice.code for notice in answer.notices}
+        assert all(number % 5 == 0 for number in first.values())
+        (exactness,) = answer.accuracy
+        assert (exactness.column, exactness.kind) == ("n", "count")
+        assert exactness.below is not None
+        assert exactness.above is not None
+        assert "exact n: standard error at most" in repr(answer)
+        true = exact(own_city, 2024)
+        near = [first[grade] - exactness.below <= true[grade] <= first[grade] + exactness.above for grade in first]
+        assert sum(near) >= len(near) - 1
+        assert rows(bank, REWRITTEN.format(2024)) == first
+        assert rows(other, REWRITTEN.format(2024)) == first
+        verdict = bank.explain(GRADES.format(2024), purpose="RESEARCH")
+        assert {rule.rule for rule in verdict.rules} >= {"noise", "rounding"}
+        assert verdict.accuracy == answer.accuracy
+        means = bank.analyse("SELECT avg(score) AS mean, count(*) AS n FROM gov.tax_credit", purpose="RESEARCH")
+        assert [one.kind for one in means.accuracy] == ["average", "count"]
+        assert means.accuracy[0].relative_error is not None
+        assert 0 < means.rows[0][0] < 200
+        refused = bank.explain("SELECT stddev_samp(score) FROM gov.tax_credit", purpose="RESEARCH").refusal
+        assert refused is not None
+        assert refused.code == "LVR-2322"
+    with service(own_city) as served, served.connect("bank_a") as bank:
+        assert rows(bank, REWRITTEN.format(2024) + " ORDER BY g DESC") == first

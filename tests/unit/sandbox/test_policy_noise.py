@@ -1,0 +1,142 @@
+"""Noise as policies write it: refused at its place when it cannot hold, and the strictest of all that meet."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+from tests.unit.sandbox.test_policy_load import PLATFORM, POLICY
+
+from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.perturbation.named import SUPPLIED, fitting, named, rounding_of
+from louver_sandbox.perturbation.rounding import checked
+from louver_sandbox.policy.documents import PolicyRefused
+from louver_sandbox.policy.load import load_library
+from louver_sandbox.policy.noise import combined
+from louver_sandbox.stages import NoiseRules, RoundingKind
+
+K = {UnitType.PERSON: 10, UnitType.ENTERPRISE: 5}
+TABLES = {UnitType.PERSON: "persons", UnitType.ENTERPRISE: "enterprises"}
+
+
+def problems(folder: Path, threshold: str) -> list[str]:
+    """What loading says of a policy with this threshold."""
+    text = POLICY.replace("treatment: threshold", f"treatment: threshold\n    threshold:\n{threshold}")
+    (folder / "platform.yaml").write_text(PLATFORM, encoding="utf-8")
+    (folder / "tax.yaml").write_text(text, encoding="utf-8")
+    try:
+        load_library([folder])
+    except PolicyRefused as refused:
+        return [str(problem) for problem in refused.problems]
+    return []
+
+
+def noise(*lines: str) -> str:
+    return "".join(f"      {line}\n" for line in ("noise:", *(f"  {line}" for line in lines))).rstrip("\n")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["method: cell-key"],
+        ["method: cell-key", "rounding: {mode: none}"],
+        ["method: cell-key", "person: persons", "rounding: {mode: base, base: 10}"],
+        ["method: cell-key", "rounding: {mode: random, base: 5}"],
+        ["method: cell-key", "rounding: {mode: controlled, base: 5}"],
+        ["method: cell-key", "sums: {share: 1.5}"],
+        ["method: cell-key", "sums: {}"],
+    ],
+    ids=str,
+)
+def test_noise_that_holds_is_loaded(tmp_path: Path, lines: list[str]) -> None:
+    assert problems(tmp_path, noise(*lines)) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "place", "says"),
+    [
+        (["method: laplace"], "tax.yaml:19:9", "one of the allowed words"),
+        (["method: cell-key", "person: people"], "tax.yaml:20:9", "unknown perturbation table people"),
+        (["method: cell-key", "person: enterprises"], "tax.yaml:20:9", "at least 5 units, not 10"),
+        (["method: cell-key", "rounding: {mode: up, base: 5}"], "tax.yaml:20:20", "one of the allowed words"),
+        (["method: cell-key", "rounding: {mode: base}"], "tax.yaml:20:9", "contradicts itself"),
+        (["method: cell-key", "rounding: {base: 5}"], "tax.yaml:20:9", "contradicts itself"),
+        (
+            ["method: cell-key", "rounding: {mode: random, base: 4}"],
+            "tax.yaml:20:34",
+            "not coarser than twice the standard deviation",
+        ),
+        (["method: cell-key", "rounding: {mode: base, base: 6}"], "tax.yaml:20:32", "must divide k or reach it"),
+        (["method: cell-key", "sums: {share: 0.5}"], "tax.yaml:20:16", "below the floor of 1"),
+        (["method: cell-key", "sums: {share: 0}"], "tax.yaml:20:16", "kind this key needs"),
+    ],
+    ids=str,
+)
+def test_noise_that_cannot_hold_is_refused_at_its_place(
+    tmp_path: Path, lines: list[str], place: str, says: str
+) -> None:
+    (problem,) = problems(tmp_path, noise(*lines))
+    assert problem.startswith(place)
+    assert says in problem
+
+
+def test_a_table_is_made_for_one_threshold(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, "      enterprise: 7\n" + noise("method: cell-key"))
+    assert "the perturbation table enterprises is made for at least 5 units, not 7" in problem
+
+
+def test_every_supplied_table_can_be_named() -> None:
+    for name in SUPPLIED:
+        assert named(name).terms.variance >= 1
+
+
+def test_nobody_who_asks_for_noise_is_outvoted() -> None:
+    rules = NoiseRules(TABLES, RoundingKind.RANDOM, 5)
+    for several in permutations([None, rules, None]):
+        assert combined(several, K) == rules
+    assert combined([None, None], K) is None
+
+
+@pytest.mark.parametrize("other", [(RoundingKind.NONE, 1), (RoundingKind.BASE, 5), (RoundingKind.BASE, 10)], ids=str)
+def test_the_stricter_rounding_holds_with_a_base_that_both_divide(other: tuple[RoundingKind, int]) -> None:
+    one, two = NoiseRules(TABLES, RoundingKind.RANDOM, 5), NoiseRules(TABLES, *other)
+    for several in permutations([one, two]):
+        assert combined(several, K) == NoiseRules(TABLES, RoundingKind.RANDOM, max(5, other[1]))
+
+
+def test_bases_that_do_not_divide_one_another_meet_in_one_that_fits_every_table() -> None:
+    one, two = NoiseRules(TABLES, RoundingKind.BASE, 12), NoiseRules(TABLES, RoundingKind.BASE, 10)
+    found = combined([one, two], K)
+    assert found is not None
+    assert found.base == 60
+    for name in found.tables.values():
+        rounding = rounding_of(found)
+        assert rounding is not None
+        checked(rounding, named(name).terms)
+
+
+def test_sums_leave_where_all_allow_them_with_the_largest_share() -> None:
+    small, large, none = (NoiseRules(TABLES, share=share) for share in (Decimal("1.5"), Decimal(2), None))
+    for several in permutations([small, large, None]):
+        assert combined(several, K) == large
+    for several in permutations([small, large, none]):
+        assert combined(several, K) == none
+
+
+def test_a_table_fits_that_is_made_for_the_threshold_and_has_as_much_noise() -> None:
+    assert fitting({"enterprises"}, 5) == "enterprises"
+    assert fitting({"enterprises"}, 10) == "persons"
+    assert fitting({"enterprises", "persons"}, 10) == "persons"
+    assert fitting({"persons"}, 5) is None, "it has less noise than the one that was asked for"
+    assert fitting((), 10) is None
+
+
+def test_where_no_table_fits_the_strictest_threshold_there_is_none_in_force() -> None:
+    """Nobody is counted without noise, and none is counted with noise that was made for another threshold."""
+    rules = NoiseRules(TABLES)
+    found = combined([rules, None], {UnitType.PERSON: 10, UnitType.ENTERPRISE: 7})
+    assert found == NoiseRules({UnitType.PERSON: "persons"})
+    again = combined([found, rules], K)
+    assert again == NoiseRules({UnitType.PERSON: "persons"})
