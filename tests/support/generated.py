@@ -202,7 +202,7 @@ def judge_world(seed: int, number: int, count: int) -> Tally:
     random = Random(f"{seed}:{number}")
     made = world(random)
     tally = Tally()
-    with engine(made) as connection, duckdb.connect() as second:
+    with engine(made) as connection, duckdb.connect(config={"threads": 1}) as second:
         judge = Judge(made, connection, DuckDbEngine(second))
         for place in range(count):
             sql = query(random)

@@ -122,6 +122,9 @@ def _part_implies(one: Expression, part: Expression) -> bool:
         return all(implies(choice, (part,)) for choice in choices)
     if choices := _choices(part):
         return any(implies((one,), choice) for choice in choices)
+    if isinstance(part, Call) and part.function == "case":
+        values = (*part.arguments[1::2], part.arguments[-1])
+        return all(value == TRUE or implies((one,), conjunction((value,))) for value in values)
     column = present_column(part)
     if column is not None:
         return one == column or _needs(one, column)
