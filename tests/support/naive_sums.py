@@ -144,7 +144,8 @@ def there(expression: Expression, nullable: Nullable) -> set[Test]:
             return holds(condition) | there(value, nullable)
         case Call(function="case", arguments=(_, value, otherwise)):
             missing = Call("is_null", (expression,), BOOLEAN)
-            return {(missing, False)} if there(value, nullable) | there(otherwise, nullable) else set()
+            may_be = there(value, nullable) | there(otherwise, nullable) and can_be_met(frozenset({(missing, True)}))
+            return {(missing, False)} if may_be else set()
         case Call(function="try_cast", arguments=(inner,)) if inner.type.kind is Kind.BOOLEAN:
             return {test for test in there(inner, nullable) if test[0] != inner}
         case Call(function="coalesce", arguments=choices):

@@ -95,6 +95,8 @@ def present_column(condition: Expression) -> ColumnRef | None:
 
 def disjoint(left: Conditions, right: Conditions) -> bool:
     """Whether it is certain that no row satisfies both."""
+    if any(map(_is_never_true, (*left, *right))):
+        return True
     if any(fails((one,)) == other or fails((other,)) == one for one, other in product(left, right)):
         return True
     if any(fails(left) == part for part in right) or any(fails(right) == part for part in left):
@@ -112,7 +114,16 @@ def opposites(condition: Expression) -> tuple[Expression, ...]:
 
 def implies(left: Conditions, right: Conditions) -> bool:
     """Whether it is certain that every row that satisfies `left` satisfies `right`; False says nothing."""
-    return all(any(_part_implies(one, part) for one in left) for part in right)
+    return any(map(_is_never_true, left)) or all(any(_part_implies(one, part) for one in left) for part in right)
+
+
+def _is_never_true(part: Expression) -> bool:
+    """Whether a condition is FALSE or NULL in every row: a value is compared with itself."""
+    match part:
+        case Call(function="<" | ">" | "<>", arguments=(one, other)):
+            return one == other
+        case _:
+            return part == FALSE
 
 
 def _part_implies(one: Expression, part: Expression) -> bool:
