@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
+from operator import eq, ge, gt, le, lt, ne
+from typing import TypeGuard
 
 import sqlglot
 from sqlglot import exp
@@ -81,6 +84,34 @@ def _given(tree: exp.Expr) -> list[exp.Expr]:
     if isinstance(tree, exp.SetOperation):
         return _given(tree.left) + (_given(tree.right) if isinstance(tree, exp.Union) else [])
     return [tree]
+
+
+_COMPARED = {exp.LT: lt, exp.GT: gt, exp.LTE: le, exp.GTE: ge, exp.EQ: eq, exp.NEQ: ne}
+
+
+def _is_false(part: exp.Expr) -> bool:
+    """Whether a condition is FALSE whatever the data: two numbers are compared, beside anything else."""
+    match part:
+        case exp.Paren():
+            return _is_false(part.this)
+        case exp.And():
+            return _is_false(part.left) or _is_false(part.right)
+        case exp.LT() | exp.GT() | exp.LTE() | exp.GTE() | exp.EQ() | exp.NEQ():
+            sides = (part.left, part.right)
+            if not all(isinstance(side, exp.Literal) and side.is_number for side in sides):
+                return False
+            one, other = (Decimal(side.name) for side in sides)
+            return not _COMPARED[type(part)](one, other)
+        case _:
+            return False
+
+
+def _is_negated_difference(comparison: exp.Expr | None) -> TypeGuard[exp.NEQ]:
+    """Whether NOT stands before a comparison by <>, which makes it an equality."""
+    around = comparison.parent if comparison is not None else None
+    while isinstance(around, exp.Paren):
+        around = around.parent
+    return isinstance(comparison, exp.NEQ) and isinstance(around, exp.Not)
 
 
 class _Checker:
@@ -185,9 +216,12 @@ class _Checker:
 
     def condition(self, part: exp.Expr, block: Block) -> None:
         self.subqueries(part, block, below_groups=block.below_groups or block.grouped)
+        if _is_false(part):
+            # Nothing that stands beside it decides anything.
+            return
         for column in _own(block.node, exp.Column, [part]):
             parent = column.parent
-            pair = isinstance(parent, exp.EQ) and all(
+            pair = (isinstance(parent, exp.EQ) or _is_negated_difference(parent)) and all(
                 isinstance(side, exp.Column) for side in (parent.left, parent.right)
             )
             within = isinstance(parent, exp.In) and parent.args.get("query") is not None

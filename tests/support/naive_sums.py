@@ -80,8 +80,24 @@ def _expanded(expression: Expression, nullable: Nullable) -> list[Amount]:
         case Call(function="case", arguments=(condition, value, otherwise)):
             yes, no = _expanded(value, nullable), _expanded(otherwise, nullable)
             return _tested(yes, holds(condition)) + _tested(no, _fails(condition))
+        case Call(function="coalesce", arguments=choices):
+            return _first_there(choices, nullable)
         case _:
             raise NotImplementedError(expression)
+
+
+def _first_there(choices: Sequence[Expression], nullable: Nullable) -> list[Amount]:
+    """Each choice in the rows in which none before it has a value."""
+    found: list[Amount] = []
+    missing: set[Test] = set()
+    for choice in choices:
+        found += _tested(_expanded(choice, nullable), missing)
+        tests = there(choice, nullable)
+        if not tests:
+            break
+        ((test, wanted),) = tests if len(tests) == 1 else {(Call("is_null", (choice,), BOOLEAN), False)}
+        missing |= {(test, not wanted)}
+    return found
 
 
 def _times(given: Sequence[Amount], constant: Fraction) -> list[Amount]:
