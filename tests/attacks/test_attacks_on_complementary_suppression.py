@@ -155,9 +155,9 @@ def test_nor_does_it_with_three_keys(monkeypatch: pytest.MonkeyPatch, largest_op
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
-def test_none_of_a_hundred_cities_gives_a_cell_away(part: int) -> None:
+def test_none_of_forty_cities_gives_a_cell_away(part: int) -> None:
     recovered, totals = [], 0
-    for seed in range(100 + part, 200, 4):
+    for seed in range(100 + part, 140, 4):
         rows = with_sections(city(seed))
         sets = list(SETS)[seed // 4 % 3]
         ran = ask(rows, TWO_WAYS.format(sets=sets))
@@ -165,7 +165,7 @@ def test_none_of_a_hundred_cities_gives_a_cell_away(part: int) -> None:
         recovered += [(seed, *found) for found in attacked(seen)]
         totals += sum(1 for _ in seen.left_over(1))
     assert recovered == []
-    assert totals > 50, "totals that have no withheld parts test nothing"
+    assert totals > 20, "totals that have no withheld parts test nothing"
 
 
 def attacked(seen: Published) -> list[tuple[str, object]]:
