@@ -119,7 +119,7 @@ def _stat(pid: int) -> list[str]:
         return []
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 10.0) -> bool:
+def eventually(holds: Callable[[], bool], seconds: float = 30.0) -> bool:
     """Whether it comes true within so many seconds."""
     deadline = time.monotonic() + seconds
     while not holds():
