@@ -10,7 +10,9 @@ from decimal import Decimal
 import pyarrow as pa
 
 from louver_sandbox.algebra.types import Kind, Type
-from louver_sandbox.stages import CoreColumn, CorePlan, Part, Plan, ThresholdRules
+from louver_sandbox.core_plan import CoreColumn, CorePlan, Part
+from louver_sandbox.obligations import ThresholdRules
+from louver_sandbox.stages import Plan
 
 CELLS = 20
 """Rows of every grouped reply."""

@@ -10,7 +10,7 @@ from tests.support.additive_tables import Hierarchy, random_table, tree
 from tests.support.published_tables import Published, Row, breaks_a_rule
 from tests.support.relations import RULES_5, firms, question, run
 
-from louver_sandbox.stages import Totals
+from louver_sandbox.obligations import Totals
 from louver_sandbox.suppression.table import Table
 
 K = 5

@@ -18,9 +18,10 @@ from louver_sandbox.accounting import ledger
 from louver_sandbox.audit import stored as log_rows
 from louver_sandbox.audit.entries import JSON, Entry
 from louver_sandbox.journal import Books, request_digest
+from louver_sandbox.obligations import Charge
 from louver_sandbox.refusals import capacity as refusals
 from louver_sandbox.refusals import identity
-from louver_sandbox.stages import Answer, Charge, Committed, Plan, Request, Stored
+from louver_sandbox.stages import Answer, Committed, Plan, Request, Stored
 from louver_sandbox.store import StoreError, answers
 
 LARGEST_ANSWER = 256 * 1024 * 1024

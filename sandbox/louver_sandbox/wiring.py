@@ -30,6 +30,7 @@ from louver_sandbox.engines import WORKER_ENTRY, WORKER_ENVIRONMENT, WORKER_PREL
 from louver_sandbox.engines.engine import Job, Source, encode_job
 from louver_sandbox.identity import Registry
 from louver_sandbox.journal import Books
+from louver_sandbox.obligations import Totals
 from louver_sandbox.pipeline import Call, Failed, Pipeline
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.load import CONTENT_FILE, load_bundle, load_officers
@@ -43,7 +44,7 @@ from louver_sandbox.refusals import capacity
 from louver_sandbox.release.complementary import Solve, no_solver
 from louver_sandbox.settings import Limits, Settings
 from louver_sandbox.shelf import Shelf, SnapshotUnfit
-from louver_sandbox.stages import Case, Facts, Plan, Request, Subject, Totals, Verdict
+from louver_sandbox.stages import Case, Facts, Plan, Request, Subject, Verdict
 from louver_sandbox.store import State
 from louver_sandbox.suppression.pattern import Pattern, Problem
 from louver_sandbox.suppression.wire import Malformed, pattern_from_bytes, problem_to_bytes

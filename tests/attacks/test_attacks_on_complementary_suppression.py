@@ -17,9 +17,9 @@ import pytest
 from tests.support.published_tables import Published, Row, breaks_a_rule
 from tests.support.relations import RULES_5, Ran, firms, question, run
 
+from louver_sandbox.obligations import Totals
 from louver_sandbox.release import complementary
 from louver_sandbox.release.release import release
-from louver_sandbox.stages import Totals
 from louver_sandbox.suppression import pattern
 from louver_sandbox.suppression.pattern import Pattern, Problem
 

@@ -12,8 +12,9 @@ from statistics import mean
 from tests.support.noisy import NOISE, NONE, ROUNDED, SECRET, SUMS, ask, firm
 from tests.support.relations import Row
 
+from louver_sandbox.core_plan import Part
+from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.release.release import release
-from louver_sandbox.stages import Part, ThresholdRules
 
 FIRMS = [firm(number, "AB"[number % 2], arrears=number % 3 == 0, staff=number) for number in range(80)]
 LATE = sum(bool(row["arrears"]) for row in FIRMS)

@@ -13,10 +13,10 @@ import pytest
 from tests.support.relations import Ran, Row, firms, question, returns, run
 
 from louver.errors import Refused
+from louver_sandbox.core_plan import Part
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.release.release import release
-from louver_sandbox.stages import Part
 
 LOANS = "FROM loan l JOIN gov.tax t ON t.uscc = l.id_no"
 

@@ -18,10 +18,11 @@ from tests.support.relations import Ran, World, admitted, run
 
 from louver.errors import Refused
 from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.obligations import NoiseRules, RoundingKind, ThresholdRules
 from louver_sandbox.perturbation.keys import COUNT, UnitSet, cell_keys
 from louver_sandbox.perturbation.named import named
 from louver_sandbox.plan.rewrites.threshold import CELL
-from louver_sandbox.stages import Cell, NoiseRules, RoundingKind, ThresholdRules
+from louver_sandbox.stages import Cell
 
 TABLES = {UnitType.PERSON: "persons", UnitType.ENTERPRISE: "enterprises"}
 NOISY = replace(RULES, noise=NoiseRules(TABLES, share=Decimal(2)))

@@ -37,8 +37,9 @@ from louver_sandbox.algebra.relations import Aggregate, Filter, Join, JoinKind, 
 from louver_sandbox.algebra.types import INTEGER, TEXT, TableName, decimal
 from louver_sandbox.catalog.model import PrivacyUnit, UnitType
 from louver_sandbox.engines import oracle
+from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.plan.plan import plan
-from louver_sandbox.stages import OutputColumn, ThresholdRules
+from louver_sandbox.stages import OutputColumn
 
 MONEY = decimal(2)
 RULES = ThresholdRules({UnitType.PERSON: 3, UnitType.ENTERPRISE: 2})

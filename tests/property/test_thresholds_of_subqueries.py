@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from tests.support.relations import firms, question, record_key, run
 
 from louver_sandbox.catalog.model import UnitType
-from louver_sandbox.stages import Cell, ThresholdRules
+from louver_sandbox.obligations import ThresholdRules
+from louver_sandbox.stages import Cell
 
 K = 2
 RULES = ThresholdRules({UnitType.PERSON: 3, UnitType.ENTERPRISE: K})

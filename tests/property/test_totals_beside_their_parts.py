@@ -17,7 +17,7 @@ from tests.support.generated_release import expected_answer
 from tests.support.relations import firms, question, run
 
 from louver_sandbox.catalog.model import UnitType
-from louver_sandbox.stages import ThresholdRules
+from louver_sandbox.obligations import ThresholdRules
 
 K = 3
 EVEN, SIGNED = ("4.00", "5.00", "5.50", "6.00"), ("-6.00", "-5.00", "0.00", "4.00", "6.00")

@@ -32,8 +32,9 @@ from louver_sandbox.algebra.relations import (
 from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.model import PrivacyUnit
 from louver_sandbox.engines import oracle
+from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.sql.functions import FUNCTIONS, FunctionKind
-from louver_sandbox.stages import Admitted, ThresholdRules
+from louver_sandbox.stages import Admitted
 
 Rows = tuple[tuple[Value, ...], ...]
 

@@ -28,7 +28,7 @@ from tests.support.naive_sums import Nullable
 from louver_sandbox.algebra.expressions import AggregateCall, Call, Expression, Literal, Value, column_refs
 from louver_sandbox.algebra.relations import Aggregate, Project, Union, walk
 from louver_sandbox.engines.oracle import Row, Tables, UnitsOf, aggregate_row, grouped
-from louver_sandbox.stages import ThresholdRules
+from louver_sandbox.obligations import ThresholdRules
 
 __all__ = ["Division", "Judged", "Overlapping", "Question", "beside_parts", "judged", "remainder"]
 

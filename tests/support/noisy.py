@@ -21,11 +21,11 @@ from tests.support.relations import (
 
 from louver_sandbox.algebra.types import BOOLEAN, INTEGER, Kind, Type
 from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.obligations import NoiseRules, RoundingKind, ThresholdRules
 from louver_sandbox.perturbation.keys import COUNT, CellKey, Statistic, StatisticKind, UnitSet, cell_keys
 from louver_sandbox.perturbation.keys import combined as combined_keys
 from louver_sandbox.perturbation.magnitudes import Contributed
 from louver_sandbox.perturbation.named import magnitudes_of, named
-from louver_sandbox.stages import NoiseRules, RoundingKind, ThresholdRules
 
 SECRET = bytes(range(32))
 K = {UnitType.PERSON: 10, UnitType.ENTERPRISE: 5}

@@ -26,6 +26,7 @@ from louver_sandbox.catalog.model import (
 )
 from louver_sandbox.engines.duckdb import DuckDbEngine
 from louver_sandbox.engines.shape import Shape
+from louver_sandbox.obligations import AccessBudget, ThresholdRules
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.plan.verify import verify
 from louver_sandbox.release.decode import decode
@@ -34,7 +35,6 @@ from louver_sandbox.sql.bind import bind
 from louver_sandbox.sql.functions import RULES
 from louver_sandbox.sql.parse import parse
 from louver_sandbox.stages import (
-    AccessBudget,
     Admitted,
     Bound,
     Committed,
@@ -47,7 +47,6 @@ from louver_sandbox.stages import (
     Release,
     Request,
     Subject,
-    ThresholdRules,
     Treatment,
 )
 from louver_sandbox.suppression.pattern import choose

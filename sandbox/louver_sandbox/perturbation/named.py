@@ -10,11 +10,11 @@ from types import MappingProxyType
 from typing import Final
 
 from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.obligations import NoiseRules, RoundingKind
 from louver_sandbox.perturbation import stored
 from louver_sandbox.perturbation.magnitudes import MagnitudeNoise, MagnitudeTerms
 from louver_sandbox.perturbation.rounding import Rounding, RoundingMode
 from louver_sandbox.perturbation.table import MagnitudeTable, PerturbationTable
-from louver_sandbox.stages import NoiseRules, RoundingKind
 
 SUPPLIED: Final[Mapping[str, str]] = MappingProxyType({"persons": stored.PERSONS, "enterprises": stored.ENTERPRISES})
 """The tables that come with the program, by the name a policy gives them."""

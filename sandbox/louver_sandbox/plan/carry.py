@@ -42,6 +42,7 @@ from louver_sandbox.algebra.relations import (
 )
 from louver_sandbox.algebra.types import BOOLEAN, INTEGER
 from louver_sandbox.catalog.model import Catalog, PrivacyUnit
+from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.plan.conditions import all_of, conjunction
 from louver_sandbox.plan.guarded import guarded_cells
 from louver_sandbox.plan.meetings import met_units
@@ -57,7 +58,6 @@ from louver_sandbox.refusals.plan import (
     unit_lost,
     window_below_aggregate,
 )
-from louver_sandbox.stages import ThresholdRules
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, E
 from louver_sandbox.algebra.relations import Filter, Join, Relation, expressions, scans
 from louver_sandbox.algebra.relations import walk as walk_relations
 from louver_sandbox.catalog.model import SpaceKind
+from louver_sandbox.obligations import Charge
 from louver_sandbox.plan.emit import emit_expression, quote
 from louver_sandbox.plan.provenance import Provenance, conjuncts, trace
-from louver_sandbox.stages import Admitted, Charge, Treatment
+from louver_sandbox.stages import Admitted, Treatment
 
 QUERY = "query"
 PREDICATE = "predicate"

@@ -9,6 +9,8 @@ from louver_sandbox.algebra.cores import RELEASED, Core, Cut, NotAggregated, col
 from louver_sandbox.algebra.expressions import ColumnRef, Named
 from louver_sandbox.algebra.relations import Aggregate, Join, Project, Relation, Scan, Union, inputs, walk
 from louver_sandbox.algebra.types import Kind, Position, Type
+from louver_sandbox.core_plan import CoreColumn, CorePlan, Part
+from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.plan.emit import emit
 from louver_sandbox.plan.rewrites.threshold import threshold_core
 from louver_sandbox.plan.units import protected_units
@@ -20,7 +22,7 @@ from louver_sandbox.refusals.plan import (
     too_many_parts,
     too_many_steps,
 )
-from louver_sandbox.stages import Admitted, CoreColumn, CorePlan, Part, ThresholdRules
+from louver_sandbox.stages import Admitted
 
 SourceOf = Callable[[Scan], str]
 

@@ -19,6 +19,7 @@ from louver_sandbox.algebra.cores import Core
 from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, Literal
 from louver_sandbox.algebra.relations import Aggregate, Filter, Join, Project, Relation, Scan, scans
 from louver_sandbox.catalog.model import Catalog
+from louver_sandbox.core_plan import CorePlan, Finer
 from louver_sandbox.plan.columns import RowColumns
 from louver_sandbox.plan.conditions import Conditions, conjunction, disjoint, present
 from louver_sandbox.plan.names import Origin, origin
@@ -26,7 +27,6 @@ from louver_sandbox.plan.polynomials import NotPolynomial, Summand, polynomial, 
 from louver_sandbox.plan.provenance import BaseColumn, trace
 from louver_sandbox.plan.units import null_extended
 from louver_sandbox.refusals.plan import overlapping_sums
-from louver_sandbox.stages import CorePlan, Finer
 
 SourceOf = Callable[[Scan], str]
 

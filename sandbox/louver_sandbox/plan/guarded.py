@@ -20,6 +20,7 @@ from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, E
 from louver_sandbox.algebra.relations import Aggregate, Filter, Project, Relation, scans
 from louver_sandbox.algebra.types import BOOLEAN, DOUBLE, INTEGER, Kind, Type, decimal
 from louver_sandbox.catalog.model import Catalog
+from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.plan.columns import RowColumns
 from louver_sandbox.plan.conditions import all_of, conjunction
 from louver_sandbox.plan.measures import Asked, Reader, Total
@@ -30,7 +31,6 @@ from louver_sandbox.plan.terms import Term, Terms, terms_of, with_columns
 from louver_sandbox.plan.units import UnitGroup, null_extended
 from louver_sandbox.refusals.plan import aggregate_not_protected
 from louver_sandbox.sql.functions import RULES
-from louver_sandbox.stages import ThresholdRules
 
 _Ref = Callable[[str], ColumnRef]
 """A column of the partial sums by its name."""

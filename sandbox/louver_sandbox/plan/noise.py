@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from louver_sandbox.algebra.expressions import AggregateCall, ColumnRef, Expression
 from louver_sandbox.algebra.relations import Aggregate, scans
 from louver_sandbox.catalog.model import Catalog
+from louver_sandbox.core_plan import Amounts, KeyedUnits, NoisyTotal
+from louver_sandbox.obligations import NoiseRules, ThresholdRules
 from louver_sandbox.plan.measures import POWER_SUMS, Asked, Total
 from louver_sandbox.plan.parts import unit_total
 from louver_sandbox.plan.provenance import ROWS, Provenance
 from louver_sandbox.plan.units import UnitGroup, one_row_per_unit
 from louver_sandbox.refusals.plan import no_noise_table, noise_not_computed
-from louver_sandbox.stages import Amounts, KeyedUnits, NoiseRules, NoisyTotal, ThresholdRules
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from louver_sandbox.core_plan import Addend, JudgedTotal, Measure
 from louver_sandbox.plan.measures import Asked, Total
 from louver_sandbox.plan.overlaps import Guards, judged
-from louver_sandbox.stages import Addend, JudgedTotal, Measure
 
 
 def unit_total(groups: tuple[int, ...]) -> str:

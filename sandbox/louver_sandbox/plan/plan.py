@@ -8,12 +8,13 @@ from louver_sandbox.algebra.cores import Core, Cut
 from louver_sandbox.algebra.relations import Project, scans
 from louver_sandbox.catalog.model import SpaceKind
 from louver_sandbox.catalog.snapshots import snapshot_id
+from louver_sandbox.core_plan import CorePlan
 from louver_sandbox.plan.charges import charges
 from louver_sandbox.plan.cores import SourceOf, carriable, core_plans, divided, exact_core, is_shape, without_repeats
 from louver_sandbox.plan.differences import with_finer
 from louver_sandbox.plan.question import question_digest
 from louver_sandbox.plan.verify import PlanUnverified, verify_own
-from louver_sandbox.stages import Admitted, CorePlan, Plan, SourceRef, Treatment
+from louver_sandbox.stages import Admitted, Plan, SourceRef, Treatment
 
 _snapshot_id = lru_cache(maxsize=4096)(snapshot_id)
 

@@ -7,8 +7,10 @@ import json
 
 from louver_sandbox import codec
 from louver_sandbox.algebra.relations import Relation
+from louver_sandbox.core_plan import CorePlan
+from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.plan.emit import emit
-from louver_sandbox.stages import CorePlan, OutputColumn, SourceRef, ThresholdRules, Treatment
+from louver_sandbox.stages import OutputColumn, SourceRef, Treatment
 
 FORMAT = 2
 """Raised when the same question would be answered differently."""

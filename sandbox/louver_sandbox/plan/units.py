@@ -27,8 +27,8 @@ from louver_sandbox.algebra.relations import (
 )
 from louver_sandbox.algebra.types import INTEGER
 from louver_sandbox.catalog.model import Catalog, PrivacyUnit, SpaceKind, UnitType
+from louver_sandbox.core_plan import CountedUnit
 from louver_sandbox.plan.provenance import BaseColumn, Provenance, equal_columns, equated
-from louver_sandbox.stages import CountedUnit
 
 Units = Mapping[int, tuple[PrivacyUnit, ...]]
 """The privacy units of each protected scan, by scan id."""

@@ -21,8 +21,10 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from louver_sandbox.core_plan import CorePlan, JudgedTotal, Part
+from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.plan.rewrites.threshold import REMAINDER, withheld_condition
-from louver_sandbox.stages import CorePlan, JudgedTotal, Part, Plan, ThresholdRules, Treatment
+from louver_sandbox.stages import Plan, Treatment
 
 
 class PlanUnverified(Exception):

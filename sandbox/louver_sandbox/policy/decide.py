@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.obligations import AccessBudget, ThresholdRules
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.checks import CHECKS, refuse_isolation, refuse_raw_rows
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, VALUE_FUNCTIONS
@@ -23,17 +24,7 @@ from louver_sandbox.policy.reading import Question, Reading, read, scans_apart
 from louver_sandbox.policy.rights import described, missing_right
 from louver_sandbox.refusals import policy as refuse
 from louver_sandbox.refusals.policy import Ruling
-from louver_sandbox.stages import (
-    AccessBudget,
-    Admitted,
-    Bound,
-    Clause,
-    Facts,
-    GrantUse,
-    ThresholdRules,
-    Treatment,
-    Use,
-)
+from louver_sandbox.stages import Admitted, Bound, Clause, Facts, GrantUse, Treatment, Use
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ from datetime import date, timedelta
 
 from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.model import Catalog, SpaceKind, Table, UnitType, Verb
+from louver_sandbox.obligations import AccessBudget, ThresholdRules
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, NEGATIVE_COLUMNS
 from louver_sandbox.policy.levels import strictest_totals
 from louver_sandbox.policy.model import Grant, Grantees, GrantTreatment, NegativeEntry, Platform, Policy
 from louver_sandbox.policy.noise import combined, written
-from louver_sandbox.stages import AccessBudget, InstitutionType, Subject, ThresholdRules
+from louver_sandbox.stages import InstitutionType, Subject
 
 COMPUTED = frozenset({GrantTreatment.EXACT, GrantTreatment.THRESHOLD})
 """Treatments this version computes; only their grants put columns into a snapshot."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from louver_sandbox.catalog.model import Column, SpaceKind, Table
+from louver_sandbox.obligations import Totals
 from louver_sandbox.policy.conditions import Proof
 from louver_sandbox.policy.model import GrantTreatment
-from louver_sandbox.stages import Clause, Totals, Use
+from louver_sandbox.stages import Clause, Use
 
 PUBLIC = 1
 HIGHEST_UNDER_THRESHOLD = 3

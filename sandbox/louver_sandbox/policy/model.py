@@ -27,7 +27,8 @@ from pydantic import (
 )
 
 from louver_sandbox.catalog.model import UnitType, Verb
-from louver_sandbox.stages import InstitutionType, RoundingKind, Totals
+from louver_sandbox.obligations import RoundingKind, Totals
+from louver_sandbox.stages import InstitutionType
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$")]
 TableText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*$")]

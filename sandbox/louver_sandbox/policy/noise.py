@@ -16,11 +16,11 @@ from math import lcm
 from typing import Final, Literal
 
 from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.obligations import NoiseRules, RoundingKind
 from louver_sandbox.perturbation.named import SUPPLIED, fitting, named, rounding_of, table_of
 from louver_sandbox.perturbation.refused import PerturbationRefused
 from louver_sandbox.perturbation.rounding import checked
 from louver_sandbox.policy.model import CellKeyTerms, ThresholdTerms
-from louver_sandbox.stages import NoiseRules, RoundingKind
 
 LEAST_VARIANCE: Final = Fraction(1)
 """Least variance of a count's noise, whatever table a policy names."""

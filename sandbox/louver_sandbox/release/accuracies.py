@@ -14,22 +14,15 @@ from functools import cache
 from louver_sandbox.algebra.expressions import ColumnRef, Expression, WindowCall, column_refs
 from louver_sandbox.algebra.relations import Aggregate, Project, Relation, Union, Window, walk, window_parts
 from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.core_plan import CorePlan, Measure, NoisyTotal
+from louver_sandbox.obligations import NoiseRules, RoundingKind, ThresholdRules
 from louver_sandbox.perturbation.accuracy import CONFIDENCE, accuracy, relative_error
 from louver_sandbox.perturbation.named import magnitudes_of, named, rounding_of
 from louver_sandbox.perturbation.rounding import Rounding
 from louver_sandbox.release.additive import limits_of
 from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.release.noise import is_rounded_together
-from louver_sandbox.stages import (
-    Accuracy,
-    CorePlan,
-    Measure,
-    NoiseRules,
-    NoisyTotal,
-    Plan,
-    RoundingKind,
-    ThresholdRules,
-)
+from louver_sandbox.stages import Accuracy, Plan
 
 _DIGITS = 3
 _Behind = dict[tuple[int, str], tuple[Expression | WindowCall, ...]]

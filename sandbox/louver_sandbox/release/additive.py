@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from louver_sandbox.core_plan import NoisyTotal
+from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.perturbation.additivity import Limits, Restored, Total, restored
 from louver_sandbox.perturbation.keys import CellKey
 from louver_sandbox.perturbation.named import table_of
 from louver_sandbox.perturbation.rounding import Rounding, RoundingMode, rounded
 from louver_sandbox.release.decode import WorkerLied
-from louver_sandbox.stages import NoisyTotal, ThresholdRules
 
 MOST_PARTS: Final = 5_000
 """Parts of one table that are adjusted together: a table of this size takes a tenth of a second."""

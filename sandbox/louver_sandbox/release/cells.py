@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from louver_sandbox.core_plan import JudgedTotal
+from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.plan.rewrites.threshold import CELL, REMAINDER
 from louver_sandbox.release import notices
 from louver_sandbox.release.additive import adjusted, limits_of, parts_of_totals
@@ -37,7 +39,7 @@ from louver_sandbox.release.rules import Contributions, Rule, Verdicts, reaches,
 from louver_sandbox.release.unions import beside_withheld
 from louver_sandbox.release.values import Row
 from louver_sandbox.release.withheld import WITHHELD
-from louver_sandbox.stages import JudgedTotal, Notice, ThresholdRules
+from louver_sandbox.stages import Notice
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,13 @@ from decimal import Decimal
 from typing import Protocol
 
 from louver_sandbox.algebra.types import Kind
+from louver_sandbox.core_plan import JudgedTotal
+from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.release.levels import cell_protection, count_protection, sum_protection, units_protection_of
 from louver_sandbox.release.margins import Keys, Values, Work, picking
 from louver_sandbox.release.parts import Core, Exact, Parts
 from louver_sandbox.release.rules import Contributions, Rule
-from louver_sandbox.stages import JudgedTotal, ThresholdRules
 from louver_sandbox.suppression.pattern import Number, Pattern, Problem
 from louver_sandbox.suppression.table import Protection
 

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from louver_sandbox.algebra.types import Kind, Type
-from louver_sandbox.stages import Committed, CoreColumn, CorePlan, Execution
+from louver_sandbox.core_plan import CoreColumn, CorePlan
+from louver_sandbox.stages import Committed, Execution
 
 MAX_ROWS = 1_000_000
 """Rows of all cores of a plan together."""

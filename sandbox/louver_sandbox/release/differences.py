@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from louver_sandbox.core_plan import CorePlan, Finer, Part
+from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.plan.rewrites.threshold import CELL
 from louver_sandbox.release import notices
 from louver_sandbox.release.cells import Judged
@@ -20,7 +22,6 @@ from louver_sandbox.release.parts import Exact, Parts
 from louver_sandbox.release.rules import Rule
 from louver_sandbox.release.values import Row
 from louver_sandbox.release.withheld import WITHHELD, as_null
-from louver_sandbox.stages import CorePlan, Finer, Part, ThresholdRules
 
 Telling = Callable[[tuple[object, ...], str, str], bool]
 """Whether a coarser cell, by the values of its keys, tells by one of its measures, beside one of its parts', what may

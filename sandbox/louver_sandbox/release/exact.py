@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 
+from louver_sandbox.core_plan import Part
 from louver_sandbox.release.complementary import Solve
 from louver_sandbox.release.decode import WorkerLied
-from louver_sandbox.stages import Cell, Execution, Part, Release, Treatment
+from louver_sandbox.stages import Cell, Execution, Release, Treatment
 
 
 class Exact:

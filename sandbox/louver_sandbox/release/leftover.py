@@ -14,6 +14,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
 
+from louver_sandbox.core_plan import CorePlan, JudgedTotal, Measure
+from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.plan.rewrites.threshold import CELL
 from louver_sandbox.release.cells import Judged
 from louver_sandbox.release.margins import bounded, is_unsafe
@@ -21,7 +23,6 @@ from louver_sandbox.release.parts import Exact, Parts
 from louver_sandbox.release.remainder import Known, same_cells
 from louver_sandbox.release.rules import Contributions, reaches
 from louver_sandbox.release.withheld import WITHHELD
-from louver_sandbox.stages import CorePlan, JudgedTotal, Measure, ThresholdRules
 
 
 class Cells:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from louver_sandbox.core_plan import CountedUnit
+from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.release.rules import Contributions
-from louver_sandbox.stages import CountedUnit, ThresholdRules
 from louver_sandbox.suppression.levels import (
     Parts,
     dominance_protection,

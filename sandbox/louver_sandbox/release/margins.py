@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 from operator import add, itemgetter
 from typing import Any
 
+from louver_sandbox.core_plan import CountedUnit, JudgedTotal
+from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.release.rules import Contributions, reaches, withheld_by
-from louver_sandbox.stages import CountedUnit, JudgedTotal, ThresholdRules
 
 Keys = tuple[int, ...]
 """The keys of a grouping set, by index."""

@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Context, Decimal
 from typing import Any
 
+from louver_sandbox.core_plan import Amounts, KeyedUnits, NoisyTotal, Part
+from louver_sandbox.obligations import NoiseRules, RoundingKind, ThresholdRules
 from louver_sandbox.perturbation.keys import COUNT, CellKey, Statistic, StatisticKind, UnitSet, cell_keys
 from louver_sandbox.perturbation.magnitudes import Contributed, MagnitudeNoise
 from louver_sandbox.perturbation.named import magnitudes_of, rounding_of, table_of
@@ -22,7 +24,6 @@ from louver_sandbox.perturbation.rounding import Rounding, rounded
 from louver_sandbox.perturbation.table import PerturbationTable
 from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.release.parts import Core, Exact
-from louver_sandbox.stages import Amounts, KeyedUnits, NoiseRules, NoisyTotal, Part, RoundingKind, ThresholdRules
 
 Perturb = Callable[[Exact], Exact]
 """A cell's exact parts with those that leave replaced by perturbed ones."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from louver_sandbox.obligations import NoiseRules, RoundingKind
 from louver_sandbox.release.rules import Rule
-from louver_sandbox.stages import NoiseRules, Notice, RoundingKind
+from louver_sandbox.stages import Notice
 
 CELLS_WITHHELD = "CELLS_WITHHELD"
 CELLS_UNTOLD = "CELLS_UNTOLD"

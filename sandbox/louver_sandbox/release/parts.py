@@ -14,11 +14,12 @@ from operator import itemgetter
 from typing import Any, Protocol
 
 from louver_sandbox.algebra.types import Kind, Type
+from louver_sandbox.core_plan import CoreColumn, CountedUnit, JudgedTotal, Measure, NoisyTotal, Part
 from louver_sandbox.plan.measures import POWER_SUMS
 from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.release.rules import Contributions
 from louver_sandbox.sql.statistics import PowerSums, from_sums
-from louver_sandbox.stages import Cell, CoreColumn, CountedUnit, JudgedTotal, Measure, NoisyTotal, Part
+from louver_sandbox.stages import Cell
 
 Exact = tuple[Any, ...]
 """One exact row, checked: numbers where numbers are planned."""

@@ -11,7 +11,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from louver_sandbox.stages import CountedUnit, JudgedTotal, ThresholdRules
+from louver_sandbox.core_plan import CountedUnit, JudgedTotal
+from louver_sandbox.obligations import ThresholdRules
 
 Number = int | Decimal
 

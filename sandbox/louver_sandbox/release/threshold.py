@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from louver_sandbox.algebra.relations import Aggregate, Relation, walk
+from louver_sandbox.core_plan import CorePlan, Part
+from louver_sandbox.obligations import ThresholdRules, Totals
 from louver_sandbox.release import notices
 from louver_sandbox.release.accuracies import accuracies
 from louver_sandbox.release.cells import Judged, judge
@@ -21,18 +23,7 @@ from louver_sandbox.release.joins import TooManyPairs
 from louver_sandbox.release.rules import Rule
 from louver_sandbox.release.shape import Tables, computed, row_by_row, shaped
 from louver_sandbox.release.values import Row
-from louver_sandbox.stages import (
-    Cell,
-    CorePlan,
-    Execution,
-    Notice,
-    OutputColumn,
-    Part,
-    Plan,
-    Release,
-    ThresholdRules,
-    Totals,
-)
+from louver_sandbox.stages import Cell, Execution, Notice, OutputColumn, Plan, Release
 
 Rows = tuple[tuple[Cell, ...], ...]
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
+from louver_sandbox.core_plan import CountedUnit, JudgedTotal
 from louver_sandbox.release.complementary import Bench, Chosen
 from louver_sandbox.release.margins import (
     COMPARISON,
@@ -23,7 +24,6 @@ from louver_sandbox.release.margins import (
 )
 from louver_sandbox.release.parts import Exact
 from louver_sandbox.release.rules import Contributions, Rule, Verdicts, withheld_by
-from louver_sandbox.stages import CountedUnit, JudgedTotal
 
 
 @dataclass(frozen=True, slots=True)

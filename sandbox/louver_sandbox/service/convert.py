@@ -12,21 +12,11 @@ from decimal import Decimal, InvalidOperation
 from louver.errors import Refused
 from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox.algebra.expressions import Value
+from louver_sandbox.obligations import NoiseRules, RoundingKind, ThresholdRules, Totals
 from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.release.accuracies import accuracies
 from louver_sandbox.service import explaining
-from louver_sandbox.stages import (
-    Accuracy,
-    NoiseRules,
-    Notice,
-    Plan,
-    Receipted,
-    Request,
-    RoundingKind,
-    Subject,
-    ThresholdRules,
-    Totals,
-)
+from louver_sandbox.stages import Accuracy, Notice, Plan, Receipted, Request, Subject
 
 DIALECT = re.compile(r"[a-z]{0,16}\Z")
 PURPOSE = re.compile(r"[A-Z][A-Z0-9_]{0,63}\Z")

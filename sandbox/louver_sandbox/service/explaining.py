@@ -11,22 +11,14 @@ from dataclasses import dataclass
 from louver_sandbox.algebra.expressions import ColumnRef, Expression, Literal, WindowCall, column_refs
 from louver_sandbox.algebra.relations import Aggregate, Project, Relation, Union, Window, walk, window_parts
 from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.core_plan import CorePlan, JudgedTotal, Measure, Part
+from louver_sandbox.obligations import NoiseRules, RoundingKind, ThresholdRules
 from louver_sandbox.perturbation.named import table_of
 from louver_sandbox.plan.emit import emit
 from louver_sandbox.release import notices
 from louver_sandbox.release.rules import Rule
 from louver_sandbox.release.threshold import is_plain, keeps_totals, may_mislead
-from louver_sandbox.stages import (
-    CorePlan,
-    JudgedTotal,
-    Measure,
-    NoiseRules,
-    Notice,
-    Part,
-    Plan,
-    RoundingKind,
-    ThresholdRules,
-)
+from louver_sandbox.stages import Notice, Plan
 
 Told = tuple[str, str]
 """English and Chinese."""

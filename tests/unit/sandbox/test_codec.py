@@ -16,20 +16,10 @@ from louver_sandbox import codec
 from louver_sandbox.algebra.expressions import Call, Expression, Literal, Value
 from louver_sandbox.algebra.types import INTEGER, Position
 from louver_sandbox.catalog.model import Catalog
+from louver_sandbox.obligations import Charge
 from louver_sandbox.pipeline import facts_at, judge
 from louver_sandbox.sql.lexical import LIMITS
-from louver_sandbox.stages import (
-    Answer,
-    Case,
-    Charge,
-    InstitutionType,
-    Notice,
-    Plan,
-    Request,
-    Subject,
-    Treatment,
-    Verdict,
-)
+from louver_sandbox.stages import Answer, Case, InstitutionType, Notice, Plan, Request, Subject, Treatment, Verdict
 
 PLAN = judge(ask(), firms(), firm_policies(), facts_at(NOON))
 

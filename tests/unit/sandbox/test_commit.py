@@ -11,8 +11,9 @@ from tests.support.policy_questions import BANK_A, BANK_B
 
 from louver.errors import Refused
 from louver_sandbox.commit import charge, commit, cost, find_stored, remaining
+from louver_sandbox.obligations import Charge
 from louver_sandbox.pipeline import facts_at, judge
-from louver_sandbox.stages import Charge, Committed, Plan, Request, Stored
+from louver_sandbox.stages import Committed, Plan, Request, Stored
 
 
 @pytest.fixture

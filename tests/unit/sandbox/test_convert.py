@@ -14,19 +14,10 @@ from tests.support.policy_questions import BANK_A
 from louver.errors import Refused
 from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.obligations import NoiseRules, RoundingKind, ThresholdRules, Totals
 from louver_sandbox.refusals import capacity
 from louver_sandbox.service import convert
-from louver_sandbox.stages import (
-    Accuracy,
-    Answer,
-    NoiseRules,
-    Notice,
-    Receipted,
-    RoundingKind,
-    ThresholdRules,
-    Totals,
-    Treatment,
-)
+from louver_sandbox.stages import Accuracy, Answer, Notice, Receipted, Treatment
 
 ID = "123e4567-e89b-42d3-a456-426614174000"
 

@@ -9,9 +9,9 @@ from tests.support.relations import Ran, firms, question, returns, run
 
 from louver_sandbox.algebra.relations import scans
 from louver_sandbox.algebra.types import TableName
+from louver_sandbox.obligations import Totals
 from louver_sandbox.release import notices
 from louver_sandbox.service import convert, explaining
-from louver_sandbox.stages import Totals
 
 PROTECTED = (TableName("gov", "tax"), TableName("gov", "registry"))
 

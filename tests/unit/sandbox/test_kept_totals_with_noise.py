@@ -8,7 +8,8 @@ import pytest
 from tests.support.noisy import NOISE, SUMS, ask, firm
 from tests.support.relations import Row
 
-from louver_sandbox.stages import Cell, RoundingKind, ThresholdRules, Totals
+from louver_sandbox.obligations import RoundingKind, ThresholdRules, Totals
+from louver_sandbox.stages import Cell
 
 FIRMS: list[Row] = [firm(number, "ABC"[number % 3], arrears=number % 4 == 0) for number in range(240)]
 FEW: list[Row] = [firm(900 + number, "D") for number in range(3)]

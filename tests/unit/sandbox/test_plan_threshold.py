@@ -11,9 +11,10 @@ from louver.errors import Refused
 from louver_sandbox.algebra.relations import Aggregate, Limit, Project, Scan
 from louver_sandbox.algebra.types import INTEGER
 from louver_sandbox.catalog.model import PrivacyUnit, UnitType
+from louver_sandbox.core_plan import CorePlan
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.plan.verify import PlanUnverified
-from louver_sandbox.stages import CorePlan, OutputColumn, Plan
+from louver_sandbox.stages import OutputColumn, Plan
 
 
 def planned(sql: str, world: World | None = None) -> Plan:

@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.support.policy_questions import TODAY, grant_document, platform, policy
 
+from louver_sandbox.obligations import Totals
 from louver_sandbox.policy.bundle import (
     Bundle,
     BundleRefused,
@@ -28,7 +29,6 @@ from louver_sandbox.policy.bundle import (
 )
 from louver_sandbox.policy.documents import PolicyRefused
 from louver_sandbox.policy.load import load_bundle, load_officers, write_bundle
-from louver_sandbox.stages import Totals
 
 
 def _fixed(seed: int) -> Callable[[int], bytes]:

@@ -29,10 +29,11 @@ from louver_sandbox.algebra.expressions import AggregateCall, ColumnRef, Literal
 from louver_sandbox.algebra.relations import Aggregate, Join, JoinKind, Project, Relation, scans
 from louver_sandbox.algebra.types import BOOLEAN, INTEGER, Position, TableName
 from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.obligations import Totals
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.decide import decide
 from louver_sandbox.sql.predicates import bind_predicate
-from louver_sandbox.stages import Admitted, Bound, Clause, Totals, Treatment, Use
+from louver_sandbox.stages import Admitted, Bound, Clause, Treatment, Use
 
 CREDIT, QUARTER, REGISTRY = "gov.tax_credit", "gov.tax_quarter", "gov.ent_registry"
 KEY, FILTER, JOIN = Clause.GROUP_KEY, Clause.FILTER, Clause.JOIN_KEY

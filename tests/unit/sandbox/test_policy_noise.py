@@ -10,12 +10,12 @@ import pytest
 from tests.unit.sandbox.test_policy_load import PLATFORM, POLICY
 
 from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.obligations import NoiseRules, RoundingKind
 from louver_sandbox.perturbation.named import SUPPLIED, fitting, named, rounding_of
 from louver_sandbox.perturbation.rounding import checked
 from louver_sandbox.policy.documents import PolicyRefused
 from louver_sandbox.policy.load import load_library
 from louver_sandbox.policy.noise import combined
-from louver_sandbox.stages import NoiseRules, RoundingKind
 
 K = {UnitType.PERSON: 10, UnitType.ENTERPRISE: 5}
 TABLES = {UnitType.PERSON: "persons", UnitType.ENTERPRISE: "enterprises"}

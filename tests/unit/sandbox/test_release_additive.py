@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from tests.support.noisy import NOISE, ROUNDED, SUMS, ask, count_of, firm
 from tests.support.relations import Ran, Row
 
+from louver_sandbox.obligations import RoundingKind
 from louver_sandbox.perturbation.additivity import Limits
 from louver_sandbox.release.additive import MOST_PARTS, adjusted
 from louver_sandbox.release.release import release
-from louver_sandbox.stages import RoundingKind
 
 assert NOISE.noise is not None
 assert SUMS.noise is not None

@@ -25,13 +25,15 @@ from tests.support.relations import Row, question
 
 from louver.errors import Refused
 from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.core_plan import Part
+from louver_sandbox.obligations import NoiseRules, RoundingKind, ThresholdRules
 from louver_sandbox.perturbation.rounding import Rounding, RoundingMode, rounded
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.release.noise import NoiseSecretMissing
 from louver_sandbox.release.release import release
 from louver_sandbox.service import explaining
-from louver_sandbox.stages import Execution, NoiseRules, Part, RoundingKind, ThresholdRules
+from louver_sandbox.stages import Execution
 
 FIRMS = sections(A=30, B=17, C=3, D=4)
 UNITS = {name: [str(row["uscc"]) for row in FIRMS if row["section"] == name] for name in "ABCD"}

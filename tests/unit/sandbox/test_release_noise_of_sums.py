@@ -11,11 +11,12 @@ from tests.support.noisy import NOISE, NONE, SECRET, SUMS, ask, count_of, firm, 
 from tests.support.relations import Row, question
 
 from louver.errors import Refused
+from louver_sandbox.obligations import RoundingKind
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.release.release import release
 from louver_sandbox.service import explaining
-from louver_sandbox.stages import Execution, RoundingKind
+from louver_sandbox.stages import Execution
 
 FIRMS: list[Row] = [firm(number, "AB"[number % 2], revenue=f"{10 + number % 9}.25") for number in range(120)]
 FEN = {str(row["uscc"]): int(Decimal(str(row["revenue"])) * 100) for row in FIRMS}

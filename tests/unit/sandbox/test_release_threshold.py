@@ -11,11 +11,13 @@ import pytest
 from tests.support.relations import RULES_5, Ran, Row, committed, firms, question, returns, run
 
 from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.core_plan import CountedUnit, JudgedTotal, Part
+from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.release.encode import encode, result_digest
 from louver_sandbox.release.release import release
 from louver_sandbox.release.rules import Contributions, Rule, reaches, withheld_by
-from louver_sandbox.stages import CountedUnit, Execution, JudgedTotal, Part, ThresholdRules
+from louver_sandbox.stages import Execution
 
 FIRMS = (CountedUnit(UnitType.ENTERPRISE),)
 

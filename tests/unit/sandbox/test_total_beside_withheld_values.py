@@ -9,10 +9,11 @@ import pytest
 from tests.support.relations import RULES_5, Row, firms, question, returns, run
 
 from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.core_plan import CountedUnit, JudgedTotal
 from louver_sandbox.release import margins
 from louver_sandbox.release.margins import Children, TooManyMargins, total_gives_away
 from louver_sandbox.release.rules import Contributions
-from louver_sandbox.stages import Cell, CountedUnit, JudgedTotal
+from louver_sandbox.stages import Cell
 
 SQL = "SELECT district, sum(revenue) FROM gov.tax GROUP BY district UNION ALL SELECT 'all', sum(revenue) FROM gov.tax"
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from louver_sandbox.algebra.types import INTEGER
+from louver_sandbox.core_plan import CoreColumn, Part
 from louver_sandbox.plan.noise import Keyed, Noisy
-from louver_sandbox.stages import CoreColumn, Part
 
 if TYPE_CHECKING:
     from louver_sandbox.plan.rewrites.threshold import Layout

@@ -22,6 +22,8 @@ from louver_sandbox.algebra.expressions import Call, Expression, Literal, Named
 from louver_sandbox.algebra.relations import Aggregate, Project, Relation, Scan, scans
 from louver_sandbox.algebra.types import BOOLEAN, INTEGER, Kind, Position, Type
 from louver_sandbox.catalog.model import Catalog
+from louver_sandbox.core_plan import CoreColumn, CountedUnit, Measure, NoisyTotal, Part
+from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.plan.carry import Carrier
 from louver_sandbox.plan.columns import RowColumns
 from louver_sandbox.plan.emit import emit, quote, wire
@@ -36,7 +38,6 @@ from louver_sandbox.plan.terms import Term, terms_of, with_columns
 from louver_sandbox.plan.units import UnitGroup, Units, null_extended, one_row_per_unit, unit_groups
 from louver_sandbox.plan.weights import check_weights
 from louver_sandbox.refusals.plan import noise_not_computed, own_key_left_out, unit_lost
-from louver_sandbox.stages import CoreColumn, CountedUnit, Measure, NoisyTotal, Part, ThresholdRules
 
 CELL = 0
 """`row_kind` of a cell of the query."""

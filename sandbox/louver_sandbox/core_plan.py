@@ -1,0 +1,172 @@
+"""What a worker computes of a question, and how the releaser judges its numbers and puts them together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from louver_sandbox.algebra.types import Type
+from louver_sandbox.catalog.model import UnitType
+
+
+class Part(StrEnum):
+    """What one column of a worker's result is."""
+
+    KEY = "key"
+    VALUE = "value"
+    UNITS = "units"
+    ROW_KIND = "row_kind"
+    SET = "set"
+    COMBINED = "combined"
+
+
+@dataclass(frozen=True, slots=True)
+class CoreColumn:
+    """One column of the worker's result, by position.
+
+    `name` is the engine-side name. For KEY and VALUE, `of` is the Aggregate's (or Project's) output column it
+    carries. UNITS columns hold distinct privacy units of `unit`, COMBINED ones the XOR of the record keys of such
+    units (0 for none). SET says which grouping set a cell belongs to: a bit per key, the first key's the highest, set
+    where the key is left out (GROUPING of all keys).
+    """
+
+    name: str
+    part: Part
+    type: Type
+    of: str = ""
+    unit: UnitType | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CountedUnit:
+    """One kind of unit that a cell is made of. `optional`: a cell may honestly have none, because the catalogue
+    declares these units for some rows only; otherwise a cell without any is a LEFT JOIN's empty side."""
+
+    type: UnitType
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedTotal:
+    """One sum or count over a cell, by the names of its columns, with the parts that say whether it may be known.
+
+    `value` is the sum or count itself. `largest`, `second`, `magnitude` hold the largest and second largest unit's
+    absolute contribution and the sum of them (dominance), `contributors` the units with a non-zero contribution, one
+    column per unit group; empty where not needed. `own` depends on the requester's own columns; `presence` counts
+    rows that have a value, which all of them may. An `optional` one only guards others, and may have no contributor.
+    A sum that `tallies` adds up inner counts of rows with a property, and is judged as such a count as well.
+    A count `by_key` asks for a key of its cells, so that a cell may be empty or full by the question alone.
+    """
+
+    value: str
+    contributors: tuple[str, ...] = ()
+    largest: tuple[str, ...] = ()
+    second: tuple[str, ...] = ()
+    magnitude: tuple[str, ...] = ()
+    own: bool = False
+    presence: bool = False
+    optional: bool = False
+    by_key: bool = False
+    tallies: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Addend:
+    """A total times the constant numerator / denominator."""
+
+    total: JudgedTotal
+    numerator: int = 1
+    denominator: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """How one aggregate of the query is put together from exact parts the worker returns.
+
+    `kind` is count, sum, average or units: the sum of the addends, for an average divided by the column `count`; or a
+    function of `sql.statistics`, whose power sums are the addends in the order of `plan.measures.POWER_SUMS`; or
+    grouping, which is made of the cell's set and the numbers of its `keys`, and always leaves. Any other leaves
+    when every addend's total and every guard passes the rules by itself.
+    """
+
+    name: str
+    kind: str
+    type: Type
+    addends: tuple[Addend, ...]
+    count: str = ""
+    guards: tuple[JudgedTotal, ...] = ()
+    keys: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedUnits:
+    """A set of distinct units, by the names of the columns with their number and with their combined record keys."""
+
+    type: UnitType
+    units: str
+    combined: str
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """The columns with the largest and second largest absolute contribution of a unit of one group, and with the sum
+    of them all."""
+
+    largest: str
+    second: str
+    magnitude: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoisyTotal:
+    """A column of a core that leaves with noise, and the sets of units that decide it.
+
+    Without `amounts` it is the number of units of its sets, each of which has the noise of its own key. With
+    `amounts`, for every unit group, it is a sum of what `of` names, or a number of rows where `of` is empty; that is
+    a number of units as well, in cells where it is the number of units of one of the sets.
+    """
+
+    value: str
+    sets: tuple[KeyedUnits, ...]
+    of: str = ""
+    amounts: tuple[Amounts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finer:
+    """A core of the same question whose cells divide another's: the same rows, grouped by more keys.
+
+    `keys` and `measures` pair the names of the divided core with those of this one, for keys that are the same and
+    for measures that are about the same values. `by_key` are the divided core's measures that look at
+    what this one's keys are made of: the question alone may leave them nothing of a part.
+    """
+
+    core_id: int
+    keys: tuple[tuple[str, str], ...]
+    measures: tuple[tuple[str, str], ...]
+    by_key: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CorePlan:
+    """One part of a question that a worker computes, with a statement of its own.
+
+    `statement` is canonical SQL generated from the relation tree and `columns` describes its result. In the plan's
+    shape the released rows are those of the Scan with id `core_id`. A protected core's rows are cells: `measures`
+    and `unit_groups` say how the releaser judges them and puts their values together; `finer` are the cores whose
+    cells its own must not give away; `compares` says that rows are compared with cells that the engine has judged,
+    `outer` that a protected table stands on the side of an outer join that may be missing; `noisy` are the columns
+    that leave with noise where policies ask for it: every one that a measure is made of.
+    The rows of any other core are public or the requester's own and leave as they are.
+    """
+
+    core_id: int
+    protected: bool
+    statement: str = field(repr=False)
+    columns: tuple[CoreColumn, ...]
+    measures: tuple[Measure, ...] = ()
+    unit_groups: tuple[CountedUnit, ...] = ()
+    finer: tuple[Finer, ...] = ()
+    compares: bool = False
+    outer: bool = False
+    noisy: tuple[NoisyTotal, ...] = ()

@@ -1,0 +1,71 @@
+"""What policies ask of a permitted answer, and what it costs: values of a decision that the later stages obey."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from louver_sandbox.catalog.model import UnitType
+
+
+class Totals(StrEnum):
+    """What is withheld where a total would tell a withheld part: the total, or further parts beside it."""
+
+    KEEP_BACK = "keep-back"
+    COMPLEMENTARY = "complementary"
+
+
+class RoundingKind(StrEnum):
+    """How perturbed values are rounded, the strictest last: not at all, to the nearest multiple, at random by the
+    cell's key, or to the nearest and totals so that they are the sums of their parts."""
+
+    NONE = "none"
+    BASE = "base"
+    RANDOM = "random"
+    CONTROLLED = "controlled"
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseRules:
+    """Cell-key perturbation (PRIVACY 5.6): the table of noise for counts of each unit type, by name, and the rounding
+    that follows. A unit type without a table cannot be counted. `share` is the noise of a sum in standard deviations
+    for each of its largest contributions; None allows no sums."""
+
+    tables: Mapping[UnitType, str]
+    rounding: RoundingKind = RoundingKind.NONE
+    base: int = 1
+    share: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdRules:
+    """The obligations of a `threshold` answer: least units per type, dominance share, p %, remainder row, noise,
+    and what becomes of totals."""
+
+    k: Mapping[UnitType, int]
+    dominance_percent: int = 60
+    p_percent: int = 10
+    remainder: bool = True
+    noise: NoiseRules | None = None
+    totals: Totals = Totals.KEEP_BACK
+
+
+@dataclass(frozen=True, slots=True)
+class AccessBudget:
+    """Most queries and distinct predicates per (institution, dataset, purpose) and Beijing calendar day."""
+
+    queries_per_day: int
+    predicates_per_day: int
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One unit of access budget: `kind` is `query` or `predicate`; a predicate counts once a day by `key`."""
+
+    dataset: str
+    purpose: str
+    kind: str
+    limit: int
+    key: str = ""
