@@ -10,7 +10,7 @@ from random import Random
 
 import duckdb
 import pytest
-from tests.support.generated import Judge, Tally, judge_world
+from tests.support.generated import Judge, Tally, judge_world, within
 from tests.support.generated_world import engine, world
 from tests.support.naive_rights import used_without_right
 
@@ -29,6 +29,7 @@ def judged() -> Tally:
 
 def test_a_generated_query_is_answered_or_refused_and_every_check_holds(judged: Tally) -> None:
     assert judged.failures == []
+    assert judged.careful == []
 
 
 def test_the_checks_are_not_empty(judged: Tally) -> None:
@@ -96,12 +97,54 @@ def test_the_checks_are_not_empty(judged: Tally) -> None:
         # Counts of what always, never or only with a column has a value.
         (42, "SELECT count(coalesce(t.kind, 'zz')) AS a, count(NOT t.late) AS b FROM gov.tax AS t", "admitted threshold"),
         (42, "SELECT count(CASE WHEN 7 + 0 <= 0 THEN 1 END) AS a FROM gov.tax AS t", "admitted threshold"),
+        # A sum over a subject's rows is there where a constant stands for what is missing.
+        (
+            4,
+            "SELECT q.s AS a, avg(q.s) AS b FROM (SELECT f.uscc AS u, sum(coalesce(f.staff, 0)) AS s FROM gov.firm AS f "
+            "GROUP BY f.uscc) AS q GROUP BY q.s",
+            "admitted threshold",
+        ),
+        # The same question twice.
+        (
+            3,
+            "SELECT t.late AS a, sum(t.n) AS b, count(*) AS c FROM gov.tax AS t GROUP BY GROUPING SETS ((t.late), ()) "
+            "UNION ALL SELECT t.late AS a, sum(t.n) AS b, count(*) AS c FROM gov.tax AS t "
+            "GROUP BY GROUPING SETS ((t.late), ())",
+            "admitted threshold",
+        ),
     ],
 )  # fmt: skip
 def test_what_was_once_judged_in_two_ways_is_judged_in_one(number: int, sql: str, verdict: str) -> None:
     made = world(Random(f"31:{number}"))
     with engine(made) as connection, duckdb.connect() as second:
         assert Judge(made, connection, DuckDbEngine(second)).verdict(sql, Counter()) == verdict
+
+
+@pytest.mark.parametrize(
+    ("left", "is_within"),
+    [
+        ([], True),
+        ([(None, 7)], True),
+        ([(None, None), (1, 7)], True),
+        ([(1, None), (1, 8)], True),
+        ([(1, 7), (1, 7)], False),
+        ([(None, None), (None, None), (None, None)], False),
+        ([(2, 7)], False),
+    ],
+)
+def test_too_careful_is_only_what_takes_away(left: list[tuple[object, ...]], is_within: bool) -> None:
+    assert within(left, [(1, 7), (1, 8)]) is is_within
+
+
+@pytest.mark.parametrize(
+    ("queries", "careful", "failed", "fails"),
+    [(1000, 1, 0, False), (1000, 2, 0, True), (3000, 3, 0, False), (3000, 4, 0, True), (10, 0, 1, True)],
+)
+def test_a_failure_fails_and_so_do_many_too_careful_answers(
+    queries: int, careful: int, failed: int, fails: bool
+) -> None:
+    tally = Tally(Counter({"admitted threshold": queries}), failures=["x"] * failed, careful=["x"] * careful)
+    assert tally.fails is fails
 
 
 RIGHTS = {

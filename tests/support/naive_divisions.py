@@ -44,12 +44,20 @@ def _by_key(whole: Aggregate, parts: Aggregate) -> Iterator[str]:
 
 def bluntly(whole: Aggregate, parts: Aggregate) -> Sequence[tuple[str, str]]:
     """Pairs of measures about the same values, where one of two cores has grouping sets and some set of `parts`
-    divides one of `whole`: any part that is missing keeps every such total back."""
-    if whole is parts or not (whole.sets or parts.sets) or not _of_the_same_rows(whole, parts):
+    divides one of `whole`: any part that is missing keeps every such total back. The same question twice tells
+    nothing more."""
+    if not (whole.sets or parts.sets) or not _of_the_same_rows(whole, parts) or _is_asked_again(whole, parts):
         return ()
     if not any(one < other for one in _key_sets(whole) for other in _key_sets(parts)):
         return ()
     return _pairs(whole, parts)
+
+
+def _is_asked_again(one: Aggregate, other: Aggregate) -> bool:
+    plain, same = without_select_lists(one), without_select_lists(other)
+    return _looks(plain, (plain.sets, plain.keys, plain.measures)) == _looks(
+        same, (same.sets, same.keys, same.measures)
+    )
 
 
 def _of_the_same_rows(one: Aggregate, other: Aggregate) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, Literal, walk
 from louver_sandbox.algebra.types import Kind
@@ -18,6 +19,9 @@ _OF_ANY_VALUE = frozenset({"sum", "avg", "min", "max"})
 
 _AS_THERE_AS_ITS_COLUMNS = frozenset({"coalesce", "not", "=", "<>", "<", "<=", ">", ">="})
 """Functions of which a value or NULL comes out by which of their arguments are NULL, whatever the others are."""
+
+LARGEST_PLACED = 10**9
+"""No constant up to this, in the place of a missing value, makes a sum overflow that its stored values do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,19 @@ class RowColumns:
         value = present_value(condition)
         return value is not None and self._is_there(value)
 
+    def _is_added_up(self, value: Expression) -> bool:
+        """Whether sums of it are there wherever a stored column is: of columns, or constants in their place."""
+        match value:
+            case ColumnRef():
+                return self._is_there(value)
+            case Call(function="coalesce"):
+                return all(map(self._is_added_up, value.arguments))
+            case Literal():
+                constant = value.value
+                return isinstance(constant, int | Decimal) and -LARGEST_PLACED <= constant <= LARGEST_PLACED
+            case _:
+                return False
+
     def _is_there(self, value: Expression) -> bool:
         """Whether that the expression has a value means only that stored columns have one, or nothing at all."""
         if never_null(value, self):
@@ -86,7 +103,7 @@ class RowColumns:
                 made = self.of_one_unit(value) or self.definition(value)
                 return made is not None and self._is_there(made)
             case AggregateCall() if value.function in _OF_ANY_VALUE and value.where is None:
-                return all(isinstance(one, ColumnRef) and self._is_there(one) for one in value.arguments)
+                return all(map(self._is_added_up, value.arguments))
             case Call() if value.function in _AS_THERE_AS_ITS_COLUMNS:
                 return all(map(self._is_there, value.arguments))
             case _:
