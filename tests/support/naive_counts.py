@@ -60,11 +60,8 @@ def _reached(start: Tests, counted: Sequence[Tests]) -> list[Tests]:
 
 
 def _excluded(one: Tests, other: Tests) -> bool:
-    """Whether no row meets both, by two of their tests; one that nothing meets does not tell of others."""
-    pairs = (frozenset({a, b}) for a in one for b in other)
-    return any(not can_be_met(pair) and all(can_be_met(frozenset({test})) for test in pair) for pair in pairs) or (
-        can_be_met(one) and can_be_met(other) and not can_be_met(one | other)
-    )
+    """Whether no row meets both."""
+    return not can_be_met(one | other)
 
 
 def _only_presence(counted: Sequence[Tests], partners: Collection[Column]) -> bool:
@@ -92,7 +89,7 @@ def _parts(together: Sequence[Tests], partners: Collection[Column]) -> Iterator[
 def _is_met(test: Test, met: set[Test]) -> bool:
     """Whether rows that meet some tests are certain to meet one more."""
     known, (expression, wanted) = frozenset(met), test
-    return can_be_met(known) and not can_be_met(known | {(expression, not wanted)})
+    return not can_be_met(known | {(expression, not wanted)})
 
 
 def _cover(one: Tests, other: Tests) -> bool:
