@@ -10,7 +10,7 @@ from random import Random
 
 import duckdb
 import pytest
-from tests.support.generated import Judge, Tally, judge_world, within
+from tests.support.generated import Judge, Tally, agree, judge_world, within
 from tests.support.generated_world import engine, world
 from tests.support.naive_rights import used_without_right
 
@@ -134,6 +134,24 @@ def test_what_was_once_judged_in_two_ways_is_judged_in_one(number: int, sql: str
 )
 def test_too_careful_is_only_what_takes_away(left: list[tuple[object, ...]], is_within: bool) -> None:
     assert within(left, [(1, 7), (1, 8)]) is is_within
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ([("a", 26.578125)], [("a", 26.578125000000004)], True),
+        ([("a", 26.578125), ("a", 1)], [("a", 1.0), ("a", 26.578125000000004)], True),
+        ([("a", 26.5781)], [("a", 26.5782)], False),
+        ([("26.57812",)], [("26.57813",)], False),
+        ([("a", 1), ("a", 1)], [("a", 1)], False),
+        ([("a", 1)], [("a", 1, 2)], False),
+        ([("a", None)], [("a", 0)], False),
+    ],
+)
+def test_rows_agree_up_to_seven_digits(
+    one: list[tuple[object, ...]], other: list[tuple[object, ...]], is_same: bool
+) -> None:
+    assert agree(one, other) is agree(other, one) is is_same
 
 
 @pytest.mark.parametrize(

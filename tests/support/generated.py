@@ -20,7 +20,7 @@ import multiprocessing
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
@@ -99,25 +99,47 @@ class Tally:
 
 def agree(one: Iterable[Sequence[object]], other: Iterable[Sequence[object]]) -> bool:
     """The same rows in any order, numbers up to seven digits whatever their type."""
-    return Counter(map(_plain, one)) == Counter(map(_plain, other))
+    mine, theirs = Counter(map(_plain, one)), Counter(map(_plain, other))
+    left, right = [*(mine - theirs).elements()], [*(theirs - mine).elements()]
+    return len(left) == len(right) and _placed(left, right, _is_close)
 
 
 def within(left: Iterable[Sequence[object]], allowed: Iterable[Sequence[object]]) -> bool:
     """Whether rows can be made of the allowed ones by taking values and rows away."""
-    rows, may = list(map(_plain, left)), list(map(_plain, allowed))
+    return _placed([*map(_plain, left)], [*map(_plain, allowed)], lambda mine, its: mine is None or mine == its)
+
+
+def _placed(
+    rows: Sequence[Sequence[object]], places: Sequence[Sequence[object]], fits: Callable[[object, object], bool]
+) -> bool:
+    """Whether every row has a place of its own whose values it fits."""
     taken: dict[int, int] = {}
 
-    def placed(row: int, tried: set[int]) -> bool:
-        for place, other in enumerate(may):
-            if place in tried or any(mine not in (None, its) for mine, its in zip(rows[row], other, strict=True)):
+    def place(row: int, tried: set[int]) -> bool:
+        for number, other in enumerate(places):
+            fitting = len(rows[row]) == len(other) and all(map(fits, rows[row], other))
+            if number in tried or not fitting:
                 continue
-            tried.add(place)
-            if place not in taken or placed(taken[place], tried):
-                taken[place] = row
+            tried.add(number)
+            if number not in taken or place(taken[number], tried):
+                taken[number] = row
                 return True
         return False
 
-    return all(placed(row, set()) for row in range(len(rows)))
+    return all(place(row, set()) for row in range(len(rows)))
+
+
+def _is_close(one: object, other: object) -> bool:
+    """Equal, or numbers on two sides of what seven digits are rounded at."""
+    if isinstance(one, Seven) and isinstance(other, Seven):
+        return math.isclose(float(one), float(other), rel_tol=2e-6)
+    return one == other
+
+
+class Seven(str):
+    """A number to seven digits."""
+
+    __slots__ = ()
 
 
 def _plain(row: Sequence[object]) -> tuple[object, ...]:
@@ -127,7 +149,7 @@ def _plain(row: Sequence[object]) -> tuple[object, ...]:
 def _value(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return value
-    return f"{float(value) + 0.0:.7g}" if math.isfinite(value) else None
+    return Seven(f"{float(value) + 0.0:.7g}") if math.isfinite(value) else None
 
 
 def _constructs(relation: Relation) -> set[str]:
