@@ -23,7 +23,8 @@ LEAST_P_PERCENT = 5
 """The p% rule: no unit's contribution may be estimable more closely than this."""
 
 MOST_QUERIES_PER_DAY = 100_000
-"""Most queries, or distinct predicates, that any grant may give per dataset, purpose and day."""
+"""Most queries, or distinct predicates, that any grant may give per dataset, purpose and window, the shortest of
+which is a day."""
 
 MOST_GROUPS_PER_TABLE = 10
 """Most groups of institutions that the rules of one table may speak of."""
@@ -92,10 +93,7 @@ def _terms(grant: Grant, at: tuple[str | int, ...]) -> Iterator[Finding]:
         )
     for problem in noise.problems(terms):
         yield Finding((*at, "threshold", *problem.where), problem.message, problem.message_zh, problem.hint)
-    for name, count in (
-        ("queries_per_day", grant.budget.queries_per_day),
-        ("predicates_per_day", grant.budget.predicates_per_day),
-    ):
+    for name, count in grant.budget.model_dump().items():
         if count > MOST_QUERIES_PER_DAY:
             yield Finding(
                 (*at, "budget", name),

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
 
 from louver.errors import Refused
 from louver.v1 import sandbox_pb2 as pb
+from louver_sandbox.accounting.ledger import Balance
 from louver_sandbox.algebra.expressions import Value
+from louver_sandbox.commit import remaining
 from louver_sandbox.obligations import NoiseRules, RoundingKind, ThresholdRules, Totals
 from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.release.accuracies import accuracies
-from louver_sandbox.service import explaining
+from louver_sandbox.service import budgets, explaining
 from louver_sandbox.stages import Accuracy, Notice, Plan, Receipted, Request, Subject
 
 DIALECT = re.compile(r"[a-z]{0,16}\Z")
@@ -175,8 +177,8 @@ def noise(rules: NoiseRules) -> str:
     return f"counts have noise by cell key ({tables}){rounding}; {sums}"
 
 
-def explanation(plan: Plan, statement: str, remaining: Mapping[str, int]) -> pb.ExplainResponse:
-    """A plan as a dry run tells it."""
+def explanation(plan: Plan, statement: str, balances: Sequence[Balance]) -> pb.ExplainResponse:
+    """A plan as a dry run tells it, with the accounts as they would stand."""
     cost: dict[str, int] = {}
     for charge in plan.charges:
         cost[f"{charge.dataset} {charge.kind}"] = cost.get(f"{charge.dataset} {charge.kind}", 0) + 1
@@ -185,7 +187,7 @@ def explanation(plan: Plan, statement: str, remaining: Mapping[str, int]) -> pb.
         treatment=plan.treatment.value,
         statement=statement,
         cost=cost,
-        remaining=dict(remaining),
+        remaining=remaining(balances),
         policies=list(plan.policies),
         uses=[
             pb.ColumnUse(table=str(use.table), column=use.column, clause=use.clause.value, function=use.function)
@@ -197,7 +199,7 @@ def explanation(plan: Plan, statement: str, remaining: Mapping[str, int]) -> pb.
             pb.Outcome(name=one.name, type=one.type, kind=one.kind, message=one.told[0], message_zh=one.told[1])
             for one in explaining.outcomes(plan)
         ],
-        rules=[notice(rule) for rule in explaining.rules(plan)],
+        rules=[notice(rule) for rule in (*explaining.rules(plan), *budgets.rules(plan, balances))],
         notices=[notice(item) for item in explaining.certain_notices(plan)],
         shape=explaining.shape(plan),
         accuracy=[accuracy(item) for item in accuracies(plan)],
