@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from louver_sandbox.algebra.regions import Region, common, within
@@ -115,12 +115,11 @@ class Selection:
 
 def conjoined(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
     """The conditions, all of which must hold, as one for each operand, without those that always hold."""
-    found: dict[str, Condition] = {}
+    found: dict[str, list[Condition]] = {}
     for condition in conditions:
-        known = found.get(condition.operand)
-        region = condition.region if known is None else common(known.region, condition.region)
-        found[condition.operand] = Condition(condition.operand, condition.columns, region)
-    kept = (item for item in found.values() if item.region != Region(True, null=True))
+        found.setdefault(condition.operand, []).append(condition)
+    merged = (replace(same[0], region=common(*(item.region for item in same))) for same in found.values())
+    kept = (item for item in merged if item.region != Region(True, null=True))
     return tuple(sorted(kept, key=lambda item: item.operand))
 
 

@@ -261,8 +261,13 @@ def _margins(search: _Search) -> tuple[Row | None, str]:
 def _near(search: _Search) -> tuple[Row | None, str]:
     """Selections by the same columns: with other operands, then with the same whose pivots meet."""
     own = search.selection.conditions
-    statements = (_LOWER_OPERANDS, _HIGHER_OPERANDS, _SAME_OPERANDS) if own else ()
-    return search.any_of((statement, lambda other: not apart(own, other), {}) for statement in statements)
+
+    def alike(other: tuple[Condition, ...]) -> bool:
+        return not apart(own, other)
+
+    others = [(statement, alike, _NOWHERE) for statement in (_LOWER_OPERANDS, _HIGHER_OPERANDS)]
+    same = [(_SAME_OPERANDS, alike, place) for place in _PLACES]
+    return search.any_of((*others, *same) if own else ())
 
 
 def _subset(search: _Search) -> tuple[Row | None, str]:
@@ -271,8 +276,14 @@ def _subset(search: _Search) -> tuple[Row | None, str]:
         return next(iter(search.rows(_ANY_OTHER, most=1)), None), ""
     for row in search.rows(_BY_DIGEST, digest=_EVERYTHING):
         return row, ""
-    wider = [(_WIDER, lambda other: part_of(own, other), _place(condition)) for condition in own]
-    return search.any_of([(_NARROWER, lambda other: part_of(other, own), {}), *wider])
+    narrower = [(_NARROWER, lambda other: part_of(other, own), place) for place in _PLACES]
+    wider = [(_WIDER, lambda other: part_of(own, other), _place(condition) | _PLACES[0]) for condition in own]
+    return search.any_of((*narrower, *wider))
+
+
+_NOWHERE: dict[str, object] = {}
+_PLACES: tuple[dict[str, object], ...] = ({"pivot": 1}, {"pivot": 0})
+"""The two parts of the index for each operand: of selections that are found by it, and of the others."""
 
 
 def _overlap(search: _Search) -> tuple[Row | None, str]:
@@ -351,14 +362,16 @@ def _delete(tx: Connection, which: ColumnElement[bool]) -> int:
     return int(tx.execute(delete(schema.selections).where(which)).rowcount)
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=2_048)
 def _conditions(content: str) -> tuple[Condition, ...]:
     return codec.decode(content.encode(), Selection).conditions
 
 
 _EVERYTHING = digest_of(())
 _s, _r = schema.selections.c, schema.selected_ranges.c
-_OF_ACCOUNT = (_s.account == bindparam("account")) & (_s.expires > bindparam("now"))
+# Of a text made of the column SQLite has no index, and takes the one that tells most instead of that of the expiry.
+_KNOWN = _s.expires.concat("") > bindparam("now")
+_OF_ACCOUNT = (_s.account == bindparam("account")) & _KNOWN
 _OTHER = _s.digest != bindparam("digest")
 _FOUND = select(_s.content, _s.request_id, _s.admission, _s.expires)
 _BY_DIGEST = Prepared(_FOUND.where(_OF_ACCOUNT, _s.digest == bindparam("digest")).limit(1))
@@ -374,8 +387,9 @@ _HIGHER_OPERANDS = Prepared(_BY_COLUMNS.where(_s.operands > bindparam("operands"
 _OF_OPERAND = _FOUND.where(
     _r.account == bindparam("account"),
     _r.operand == bindparam("operand"),
+    _r.pivot == bindparam("pivot"),
     _r.selection == _s.id,
-    _s.expires > bindparam("now"),
+    _KNOWN,
     _OTHER,
 ).limit(_MOST)
 _SAME_OPERANDS = Prepared(
@@ -389,7 +403,7 @@ _SAME_OPERANDS = Prepared(
 _NARROWER = Prepared(
     _OF_OPERAND.where(_r.low >= bindparam("low"), _r.low <= bindparam("high"), _r.high <= bindparam("high"))
 )
-_WIDER = Prepared(_OF_OPERAND.where(_r.pivot == 1, _r.low <= bindparam("low"), _r.high >= bindparam("high")))
+_WIDER = Prepared(_OF_OPERAND.where(_r.low <= bindparam("low"), _r.high >= bindparam("high")))
 _APART = exists().where(
     _r.selection == _s.id,
     _r.operand == bindparam("operand"),

@@ -6,7 +6,7 @@ several ways is one set.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -62,14 +62,23 @@ HOLDS = Region(False, ((1, False),))
 """Of a condition that is an operand itself: that it is true. The opposite is that it is false."""
 
 
-def common(left: Region, right: Region) -> Region:
-    """What both allow."""
-    return _merged(left, right, lambda one, other: one and other)
+def common(*regions: Region) -> Region:
+    """What all allow; there is at least one."""
+    return _paired(regions, lambda one, other: one and other)
 
 
-def either(left: Region, right: Region) -> Region:
-    """What one of the two allows, or both."""
-    return _merged(left, right, lambda one, other: one or other)
+def either(*regions: Region) -> Region:
+    """What one of them allows, or several; there is at least one."""
+    return _paired(regions, lambda one, other: one or other)
+
+
+def _paired(regions: Sequence[Region], rule: Callable[[bool, bool], bool]) -> Region:
+    """Pairs are merged, and then those: a long list takes little more than its length."""
+    while len(regions) > 1:
+        last = regions[len(regions) // 2 * 2 :]
+        pairs = zip(regions[::2], regions[1::2], strict=False)
+        regions = (*(_merged(one, other, rule) for one, other in pairs), *last)
+    return regions[0]
 
 
 def within(inner: Region, outer: Region) -> bool:

@@ -15,7 +15,8 @@ FEW_VALUES = 3
 """A column is held to a few values by an equality, a short list or a short range."""
 
 LONGEST_LIST = 20
-"""A list of more values of a column without a code list names subjects rather than describes them."""
+"""A list of more values of a column without a code list names subjects rather than describes them. Values without a
+gap are a range and count as one."""
 
 MOST_CONDITIONS = 8
 """More conditions than this are not asked about a group."""
@@ -37,7 +38,8 @@ def reasons(conditions: Collection[Condition], tables: Collection[TableName], ca
             continue
         if points <= FEW_VALUES:
             fixed.add(condition.columns[0])
-        listed = listed or (points > LONGEST_LIST and column.domain is None)
+        values = len(condition.region.cuts) // 2
+        listed = listed or (values > LONGEST_LIST and column.domain is None)
     found = {
         "columns": len(fixed) >= LEAST_FIXED,
         "list": listed,

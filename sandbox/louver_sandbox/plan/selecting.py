@@ -165,7 +165,7 @@ class _Reader:
 
     def _any(self, several: Iterable[Conjunction]) -> Conjunction:
         """That one of several conjunctions holds; those over one and the same operand are one region."""
-        single: dict[str, Condition] = {}
+        single: dict[str, list[Condition]] = {}
         others: dict[str, Conjunction] = {}
         for conditions in several:
             if not conditions:
@@ -173,10 +173,9 @@ class _Reader:
             if len(conditions) > 1:
                 others[_text_of(conditions)] = conditions
                 continue
-            (one,) = conditions
-            known = single.get(one.operand)
-            single[one.operand] = one if known is None else replace(one, region=either(known.region, one.region))
-        for one in single.values():
+            single.setdefault(conditions[0].operand, []).append(conditions[0])
+        for same in single.values():
+            one = replace(same[0], region=either(*(item.region for item in same)))
             others[_text_of((one,))] = conjoined((one,))
         if not all(others.values()):
             return ()
@@ -259,12 +258,10 @@ def _text_of(conditions: Conjunction) -> str:
 
 def _listed(operand: Expression, listed: Iterable[Literal]) -> tuple[Expression, Region] | None:
     found = [_against("=", operand, item) for item in listed]
-    region, compared = Region(False), operand
-    for item in found:
-        if item is None:
-            return None
-        compared, region = item[0], either(region, item[1])
-    return compared, region
+    known = [item for item in found if item is not None]
+    if not found or len(known) < len(found):
+        return None
+    return known[0][0], either(*(region for _, region in known))
 
 
 def _against(function: str, operand: Expression, literal: Literal) -> tuple[Expression, Region] | None:
@@ -361,7 +358,7 @@ def _digits(type_: Type) -> int | None:
 
 
 def _steps(value: Decimal, digits: int) -> Fraction:
-    return Fraction(value) * Fraction(10) ** digits
+    return Fraction(value) * int(10**digits)
 
 
 def _whole(steps: int, type_: Type) -> Constant:

@@ -124,11 +124,11 @@ selected_ranges = Table(
     metadata,
     Column("account", Text, nullable=False),
     Column("operand", Text, nullable=False),
+    Column("pivot", Integer, nullable=False),
     Column("low", _Big, nullable=False),
     Column("high", _Big, nullable=False),
-    Column("pivot", Integer, nullable=False),
     Column("selection", _Big, nullable=False),
-    PrimaryKeyConstraint("account", "operand", "low", "high", "pivot", "selection"),
+    PrimaryKeyConstraint("account", "operand", "pivot", "low", "high", "selection"),
     Index("ranges_by_selection", "selection", "operand"),
     sqlite_with_rowid=False,
 )

@@ -13,15 +13,19 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 from tests.support.asked_before import bank, counted, everything, findings, looking_back
+from tests.support.catalogs import a_catalog, a_column, a_table
 from tests.support.line import NOON, Line, ask, firms
 from tests.support.policy_questions import BANK_B
 
 from louver.errors import Fault, Refused
 from louver_sandbox.accounting import history
 from louver_sandbox.algebra.regions import Region
+from louver_sandbox.algebra.types import INTEGER
+from louver_sandbox.catalog.model import Role
 from louver_sandbox.commit import commit, look_back
 from louver_sandbox.obligations import Period
 from louver_sandbox.pipeline import Failed, facts_at, judge
+from louver_sandbox.plan.isolating import reasons
 from louver_sandbox.selections import (
     FLAGGED,
     Condition,
@@ -217,8 +221,9 @@ def test_two_aggregates_of_one_question_are_compared_too(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("condition", "reasons"),
     [
-        ("amount IN (" + ", ".join(map(str, range(100, 140))) + ")", "list"),
+        ("amount IN (" + ", ".join(map(str, range(60, 140, 2))) + ")", "list"),
         ("amount IN (1, 2, 3)", ""),
+        ("amount IN (" + ", ".join(map(str, range(100, 140))) + ")", ""),
         ("amount > 100", ""),
     ],
 )
@@ -230,6 +235,23 @@ def test_an_isolating_filter_is_known_by_its_form(tmp_path: Path, condition: str
         with pytest.raises(Refused) as caught:
             counted(asked, f"{COUNT} WHERE {condition}", "a")
         assert (caught.value.code, caught.value.details["reasons"]) == ("LVR-3206", reasons)
+
+
+def test_many_columns_held_to_a_value_and_many_conditions_are_isolating() -> None:
+    roles = {"a": Role.QUASI_IDENTIFIER, "b": Role.VALUE, "c": Role.QUASI_IDENTIFIER, "f": Role.FLAG, "t": Role.TIME}
+    firm = a_table(columns=[a_column(name, INTEGER, role=role) for name, role in roles.items()])
+    catalog = a_catalog(firm)
+
+    def found(**held: Region) -> tuple[str, ...]:
+        conditions = [Condition(name, (f"gov.firm.{name[0]}",), region) for name, region in held.items()]
+        return reasons(conditions, [firm.name], catalog)
+
+    point, span = Region(False, ((1, False), (2, False))), Region(False, ((1, False), (9, False)))
+    assert found(a=point, b=point, c=point) == ("columns",)
+    assert found(a=point, b=point, c=span) == ()
+    assert found(a=point, b=point, f=point, t=point) == ()
+    assert found(a=point, a2=point, b=point) == (), "two conditions on one column"
+    assert found(**{f"t{number}": span for number in range(9)}) == ("conditions",)
 
 
 def test_several_rules_come_to_the_strictest_response_and_the_longest_window() -> None:

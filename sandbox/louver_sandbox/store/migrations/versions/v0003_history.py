@@ -28,11 +28,11 @@ def upgrade() -> None:
         "selected_ranges",
         sa.Column("account", sa.Text, nullable=False),
         sa.Column("operand", sa.Text, nullable=False),
+        sa.Column("pivot", sa.Integer, nullable=False),
         sa.Column("low", _Big, nullable=False),
         sa.Column("high", _Big, nullable=False),
-        sa.Column("pivot", sa.Integer, nullable=False),
         sa.Column("selection", _Big, nullable=False),
-        sa.PrimaryKeyConstraint("account", "operand", "low", "high", "pivot", "selection"),
+        sa.PrimaryKeyConstraint("account", "operand", "pivot", "low", "high", "selection"),
         sqlite_with_rowid=False,
     )
     op.create_index("ranges_by_selection", "selected_ranges", ["selection", "operand"])
