@@ -11,13 +11,11 @@ from decimal import Decimal, InvalidOperation
 
 from louver.errors import Refused
 from louver.v1 import sandbox_pb2 as pb
-from louver_sandbox.accounting.ledger import Balance
 from louver_sandbox.algebra.expressions import Value
-from louver_sandbox.commit import remaining
 from louver_sandbox.obligations import NoiseRules, RoundingKind, ThresholdRules, Totals
 from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.release.accuracies import accuracies
-from louver_sandbox.service import budgets, explaining
+from louver_sandbox.service import explaining
 from louver_sandbox.stages import Accuracy, Notice, Plan, Receipted, Request, Subject
 
 DIALECT = re.compile(r"[a-z]{0,16}\Z")
@@ -177,8 +175,10 @@ def noise(rules: NoiseRules) -> str:
     return f"counts have noise by cell key ({tables}){rounding}; {sums}"
 
 
-def explanation(plan: Plan, statement: str, balances: Sequence[Balance]) -> pb.ExplainResponse:
-    """A plan as a dry run tells it, with the accounts as they would stand."""
+def explanation(
+    plan: Plan, statement: str, remaining: Mapping[str, int], *, limits: Sequence[Notice] = ()
+) -> pb.ExplainResponse:
+    """A plan as a dry run tells it; `limits` are what holds for many questions."""
     cost: dict[str, int] = {}
     for charge in plan.charges:
         cost[f"{charge.dataset} {charge.kind}"] = cost.get(f"{charge.dataset} {charge.kind}", 0) + 1
@@ -187,7 +187,7 @@ def explanation(plan: Plan, statement: str, balances: Sequence[Balance]) -> pb.E
         treatment=plan.treatment.value,
         statement=statement,
         cost=cost,
-        remaining=remaining(balances),
+        remaining=dict(remaining),
         policies=list(plan.policies),
         uses=[
             pb.ColumnUse(table=str(use.table), column=use.column, clause=use.clause.value, function=use.function)
@@ -199,7 +199,7 @@ def explanation(plan: Plan, statement: str, balances: Sequence[Balance]) -> pb.E
             pb.Outcome(name=one.name, type=one.type, kind=one.kind, message=one.told[0], message_zh=one.told[1])
             for one in explaining.outcomes(plan)
         ],
-        rules=[notice(rule) for rule in (*explaining.rules(plan), *budgets.rules(plan, balances))],
+        rules=[notice(rule) for rule in (*explaining.rules(plan), *limits)],
         notices=[notice(item) for item in explaining.certain_notices(plan)],
         shape=explaining.shape(plan),
         accuracy=[accuracy(item) for item in accuracies(plan)],

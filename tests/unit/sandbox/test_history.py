@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 from tests.support.asked_before import bank, counted, everything, findings, looking_back
 from tests.support.catalogs import a_catalog, a_column, a_table
-from tests.support.line import NOON, Line, ask, firms
+from tests.support.line import NOON, EngineSlot, Line, ask, firms
 from tests.support.policy_questions import BANK_B
 
 from louver.errors import Fault, Refused
@@ -95,11 +95,11 @@ def test_only_the_same_institution_and_purpose_are_compared(refusing: Line) -> N
 def test_asking_again_is_never_compared_with_itself(tmp_path: Path) -> None:
     with bank(tmp_path, everything(Response.REFUSE)) as asked:
         assert counted(asked, FIRST, "a") == counted(asked, FIRST, "b") == 29
-        asked.slot = type(asked.slot)(fault=Failed("killed"))
+        asked.slot = EngineSlot(Failed("killed"))
         narrow = f"{COUNT} WHERE amount <= 110 AND amount >= 104"
         with pytest.raises(Fault):
             counted(asked, narrow, "c")
-        asked.slot = type(asked.slot)()
+        asked.slot = EngineSlot()
         assert counted(asked, narrow, "c") == 7, "a retry of what was paid for"
         assert counted(asked, f"{COUNT} WHERE NOT (amount < 104 OR 110 < amount)", "d") == 7
         assert remembered(asked) == 2
