@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 
 from louver_sandbox.algebra.regions import Region, common, within
 from louver_sandbox.obligations import Period
@@ -123,6 +124,7 @@ def conjoined(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
     return tuple(sorted(kept, key=lambda item: item.operand))
 
 
+@lru_cache(maxsize=4_096)
 def digest_of(conditions: tuple[Condition, ...]) -> str:
     """128 bits of the SHA-256, in hex, of what the operands must be."""
     said = repr([(item.operand, item.region.inside, item.region.cuts, item.region.null) for item in conditions])
