@@ -42,7 +42,7 @@ class NoiseRules:
 @dataclass(frozen=True, slots=True)
 class ThresholdRules:
     """The obligations of a `threshold` answer: least units per type, dominance share, p %, remainder row, noise,
-    and what becomes of totals."""
+    and what becomes of totals. `recoded`: dimensions of some table are those of its atoms, which the answer says."""
 
     k: Mapping[UnitType, int]
     dominance_percent: int = 60
@@ -50,6 +50,7 @@ class ThresholdRules:
     remainder: bool = True
     noise: NoiseRules | None = None
     totals: Totals = Totals.KEEP_BACK
+    recoded: bool = False
 
 
 class Period(StrEnum):

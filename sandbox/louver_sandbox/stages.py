@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from louver_sandbox.algebra.expressions import Expression, Value
 from louver_sandbox.algebra.relations import Relation
 from louver_sandbox.algebra.types import Position, TableName, Type
+from louver_sandbox.catalog.atoms import AtomRules
 from louver_sandbox.catalog.model import Catalog, Table
 from louver_sandbox.core_plan import CorePlan
 from louver_sandbox.obligations import AccessBudget, Charge, ThresholdRules
@@ -128,7 +129,8 @@ class Treatment(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GrantUse:
-    """The grant a table was read under, with the snapshot that holds exactly its columns and rows."""
+    """The grant a table was read under, with the snapshot that holds exactly its columns and rows, recoded by its
+    atoms where it has such."""
 
     scan: int
     table: TableName
@@ -137,6 +139,7 @@ class GrantUse:
     policy_version: str
     row_filter: str | None
     columns: tuple[str, ...]
+    atoms: AtomRules | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 
+from louver_sandbox.catalog.atoms import AtomRules
 from louver_sandbox.catalog.model import SpaceKind, Table
 
 FORMAT = 1
 """Version of the snapshot layout; raised when the same inputs would be laid out differently."""
 
 
-def snapshot_id(table: Table, columns: tuple[str, ...], row_filter: str | None) -> str:
+def snapshot_id(
+    table: Table, columns: tuple[str, ...], row_filter: str | None, atoms: AtomRules | None = None
+) -> str:
     """The identity of the snapshot of these columns and rows: SHA-256 in hex, or an upload's content digest.
 
-    Equal for the same table name, data version, set of columns, row filter text, unit declarations and unique
-    columns, whatever the order of the columns. An institution's own table is one immutable file already: its data
-    version is the identity.
+    Equal for the same table name, data version, set of columns, row filter text, unit declarations, unique columns
+    and atom rules, whatever the order of the columns. An institution's own table is one immutable file already: its
+    data version is the identity.
     """
     if table.space is SpaceKind.INSTITUTION:
         return table.data_version
@@ -34,4 +37,6 @@ def snapshot_id(table: Table, columns: tuple[str, ...], row_filter: str | None) 
     }
     if unique := sorted(column.name for column in table.columns if column.unique and column.name in columns):
         content["unique"] = unique
+    if atoms is not None:
+        content["atoms"] = atoms.model_dump(mode="json")
     return hashlib.sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode()).hexdigest()

@@ -105,6 +105,6 @@ def _noise(settings: Settings, judgement: Judgement) -> Iterator[str]:
 def _snapshots(settings: Settings, judgement: Judgement, now: datetime) -> Iterator[str]:
     for grant in judgement.bundle.grant_sets(judgement.catalog, now.astimezone(SHANGHAI).date()):
         table = judgement.catalog.tables[grant.table]
-        name = snapshot_id(table, grant.columns, grant.row_filter)
+        name = snapshot_id(table, grant.columns, grant.row_filter, grant.atoms)
         if not (settings.snapshots / f"{name}.duckdb").is_file():
             yield f"snapshots: none of {grant.table} as it is granted now; run `louver-sandbox publish`"

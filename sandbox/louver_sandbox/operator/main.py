@@ -105,6 +105,8 @@ def publish(home: Home = Path("louver-home")) -> None:
             typer.echo(
                 f"{published.id[:16]}  {published.table}  {published.rows} rows  {published.bytes} bytes  {what}"
             )
+            if published.partition is not None:
+                typer.echo("\n".join(publishing.partition_lines(published.table, published.partition)))
         typer.echo(f"{count} snapshots, {built} of them new", err=True)
 
 

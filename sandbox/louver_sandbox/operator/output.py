@@ -17,8 +17,8 @@ from louver_sandbox.identity import RegistryRefused
 from louver_sandbox.operator.installation import InstallationRefused
 from louver_sandbox.policy.bundle import BundleRefused
 from louver_sandbox.policy.documents import PolicyRefused
-from louver_sandbox.publishing.building import PublishRefused
 from louver_sandbox.publishing.record_keys import KeyRefused
+from louver_sandbox.publishing.refused import PublishRefused
 from louver_sandbox.settings import SettingsRefused
 from louver_sandbox.store import StoreError
 

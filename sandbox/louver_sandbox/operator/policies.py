@@ -12,7 +12,8 @@ from louver_sandbox import journal
 from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.catalog.load import load_catalog
 from louver_sandbox.catalog.model import Catalog
-from louver_sandbox.operator.installation import activate, development_keys
+from louver_sandbox.operator import publishing
+from louver_sandbox.operator.installation import TOOLS, activate, development_keys
 from louver_sandbox.operator.output import Home, explained, fail
 from louver_sandbox.policy.bundle import bundle_content, parse_bundle
 from louver_sandbox.policy.lint import lint
@@ -112,3 +113,18 @@ def show_command(home: Home = Path("louver-home")) -> None:
         typer.echo(f"bundle {bundle.digest}")
         for policy in bundle.policies:
             typer.echo(f"{policy.id}@{policy.version}  {policy.owner}  {len(policy.grants)} grants  {policy.title}")
+
+
+@app.command("atoms")
+def atoms_command(home: Home = Path("louver-home")) -> None:
+    """What the atom rule costs each table it holds for: atoms merged, and the share of rows and units moved.
+
+    Example: louver-sandbox policy atoms --home louver-home
+    """
+    with explained():
+        lines = [
+            line
+            for table, partition in publishing.partitions(load(home), TOOLS)
+            for line in publishing.partition_lines(table, partition)
+        ]
+        typer.echo("\n".join(lines) or "no policy in force declares atoms")

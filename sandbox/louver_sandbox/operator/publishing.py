@@ -7,12 +7,15 @@ from pathlib import Path
 
 from louver_sandbox import journal
 from louver_sandbox.accounting.ledger import SHANGHAI
+from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.load import load_catalog, read_declarations
 from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.catalog.positions import CatalogProblem
+from louver_sandbox.catalog.snapshots import snapshot_id
 from louver_sandbox.operator.installation import Tools
 from louver_sandbox.publishing.publish_main import Job, published_by_process
-from louver_sandbox.publishing.publisher import Published
+from louver_sandbox.publishing.publisher import Published, recorded_partition
+from louver_sandbox.publishing.recoding import Partition
 from louver_sandbox.publishing.registration import check_registration
 from louver_sandbox.settings import Settings
 from louver_sandbox.store import State
@@ -43,6 +46,41 @@ def publish_all(settings: Settings, tools: Tools) -> Iterator[Published]:
                     sha256=published.sha256,
                 )
             yield published
+
+
+def partitions(settings: Settings, tools: Tools) -> Iterator[tuple[TableName, Partition]]:
+    """What the atom rule moved in each table it holds for, under the active bundle; all snapshots of a table agree.
+
+    Raises:
+        PublishRefused: such a table is not published yet.
+    """
+    now = tools.clock()
+    judgement = load_judgement(settings, now)
+    seen: set[TableName] = set()
+    for grant in judgement.bundle.grant_sets(judgement.catalog, now.astimezone(SHANGHAI).date()):
+        if grant.atoms is None or grant.table in seen:
+            continue
+        seen.add(grant.table)
+        table = judgement.catalog.tables[grant.table]
+        name = snapshot_id(table, grant.columns, grant.row_filter, grant.atoms)
+        partition = recorded_partition(settings.snapshots, name)
+        if partition is not None:
+            yield grant.table, partition
+
+
+def partition_lines(table: TableName, partition: Partition) -> Iterator[str]:
+    """A partition in words: what it costs in atoms, rows, units and values."""
+
+    def share(moved: int, whole: int) -> str:
+        return f"{moved} of {whole} ({100 * moved / whole:.2f} %)" if whole else "none"
+
+    yield f"{table}  {partition.atoms} atoms, {partition.kept} after merging"
+    yield f"  rows moved         {share(partition.rows_moved, partition.rows)}"
+    for unit in partition.units:
+        yield f"  units moved        {share(unit.moved, unit.units)}  {unit.type} by {unit.column}"
+    for dimension in partition.dimensions:
+        values = f"{dimension.values} values, {dimension.kept} left"
+        yield f"  values moved       {share(dimension.rows_moved, partition.rows)}  {dimension.column}: {values}"
 
 
 def check(declarations: Sequence[Path], data: Path) -> tuple[Catalog, tuple[CatalogProblem, ...]]:

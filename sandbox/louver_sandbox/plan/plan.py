@@ -55,7 +55,7 @@ def _sources(admitted: Admitted) -> tuple[tuple[SourceRef, ...], SourceOf]:
             grant = grants.get(scan.id)
             if grant is None or grant.table != scan.table or not set(scan.columns) <= set(grant.columns):
                 raise PlanUnverified("a scan that no grant covers")
-            snapshot = _snapshot_id(table, grant.columns, grant.row_filter)
+            snapshot = _snapshot_id(table, grant.columns, grant.row_filter, grant.atoms)
         ref = refs.setdefault((scan.table, snapshot), SourceRef(f"s{len(refs) + 1}", scan.table, snapshot))
         aliases[scan.id] = ref.alias
     return tuple(refs.values()), lambda scan: aliases[scan.id]

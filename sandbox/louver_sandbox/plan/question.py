@@ -65,4 +65,5 @@ def _rules(threshold: ThresholdRules | None) -> object:
         "remainder": threshold.remainder,
         "noise": "none" if threshold.noise is None else codec.encode(threshold.noise).decode(),
         "totals": threshold.totals.value,
+        "recoded": threshold.recoded,
     }

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from louver.errors import Refused
 from louver_sandbox.catalog.model import SpaceKind, Verb
+from louver_sandbox.policy.dimensions import atoms
 from louver_sandbox.policy.grants import Denial, Permit
 from louver_sandbox.policy.levels import PUBLIC
 from louver_sandbox.policy.model import GrantTreatment
@@ -221,4 +222,5 @@ CHECKS: tuple[Callable[[Question], None], ...] = (
     raw_rows,
     swept_negatives,
     isolation,
+    atoms,
 )

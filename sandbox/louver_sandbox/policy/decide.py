@@ -241,6 +241,7 @@ def _grant_use(choice: Choice) -> GrantUse:
         policy_version="+".join(sorted({permit.policy.version for permit in choice.permits})),
         row_filter=choice.group.row_filter,
         columns=choice.group.snapshot_columns(choice.reading.table),
+        atoms=choice.group.atoms,
     )
 
 
@@ -254,6 +255,7 @@ def _strictest_threshold(protected: Sequence[Choice]) -> ThresholdRules:
         remainder=all(rule.remainder for rule in rules),
         noise=combined([rule.noise for rule in rules], k),
         totals=strictest_totals(rule.totals for rule in rules),
+        recoded=any(rule.recoded for rule in rules),
     )
 
 

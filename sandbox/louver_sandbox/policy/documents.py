@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from louver_sandbox.policy.atoms import disagreements
 from louver_sandbox.policy.floors import MOST_GROUPS_PER_TABLE, Finding, below_floors
 from louver_sandbox.policy.model import Deny, Grant, Grantees, Platform, Policy
 
@@ -69,6 +70,8 @@ def check_together(platform: Platform, policies: Sequence[Policy]) -> Iterator[t
     for policy in policies:
         for finding in check_policy(platform, policy):
             yield policy.id, finding
+    for policy, problem in disagreements(policies):
+        yield policy.id, Finding(problem.where, problem.message, problem.message_zh, problem.hint)
     for finding in _too_many_groups(policies):
         yield platform.id, finding
     for finding in _repeated([platform.id, *(policy.id for policy in policies)], ("id",)):

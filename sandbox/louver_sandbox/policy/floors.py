@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from louver_sandbox.policy import noise
+from louver_sandbox.policy import atoms, noise
 from louver_sandbox.policy.model import Grant, GrantTreatment, Policy
 
 LEAST_UNITS = 3
@@ -68,6 +68,8 @@ def below_floors(policy: Policy) -> Iterator[Finding]:
         at = ("grants", index)
         yield from _terms(grant, at)
         yield from _columns(grant, at)
+        for problem in atoms.problems(grant):
+            yield Finding((*at, *problem.where), problem.message, problem.message_zh, problem.hint)
 
 
 def _terms(grant: Grant, at: tuple[str | int, ...]) -> Iterator[Finding]:

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from louver_sandbox.algebra.types import TableName
+from louver_sandbox.catalog.atoms import AtomRules
 from louver_sandbox.catalog.model import Catalog, SpaceKind, Table, UnitType, Verb
 from louver_sandbox.obligations import AccessBudget, ThresholdRules
+from louver_sandbox.policy.atoms import atom_rules
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, NEGATIVE_COLUMNS
 from louver_sandbox.policy.history import budget_of, smallest_budget, written_history
 from louver_sandbox.policy.levels import strictest_totals
@@ -68,20 +70,24 @@ class Denial:
 
 @dataclass(frozen=True, slots=True)
 class GrantSet:
-    """What one snapshot holds: columns of a table (sorted), and the rows of a filter (None: all)."""
+    """What one snapshot holds: columns of a table (sorted), the rows of a filter (None: all), and the partition that
+    its dimensions are recoded by (None: they hold what is stored)."""
 
     table: TableName
     columns: tuple[str, ...]
     row_filter: str | None
+    atoms: AtomRules | None = None
 
 
 @dataclass(frozen=True)
 class GrantGroup:
-    """Grants in force with one row filter, sorted by rule; `denied` columns are out whatever they say."""
+    """Grants in force with one row filter, sorted by rule; `denied` columns are out whatever they say. `atoms` is the
+    partition of the table, whichever grants are in force."""
 
     row_filter: str | None
     permits: tuple[Permit, ...]
     denied: frozenset[str]
+    atoms: AtomRules | None = None
 
     def snapshot_columns(self, table: Table) -> tuple[str, ...]:
         """The columns a worker may be given: granted with a treatment we compute, operable, and not denied."""
@@ -108,6 +114,7 @@ class GrantGroup:
             remainder=all(item.remainder for item in terms),
             noise=combined([written(item.noise) for item in terms], k),
             totals=strictest_totals(item.totals for item in terms),
+            recoded=self.atoms is not None,
         )
 
     def budget(self) -> AccessBudget:
@@ -123,12 +130,13 @@ class GrantGroup:
 class Covering:
     """Every grant and denial that meets one subject on one table, for any verb, purpose and day.
 
-    `negatives` are the table's columns on the negative list, for everybody.
+    `negatives` are the table's columns on the negative list, for everybody, and `atoms` its partition.
     """
 
     permits: tuple[Permit, ...]
     denials: tuple[Denial, ...]
     negatives: tuple[Denial, ...]
+    atoms: AtomRules | None = None
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -147,7 +155,12 @@ class Covering:
         filters = sorted({permit.grant.row_filter or "" for permit in held})
         denied = self.denied(table, purpose)
         return tuple(
-            GrantGroup(text or None, tuple(item for item in held if (item.grant.row_filter or "") == text), denied)
+            GrantGroup(
+                text or None,
+                tuple(item for item in held if (item.grant.row_filter or "") == text),
+                denied,
+                self.atoms,
+            )
             for text in filters
         )
 
@@ -221,7 +234,13 @@ class Rulebook:
                 if covers(to, subject, self.platform) and _concerns(denial, table)
             ),
             tuple(self._negatives(table)),
+            self.atoms(table),
         )
+
+    def atoms(self, table: Table) -> AtomRules | None:
+        """The table's partition, from every grant of its owner on whatever day."""
+        held = self.permits.get(str(table.name), ())
+        return atom_rules([permit.grant for permit in held if permit.policy.owner == table.owner])
 
     def _negatives(self, table: Table) -> Iterator[Denial]:
         """The floor first, then L5, then the platform's own list."""
@@ -249,7 +268,7 @@ class Rulebook:
                 for group in covering.groups(table, purpose, day):
                     columns = group.snapshot_columns(table)
                     if columns:
-                        found.add(GrantSet(table.name, columns, group.row_filter))
+                        found.add(GrantSet(table.name, columns, group.row_filter, group.atoms))
         return tuple(sorted(found, key=lambda item: (str(item.table), item.columns, item.row_filter or "")))
 
     def _days(self, table: Table, today: date | None) -> tuple[date, ...]:

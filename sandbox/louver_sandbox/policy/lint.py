@@ -13,6 +13,7 @@ from datetime import date
 from louver.errors import Refused
 from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.model import Catalog, Column, Role, Table, Verb
+from louver_sandbox.policy import atoms
 from louver_sandbox.policy.documents import PolicyProblem
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, VALUE_FUNCTIONS, Finding
 from louver_sandbox.policy.grants import Rulebook
@@ -100,6 +101,8 @@ def _grant(context: _Context, grant: Grant, at: tuple[str | int, ...]) -> Iterat
             )
         else:
             yield from _column(grant, table, column, rights, (*at, "columns", name))
+    for problem in atoms.misfits(grant.atoms, grant, table) if grant.atoms is not None else ():
+        yield Finding((*at, *problem.where), problem.message, problem.message_zh, problem.hint)
     yield from _reach(context, grant, table, at)
 
 

@@ -26,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 
+from louver_sandbox.catalog.atoms import Dimension
 from louver_sandbox.catalog.model import UnitType, Verb
 from louver_sandbox.obligations import Period, RoundingKind, Totals
 from louver_sandbox.selections import Response
@@ -252,7 +253,10 @@ class HistoryTerms(Document):
 
 
 class Grant(Document):
-    """One grant: to whom, for which verbs and purposes, when, which columns of which table, and how they leave."""
+    """One grant: to whom, for which verbs and purposes, when, which columns of which table, and how they leave.
+
+    With `atoms`, questions select and group by these dimensions only; those that give way first stand first.
+    """
 
     id: Identifier
     to: Grantees
@@ -264,6 +268,7 @@ class Grant(Document):
     columns: Mapping[str, tuple[Right, ...] | ColumnRights] = Field(min_length=1)
     treatment: GrantTreatment
     threshold: ThresholdTerms = ThresholdTerms()
+    atoms: tuple[Dimension, ...] | None = Field(default=None, min_length=1, max_length=12)
     budget: BudgetTerms
     history: HistoryTerms = HistoryTerms()
 
@@ -273,6 +278,14 @@ class Grant(Document):
         written: dict[str, Any] = handler(self)
         if self.history == HistoryTerms():
             del written["history"]
+        return written
+
+    @model_serializer(mode="wrap")
+    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `atoms` where there are none, so that bundles signed before it was a key stay canonical."""
+        written: dict[str, Any] = handler(self)
+        if self.atoms is None:
+            del written["atoms"]
         return written
 
     @cached_property

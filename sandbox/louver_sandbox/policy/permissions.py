@@ -74,7 +74,8 @@ def _permitted(table: Table, covering: Covering, permit: Permit, day: date) -> I
                 for item in covering.denials
                 if item.unless and item.speaks_of(purpose) and item.names(column.name)
             ]
-            for level, rows in _levels(column, grant.row_filter):
+            levels = _levels(column, grant.row_filter) if covering.atoms is None else ((column.level, ()),)
+            for level, rows in levels:
                 treatment = strictest((grant.treatment, treatment_of(level)))
                 held = _counted(table, column, rights) if treatment is GrantTreatment.DP else rights
                 if treatment is GrantTreatment.DP and grant.treatment in COMPUTED:

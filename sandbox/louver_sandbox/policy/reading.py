@@ -137,7 +137,8 @@ def _reading(scan: Scan, bound: Bound, bundle: Bundle, facts: Facts) -> Reading:
         table=table,
         own=own,
         uses=uses,
-        holds=proof(table, scan.id, tuple(bound.implied.get(scan.id, ()))),
+        # Under the atom rule some rows hold a neighbour's values, so a condition proves nothing of them.
+        holds=proof(table, scan.id, () if covering.atoms else tuple(bound.implied.get(scan.id, ()))),
         covering=covering,
         groups=covering.groups(table, bound.request.purpose, facts.today),
     )

@@ -15,7 +15,9 @@ from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.model import Catalog, Column, PrivacyUnit, Source, Table
 from louver_sandbox.catalog.sources import attach_statement, quote, relation
 from louver_sandbox.policy.grants import GrantSet
+from louver_sandbox.publishing.recoding import Partition, Recoding, recode
 from louver_sandbox.publishing.record_keys import record_keys
+from louver_sandbox.publishing.refused import PublishRefused
 
 BATCH_ROWS = 122_880
 """Distinct units hashed at a time: one row group of the engine."""
@@ -23,10 +25,6 @@ WORK = "work"
 """In-memory database of the build for unit ids and their keys; it is never written to the snapshot."""
 
 Emit = Callable[[Table, str], str]
-
-
-class PublishRefused(Exception):
-    """The snapshot cannot be built as declared. The message counts, and never shows a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +67,12 @@ class Build:
         return self.emit(self.table, unit.when) if unit.when else "TRUE"
 
 
-def build(connection: DuckDBPyConnection, job: Build) -> int:
-    """Create `main.data` in the connection's database and return its rows.
+def build(connection: DuckDBPyConnection, job: Build) -> tuple[int, Partition | None]:
+    """Create `main.data` in the connection's database; its rows, and what the atom rule moved where it holds.
 
     Raises:
         PublishRefused: the data contradict the declaration (rows per unit, rows without a unit, foreign
-            keys, unique columns).
+            keys, unique columns), or have no partition into safe atoms.
     """
     if job.table.source is None:
         raise PublishRefused(f"{job.table.name}: a view is not published, its tables are")
@@ -84,12 +82,14 @@ def build(connection: DuckDBPyConnection, job: Build) -> int:
     for index, unit in enumerate(job.table.units):
         _map_units(connection, job, index, unit)
         _hash_units(connection, job, index, unit)
-    _create_data(connection, job, columns)
+    recoding = _recoding(job)
+    partition = None if recoding is None else recode(connection, recoding)
+    _create_data(connection, job, columns, recoding)
     _check(connection, job)
     connection.execute(f"DETACH {WORK}")
     if attach_statement(job.table.source):
         connection.execute("DETACH source")
-    return _count(connection, "SELECT count(*) FROM main.data")
+    return _count(connection, "SELECT count(*) FROM main.data"), partition
 
 
 def _attach(connection: DuckDBPyConnection, source: Source, alias: str = "source") -> None:
@@ -145,19 +145,34 @@ def _hash_units(connection: DuckDBPyConnection, job: Build, index: int, unit: Pr
             writer.unregister("hashed")
 
 
-def _create_data(connection: DuckDBPyConnection, job: Build, columns: tuple[Column, ...]) -> None:
-    selected = [f"s.{quote(column.name)} AS {quote(column.name)}" for column in columns]
-    joins = []
-    for index, unit in enumerate(job.table.units):
-        selected.append(f"k{index}.key AS {quote(unit.record_key)}")
-        joins.append(
-            f"LEFT JOIN {WORK}.keys_{index} AS k{index} ON CAST(s.{quote(unit.column)} AS VARCHAR) = k{index}.value "
-            f"AND {job.condition(unit)}"
-        )
+def _keyed(job: Build) -> str:
+    """The source's rows as `s`, with the record keys of each unit declaration as `k0`, `k1`, ..."""
+    joins = (
+        f"LEFT JOIN {WORK}.keys_{index} AS k{index} ON CAST(s.{quote(unit.column)} AS VARCHAR) = k{index}.value "
+        f"AND {job.condition(unit)}"
+        for index, unit in enumerate(job.table.units)
+    )
+    return " ".join([job.rows, *joins])
+
+
+def _recoding(job: Build) -> Recoding | None:
+    rules = job.grant.atoms
+    return None if rules is None else Recoding(job.table, rules, _keyed(job), WORK)
+
+
+def _create_data(
+    connection: DuckDBPyConnection, job: Build, columns: tuple[Column, ...], recoding: Recoding | None
+) -> None:
+    selected = [
+        f"{f's.{quote(column.name)}' if recoding is None else recoding.recoded(column.name)} AS {quote(column.name)}"
+        for column in columns
+    ]
+    selected += [f"k{index}.key AS {quote(unit.record_key)}" for index, unit in enumerate(job.table.units)]
     keys = [f"k{index}.key" for index in range(len(job.table.units))]
     order = f"ORDER BY {', '.join(keys)}" if keys else ""
+    atoms = "" if recoding is None else recoding.join
     connection.execute(
-        f"CREATE TABLE main.data AS SELECT {', '.join(selected)} FROM {job.rows} {' '.join(joins)} {order}"  # noqa: S608
+        f"CREATE TABLE main.data AS SELECT {', '.join(selected)} FROM {_keyed(job)} {atoms} {order}"  # noqa: S608
     )
 
 

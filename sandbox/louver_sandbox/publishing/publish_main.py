@@ -1,12 +1,12 @@
 """The publisher's own process: `python -m louver_sandbox.publishing.publish_main`.
 
 Reads one job as JSON on stdin and writes one JSON line per event on stdout:
-`{"event": "published", id, table, rows, bytes, seconds, sha256}`, then `{"event": "done"}`; or, and then the exit
-status is 1, `{"event": "refused", "reason": ...}`. Whoever starts it writes the log entries.
+`{"event": "published", id, table, rows, bytes, seconds, sha256, partition}`, then `{"event": "done"}`; or, and then
+the exit status is 1, `{"event": "refused", "reason": ...}`. Whoever starts it writes the log entries.
 
 Job: `catalog` (declaration files or folders), `base` (data folder), `key` (record-key file), `folder` (snapshots),
-`grants` (list of {table, columns, row_filter}), and optionally `threads`, `memory_mib`. The record key is read here
-from its file; it is neither in the job nor in arguments nor in the environment.
+`grants` (list of {table, columns, row_filter, atoms}), and optionally `threads`, `memory_mib`. The record key is read
+here from its file; it is neither in the job nor in arguments nor in the environment.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -24,10 +24,12 @@ import duckdb
 
 from louver.errors import Refused
 from louver_sandbox.algebra.types import TableName
+from louver_sandbox.catalog.atoms import AtomRules
 from louver_sandbox.catalog.load import CatalogRefused, load_catalog
 from louver_sandbox.policy.grants import GrantSet
 from louver_sandbox.publishing.predicates import predicate_sql
 from louver_sandbox.publishing.publisher import Published, PublishRefused, Resources, publish
+from louver_sandbox.publishing.recoding import decode_partition
 from louver_sandbox.publishing.record_keys import KeyRefused, read_key
 
 MAX_JOB_BYTES = 8_000_000
@@ -53,7 +55,12 @@ class Job:
                 "key": str(self.key),
                 "folder": str(self.folder),
                 "grants": [
-                    {"table": str(grant.table), "columns": list(grant.columns), "row_filter": grant.row_filter}
+                    {
+                        "table": str(grant.table),
+                        "columns": list(grant.columns),
+                        "row_filter": grant.row_filter,
+                        "atoms": None if grant.atoms is None else grant.atoms.model_dump(mode="json"),
+                    }
                     for grant in self.grants
                 ],
                 "threads": self.resources.threads,
@@ -75,6 +82,7 @@ def decode_job(text: str) -> Job:
                 TableName(*str(item["table"]).split(".")),
                 tuple(str(column) for column in item["columns"]),
                 None if item["row_filter"] is None else str(item["row_filter"]),
+                None if item["atoms"] is None else AtomRules.model_validate(item["atoms"]),
             )
             for item in fields["grants"]
         )
@@ -103,6 +111,7 @@ def _event(item: Published) -> dict[str, object]:
         "bytes": item.bytes,
         "seconds": round(item.seconds, 3),
         "sha256": item.sha256,
+        "partition": None if item.partition is None else asdict(item.partition),
     }
 
 
@@ -153,7 +162,16 @@ def _received(lines: Iterable[str]) -> Iterator[Published]:
                 raise PublishRefused(str(event["reason"]))
             if event["event"] == "published":
                 table = TableName(*event["table"].split("."))
-                yield Published(event["id"], table, event["rows"], event["bytes"], event["seconds"], event["sha256"])
+                partition = decode_partition(event["partition"])
+                yield Published(
+                    event["id"],
+                    table,
+                    event["rows"],
+                    event["bytes"],
+                    event["seconds"],
+                    event["sha256"],
+                    partition,
+                )
         except (ValueError, KeyError, TypeError):
             raise PublishRefused("the publisher was cut off in the middle of a line") from None
 

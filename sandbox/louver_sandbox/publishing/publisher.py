@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -21,7 +21,9 @@ from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.model import Catalog, SpaceKind
 from louver_sandbox.catalog.snapshots import snapshot_id
 from louver_sandbox.policy.grants import GrantSet
-from louver_sandbox.publishing.building import Build, Emit, PublishRefused, build
+from louver_sandbox.publishing.building import Build, Emit, build
+from louver_sandbox.publishing.recoding import Partition, decode_partition
+from louver_sandbox.publishing.refused import PublishRefused
 
 __all__ = ["PublishRefused", "Published", "Resources", "publish", "snapshot_path"]
 
@@ -32,7 +34,8 @@ TEMPORARY = ".building-"
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One snapshot as it lies on the disk. `seconds` is the time of building, 0 when it was already there."""
+    """One snapshot as it lies on the disk. `seconds` is the time of building, 0 when it was already there;
+    `partition` says what the atom rule moved, where it holds."""
 
     id: str
     table: TableName
@@ -40,6 +43,7 @@ class Published:
     bytes: int
     seconds: float
     sha256: str
+    partition: Partition | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ def publish(
             raise PublishRefused(f"{grant.table}: an institution's own table is not published")
         if not table.data_version:
             raise PublishRefused(f"{grant.table}: the source files are not there")
-        identity = snapshot_id(table, grant.columns, grant.row_filter)
+        identity = snapshot_id(table, grant.columns, grant.row_filter, grant.atoms)
         if identity in seen:
             continue
         seen.add(identity)
@@ -107,9 +111,24 @@ def _present(folder: Path, identity: str, table: TableName) -> Published | None:
         known = json.loads(manifest.read_text(encoding="utf-8"))
         if known["bytes"] != path.stat().st_size or known["sha256"] != _sha256(path):
             return None
-        return Published(identity, table, int(known["rows"]), int(known["bytes"]), 0.0, str(known["sha256"]))
+        partition = decode_partition(known.get("partition"))
+        return Published(
+            identity, table, int(known["rows"]), int(known["bytes"]), 0.0, str(known["sha256"]), partition
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def recorded_partition(folder: Path, identity: str) -> Partition | None:
+    """What the atom rule moved when the snapshot was built, from its manifest; None where it does not hold.
+
+    Raises:
+        PublishRefused: there is no such snapshot, or its manifest cannot be read.
+    """
+    try:
+        return decode_partition(json.loads((folder / f"{identity}.json").read_text(encoding="utf-8"))["partition"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise PublishRefused(f"{identity[:16]}: not published yet; run `louver-sandbox publish`") from None
 
 
 def _publish(folder: Path, identity: str, job: Build, resources: Resources, clock: Callable[[], float]) -> Published:
@@ -130,37 +149,29 @@ def _publish(folder: Path, identity: str, job: Build, resources: Resources, cloc
             "preserve_insertion_order": True,
         }
         with duckdb.connect(str(made), config=config) as connection:
-            rows = build(connection, job)
+            rows, partition = build(connection, job)
             connection.execute("CHECKPOINT")
-        return _install(folder, identity, job.table.name, made, rows, started, clock)
+        unnamed = Published(identity, job.table.name, rows, made.stat().st_size, 0.0, _sha256(made), partition)
+        return _install(folder, unnamed, made, started, clock)
     finally:
         shutil.rmtree(private, ignore_errors=True)
 
 
-def _install(
-    folder: Path,
-    identity: str,
-    table: TableName,
-    made: Path,
-    rows: int,
-    started: float,
-    clock: Callable[[], float],
-) -> Published:
+def _install(folder: Path, published: Published, made: Path, started: float, clock: Callable[[], float]) -> Published:
     """Move a closed database to its name for good: synced, read-only, manifest last."""
     if made.with_name(made.name + ".wal").exists():
-        raise PublishRefused(f"{table}: the snapshot was not closed cleanly")
+        raise PublishRefused(f"{published.table}: the snapshot was not closed cleanly")
     os.chmod(made, 0o444)
     _sync(made)
-    published = Published(identity, table, rows, made.stat().st_size, 0.0, _sha256(made))
     manifest = made.with_name("manifest.json")
-    content = asdict(published) | {"table": str(table), "format": 1}
+    content = asdict(published) | {"table": str(published.table), "format": 1}
     manifest.write_text(json.dumps(content, sort_keys=True), encoding="utf-8")
     os.chmod(manifest, 0o444)
     _sync(manifest)
-    os.replace(made, snapshot_path(folder, identity))
-    os.replace(manifest, folder / f"{identity}.json")
+    os.replace(made, snapshot_path(folder, published.id))
+    os.replace(manifest, folder / f"{published.id}.json")
     _sync(folder)
-    return Published(identity, table, rows, published.bytes, clock() - started, published.sha256)
+    return replace(published, seconds=clock() - started)
 
 
 def _sync(path: Path) -> None:

@@ -283,3 +283,33 @@ def raw_values(site: Site, ruling: Ruling, *, function: str) -> Refused:
         message_zh=f"{function} 作用于 {site} 会返回某一主体的存储值",
         hint_zh="请使用 COUNT、SUM 或 AVG",
     )
+
+
+def outside_atoms(site: Site, ruling: Ruling, *, dimensions: Sequence[str]) -> Refused:
+    """LVR-2108: a column that is no dimension selects, groups, joins or orders rows of a table in atoms."""
+    return _refuse(
+        "LVR-2108",
+        "ATOMS",
+        site,
+        ruling,
+        message=f"{site} is no dimension of its table, and rows may be selected and grouped by dimensions only",
+        hint=f"use the dimensions: {_listed(dimensions)}; free conditions need differential privacy (dp), not in "
+        "this version",
+        message_zh=f"{site} 不是该表的维度；只能按维度筛选和分组",
+        hint_zh=f"可用维度：{_listed(dimensions, '无')}；任意条件须采用差分隐私（dp），本版本尚未提供",
+    )
+
+
+def not_of_atoms(site: Site, ruling: Ruling) -> Refused:
+    """LVR-2109: the aggregate of a column that is no dimension does not follow from the values of whole atoms."""
+    return _refuse(
+        "LVR-2109",
+        "ATOMS",
+        site,
+        ruling,
+        message=f"{site} may only be counted, summed or averaged as it is: its table answers for whole atoms",
+        hint="use COUNT, SUM or AVG of the bare column and compute with the results; anything else needs "
+        "differential privacy (dp), not in this version",
+        message_zh=f"{site} 只能直接计数、求和或求平均：该表以原子为单位作答",
+        hint_zh="请对字段本身使用 COUNT、SUM 或 AVG，再用结果计算；其他用法须采用差分隐私（dp），本版本尚未提供",
+    )

@@ -20,6 +20,7 @@ OVER_RELEASED = "OVER_RELEASED"
 OVER_JUDGED = "OVER_JUDGED"
 JOIN_TOO_LARGE = "JOIN_TOO_LARGE"
 PERTURBED = "PERTURBED"
+RECODED = "RECODED"
 TOTALS_ADD_UP = "TOTALS_ADD_UP"
 TOTALS_DO_NOT_ADD_UP = "TOTALS_DO_NOT_ADD_UP"
 OF_REMAINDER = frozenset({REMAINDER_RELEASED, REMAINDER_WITHHELD})
@@ -143,6 +144,17 @@ def perturbed(rules: NoiseRules) -> Notice:
         f"numbers have noise, always the same for the same subjects{told.format(base=base)}; how exact "
         "each column is stands beside the answer, and parts need not add up to totals",
         f"数值均已加噪，相同主体的噪声始终相同{told_zh.format(base=base)}；各列精度随结果给出，分项之和未必等于合计",
+    )
+
+
+def recoded() -> Notice:
+    """Said of every answer over a table under the atom rule."""
+    return Notice(
+        RECODED,
+        1,
+        "atoms",
+        "groups are of declared bins, and subjects of groups that are too small are counted in a neighbouring group",
+        "分组按声明的分箱给出；过小分组的主体计入相邻分组",
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox.catalog.model import Column, SpaceKind, Table
 from louver_sandbox.pipeline import facts_at
+from louver_sandbox.policy.atoms import told
 from louver_sandbox.policy.permissions import Permission, permissions
 from louver_sandbox.policy.visible import visible
 from louver_sandbox.stages import Plan, Subject
@@ -54,21 +55,25 @@ def _granted(platform: Platform, table: Table, subject: Subject) -> pb.Table:
         space=table.space.value,
         refresh=table.refresh,
         as_of=table.as_of.isoformat(),
-        columns=[_column(column, held.get(column.name, ())) for column in table.columns if column.name in named],
+        columns=[
+            _column(column, held.get(column.name, ()), told(covering.atoms, column.name))
+            for column in table.columns
+            if column.name in named
+        ],
         units=[f"{unit.type.value} by {unit.column}" for unit in table.units],
         purposes=sorted({purpose for permission in usable for purpose in permission.purposes}),
         verbs=sorted({verb.value for permit in covering.permits for verb in permit.grant.verbs}),
     )
 
 
-def _column(column: Column, held: Sequence[Permission]) -> pb.Column:
+def _column(column: Column, held: Sequence[Permission], atoms: str) -> pb.Column:
     return pb.Column(
         name=column.name,
         type=str(column.type),
         nullable=column.nullable,
         level=column.level,
         role=column.role.value,
-        description=column.description,
+        description="; ".join(filter(None, [column.description, atoms])),
         rights=sorted({right for permission in held for right in permission.rights}),
         bounds=f"[{column.bounds[0]}, {column.bounds[1]}]" if column.bounds else "",
         permissions=[

@@ -68,6 +68,7 @@ def certain_notices(plan: Plan) -> tuple[Notice, ...]:
     found += [notices.over_released()] if not is_plain(plan, plan.shape) and may_mislead(plan, plan.shape) else []
     found += [notices.over_judged()] if any(core.compares for core in plan.cores) else []
     found += [] if plan.threshold.noise is None else [notices.perturbed(plan.threshold.noise)]
+    found += [notices.recoded()] if plan.threshold.recoded else []
     return tuple(found)
 
 
