@@ -274,16 +274,11 @@ class Grant(Document):
 
     @model_serializer(mode="wrap")
     def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `history` where it is the default, so that bundles signed before it was a key stay canonical."""
+        """Without `history` where it is the default and `atoms` where there are none, so that bundles signed before
+        they were keys stay canonical."""
         written: dict[str, Any] = handler(self)
         if self.history == HistoryTerms():
             del written["history"]
-        return written
-
-    @model_serializer(mode="wrap")
-    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `atoms` where there are none, so that bundles signed before it was a key stay canonical."""
-        written: dict[str, Any] = handler(self)
         if self.atoms is None:
             del written["atoms"]
         return written
