@@ -18,6 +18,7 @@ class Part(StrEnum):
     ROW_KIND = "row_kind"
     SET = "set"
     COMBINED = "combined"
+    MARGIN = "margin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,10 @@ class CoreColumn:
 
     `name` is the engine-side name. For KEY and VALUE, `of` is the Aggregate's (or Project's) output column it
     carries. UNITS columns hold distinct privacy units of `unit`, COMBINED ones the XOR of the record keys of such
-    units (0 for none). SET says which grouping set a cell belongs to: a bit per key, the first key's the highest, set
-    where the key is left out (GROUPING of all keys).
+    units (0 for none). MARGIN columns hold the distinct units of `unit` in all cells that agree with one on all keys
+    but `of`; where `of` is empty, in the rows that agree on all keys and that conditions on attributes did not select
+    as well. SET says which grouping set a cell belongs to: a bit per key, the first key's the highest, set where the
+    key is left out (GROUPING of all keys).
     """
 
     name: str

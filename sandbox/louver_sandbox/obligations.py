@@ -17,6 +17,14 @@ class Totals(StrEnum):
     COMPLEMENTARY = "complementary"
 
 
+class ClassDisclosure(StrEnum):
+    """Where a cell that holds all of its margin but a few is withheld (PRIVACY 5.4): where the requester's own tables
+    select or label the rows, or everywhere."""
+
+    OWN = "own"
+    ALL = "all"
+
+
 class RoundingKind(StrEnum):
     """How perturbed values are rounded, the strictest last: not at all, to the nearest multiple, at random by the
     cell's key, or to the nearest and totals so that they are the sums of their parts."""
@@ -42,7 +50,12 @@ class NoiseRules:
 @dataclass(frozen=True, slots=True)
 class ThresholdRules:
     """The obligations of a `threshold` answer: least units per type, dominance share, p %, remainder row, noise,
-    and what becomes of totals."""
+    what becomes of totals, and where classes are protected.
+
+    The largest unit of a sum holds at most `dominance_percent` of it, the two largest together `dominance_of_two`
+    (None: no such rule), and what is left without them is at least `p_percent` / `prior_percent` of the largest: with
+    100, everybody knows that contributions are not negative, with less, each of them to within so many percent.
+    """
 
     k: Mapping[UnitType, int]
     dominance_percent: int = 60
@@ -50,6 +63,9 @@ class ThresholdRules:
     remainder: bool = True
     noise: NoiseRules | None = None
     totals: Totals = Totals.KEEP_BACK
+    dominance_of_two: int | None = None
+    prior_percent: int = 100
+    class_disclosure: ClassDisclosure = ClassDisclosure.OWN
 
 
 class Period(StrEnum):

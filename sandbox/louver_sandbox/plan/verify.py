@@ -297,7 +297,10 @@ def _verify_cells(core: CorePlan, rules: ThresholdRules) -> None:
     keyed = any(column.part is Part.KEY for column in core.columns)
     failing = withheld_condition(core.unit_groups, rules)
     in_sets = any(column.part is Part.SET for column in core.columns)
-    wanted = rules.remainder and keyed and not in_sets
+    margins = [column.unit for column in core.columns if column.part is Part.MARGIN]
+    if margins != list(units) * (len(margins) // len(units)):
+        raise PlanUnverified("a margin that leaves out a unit group")
+    wanted = rules.remainder and keyed and not in_sets and not margins
     if wanted != (failing in core.statement) or wanted != (f"TRY_CAST({REMAINDER} AS" in core.statement):
         raise PlanUnverified("the remainder is not over the withheld cells")
     names = {column.name for column in core.columns}

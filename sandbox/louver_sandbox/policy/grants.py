@@ -20,6 +20,8 @@ from louver_sandbox.policy.history import budget_of, smallest_budget, written_hi
 from louver_sandbox.policy.levels import strictest_totals
 from louver_sandbox.policy.model import Grant, Grantees, GrantTreatment, NegativeEntry, Platform, Policy
 from louver_sandbox.policy.noise import combined, written
+from louver_sandbox.policy.shares import strictest, strictest_classes
+from louver_sandbox.policy.shares import written as written_shares
 from louver_sandbox.selections import HistoryRules, strictest_history
 from louver_sandbox.stages import InstitutionType, Subject
 
@@ -101,10 +103,14 @@ class GrantGroup:
             UnitType.PERSON: max(item.person for item in terms),
             UnitType.ENTERPRISE: max(item.enterprise for item in terms),
         }
+        shares = strictest(written_shares(item) for item in terms)
         return ThresholdRules(
             k=k,
-            dominance_percent=min(item.dominance_percent for item in terms),
-            p_percent=max(item.p_percent for item in terms),
+            dominance_percent=shares.dominance_percent,
+            dominance_of_two=shares.dominance_of_two,
+            p_percent=shares.p_percent,
+            prior_percent=shares.prior_percent,
+            class_disclosure=strictest_classes(item.class_disclosure for item in terms),
             remainder=all(item.remainder for item in terms),
             noise=combined([written(item.noise) for item in terms], k),
             totals=strictest_totals(item.totals for item in terms),

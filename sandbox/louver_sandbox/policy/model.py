@@ -27,7 +27,7 @@ from pydantic import (
 )
 
 from louver_sandbox.catalog.model import UnitType, Verb
-from louver_sandbox.obligations import Period, RoundingKind, Totals
+from louver_sandbox.obligations import ClassDisclosure, Period, RoundingKind, Totals
 from louver_sandbox.selections import Response
 from louver_sandbox.stages import InstitutionType
 
@@ -195,23 +195,51 @@ NoiseChoice = Annotated[
 ]
 
 
+class DominanceTerms(Document):
+    """(n,k) dominance: the `n` largest units hold at most `k` percent of a sum."""
+
+    n: int = Field(ge=1, le=2)
+    k: int = Field(ge=1, le=100)
+
+
+class PriorPosteriorTerms(Document):
+    """(p,q): whoever knows every contribution to within `q` percent must not learn one to within `p` percent."""
+
+    p: int = Field(ge=1, le=100)
+    q: int = Field(ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _learns(self) -> PriorPosteriorTerms:
+        if self.p > self.q:
+            raise ValueError("asks for more than is unknown beforehand")
+        return self
+
+
 class ThresholdTerms(Document):
-    """Obligations of a threshold answer: least units per cell, dominance and p percent, noise (PRIVACY 5)."""
+    """Obligations of a threshold answer: least units per cell, dominance and p percent, noise (PRIVACY 5).
+
+    `dominance_percent` is the (1,k) rule and `p_percent` the (p,100) rule; `dominance` and `pq` are more of them. All
+    must pass.
+    """
 
     person: int = Field(default=10, ge=1, le=100_000)
     enterprise: int = Field(default=5, ge=1, le=100_000)
     dominance_percent: int = Field(default=60, ge=1, le=100)
     p_percent: int = Field(default=10, ge=0, le=100)
+    dominance: tuple[DominanceTerms, ...] = Field(default=(), max_length=8)
+    pq: tuple[PriorPosteriorTerms, ...] = Field(default=(), max_length=8)
+    class_disclosure: ClassDisclosure = ClassDisclosure.OWN
     remainder: bool = True
     noise: NoiseChoice = "none"
     totals: Totals = Totals.KEEP_BACK
 
     @model_serializer(mode="wrap")
     def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `totals` where it is the default, so that bundles signed before it was a key stay canonical."""
+        """Without later keys where they have their defaults, so that bundles signed before stay canonical."""
         written: dict[str, Any] = handler(self)
-        if self.totals is Totals.KEEP_BACK:
-            del written["totals"]
+        for name in ("totals", "dominance", "pq", "class_disclosure"):
+            if getattr(self, name) == type(self).model_fields[name].default:
+                del written[name]
         return written
 
 

@@ -156,11 +156,14 @@ def obligations(rules: ThresholdRules | None) -> list[str]:
     """What a threshold answer will be held to, in words."""
     if rules is None:
         return []
+    two = rules.dominance_of_two
+    prior = "" if rules.prior_percent == 100 else f" who knows all to within {rules.prior_percent} %"
     least = [f"at least {k} units of type {unit.value} in every cell" for unit, k in sorted(rules.k.items())]
     return [
         *least,
         f"no unit above {rules.dominance_percent} % of a sum",
-        f"no contribution estimable within {rules.p_percent} % by another",
+        *([] if two is None else [f"no two units together above {two} % of a sum"]),
+        f"no contribution estimable within {rules.p_percent} % by another" + prior,
         "withheld cells are counted in a notice" + (" and shown together where safe" if rules.remainder else ""),
         *(["further cells are withheld so that totals may be shown"] if rules.totals is Totals.COMPLEMENTARY else []),
         *([] if rules.noise is None else [noise(rules.noise)]),

@@ -16,6 +16,7 @@ from louver_sandbox.obligations import NoiseRules, RoundingKind, ThresholdRules
 from louver_sandbox.perturbation.named import table_of
 from louver_sandbox.plan.emit import emit
 from louver_sandbox.release import notices
+from louver_sandbox.release.classes import judges_classes
 from louver_sandbox.release.rules import Rule
 from louver_sandbox.release.threshold import is_plain, keeps_totals, may_mislead
 from louver_sandbox.stages import Notice, Plan
@@ -56,7 +57,8 @@ def rules(plan: Plan) -> tuple[Notice, ...]:
     remains = plan.threshold.remainder and plan.shape is not None and is_plain(plan, plan.shape)
     told = _rules(plan.threshold, cores, totals)
     remainder = [Notice("RULE", 0, "remainder", *_REMAINDER)] if remains and _has_remainder(cores[0]) else []
-    return (*told, *remainder, *_noise(plan.threshold.noise, cores))
+    classes = _classes(plan.threshold, cores)
+    return (*told, *classes, *remainder, *_noise(plan.threshold.noise, cores))
 
 
 def certain_notices(plan: Plan) -> tuple[Notice, ...]:
@@ -235,12 +237,13 @@ def _rules(rules: ThresholdRules, cores: list[CorePlan], totals: list[JudgedTota
         yield Notice("RULE", least, Rule.UNITS.value, *told)
     needed = " and ".join(f"{rules.k[unit]} {_UNITS[unit][0]}" for unit in types)
     needed_zh = "及 ".join(f"{rules.k[unit]} 个{_UNITS[unit][1]}" for unit in types)
-    ranked = any(total.largest for total in totals)
+    ranked, two = any(total.largest for total in totals), rules.dominance_of_two
     checks: tuple[tuple[bool, int, Rule, Told], ...] = (
         (bool(totals), 0, Rule.CONTRIBUTORS, _contributors(needed, needed_zh)),
         (any(total.own for total in totals), 0, Rule.OWN_KNOWLEDGE, _own_knowledge(needed, needed_zh)),
         (ranked, rules.dominance_percent, Rule.DOMINANCE, _dominance(rules.dominance_percent)),
-        (ranked, rules.p_percent, Rule.P_PERCENT, _p_percent(rules.p_percent)),
+        (ranked and two is not None, two or 0, Rule.DOMINANCE, _dominance_of_two(two or 0)),
+        (ranked, rules.p_percent, Rule.P_PERCENT, _p_percent(rules.p_percent, rules.prior_percent)),
         (any(core.finer or _in_sets(core) for core in cores), 0, Rule.DIFFERENCE, _DIFFERENCE),
         (keeps_totals(rules, cores) and _in_sets(cores[0]), 0, Rule.COMPLEMENTARY, _COMPLEMENTARY),
     )
@@ -249,6 +252,24 @@ def _rules(rules: ThresholdRules, cores: list[CorePlan], totals: list[JudgedTota
             yield Notice("RULE", number, rule.value, *told)
     if any(core.outer for core in cores):
         yield Notice("RULE", 0, "outer-join", *_OUTER_JOIN)
+
+
+def _classes(rules: ThresholdRules, cores: list[CorePlan]) -> Iterator[Notice]:
+    """That enough subjects must be outside a group, by the keys and conditions it is judged by."""
+    margins = [column for core in cores for column in core.columns if column.part is Part.MARGIN]
+    keys = list(dict.fromkeys(column.of for column in margins if column.of))
+    by = [*keys, *(["WHERE"] if any(not column.of for column in margins) else [])]
+    for unit in sorted({column.unit for column in margins if column.unit is not None}):
+        units, units_zh = _UNITS[unit]
+        yield Notice(
+            "RULE",
+            rules.k[unit],
+            "class-disclosure",
+            f"beside every group there must be at least {rules.k[unit]} {units} outside it that differ in one of: "
+            f"{', '.join(by)}; which groups are missing, and how many, is not said",
+            f"除分组内的主体外，仅在下列一项上不同的{units_zh}至少须有 {rules.k[unit]} 个：{'、'.join(by)}；"
+            "哪些分组未列出及其数量均不说明",
+        )
 
 
 def _noise(rules: NoiseRules | None, cores: list[CorePlan]) -> Iterator[Notice]:
@@ -334,10 +355,19 @@ def _dominance(percent: int) -> Told:
     return f"no subject may hold more than {percent} % of a sum", f"单个主体不得超过一个和的 {percent} %"
 
 
-def _p_percent(percent: int) -> Told:
+def _dominance_of_two(percent: int) -> Told:
     return (
-        f"nobody may be able to estimate a subject's share of a sum to within {percent} %",
-        f"任何主体在和中的数值不得被估计到误差 {percent} % 以内",
+        f"no two subjects together may hold more than {percent} % of a sum",
+        f"任何两个主体合计不得超过一个和的 {percent} %",
+    )
+
+
+def _p_percent(percent: int, prior: int) -> Told:
+    known = "" if prior == 100 else f", also by one who knows every share to within {prior} % beforehand"
+    known_zh = "" if prior == 100 else f"（即使事先已知各主体数值的误差在 {prior} % 以内）"
+    return (
+        f"nobody may be able to estimate a subject's share of a sum to within {percent} %{known}",
+        f"任何主体在和中的数值不得被估计到误差 {percent} % 以内{known_zh}",
     )
 
 
@@ -346,7 +376,7 @@ def _is_keyed(core: CorePlan) -> bool:
 
 
 def _has_remainder(core: CorePlan) -> bool:
-    return _is_keyed(core) and not _in_sets(core)
+    return _is_keyed(core) and not _in_sets(core) and not judges_classes(core)
 
 
 def _in_sets(core: CorePlan) -> bool:
@@ -356,7 +386,7 @@ def _in_sets(core: CorePlan) -> bool:
 def _cells_one_way_or_the_other(plan: Plan) -> Notice:
     """Every grouped answer says one of two things of the groups that are missing."""
     untold = notices.cells_untold()
-    if all(_in_sets(core) for core in plan.cores if core.protected and _is_keyed(core)):
+    if not any(_has_remainder(core) for core in plan.cores if core.protected):
         return untold
     return Notice(
         untold.code,

@@ -25,6 +25,7 @@ from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.core_plan import CoreColumn, CountedUnit, Measure, NoisyTotal, Part
 from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.plan.carry import Carrier
+from louver_sandbox.plan.classes import classes_of, selected, without_conditions
 from louver_sandbox.plan.columns import RowColumns
 from louver_sandbox.plan.emit import emit, quote, wire
 from louver_sandbox.plan.measures import Asked, Reader
@@ -32,6 +33,16 @@ from louver_sandbox.plan.noise import Perturbable
 from louver_sandbox.plan.overlaps import guards
 from louver_sandbox.plan.parts import Parts, unit_total
 from louver_sandbox.plan.provenance import trace
+from louver_sandbox.plan.rewrites.margins import (
+    EVERYTHING,
+    Margins,
+    margin_columns,
+    margin_joins,
+    margin_tables,
+    margin_texts,
+    of_cells,
+    with_selection,
+)
 from louver_sandbox.plan.rewrites.noise import noise_columns
 from louver_sandbox.plan.strangers import check_strangers
 from louver_sandbox.plan.terms import Term, terms_of, with_columns
@@ -74,13 +85,16 @@ class CellColumn:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The pieces a core is written from. `single` means that every row is a unit of its own."""
+    """The pieces a core is written from. `single` means that every row is a unit of its own.
+
+    With a selection `partial` also has the rows that `margins` say were not selected."""
 
     keys: tuple[Named, ...]
     groups: tuple[UnitGroup, ...]
     terms: tuple[Term, ...]
     single: bool
     sets: tuple[tuple[int, ...], ...] = ()
+    margins: Margins = EVERYTHING
 
     def key_names(self) -> tuple[str, ...]:
         return tuple(f'"k{i}"' for i, _ in enumerate(self.keys, start=1))
@@ -112,6 +126,10 @@ class Layout:
     def orphan(self) -> tuple[str, ...]:
         """With several unit groups, a column that is true where a row has no unit in any of them."""
         return ('"o"',) if self.marked() else ()
+
+    def selection(self) -> tuple[str, ...]:
+        """The column that says whether a row is of a cell, where there are others; the base has it last."""
+        return ('"h"',) if self.margins.selection is not None else ()
 
     def argument(self, term: int) -> str:
         """The engine text of a term's argument in one row of the base."""
@@ -161,9 +179,12 @@ def threshold_core(
             raise own_key_left_out(key.expression.at)
     asked = tuple(reader.asked(named) for named in core.measures)
     needed = guards(asked, reader, rows_known=not alone)
-    base, terms = with_columns(carried.relation, terms_of(asked, needed, reader))
-    single = len(groups) == 1 and one_row_per_unit(core.input, groups[0], catalog, provenance)
-    layout = Layout(core.keys, groups, tuple(terms.values()), single, sets)
+    classes = classes_of(core, units, catalog, provenance, rules)
+    source, conditions = without_conditions(carried.relation, classes.conditions)
+    base, terms = with_columns(source, terms_of(asked, needed, reader))
+    base, selection = with_selection(base, selected(conditions) if conditions else None)
+    single = len(groups) == 1 and one_row_per_unit(core.input, groups[0], catalog, provenance) and not conditions
+    layout = Layout(core.keys, groups, tuple(terms.values()), single, sets, Margins(classes.keys, selection))
     perturbable = Perturbable.of(core, groups, rules, catalog, provenance)
     noisy = () if perturbable is None else perturbable.noisy(asked, tuple(terms))
     for_noise = (CellColumn(*made) for made in noise_columns(layout, noisy))
@@ -177,6 +198,7 @@ def threshold_core(
             for i, key in enumerate(core.keys, start=1)
         ),
         *(column.core for column in columns),
+        *margin_columns(layout),
     )
     parts = Parts(tuple(terms), len(groups), frozenset(filter(reader.asks_for_key, terms)))
     measures = tuple(parts.measure(one, needed) for one in asked)
@@ -202,6 +224,7 @@ def _base(core: Aggregate, source: Relation, layout: Layout, source_of: Callable
         *(Literal(True, BOOLEAN) for _ in layout.marked()),
         *(_without_unit(layout) for _ in layout.orphan()),
         *(term.expression for term in layout.terms),
+        *(() if layout.margins.selection is None else (layout.margins.selection,)),
     )
     named = tuple(Named(f"c{i}", expression) for i, expression in enumerate(columns, start=1))
     return emit(Project(core.id, source, named), source_of)
@@ -298,13 +321,17 @@ def _statement(base: str, layout: Layout, columns: tuple[CellColumn, ...], rules
     else:
         texts = [f'"p".{key}' for key in keys]
         named = [f"{text} AS {key}" for text, key in zip(texts, keys, strict=True)]
-        cell = _select([*named, *made], '"partial" AS "p"', group_by=texts)
+        cell = _select([*named, *made], '"partial" AS "p"', where=of_cells(layout), group_by=texts)
         tables = [_table("partial", _partial(base, layout)), _table("cell", cell)]
+    tables += [_table(name, _select(*margin)) for name, margin in margin_tables(layout)]
     cells, rest = ([f'"{alias}".{quote(column.core.name)}' for column in columns] for alias in "cr")
     set_type = [INTEGER for _ in layout.set_name()]
     types = [*set_type, *(key.expression.type for key in layout.keys), *(column.core.type for column in columns)]
-    answer = _select(_wired(CELL, [*(f'"c".{key}' for key in keys), *cells], types), '"cell" AS "c"')
-    if keys and rules.remainder and not layout.sets:
+    beside = margin_texts(layout)
+    shown = [*(f'"c".{key}' for key in keys), *cells, *beside]
+    wired = _wired(CELL, shown, [*types, *(INTEGER for _ in beside)])
+    answer = _select(wired, f'"cell" AS "c"{margin_joins(layout)}')
+    if keys and rules.remainder and not layout.sets and not beside:
         tables.append(_table("remainder", _remainder(layout, columns, rules)))
         answer += " UNION ALL " + _select(_wired(REMAINDER, ["NULL"] * len(keys) + rest, types), '"remainder" AS "r"')
     return f"WITH {_joined(tables)} {answer}"
@@ -337,7 +364,9 @@ def _partial(base: str, layout: Layout) -> str:
     """One row per cell and unit; with several unit groups, one grouping set for each of them."""
     names = (*layout.key_names(), *layout.unit_names(), *layout.marked(), *layout.orphan())
     texts = [f'"b"."c{i}"' for i in range(1, len(names) + 1)]
+    chosen = [f'"b"."c{len(names) + len(layout.terms) + 1}"' for _ in layout.selection()]
     columns = [*layout.set_made(), *(f"{text} AS {name}" for text, name in zip(texts, names, strict=True))]
+    columns += [f"{text} AS {name}" for text, name in zip(chosen, layout.selection(), strict=True)]
     columns.append('count(*) AS "n"')
     for index, term in enumerate(layout.terms):
         if term.counted:
@@ -348,9 +377,11 @@ def _partial(base: str, layout: Layout) -> str:
         count = len(layout.groups)
         keys, units, marks = texts[: -2 * count - 1], texts[-2 * count - 1 : -count - 1], texts[-count - 1 : -1]
         marked = [[unit, mark, texts[-1]] for unit, mark in zip(units, marks, strict=True)]
-        texts = _grouping_sets([*of_set, *one] for of_set in layout.in_sets(keys) for one in marked)
+        texts = _grouping_sets([*of_set, *one, *chosen] for of_set in layout.in_sets(keys) for one in marked)
     elif layout.sets:
-        texts = _grouping_sets([*of_set, texts[-1]] for of_set in layout.in_sets(texts[:-1]))
+        texts = _grouping_sets([*of_set, texts[-1], *chosen] for of_set in layout.in_sets(texts[:-1]))
+    else:
+        texts += chosen
     return _select(columns, f'({base}) AS "b"', group_by=texts)
 
 
