@@ -141,6 +141,8 @@ def without_conditions(relation: Relation, wanted: frozenset[Expression]) -> tup
 
     A join keeps what it meets by: one condition that compares both sides.
     """
+    if not wanted:
+        return relation, ()
     match relation:
         case Filter():
             below, found = without_conditions(relation.input, wanted)

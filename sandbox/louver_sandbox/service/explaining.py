@@ -255,20 +255,21 @@ def _rules(rules: ThresholdRules, cores: list[CorePlan], totals: list[JudgedTota
 
 
 def _classes(rules: ThresholdRules, cores: list[CorePlan]) -> Iterator[Notice]:
-    """That enough subjects must be outside a group, by the keys and conditions it is judged by."""
+    """That enough subjects must be outside a group, on the keys and conditions that it is judged by."""
     margins = [column for core in cores for column in core.columns if column.part is Part.MARGIN]
-    keys = list(dict.fromkeys(column.of for column in margins if column.of))
-    by = [*keys, *(["WHERE"] if any(not column.of for column in margins) else [])]
+    by: list[Told] = [("each key that is an attribute of theirs", "每个属于主体属性的分组键")]
+    by = by if any(column.of for column in margins) else []
+    by += [("WHERE", "WHERE 条件")] if any(not column.of for column in margins) else []
+    on, on_zh = " and on ".join(one for one, _ in by), "与".join(one for _, one in by)
     for unit in sorted({column.unit for column in margins if column.unit is not None}):
-        units, units_zh = _UNITS[unit]
+        least, (units, units_zh) = rules.k[unit], _UNITS[unit]
         yield Notice(
             "RULE",
-            rules.k[unit],
+            least,
             "class-disclosure",
-            f"beside every group there must be at least {rules.k[unit]} {units} outside it that differ in one of: "
-            f"{', '.join(by)}; which groups are missing, and how many, is not said",
-            f"除分组内的主体外，仅在下列一项上不同的{units_zh}至少须有 {rules.k[unit]} 个：{'、'.join(by)}；"
-            "哪些分组未列出及其数量均不说明",
+            f"outside every group there must be at least {least} {units} that differ on {on} alone; how many groups "
+            "are missing is not said",
+            f"每个分组之外，仅在{on_zh}上不同的{units_zh}至少须有 {least} 个；不说明未列出的分组数",
         )
 
 

@@ -98,7 +98,7 @@ def test_short_and_detailed_rights_mean_what_they_say(tmp_path: Path) -> None:
         (
             "treatment: threshold",
             "treatment: threshold\n    threshold:\n      dominance: [{n: 1, k: 70}, {n: 2, k: 96}]",
-            "tax.yaml:18:39",
+            "tax.yaml:18:41",
             "k of n = 2 is above the floor of 95",
         ),
         (
