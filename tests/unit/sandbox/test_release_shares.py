@@ -72,8 +72,8 @@ def test_both_parts_of_a_value_are_held_to_them(measure: str) -> None:
 
 def test_a_total_beside_such_a_part_is_withheld_too() -> None:
     sql = "SELECT district, sum(revenue) FROM gov.tax GROUP BY ROLLUP (district)"
-    assert dict(values(sql, RULES_5, TWO_BIG + CROWD))[None] == 1240
-    assert dict(values(sql, TWO, TWO_BIG + CROWD))[None] is None
+    assert (None, Decimal(1240)) in values(sql, RULES_5, TWO_BIG + CROWD)
+    assert (None, None) in values(sql, TWO, TWO_BIG + CROWD)
 
 
 def test_values_that_rows_are_compared_with_are_held_to_them() -> None:
