@@ -123,13 +123,15 @@ class NoisyTotal:
 
     Without `amounts` it is the number of units of its sets, each of which has the noise of its own key. With
     `amounts`, for every unit group, it is a sum of what `of` names, or a number of rows where `of` is empty; that is
-    a number of units as well, in cells where it is the number of units of one of the sets.
+    a number of units as well, in cells where it is the number of units of one of the sets. A sum is rounded to
+    multiples of `base`, in smallest units of the column; of 0, to a base by the noise of each cell.
     """
 
     value: str
     sets: tuple[KeyedUnits, ...]
     of: str = ""
     amounts: tuple[Amounts, ...] = ()
+    base: int = 0
 
 
 @dataclass(frozen=True, slots=True)

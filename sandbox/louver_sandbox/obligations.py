@@ -31,12 +31,14 @@ class RoundingKind(StrEnum):
 class NoiseRules:
     """Cell-key perturbation (PRIVACY 5.6): the table of noise for counts of each unit type, by name, and the rounding
     that follows. A unit type without a table cannot be counted. `share` is the noise of a sum in standard deviations
-    for each of its largest contributions; None allows no sums."""
+    for each of its largest contributions; None allows no sums. `base` is that of counts. Sums are rounded in the same
+    way, to bases that follow from declared bounds (`by_bounds`) or from each cell's noise."""
 
     tables: Mapping[UnitType, str]
     rounding: RoundingKind = RoundingKind.NONE
     base: int = 1
     share: Decimal | None = None
+    by_bounds: bool = False
 
 
 @dataclass(frozen=True, slots=True)

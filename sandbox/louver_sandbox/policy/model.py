@@ -34,7 +34,7 @@ from louver_sandbox.stages import InstitutionType
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$")]
 TableText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
-TableId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+TableId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}(@sha256:[0-9a-f]{64})?$")]
 PurposeCode = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,39}$")]
 
 
@@ -166,11 +166,28 @@ class RoundingTerms(Document):
         return self
 
 
+class SumBase(StrEnum):
+    """What decides the base to which a sum is rounded."""
+
+    CELL = "cell"
+    BOUNDS = "bounds"
+
+
 class SumTerms(Document):
     """Noise of sums: its standard deviations for each of the largest contributions. With 2 a sum hides the absence of
-    its largest unit as a count with variance 4 does."""
+    its largest unit as a count with variance 4 does. `base` says what decides the base to which sums are rounded:
+    each cell's noise, or the bounds that the catalogue declares."""
 
     share: Decimal = Field(default=Decimal(2), gt=0, le=1_000, max_digits=8, decimal_places=4)
+    base: SumBase = SumBase.CELL
+
+    @model_serializer(mode="wrap")
+    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `base` where it is the default, so that bundles signed before it was a key stay canonical."""
+        written: dict[str, Any] = handler(self)
+        if self.base is SumBase.CELL:
+            del written["base"]
+        return written
 
 
 class CellKeyTerms(Document):

@@ -40,15 +40,21 @@ _BECAUSE = {
         "a rule of their own, or totals beside them that would tell those it holds for",
         "自身不符合规则，或因同列合计会推出不符合规则的数值",
     ),
-    Rule.NOISE: ("noise left no number of values to divide by", "加噪后的个数为零，无法相除"),
+    Rule.NOISE: (
+        "noise left no number of values to divide by, or contributions exceed their declared bounds",
+        "加噪后的个数为零，无法相除，或贡献超出声明的上下界",
+    ),
     Rule.P_PERCENT: ("one subject's share could be estimated too closely", "单个主体的数值可能被近似推算"),
 }
 
 _ROUNDED = {
     RoundingKind.NONE: ("", ""),
-    RoundingKind.BASE: (", and are rounded to multiples of {base}", "，并舍入到 {base} 的倍数"),
-    RoundingKind.RANDOM: (", and are rounded at random to multiples of {base}", "，并随机舍入到 {base} 的倍数"),
-    RoundingKind.CONTROLLED: (", and are rounded to multiples of {base}", "，并舍入到 {base} 的倍数"),
+    RoundingKind.BASE: (", and are rounded, counts to multiples of {base}", "，并舍入，计数到 {base} 的倍数"),
+    RoundingKind.RANDOM: (
+        ", and are rounded at random, counts to multiples of {base}",
+        "，并随机舍入，计数到 {base} 的倍数",
+    ),
+    RoundingKind.CONTROLLED: (", and are rounded, counts to multiples of {base}", "，并舍入，计数到 {base} 的倍数"),
 }
 
 

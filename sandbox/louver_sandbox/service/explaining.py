@@ -285,8 +285,20 @@ def _noise(rules: NoiseRules | None, cores: list[CorePlan]) -> Iterator[Notice]:
             f"随后将主体数与行数{how_zh} {rules.base} 的倍数",
         )
         yield Notice("RULE", rules.base, "rounding", *told)
+    if rules.rounding is not RoundingKind.NONE and any(total.amounts for total in totals):
+        yield Notice("RULE", 0, "rounding", *_ROUNDED_SUMS[rules.by_bounds])
 
 
+_ROUNDED_SUMS: Mapping[bool, Told] = {
+    False: (
+        "sums, and such numbers of rows, are rounded to steps that are coarser than twice the noise of each",
+        "求和及此类行数舍入到比各自噪声两倍标准差更粗的步长",
+    ),
+    True: (
+        "sums are rounded to a step that follows from declared bounds; one that it does not hide is withheld",
+        "求和舍入到由声明的上下界决定的步长；步长不足以掩盖的不予给出",
+    ),
+}
 _ROUNDING: Mapping[RoundingKind, Told] = {
     RoundingKind.BASE: ("to the nearest multiple", "舍入到最近的"),
     RoundingKind.CONTROLLED: (
