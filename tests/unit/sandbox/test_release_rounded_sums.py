@@ -86,10 +86,9 @@ def test_a_sum_of_numbers_that_are_not_negative_stays_so() -> None:
 
 def test_rows_of_subjects_with_several_are_rounded_more_coarsely_than_counts() -> None:
     """The largest firms have four rows: a deviation of 11.3, where the policy's base of 5 would hide nothing."""
-    sql = "SELECT count(*), count(DISTINCT uscc), count(*) FILTER (WHERE quarter = 2) FROM gov.return"
-    for rows, firms, quarter in drawn(sql, by_cell(RoundingKind.RANDOM), FIRMS[:60]):
-        assert int(str(rows)) % 25 == 0
-        assert firms == quarter
+    shown = drawn("SELECT count(*), count(DISTINCT uscc) FROM gov.return", by_cell(RoundingKind.RANDOM), FIRMS[:60])
+    assert all(int(str(rows)) % 25 == 0 for rows, _ in shown)
+    assert any(int(str(firms)) % 25 for _, firms in shown)
 
 
 def test_a_table_of_rows_with_totals_has_the_base_that_its_coarsest_number_needs() -> None:
