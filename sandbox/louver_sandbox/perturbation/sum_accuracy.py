@@ -65,6 +65,14 @@ class SumAccuracy:
         """How far the true sum is away at most, whatever is drawn."""
         return self._least_of(self._most_deviations)
 
+    def bases(self, confidence: Fraction | None) -> Fraction:
+        """How many of its own bases the true sum is away at most, with this confidence or always (None).
+
+        What each cell's base is nobody says, but its sum is a multiple of it. It exceeds two deviations.
+        """
+        noise = self._most_deviations if confidence is None else min(deviations(confidence), self._most_deviations)
+        return noise / 2 + (Fraction(1) if self.mode is RoundingMode.RANDOM else Fraction(1, 2))
+
     def _least_of(self, noise: Fraction) -> Distance:
         # Rounding at random goes as far as the next multiple, rounding to the nearest half as far.
         share = Fraction(1) if self.mode is RoundingMode.RANDOM else Fraction(1, 2)

@@ -87,7 +87,8 @@ class _Reader:
         found = added(self.exact.of(total, core, doubt).times(factor) for factor, (core, total) in addends)
         totals = [total for _, (_, total) in addends]
         kind = "sum" if any(total.of for total in totals) else "rows" if found.relative else "count"
-        return _told(column, kind, found, chosen)
+        bases = self.exact.bases(totals[0], doubt) if len(totals) == 1 else None
+        return _told(column, kind, found, chosen, bases)
 
     def _average(self, column: str, measure: Measure, core: CorePlan, chosen: bool) -> Accuracy:
         """A perturbed sum over a perturbed number of values, which are not far off together."""
@@ -220,20 +221,24 @@ class _Reader:
                         yield from self._released(side)
 
 
-def _told(column: str, kind: str, found: Exactness, chosen: bool) -> Accuracy:
+def _told(column: str, kind: str, found: Exactness, chosen: bool, bases: Fraction | None) -> Accuracy:
+    """`bases`: how many of its own bases, which nobody says, each number is off at most."""
     error, below, above = _text(found.error), _text(found.below), _text(found.above)
     english, chinese = _reach(found, chosen, ("number", "数"))
     often, often_zh = _often(chosen)
+    if bases is not None:
+        english += f", and within {_text(bases)} of its own steps (1, 2 or 5 times a power of ten)"
+        chinese += f"，且不超过其自身舍入步长（10 的幂的 1、2 或 5 倍）的 {_text(bases)} 倍"
     if not found.relative:
         errors = error, below, above
         first, first_zh = f"standard error at most {error}", f"标准误差不超过 {error}"
     else:
         errors = "", "", ""
         more, more_zh = (f"{error} and ", f"{error} 加") if found.error else ("", "")
-        rest, rest_zh = "the sum of absolute amounts, and far less where no subject stands out", "各数值绝对值之和的"
+        amounts, amounts_zh = _AMOUNTS[found.of_table]
         relative = _text(found.relative_error)
-        first = f"standard error at most {more}{relative} times {rest}"
-        first_zh = f"标准误差不超过{more_zh}{rest_zh} {relative} 倍；没有突出主体时远小于此"
+        first = f"standard error at most {more}{relative} times {amounts}, and far less where no subject stands out"
+        first_zh = f"标准误差不超过{more_zh}{amounts_zh}的 {relative} 倍；没有突出主体时远小于此"
     return Accuracy(
         column,
         kind,
@@ -254,10 +259,17 @@ def _reach(found: Exactness, always: bool, name: tuple[str, str]) -> tuple[str, 
             f"真实的{name[1]}在{shown_zh}减 {below} 至加 {above} 之间",
         )
     more, more_zh = (f"{above} and ", f"{above} 加") if found.above else ("", "")
+    amounts, amounts_zh = _AMOUNTS[found.of_table]
     return (
-        f"the true {name[0]} is within {more}{relative} times the sum of absolute amounts",
-        f"真实的{name[1]}与{shown_zh}之差不超过{more_zh}各数值绝对值之和的 {relative} 倍",
+        f"the true {name[0]} is within {more}{relative} times {amounts}",
+        f"真实的{name[1]}与{shown_zh}之差不超过{more_zh}{amounts_zh}的 {relative} 倍",
     )
+
+
+_AMOUNTS: Mapping[bool, tuple[str, str]] = {
+    False: ("the sum of absolute amounts", "各数值绝对值之和"),
+    True: ("the largest number in the table", "表中最大数"),
+}
 
 
 def _often(always: bool) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from itertools import chain
@@ -22,19 +22,23 @@ from louver_sandbox.release.noise import is_rounded_together
 @dataclass(frozen=True, slots=True)
 class Exactness:
     """The true number is at most `below` under the released one and at most `above` over it, each with `relative`
-    times the sum of absolute amounts added; the standard error is at most `error` and `relative_error` times that."""
+    times the sum of absolute amounts added; the standard error is at most `error` and `relative_error` times that.
+    `of_table`: not of the cell's own amounts but of the largest of its table, which is rounded as a whole."""
 
     error: Fraction = Fraction(0)
     below: Fraction = Fraction(0)
     above: Fraction = Fraction(0)
     relative_error: Fraction = Fraction(0)
     relative: Fraction = Fraction(0)
+    of_table: bool = False
 
     def times(self, factor: Fraction) -> Exactness:
         """Of the number times a constant, and of absolute amounts that are as many times larger."""
         size = abs(factor)
         low, high = (self.below, self.above) if factor > 0 else (self.above, self.below)
-        return Exactness(size * self.error, size * low, size * high, self.relative_error, self.relative)
+        return Exactness(
+            size * self.error, size * low, size * high, self.relative_error, self.relative, self.of_table
+        )
 
     def plus(self, other: Exactness) -> Exactness:
         """Of a sum of two numbers, in proportion to the absolute amounts of both together."""
@@ -44,12 +48,19 @@ class Exactness:
             self.above + other.above,
             max(self.relative_error, other.relative_error),
             max(self.relative, other.relative),
+            self.of_table or other.of_table,
         )
 
     def or_worse(self, other: Exactness) -> Exactness:
         """Of a number that may be one or the other."""
-        pairs = ((getattr(self, name), getattr(other, name)) for name in self.__slots__)
-        return Exactness(*map(max, pairs))
+        return Exactness(
+            max(self.error, other.error),
+            max(self.below, other.below),
+            max(self.above, other.above),
+            max(self.relative_error, other.relative_error),
+            max(self.relative, other.relative),
+            self.of_table or other.of_table,
+        )
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,12 @@ class Exact:
         """One perturbed number by itself."""
         counted = Exactness() if total.of else self._counted(total, core, doubt)
         return counted.or_worse(self._summed(total, core, doubt)) if total.amounts else counted
+
+    def bases(self, total: NoisyTotal, doubt: Fraction) -> Fraction | None:
+        """How many of its own bases a sum is off at most, where each cell has its own; None for other numbers."""
+        if not total.of or total.base or mode_of(self.noise) is None:
+            return None
+        return self._sums(total).bases(1 - doubt if doubt else None)
 
     def _counted(self, total: NoisyTotal, core: CorePlan, doubt: Fraction) -> Exactness:
         """A number of units, one after another of several types; where a subject may have several rows, of one."""
@@ -85,7 +102,7 @@ class Exact:
         found = Exactness(error.absolute * unit, far, far, error.relative, reach.relative)
         if not total.of and is_rounded_together(core, self.noise):
             # Moved as the counts of the table are, and rounded to what the coarsest of its numbers needs.
-            return _plus(found, Fraction(limits_of(total, self.rules).most))
+            return replace(_plus(found, Fraction(limits_of(total, self.rules).most)), of_table=True)
         return found
 
     def _sums(self, total: NoisyTotal) -> SumAccuracy:

@@ -14,7 +14,7 @@ Counts are rounded to the base that a policy names, sums to one of their own tha
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Any
 
@@ -134,7 +134,8 @@ class _Number:
         whole = self._magnitudes.perturbed(exact, contributed, key)
         if self._rounding is None:
             return whole
-        return rounded(whole, replace(self._rounding, base=self._magnitudes.base(contributed, key, self._unit)), key)
+        base = self._magnitudes.base(contributed, key, self._unit)
+        return rounded(whole, Rounding(self._rounding.mode, base), key)
 
     def base(self, cell: Exact) -> int:
         """The base that hides the noise of a number of units or rows."""
