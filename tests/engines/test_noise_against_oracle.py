@@ -64,9 +64,9 @@ def test_a_count_has_the_noise_of_the_set_that_the_oracle_finds(sql: str) -> Non
     for section, rows in found.items():
         units = {firms_of(row) for row in rows}
         keys = [key for unit in units if (key := record_key(unit)) is not None]
-        key = cell_keys(SECRET, COUNT)([UnitSet(UnitType.ENTERPRISE, len(keys), combined(keys))])
-        noisy = named("enterprises").perturbed(len(keys), key.noise())
-        expected.add((section, rounded(noisy, Rounding(RoundingMode.RANDOM, 5), key)))
+        cell_key = cell_keys(SECRET, COUNT)([UnitSet(UnitType.ENTERPRISE, len(keys), combined(keys))])
+        noisy = named("enterprises").perturbed(len(keys), cell_key.noise())
+        expected.add((section, rounded(noisy, Rounding(RoundingMode.RANDOM, 5), cell_key)))
     assert len(expected) == 2
     assert set(run(WORLD, question(WORLD, sql, rules=ROUNDED), SECRET).release.rows) == expected
 

@@ -30,7 +30,7 @@ RULES = {
 FIRMS: list[Row] = [
     firm(number, "A", arrears=number % 3 == 0, revenue=f"{10 + number * number % 37}.25") for number in range(60)
 ]
-SUM = sum(Fraction(str(row["revenue"])) for row in FIRMS)
+SUM = sum((Fraction(str(row["revenue"])) for row in FIRMS), Fraction(0))
 LATE = sum(bool(row["arrears"]) for row in FIRMS)
 SQL = (
     "SELECT count(*) AS n, count(*) FILTER (WHERE arrears) AS late, sum(revenue) AS s, avg(revenue) AS mean, "

@@ -212,7 +212,9 @@ def test_a_table_that_does_not_hold_is_refused_wherever_it_comes_from(
     file.write_bytes(document)
     library = load_library([tmp_path])
     content = json.loads(bundle_content(library.platform, library.policies))
-    for tables in ({reference: wrong}, {reference.replace("@", "x@"): json.loads(document)}, [], {}):
+    renamed = {reference.replace("@", "x@"): json.loads(document)}
+    others: list[object] = [{reference: wrong}, renamed, [], {}]
+    for tables in others:
         with pytest.MonkeyPatch.context() as forgetful:
             forgetful.setattr("louver_sandbox.perturbation.named._REGISTERED", {})
             with pytest.raises(BundleRefused):
