@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from louver.errors import Refused
 from louver_sandbox import codec, journal
-from louver_sandbox.accounting import ledger
+from louver_sandbox.accounting import ledger, unit_sets
 from louver_sandbox.audit import stored as log_rows
 from louver_sandbox.audit.entries import JSON, Entry
 from louver_sandbox.journal import Books, request_digest
@@ -36,7 +36,8 @@ def find_stored(request: Request, books: Books) -> Stored | None:
 
 
 def commit(plan: Plan, request: Request, books: Books, now: datetime) -> Committed | Stored:
-    """Charges and logs the plan, or finds its answer. Raises `Refused` LVR-3001, LVR-3103 or LVR-0106."""
+    """Charges and logs the plan, or finds its answer. Raises `Refused` LVR-3001, LVR-3010, LVR-3103 or
+    LVR-0106."""
     try:
         with books.state.transaction() as tx:
             unfinished = _unfinished(tx, plan, request)
@@ -45,9 +46,8 @@ def commit(plan: Plan, request: Request, books: Books, now: datetime) -> Committ
                 return stored
             if unfinished is not None:
                 return Committed(plan, request, unfinished.index, unfinished.commitments, {}, {})
-            balances = charge(tx, plan.charges, request, now)
+            spent, left = booked(tx, plan, request, now)
             entry = journal.admitted(tx, plan, request, books)
-            spent, left = cost(plan.charges), remaining(balances)
             return Committed(plan, request, entry.index, entry.commitments, spent, left)
     except StoreError:
         raise refusals.not_accepting() from None
@@ -88,6 +88,30 @@ def _unfinished(tx: Connection, plan: Plan, request: Request) -> Entry | None:
         if entry.fields.get("question") == plan.question:
             return entry
     return None
+
+
+def booked(
+    tx: Connection, plan: Plan, request: Request, now: datetime, *, dry: bool = False
+) -> tuple[Mapping[str, int], Mapping[str, int]]:
+    """Books all that a plan costs, or nothing (`dry`: only says what would be): what it cost and what is left, by
+    dataset and kind. Raises `Refused` LVR-3001 or LVR-3010."""
+    balances = charge(tx, plan.charges, request, now, dry=dry)
+    cells = _cells(tx, plan, request, now, dry=dry)
+    spent = {**cost(plan.charges), **{f"{one.dataset} {unit_sets.ALL_CELLS}": one.added for one in cells}}
+    left = {**remaining(balances), **{f"{one.dataset} {unit_sets.ALL_CELLS}": one.left for one in cells}}
+    return spent, left
+
+
+def _cells(tx: Connection, plan: Plan, request: Request, now: datetime, *, dry: bool) -> tuple[unit_sets.Cells, ...]:
+    """Charges what the plan may release to the caps of its datasets."""
+    institution = request.subject.institution
+    try:
+        return unit_sets.charge(tx, plan.cells, institution, now, request_id=request.id, dry=dry)
+    except unit_sets.CellsSpent as spent:
+        one = spent.charge
+        raise refusals.cells_spent(
+            one.dataset, spent.scope, spent.needed, spent.left, spent.limit, one.refresh
+        ) from None
 
 
 def charge(

@@ -14,7 +14,7 @@ from louver_sandbox.algebra.relations import Relation
 from louver_sandbox.algebra.types import Position, TableName, Type
 from louver_sandbox.catalog.model import Catalog, Table
 from louver_sandbox.core_plan import CorePlan
-from louver_sandbox.obligations import AccessBudget, Charge, ThresholdRules
+from louver_sandbox.obligations import AccessBudget, CellCharge, Charge, ThresholdRules
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -177,7 +177,8 @@ class Plan:
 
     The worker runs the cores' statements in order. `shape` is a relation tree above Scans of released rows, which the
     releaser computes; None means the one core's rows are the answer. `question` identifies the canonical question
-    on this data, catalogue and policy: equal questions get the stored answer.
+    on this data, catalogue and policy: equal questions get the stored answer. `cells` are what caps on released
+    cells are charged, besides `charges`.
     """
 
     request_id: str
@@ -193,6 +194,7 @@ class Plan:
     catalog_digest: str
     policies: tuple[str, ...]
     uses: tuple[Use, ...]
+    cells: tuple[CellCharge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

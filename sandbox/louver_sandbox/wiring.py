@@ -25,7 +25,7 @@ from louver_sandbox.audit.log import AuditLog
 from louver_sandbox.catalog.load import catalog_of, load_catalog
 from louver_sandbox.catalog.model import SpaceKind, Table
 from louver_sandbox.checker import Judgement
-from louver_sandbox.commit import charge, remaining
+from louver_sandbox.commit import booked
 from louver_sandbox.engines import WORKER_ENTRY, WORKER_ENVIRONMENT, WORKER_PRELOAD, WORKER_PREPARE
 from louver_sandbox.engines.engine import Job, Source, encode_job
 from louver_sandbox.identity import Registry
@@ -283,11 +283,11 @@ class Platform:
         with slot:
             yield Worker(slot, self.settings.limits, self.shelf.path, institution)
 
-    def preview(self, plan: Plan, subject: Subject) -> Mapping[str, int]:
-        """What would be left after the plan's charges. Raises `Refused` LVR-3001."""
+    def preview(self, plan: Plan, subject: Subject) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        """What the plan would cost, and what would be left after. Raises `Refused` LVR-3001 or LVR-3010."""
         request = Request(plan.request_id, subject, "", "")
         with self.state.reading() as tx:
-            return remaining(charge(tx, plan.charges, request, self.clock(), dry=True))
+            return booked(tx, plan, request, self.clock(), dry=True)
 
     def refused_at_the_edge(self, subject: Subject, question: pb.Question, refused: Refused) -> Refused:
         """The refusal of a message that is not the caller's question, once the log has it."""

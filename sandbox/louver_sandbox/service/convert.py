@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from louver.errors import Refused
 from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox.algebra.expressions import Value
-from louver_sandbox.obligations import NoiseRules, RoundingKind, ThresholdRules, Totals
+from louver_sandbox.obligations import NoiseRules, RoundingKind, ThresholdRules, Totals, UnitSetCap
 from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.release.accuracies import accuracies
 from louver_sandbox.service import explaining
@@ -164,7 +164,16 @@ def obligations(rules: ThresholdRules | None) -> list[str]:
         "withheld cells are counted in a notice" + (" and shown together where safe" if rules.remainder else ""),
         *(["further cells are withheld so that totals may be shown"] if rules.totals is Totals.COMPLEMENTARY else []),
         *([] if rules.noise is None else [noise(rules.noise)]),
+        *([] if rules.unit_sets is None else [cap(rules.unit_sets)]),
     ]
+
+
+def cap(rules: UnitSetCap) -> str:
+    """The cap on released cells, in words."""
+    return (
+        f"released groups are at most {rules.percent} % of the units of each data version for all institutions "
+        f"together, {rules.institution_percent} % of these for one"
+    )
 
 
 def noise(rules: NoiseRules) -> str:
@@ -175,16 +184,15 @@ def noise(rules: NoiseRules) -> str:
     return f"counts have noise by cell key ({tables}){rounding}; {sums}"
 
 
-def explanation(plan: Plan, statement: str, remaining: Mapping[str, int]) -> pb.ExplainResponse:
+def explanation(
+    plan: Plan, statement: str, cost: Mapping[str, int], remaining: Mapping[str, int]
+) -> pb.ExplainResponse:
     """A plan as a dry run tells it."""
-    cost: dict[str, int] = {}
-    for charge in plan.charges:
-        cost[f"{charge.dataset} {charge.kind}"] = cost.get(f"{charge.dataset} {charge.kind}", 0) + 1
     return pb.ExplainResponse(
         admitted=True,
         treatment=plan.treatment.value,
         statement=statement,
-        cost=cost,
+        cost=dict(cost),
         remaining=dict(remaining),
         policies=list(plan.policies),
         uses=[

@@ -103,10 +103,10 @@ class Sandbox(pb_grpc.SandboxServiceServicer):
                 place.take()
                 try:
                     plan = self._platform.pipeline.explain(request)
-                    remaining = self._platform.preview(plan, subject)
+                    cost, remaining = self._platform.preview(plan, subject)
                 except Refused as refused:
                     return convert.refused_explanation(refused)
-            return convert.explanation(plan, catalogue.readable(plan), remaining)
+            return convert.explanation(plan, catalogue.readable(plan), cost, remaining)
 
     def ListTables(self, message: pb.ListTablesRequest, context: grpc.ServicerContext) -> pb.ListTablesResponse:
         """The catalogue as the caller may see it."""
