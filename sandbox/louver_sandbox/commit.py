@@ -46,8 +46,11 @@ def commit(plan: Plan, request: Request, books: Books, now: datetime) -> Committ
                 return stored
             if unfinished is not None:
                 return Committed(plan, request, unfinished.index, unfinished.commitments, {}, {})
-            spent, left = booked(tx, plan, request, now)
+            balances = charge(tx, plan.charges, request, now)
+            cells = charge_cells(tx, plan, request, now)
             entry = journal.admitted(tx, plan, request, books)
+            spent, left = cost(plan.charges), remaining(balances)
+            spent, left = {**spent, **unit_sets.cost(cells)}, {**left, **unit_sets.remaining(cells)}
             return Committed(plan, request, entry.index, entry.commitments, spent, left)
     except StoreError:
         raise refusals.not_accepting() from None
@@ -90,30 +93,6 @@ def _unfinished(tx: Connection, plan: Plan, request: Request) -> Entry | None:
     return None
 
 
-def booked(
-    tx: Connection, plan: Plan, request: Request, now: datetime, *, dry: bool = False
-) -> tuple[Mapping[str, int], Mapping[str, int]]:
-    """Books all that a plan costs, or nothing (`dry`: only says what would be): what it cost and what is left, by
-    dataset and kind. Raises `Refused` LVR-3001 or LVR-3010."""
-    balances = charge(tx, plan.charges, request, now, dry=dry)
-    cells = _cells(tx, plan, request, now, dry=dry)
-    spent = {**cost(plan.charges), **{f"{one.dataset} {unit_sets.ALL_CELLS}": one.added for one in cells}}
-    left = {**remaining(balances), **{f"{one.dataset} {unit_sets.ALL_CELLS}": one.left for one in cells}}
-    return spent, left
-
-
-def _cells(tx: Connection, plan: Plan, request: Request, now: datetime, *, dry: bool) -> tuple[unit_sets.Cells, ...]:
-    """Charges what the plan may release to the caps of its datasets."""
-    institution = request.subject.institution
-    try:
-        return unit_sets.charge(tx, plan.cells, institution, now, request_id=request.id, dry=dry)
-    except unit_sets.CellsSpent as spent:
-        one = spent.charge
-        raise refusals.cells_spent(
-            one.dataset, spent.scope, spent.needed, spent.left, spent.limit, one.refresh
-        ) from None
-
-
 def charge(
     tx: Connection, charges: Sequence[Charge], request: Request, now: datetime, *, dry: bool = False
 ) -> tuple[ledger.Balance, ...]:
@@ -127,6 +106,19 @@ def charge(
         return ledger.charge(tx, items, limits, now, request_id=request.id)
     except ledger.Exhausted as spent:
         raise budget_refusal(spent) from None
+
+
+def charge_cells(
+    tx: Connection, plan: Plan, request: Request, now: datetime, *, dry: bool = False
+) -> tuple[unit_sets.Cells, ...]:
+    """Books what the plan may release on the caps of its datasets, all or nothing (`dry`: only says what would be).
+    Raises `Refused` LVR-3010."""
+    institution = request.subject.institution
+    try:
+        return unit_sets.charge(tx, plan.cells, institution, now, request_id=request.id, dry=dry)
+    except unit_sets.CellsSpent as spent:
+        dataset, refresh = spent.charge.dataset, spent.charge.refresh
+        raise refusals.cells_spent(dataset, spent.scope, spent.needed, spent.left, spent.limit, refresh) from None
 
 
 def budget_refusal(spent: ledger.Exhausted) -> Refused:

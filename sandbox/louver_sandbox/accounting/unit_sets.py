@@ -7,7 +7,7 @@ again are nothing new to anybody who has them, and nothing new to all together o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,6 +33,16 @@ class Cells:
     dataset: str
     added: int
     left: int
+
+
+def cost(cells: Iterable[Cells]) -> Mapping[str, int]:
+    """What a question has added, by dataset and kind."""
+    return {f"{one.dataset} {ALL_CELLS}": one.added for one in cells}
+
+
+def remaining(cells: Iterable[Cells]) -> Mapping[str, int]:
+    """What is left, by dataset and kind."""
+    return {f"{one.dataset} {ALL_CELLS}": one.left for one in cells}
 
 
 class CellsSpent(Exception):

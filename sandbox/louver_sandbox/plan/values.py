@@ -223,11 +223,18 @@ class Values:
         if at is None or column is None:
             return _DAYS
         demand = self._demanded.get(at, ANYTHING)
-        texts = [text for text in column.domain or () if column.type.kind is Kind.DATE]
-        first = date.fromisoformat(min(texts)) if texts else _DAYS[0]
-        last = date.fromisoformat(max(texts)) if texts else _DAYS[1]
+        listed = [found for text in column.domain or () if (found := _date(text)) is not None]
+        first, last = (min(listed), max(listed)) if listed else _DAYS
         first, last = max(first, day(demand.low) or first), min(last, day(demand.high) or last)
         return first, max(first, last)
+
+
+def _date(text: str) -> date | None:
+    """A day of a code list; None for what no row can hold."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _least(counts: Iterable[int | None]) -> int | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
 
 from louver.errors import Refused
 from louver.v1 import sandbox_pb2 as pb
+from louver_sandbox.accounting import unit_sets
 from louver_sandbox.algebra.expressions import Value
 from louver_sandbox.obligations import NoiseRules, RoundingKind, ThresholdRules, Totals, UnitSetCap
 from louver_sandbox.refusals import identity as refusals
@@ -185,15 +186,18 @@ def noise(rules: NoiseRules) -> str:
 
 
 def explanation(
-    plan: Plan, statement: str, cost: Mapping[str, int], remaining: Mapping[str, int]
+    plan: Plan, statement: str, remaining: Mapping[str, int], cells: Sequence[unit_sets.Cells] = ()
 ) -> pb.ExplainResponse:
-    """A plan as a dry run tells it."""
+    """A plan as a dry run tells it; `cells` are what it would add to the caps of its datasets."""
+    cost: dict[str, int] = {}
+    for charge in plan.charges:
+        cost[f"{charge.dataset} {charge.kind}"] = cost.get(f"{charge.dataset} {charge.kind}", 0) + 1
     return pb.ExplainResponse(
         admitted=True,
         treatment=plan.treatment.value,
         statement=statement,
-        cost=dict(cost),
-        remaining=dict(remaining),
+        cost={**cost, **unit_sets.cost(cells)},
+        remaining={**remaining, **unit_sets.remaining(cells)},
         policies=list(plan.policies),
         uses=[
             pb.ColumnUse(table=str(use.table), column=use.column, clause=use.clause.value, function=use.function)

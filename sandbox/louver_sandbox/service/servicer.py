@@ -103,10 +103,11 @@ class Sandbox(pb_grpc.SandboxServiceServicer):
                 place.take()
                 try:
                     plan = self._platform.pipeline.explain(request)
-                    cost, remaining = self._platform.preview(plan, subject)
+                    remaining = self._platform.preview(plan, subject)
+                    cells = self._platform.preview_cells(plan, subject)
                 except Refused as refused:
                     return convert.refused_explanation(refused)
-            return convert.explanation(plan, catalogue.readable(plan), cost, remaining)
+            return convert.explanation(plan, catalogue.readable(plan), remaining, cells)
 
     def ListTables(self, message: pb.ListTablesRequest, context: grpc.ServicerContext) -> pb.ListTablesResponse:
         """The catalogue as the caller may see it."""

@@ -136,7 +136,7 @@ def test_what_is_sure_to_be_said_is_said(sql: str) -> None:
 
 def test_the_message_of_a_dry_run_is_in_both_languages() -> None:
     ran = asked("SELECT district, avg(revenue) FROM gov.tax GROUP BY district HAVING count(*) > 3")
-    made = convert.explanation(ran.plan, "SELECT 1", {}, {})
+    made = convert.explanation(ran.plan, "SELECT 1", {})
     said = [(item.message, item.message_zh) for item in made.outcomes]
     said += [(item.message, item.message_zh) for item in (*made.rules, *made.notices)]
     assert len(said) >= 6

@@ -19,9 +19,10 @@ from tests.support.relations import World, column, enterprise, person, question,
 from louver.errors import Refused
 from louver_sandbox import codec
 from louver_sandbox.accounting import ledger
+from louver_sandbox.accounting.unit_sets import Cells
 from louver_sandbox.audit.log import AuditLog
 from louver_sandbox.catalog.model import Catalog, SpaceKind, Table
-from louver_sandbox.commit import booked, commit
+from louver_sandbox.commit import charge_cells, commit
 from louver_sandbox.journal import Books
 from louver_sandbox.obligations import ThresholdRules, UnitSetCap
 from louver_sandbox.pipeline import facts_at, judge
@@ -286,11 +287,11 @@ def test_a_dry_run_says_cost_and_rest_and_spends_nothing(house: House) -> None:
     request = Request("2", BANK_A, "RESEARCH", "SELECT section, sum(amount) FROM gov.firm GROUP BY section")
     made = house.plan(request)
     with house.books.state.reading() as tx:
-        cost, left = booked(tx, made, request, NOON, dry=True)
-    assert (cost["gov.firm cells"], left["gov.firm cells"]) == (5, 5)
+        cells = charge_cells(tx, made, request, NOON, dry=True)
+    assert cells == (Cells("gov.firm", added=5, left=5),)
     assert house.spent("cells") == 5
-    told = convert.explanation(made, "SELECT 1", cost, left)
-    assert told.cost["gov.firm cells"] == 5
+    told = convert.explanation(made, "SELECT 1", {}, cells)
+    assert (told.cost["gov.firm cells"], told.remaining["gov.firm cells"]) == (5, 5)
     (rule,) = (rule for rule in explaining.rules(made) if rule.rule == "unit-sets")
     assert rule.count == 10
     assert "40" in rule.message
