@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 from tests.support.audit_logs import SIGNER, SeededRandomness, SettableClock
 from tests.support.catalogs import a_catalog, a_table
+from tests.support.line import Line, call, line
 from tests.support.noisy import SUMS, sections, world
 from tests.support.policy_questions import BANK_A, BANK_B, bundle_of, grant_document, policy
 from tests.support.relations import World, column, enterprise, person, question, run, table
@@ -29,7 +30,7 @@ from louver_sandbox.pipeline import facts_at, judge
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.service import convert, explaining
-from louver_sandbox.stages import Committed, Plan, Request, Subject
+from louver_sandbox.stages import Committed, Facts, Plan, Request, Subject
 from louver_sandbox.store import State
 
 NOON = datetime(2026, 7, 1, 4, 0, tzinfo=UTC)
@@ -308,6 +309,38 @@ def test_the_admission_says_what_was_charged(house: House) -> None:
     ]
     with house.books.state.reading() as tx:
         assert ledger.audit(tx) == ()
+
+
+class CappedLine(Line):
+    """The whole line in one process, over a catalogue with declarations."""
+
+    def _judge(self, request: Request, facts: Facts) -> Plan:
+        return judge(request, firms(), self.bundle, facts)
+
+
+def test_an_answer_says_its_cost_and_asking_again_is_free(tmp_path: Path) -> None:
+    bundle = policies(accepts_risk="pilot until March")
+    with line(tmp_path) as made:
+        capped = CappedLine(made.books, made.clock, made.path, bundle)
+        first = capped.pipeline.answer(Request("1", BANK_A, "RESEARCH", BY_SECTION), call())
+        again = capped.pipeline.answer(Request("2", BANK_A, "RESEARCH", BY_SECTION), call())
+    assert first.answer.cost == {"gov.firm query": 1, "gov.firm cells": 5}
+    assert first.answer.remaining["gov.firm cells"] == 10
+    assert again.stored
+    assert again.answer.cost == {}
+    assert again.answer.arrow == first.answer.arrow
+    for answer in (first.answer, again.answer):
+        assert "RISK_ACCEPTED" in {notice.code for notice in answer.notices}
+
+
+def test_a_refusal_for_want_of_cells_is_in_the_log_and_reads_nothing(tmp_path: Path) -> None:
+    with line(tmp_path) as made:
+        capped = CappedLine(made.books, made.clock, made.path, policies(unit_sets={"percent": 1}))
+        with pytest.raises(Refused) as caught:
+            capped.pipeline.answer(Request("1", BANK_A, "RESEARCH", BY_SECTION), call())
+        assert caught.value.code == "LVR-3010"
+        assert capped.kinds() == ["refusal"]
+        assert capped.spent() == 0
 
 
 def test_sixty_four_clients_never_overspend_and_lose_none(house: House) -> None:
