@@ -23,8 +23,8 @@ from enum import Enum
 from json.encoder import encode_basestring
 from typing import Any, TypeVar, Union
 
-from louver_sandbox import core_plan, obligations, stages
-from louver_sandbox.algebra import expressions, relations
+from louver_sandbox import core_plan, obligations, selections, stages
+from louver_sandbox.algebra import expressions, regions, relations
 from louver_sandbox.algebra import types as algebra_types
 from louver_sandbox.catalog import model
 
@@ -51,7 +51,9 @@ def _registered(*modules: types.ModuleType) -> dict[str, type[Any]]:
     return found
 
 
-REGISTRY = _registered(algebra_types, expressions, relations, model, obligations, core_plan, stages)
+REGISTRY = _registered(
+    algebra_types, expressions, relations, regions, model, obligations, selections, core_plan, stages
+)
 
 
 def _carried(cls: type[Any]) -> tuple[str, ...]:

@@ -14,13 +14,14 @@ from sqlalchemy import Connection
 
 from louver.errors import Refused
 from louver_sandbox import codec, journal
-from louver_sandbox.accounting import ledger, unit_sets
+from louver_sandbox.accounting import history, ledger, unit_sets
 from louver_sandbox.audit import stored as log_rows
 from louver_sandbox.audit.entries import JSON, Entry
 from louver_sandbox.journal import Books, request_digest
 from louver_sandbox.obligations import Charge
 from louver_sandbox.refusals import capacity as refusals
 from louver_sandbox.refusals import identity
+from louver_sandbox.selections import Response
 from louver_sandbox.stages import Answer, Committed, Plan, Request, Stored
 from louver_sandbox.store import StoreError, answers
 
@@ -36,7 +37,7 @@ def find_stored(request: Request, books: Books) -> Stored | None:
 
 
 def commit(plan: Plan, request: Request, books: Books, now: datetime) -> Committed | Stored:
-    """Charges and logs the plan, or finds its answer. Raises `Refused` LVR-3001, LVR-3010, LVR-3103 or
+    """Charges and logs the plan, or finds its answer. Raises `Refused` LVR-3001, LVR-3010, LVR-32xx, LVR-3103 or
     LVR-0106."""
     try:
         with books.state.transaction() as tx:
@@ -48,7 +49,9 @@ def commit(plan: Plan, request: Request, books: Books, now: datetime) -> Committ
                 return Committed(plan, request, unfinished.index, unfinished.commitments, {}, {})
             balances = charge(tx, plan.charges, request, now)
             cells = charge_cells(tx, plan, request, now)
-            entry = journal.admitted(tx, plan, request, books)
+            asked, found = look_back(tx, plan, request, now)
+            entry = journal.admitted(tx, plan, request, books, found)
+            history.record(tx, asked, plan.selections, entry.index, now)
             spent, left = cost(plan.charges), remaining(balances)
             spent, left = {**spent, **unit_sets.cost(cells)}, {**left, **unit_sets.remaining(cells)}
             return Committed(plan, request, entry.index, entry.commitments, spent, left)
@@ -93,13 +96,28 @@ def _unfinished(tx: Connection, plan: Plan, request: Request) -> Entry | None:
     return None
 
 
+def look_back(
+    tx: Connection, plan: Plan, request: Request, now: datetime
+) -> tuple[history.Asked, tuple[history.Found, ...]]:
+    """What the plan's selections tell together with earlier ones, for the auditor. Raises `Refused` LVR-32xx."""
+    asked = history.Asked(request.subject.institution, request.purpose, request.id, plan.history)
+    found = history.find(tx, asked, plan.selections, now)
+    if found and found[0].response is Response.REFUSE:
+        raise found[0].refused(request.purpose)
+    return asked, found
+
+
 def charge(
     tx: Connection, charges: Sequence[Charge], request: Request, now: datetime, *, dry: bool = False
 ) -> tuple[ledger.Balance, ...]:
     """Books the charges, all or none (`dry`: only says what would be). Raises `Refused` LVR-3001."""
     institution = request.subject.institution
     items = [ledger.Charge(institution, c.dataset, c.purpose, c.kind, 1, c.key or None) for c in charges]
-    limits = [ledger.Limit(c.dataset, c.kind, ledger.Period.DAY, c.limit) for c in charges]
+    limits = [
+        ledger.Limit(c.dataset, c.kind, period, most)
+        for c in charges
+        for period, most in ((ledger.Period.DAY, c.limit), *c.further)
+    ]
     try:
         if dry:
             return ledger.preview(tx, items, limits, now)
@@ -125,7 +143,8 @@ def budget_refusal(spent: ledger.Exhausted) -> Refused:
     """The refusal that an exhausted account becomes."""
     account = spent.account
     refreshes = spent.refreshes_at.isoformat(timespec="minutes") if spent.refreshes_at else "-"
-    return refusals.budget_spent(account.dataset, account.purpose, account.kind, spent.limit, refreshes)
+    period = account.period.value
+    return refusals.budget_spent(account.dataset, account.purpose, account.kind, spent.limit, refreshes, period)
 
 
 def cost(charges: Sequence[Charge]) -> Mapping[str, int]:
@@ -138,9 +157,12 @@ def cost(charges: Sequence[Charge]) -> Mapping[str, int]:
 
 
 def remaining(balances: Sequence[ledger.Balance]) -> Mapping[str, int]:
-    """What is left, by dataset and kind."""
+    """What is left, by dataset and kind; of a window longer than a day by its period too."""
     left: dict[str, int] = {}
     for balance in balances:
-        key = f"{balance.account.dataset} {balance.account.kind}"
+        account = balance.account
+        key = f"{account.dataset} {account.kind}"
+        if account.period is not ledger.Period.DAY:
+            key = f"{key} {account.period.value}"
         left[key] = min(left.get(key, balance.remaining), balance.remaining)
     return left

@@ -7,7 +7,7 @@ Kinds: `admission` (paid, about to run), `outcome` (what left), `aborted` (admit
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from louver.errors import Refused
 from louver.receipt import Receipt
 from louver_sandbox import codec
+from louver_sandbox.accounting.history import Found
 from louver_sandbox.audit.entries import JSON, Entry
 from louver_sandbox.audit.log import AuditLog
 from louver_sandbox.obligations import CellCharge
@@ -65,8 +66,12 @@ def statement_digest(plan: Plan) -> str:
     return hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
 
-def admitted(tx: Connection, plan: Plan, request: Request, books: Books) -> Entry:
-    """Logs an admission: everything that a replay of the decision needs, and the client's signature (law 6)."""
+def admitted(tx: Connection, plan: Plan, request: Request, books: Books, found: Sequence[Found] = ()) -> Entry:
+    """Logs an admission: everything that a replay of the decision needs, and the client's signature (law 6).
+
+    `found` is what the question tells together with earlier ones, for the auditor. Like the charges it depends on
+    the books, so no replay decides it again.
+    """
     body: dict[str, JSON] = common(request, "admission") | {
         "request_digest": request_digest(request),
         "signature": request.signature.hex(),
@@ -84,6 +89,8 @@ def admitted(tx: Connection, plan: Plan, request: Request, books: Books) -> Entr
         body["unit_sets"] = [_cells(one) for one in plan.cells]
     if plan.threshold is not None and plan.threshold.risks:
         body["accepted_risks"] = list(plan.threshold.risks)
+    if found:
+        body["history"] = [_finding(item) for item in found]
     return books.log.append(tx, body, private(request))
 
 
@@ -96,6 +103,17 @@ def _cells(one: CellCharge) -> dict[str, JSON]:
         "limit": one.limit,
         "share": one.share,
     }
+
+
+def _finding(found: Found) -> dict[str, JSON]:
+    said: dict[str, JSON] = {"pattern": found.pattern.value, "dataset": found.dataset}
+    if found.request_id:
+        said["earlier"] = found.request_id
+    if found.admission is not None:
+        said["admission"] = found.admission
+    if found.detail:
+        said["detail"] = found.detail
+    return said
 
 
 def answered(

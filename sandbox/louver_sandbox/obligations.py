@@ -63,23 +63,51 @@ class ThresholdRules:
     risks: tuple[str, ...] = ()
 
 
+class Period(StrEnum):
+    """How often a budget is renewed, by the Beijing calendar, the longest last. A lifetime budget never is."""
+
+    DAY = "day"
+    MONTH = "month"
+    YEAR = "year"
+    LIFETIME = "lifetime"
+
+
+@dataclass(frozen=True, slots=True)
+class WindowLimit:
+    """Most charges of a kind (`query` or `predicate`) in each window of a period longer than a day."""
+
+    kind: str
+    period: Period
+    most: int
+
+
 @dataclass(frozen=True, slots=True)
 class AccessBudget:
-    """Most queries and distinct predicates per (institution, dataset, purpose) and Beijing calendar day."""
+    """Most queries and distinct predicates per (institution, dataset, purpose): in a Beijing calendar day, and in
+    `further` windows."""
 
     queries_per_day: int
     predicates_per_day: int
+    further: tuple[WindowLimit, ...] = ()
+
+    def windows(self, kind: str) -> tuple[tuple[Period, int], ...]:
+        """The further limits of one kind of charge."""
+        return tuple((limit.period, limit.most) for limit in self.further if limit.kind == kind)
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One unit of access budget: `kind` is `query` or `predicate`; a predicate counts once a day by `key`."""
+    """One unit of access budget: `kind` is `query` or `predicate`; a predicate counts once in a window by `key`.
+
+    `limit` is that of a day, `further` those of longer windows.
+    """
 
     dataset: str
     purpose: str
     kind: str
     limit: int
     key: str = ""
+    further: tuple[tuple[Period, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from louver_sandbox.algebra.types import Position, TableName, Type
 from louver_sandbox.catalog.model import Catalog, Table
 from louver_sandbox.core_plan import CorePlan
 from louver_sandbox.obligations import AccessBudget, CellCharge, Charge, ThresholdRules
+from louver_sandbox.selections import FLAGGED, HistoryRules, Selection
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -160,6 +161,7 @@ class Admitted:
     budget: AccessBudget
     bundle_digest: str
     facts: Facts
+    history: HistoryRules = FLAGGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,8 @@ class Plan:
     The worker runs the cores' statements in order. `shape` is a relation tree above Scans of released rows, which the
     releaser computes; None means the one core's rows are the answer. `question` identifies the canonical question
     on this data, catalogue and policy: equal questions get the stored answer. `cells` are what caps on released
-    cells are charged, besides `charges`.
+    cells are charged, besides `charges`; `selections` are the rows it asks for, which the commit compares with
+    earlier ones as `history` says.
     """
 
     request_id: str
@@ -195,6 +198,8 @@ class Plan:
     policies: tuple[str, ...]
     uses: tuple[Use, ...]
     cells: tuple[CellCharge, ...] = ()
+    selections: tuple[Selection, ...] = ()
+    history: HistoryRules = FLAGGED
 
 
 @dataclass(frozen=True, slots=True)

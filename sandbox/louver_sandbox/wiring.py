@@ -19,14 +19,14 @@ from pathlib import Path
 from louver.errors import Refused
 from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox import checker, codec, journal, solver
-from louver_sandbox.accounting.ledger import SHANGHAI
+from louver_sandbox.accounting.ledger import SHANGHAI, Balance
 from louver_sandbox.accounting.unit_sets import Cells
 from louver_sandbox.audit.head import Ed25519Signer
 from louver_sandbox.audit.log import AuditLog
 from louver_sandbox.catalog.load import catalog_of, load_catalog
 from louver_sandbox.catalog.model import SpaceKind, Table
 from louver_sandbox.checker import Judgement
-from louver_sandbox.commit import charge, charge_cells, remaining
+from louver_sandbox.commit import charge, charge_cells, look_back, remaining
 from louver_sandbox.engines import WORKER_ENTRY, WORKER_ENVIRONMENT, WORKER_PRELOAD, WORKER_PREPARE
 from louver_sandbox.engines.engine import Job, Source, encode_job
 from louver_sandbox.identity import Registry
@@ -295,6 +295,14 @@ class Platform:
         request = Request(plan.request_id, subject, "", "")
         with self.state.reading() as tx:
             return charge_cells(tx, plan, request, self.clock(), dry=True)
+
+    def accounts(self, plan: Plan, request: Request) -> tuple[Balance, ...]:
+        """The accounts as they would stand after the plan's charges. Raises `Refused` LVR-3001 or LVR-32xx."""
+        now = self.clock()
+        with self.state.reading() as tx:
+            balances = charge(tx, plan.charges, request, now, dry=True)
+            look_back(tx, plan, request, now)
+            return balances
 
     def refused_at_the_edge(self, subject: Subject, question: pb.Question, refused: Refused) -> Refused:
         """The refusal of a message that is not the caller's question, once the log has it."""

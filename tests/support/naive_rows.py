@@ -308,6 +308,9 @@ def of_one_side(core: Aggregate, units_of: UnitsOf) -> Mapping[Name, frozenset[N
             for side in (union.left, union.right):
                 names = frozenset(unit_names(side, units_of))
                 found |= dict.fromkeys(names, names)
+    for join in walk(core.input):
+        meeting = _meeting(join, units_of) if isinstance(join, Join) else {}
+        found |= {met: found[name] for met, name in meeting.items() if name in found}
     return found
 
 

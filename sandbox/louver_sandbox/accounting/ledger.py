@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
-from enum import StrEnum
 
 from sqlalchemy import Connection, bindparam, insert, select
 
+from louver_sandbox.obligations import Period as Period
 from louver_sandbox.store import schema
 from louver_sandbox.store.clock import rfc3339
 from louver_sandbox.store.prepared import Prepared
@@ -34,17 +34,9 @@ SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
 """The calendar of the windows."""
 
 
-class Period(StrEnum):
-    """How often a budget is renewed. A lifetime budget never is."""
-
-    DAY = "day"
-    MONTH = "month"
-    LIFETIME = "lifetime"
-
-
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a charge is booked on. ``window`` is ``2026-07-01``, ``2026-07`` or ``always``."""
+    """What a charge is booked on. ``window`` is ``2026-07-01``, ``2026-07``, ``2026`` or ``always``."""
 
     institution: str
     dataset: str
@@ -247,18 +239,26 @@ def _window(period: Period, now: datetime) -> str:
     if now.tzinfo is None:
         raise ValueError("the time must carry its time zone")
     day = now.astimezone(SHANGHAI).date()
-    if period is Period.DAY:
-        return day.isoformat()
-    return day.isoformat()[:7] if period is Period.MONTH else "always"
+    return "always" if period is Period.LIFETIME else day.isoformat()[: _WINDOW_LENGTH[period]]
+
+
+_WINDOW_LENGTH = {Period.DAY: 10, Period.MONTH: 7, Period.YEAR: 4}
 
 
 def _next_window(period: Period, window: str) -> datetime | None:
     if period is Period.LIFETIME:
         return None
-    first = datetime.fromisoformat(window if period is Period.DAY else f"{window}-01").replace(tzinfo=SHANGHAI)
+    first = datetime.fromisoformat(f"{window}-01-01"[:10]).replace(tzinfo=SHANGHAI)
     if period is Period.DAY:
         return first + timedelta(days=1)
+    if period is Period.YEAR:
+        return first.replace(year=first.year + 1)
     return (first + timedelta(days=31)).replace(day=1)
+
+
+def window_ends(period: Period, now: datetime) -> datetime | None:
+    """When the calendar window that holds a moment ends; None for a lifetime."""
+    return _next_window(period, _window(period, now))
 
 
 _t = schema.ledger.c

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from louver.transparency import Checkpoint
 from louver_sandbox import journal
+from louver_sandbox.accounting import history
+from louver_sandbox.audit.entries import Entry
 from louver_sandbox.audit.export import export_log
+from louver_sandbox.audit.log import MAX_PAGE
 from louver_sandbox.audit.verify import verify_log
 from louver_sandbox.operator.output import Home, explained, fail
 from louver_sandbox.settings import load
@@ -76,6 +80,39 @@ def export(
         typer.echo(f"{lines} lines in {file}")
 
 
+@app.command("findings")
+def findings(
+    home: Home = Path("louver-home"),
+    institution: Annotated[str, typer.Option(help="Of this institution only.")] = "",
+) -> None:
+    """List the admitted questions that tell more together with earlier ones than alone, one finding a line.
+
+    Each line holds the admission's index, its time, the institution, the pattern, the dataset, and the earlier
+    question with the index of its admission. No SQL is shown.
+
+    Example: louver-sandbox log findings --institution bank_a
+    """
+    with explained():
+        settings = load(home)
+        with State.open(settings.state) as state:
+            log = open_books(settings, state, utc_now).log
+            start = 0
+            while page := log.entries(start, MAX_PAGE, kind="admission", institution=institution or None):
+                for line in (line for entry in page for line in _findings(entry)):
+                    typer.echo(line)
+                start = page[-1].index + 1
+
+
+def _findings(entry: Entry) -> Iterator[str]:
+    fields: Mapping[str, Any] = entry.fields
+    for found in fields.get("history", ()):
+        where = f"{entry.index}  {fields['time']}  {fields['institution']}  {found['pattern']}  {found['dataset']}"
+        earlier = f"  with {found['earlier']}" if "earlier" in found else ""
+        logged = f" (entry {found['admission']})" if "admission" in found else ""
+        detail = f"  {found['detail']}" if "detail" in found else ""
+        yield f"{where}{earlier}{logged}{detail}"
+
+
 @app.command("erase")
 def erase(
     entry: Annotated[int, typer.Argument(help="The entry's index.")],
@@ -84,12 +121,16 @@ def erase(
 ) -> None:
     """Forget a text behind an entry for ever, as the law may demand; the entry and every proof stay valid.
 
-    The act is logged. Entries that repeat the same commitment lose the text with it.
+    The act is logged. Entries that repeat the same commitment lose the text with it, and what the question selected
+    is no longer compared with later ones.
     """
     with explained():
         settings = load(home)
         with State.open(settings.state) as state:
             books = open_books(settings, state, utc_now)
+            asked = books.log.entry(entry).fields
+            with state.transaction() as tx:
+                history.forget(tx, str(asked.get("institution", "")), str(asked.get("request_id", "")))
             books.log.erase(entry, field)
             journal.note(books, "erasure", entry=entry, field=field)
         typer.echo(f"the {field} of entry {entry} is erased")

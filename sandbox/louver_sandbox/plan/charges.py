@@ -70,17 +70,23 @@ def _least_units(table: Table) -> int:
 def _of_exact(admitted: Admitted) -> Iterator[Charge]:
     granted = {grant.table for grant in admitted.grants}
     for dataset in sorted(str(table) for table in granted or {scan.table for scan in scans(admitted.bound.relation)}):
-        yield Charge(dataset, admitted.bound.request.purpose, QUERY, admitted.budget.queries_per_day)
+        yield _query(dataset, admitted)
 
 
 def _of_core(core: Core, admitted: Admitted) -> Iterator[Charge]:
     relation, purpose = core.relation, admitted.bound.request.purpose
     predicates = _predicates(relation, trace(relation), _own_versions(relation, admitted))
     for dataset in sorted({str(scan.table) for scan in scans(relation) if scan.id in admitted.protected}):
-        yield Charge(dataset, purpose, QUERY, admitted.budget.queries_per_day)
+        yield _query(dataset, admitted)
         for texts in predicates:
             key = hashlib.sha256("\n".join(texts).encode()).hexdigest()
-            yield Charge(dataset, purpose, PREDICATE, admitted.budget.predicates_per_day, key)
+            further = admitted.budget.windows(PREDICATE)
+            yield Charge(dataset, purpose, PREDICATE, admitted.budget.predicates_per_day, key, further)
+
+
+def _query(dataset: str, admitted: Admitted) -> Charge:
+    budget, purpose = admitted.budget, admitted.bound.request.purpose
+    return Charge(dataset, purpose, QUERY, budget.queries_per_day, further=budget.windows(QUERY))
 
 
 def _own_versions(relation: Relation, admitted: Admitted) -> tuple[str, ...]:
@@ -105,7 +111,7 @@ def _predicates(relation: Relation, provenance: Provenance, own: tuple[str, ...]
         return emit_expression(provenance.definition(ref), name_of)
 
     base = (*sorted({emit_expression(part, name_of) for part in _row_conditions(relation)}), *own)
-    inside = {emit_expression(part, name_of) for part in _aggregate_conditions(relation)}
+    inside = {emit_expression(part, name_of) for part in aggregate_conditions(relation)}
     return tuple(texts for texts in (base, *((*base, text) for text in sorted(inside))) if texts)
 
 
@@ -118,7 +124,7 @@ def _row_conditions(relation: Relation) -> Iterator[Expression]:
                 continue
 
 
-def _aggregate_conditions(relation: Relation) -> Iterator[Expression]:
+def aggregate_conditions(relation: Relation) -> Iterator[Expression]:
     """FILTER clauses, and conditions of a CASE inside an aggregate."""
     for node in walk_relations(relation):
         for part in (part for expression in expressions(node) for part in walk(expression)):

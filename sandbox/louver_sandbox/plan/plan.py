@@ -13,6 +13,7 @@ from louver_sandbox.plan.charges import cell_charges, charges
 from louver_sandbox.plan.cores import SourceOf, carriable, core_plans, divided, exact_core, is_shape, without_repeats
 from louver_sandbox.plan.differences import with_finer
 from louver_sandbox.plan.question import question_digest
+from louver_sandbox.plan.selecting import selections
 from louver_sandbox.plan.verify import PlanUnverified, verify_own
 from louver_sandbox.stages import Admitted, Plan, SourceRef, Treatment
 
@@ -110,4 +111,6 @@ def _plan(admitted: Admitted, sources: tuple[SourceRef, ...], parts: Cut, cores:
         catalog_digest=bound.catalog.digest,
         policies=tuple(sorted({f"{grant.policy}@{grant.policy_version}" for grant in admitted.grants})),
         uses=bound.uses,
+        selections=selections(admitted, parts),
+        history=admitted.history,
     )

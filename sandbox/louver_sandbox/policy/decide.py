@@ -18,6 +18,7 @@ from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.checks import CHECKS, refuse_isolation, refuse_raw_rows
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, VALUE_FUNCTIONS
 from louver_sandbox.policy.grants import GrantGroup, Permit
+from louver_sandbox.policy.history import budget_of, smallest_budget
 from louver_sandbox.policy.levels import PUBLIC, level_without_uses, strictest, strictest_totals, treatment_of
 from louver_sandbox.policy.model import ColumnRights, GrantTreatment
 from louver_sandbox.policy.noise import combined
@@ -25,6 +26,7 @@ from louver_sandbox.policy.reading import Question, Reading, read, scans_apart
 from louver_sandbox.policy.rights import described, missing_right
 from louver_sandbox.refusals import policy as refuse
 from louver_sandbox.refusals.policy import Ruling
+from louver_sandbox.selections import strictest_history
 from louver_sandbox.stages import Admitted, Bound, Clause, Facts, GrantUse, Treatment, Use
 
 
@@ -97,6 +99,7 @@ def decide(bound: Bound, bundle: Bundle, facts: Facts) -> Admitted:
         budget=_smallest_budget(question, choices),
         bundle_digest=bundle.digest,
         facts=facts,
+        history=strictest_history(choice.group.history() for choice in protected),
     )
 
 
@@ -261,8 +264,5 @@ def _smallest_budget(question: Question, choices: Sequence[Choice]) -> AccessBud
     budgets = [choice.group.budget() for choice in choices]
     if not budgets:
         own = question.bundle.platform.own_data_budget
-        return AccessBudget(own.queries_per_day, own.predicates_per_day)
-    return AccessBudget(
-        queries_per_day=min(budget.queries_per_day for budget in budgets),
-        predicates_per_day=min(budget.predicates_per_day for budget in budgets),
-    )
+        return budget_of(own)
+    return smallest_budget(budgets)

@@ -23,7 +23,8 @@ LEAST_P_PERCENT = 5
 """The p% rule: no unit's contribution may be estimable more closely than this."""
 
 MOST_QUERIES_PER_DAY = 100_000
-"""Most queries, or distinct predicates, that any grant may give per dataset, purpose and day."""
+"""Most queries, or distinct predicates, that any grant may give per dataset, purpose and window, the shortest of
+which is a day."""
 
 MOST_GROUPS_PER_TABLE = 10
 """Most groups of institutions that the rules of one table may speak of."""
@@ -94,10 +95,7 @@ def _terms(grant: Grant, at: tuple[str | int, ...]) -> Iterator[Finding]:
         yield Finding((*at, "threshold", *problem.where), problem.message, problem.message_zh, problem.hint)
     for loose in unit_sets.below_floor(terms):
         yield Finding((*at, "threshold", *loose.where), loose.message, loose.message_zh, loose.hint)
-    for name, count in (
-        ("queries_per_day", grant.budget.queries_per_day),
-        ("predicates_per_day", grant.budget.predicates_per_day),
-    ):
+    for name, count in grant.budget.model_dump().items():
         if count > MOST_QUERIES_PER_DAY:
             yield Finding(
                 (*at, "budget", name),

@@ -17,9 +17,11 @@ from louver_sandbox.catalog.model import Catalog, SpaceKind, Table, UnitType, Ve
 from louver_sandbox.obligations import AccessBudget, ThresholdRules
 from louver_sandbox.policy import unit_sets
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, NEGATIVE_COLUMNS
+from louver_sandbox.policy.history import budget_of, smallest_budget, written_history
 from louver_sandbox.policy.levels import strictest_totals
 from louver_sandbox.policy.model import Grant, Grantees, GrantTreatment, NegativeEntry, Platform, Policy
 from louver_sandbox.policy.noise import combined, written
+from louver_sandbox.selections import HistoryRules, strictest_history
 from louver_sandbox.stages import InstitutionType, Subject
 
 COMPUTED = frozenset({GrantTreatment.EXACT, GrantTreatment.THRESHOLD})
@@ -119,11 +121,11 @@ class GrantGroup:
 
     def budget(self) -> AccessBudget:
         """The smallest budget of the group."""
-        terms = [permit.grant.budget for permit in self.permits]
-        return AccessBudget(
-            queries_per_day=min(item.queries_per_day for item in terms),
-            predicates_per_day=min(item.predicates_per_day for item in terms),
-        )
+        return smallest_budget(budget_of(permit.grant.budget) for permit in self.permits)
+
+    def history(self) -> HistoryRules:
+        """The strictest history of the group."""
+        return strictest_history(written_history(permit.grant.history) for permit in self.permits)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ from pydantic import (
 )
 
 from louver_sandbox.catalog.model import UnitType, Verb
-from louver_sandbox.obligations import RoundingKind, Totals
+from louver_sandbox.obligations import Period, RoundingKind, Totals
+from louver_sandbox.selections import Response
 from louver_sandbox.stages import InstitutionType
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$")]
@@ -232,11 +233,40 @@ _NOT_SIGNED_BEFORE: Mapping[str, object] = {"totals": Totals.KEEP_BACK, "unit_se
 """Keys of later versions and their defaults: left out of a bundle's content, so that older bundles stay canonical."""
 
 
-class BudgetTerms(Document):
-    """Most queries and distinct predicates per institution, dataset, purpose and Beijing calendar day."""
+Amount = Annotated[int, Field(ge=1, le=1_000_000)]
 
-    queries_per_day: int = Field(ge=1, le=1_000_000)
-    predicates_per_day: int = Field(ge=1, le=1_000_000)
+
+class BudgetTerms(Document):
+    """Most queries and distinct predicates per institution, dataset and purpose, in a Beijing calendar day and, where
+    they are given, in a month, in a year, and for ever."""
+
+    queries_per_day: Amount
+    predicates_per_day: Amount
+    queries_per_month: Amount | None = None
+    queries_per_year: Amount | None = None
+    queries_in_all: Amount | None = None
+    predicates_per_month: Amount | None = None
+    predicates_per_year: Amount | None = None
+    predicates_in_all: Amount | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Only the windows that are given, so that bundles signed before there were others stay canonical."""
+        written: dict[str, Any] = handler(self)
+        return {name: most for name, most in written.items() if most is not None}
+
+
+class HistoryTerms(Document):
+    """What is done when a question and an earlier one of the institution would tell more together than each alone,
+    and how long questions are remembered: until the end of the Beijing calendar window."""
+
+    complement: Response = Response.FLAG
+    subset: Response = Response.FLAG
+    near_duplicate: Response = Response.FLAG
+    margins: Response = Response.FLAG
+    overlap: Response = Response.OFF
+    isolating: Response = Response.FLAG
+    window: Period = Period.MONTH
 
 
 class Grant(Document):
@@ -253,6 +283,15 @@ class Grant(Document):
     treatment: GrantTreatment
     threshold: ThresholdTerms = ThresholdTerms()
     budget: BudgetTerms
+    history: HistoryTerms = HistoryTerms()
+
+    @model_serializer(mode="wrap")
+    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `history` where it is the default, so that bundles signed before it was a key stay canonical."""
+        written: dict[str, Any] = handler(self)
+        if self.history == HistoryTerms():
+            del written["history"]
+        return written
 
     @cached_property
     def rights(self) -> Mapping[str, ColumnRights]:

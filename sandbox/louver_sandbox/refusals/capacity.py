@@ -5,18 +5,32 @@ from __future__ import annotations
 from louver.errors import Refused
 from louver_sandbox.refusals.base import refusal
 
+_WHEN = {"day": ("today's", "今日"), "month": ("this month's", "本月"), "year": ("this year's", "今年")}
 
-def budget_spent(dataset: str, purpose: str, kind: str, limit: int, refreshes_at: str) -> Refused:
-    """LVR-3001: the access budget of this dataset and purpose is used up for today."""
+
+def budget_spent(
+    dataset: str, purpose: str, kind: str, limit: int, refreshes_at: str, period: str = "day"
+) -> Refused:
+    """LVR-3001: the access budget of this dataset and purpose is used up for the day, month or year, or for ever."""
+    when, when_zh = _WHEN.get(period, ("the whole", "全部"))
+    again, again_zh = (f"it refreshes at {refreshes_at}", f"额度将于 {refreshes_at} 恢复")
+    if period not in _WHEN:
+        again, again_zh = "it is never renewed", "额度不再恢复"
     unit, unit_zh = ("queries", "查询次数") if kind == "query" else ("distinct predicates", "不同筛选条件数")
     return refusal(
         "LVR-3001",
-        message=f"today's budget of {limit} {unit} on {dataset} for {purpose} is spent",
-        hint=f"it refreshes at {refreshes_at}; asking the same question again is free",
-        message_zh=f"{dataset} 在用途 {purpose} 下今日 {limit} 的{unit_zh}额度已用完",
-        hint_zh=f"额度将于 {refreshes_at} 恢复；重复同一问题不计费",
+        message=f"{when} budget of {limit} {unit} on {dataset} for {purpose} is spent",
+        hint=f"{again}; asking the same question again is free",
+        message_zh=f"{dataset} 在用途 {purpose} 下{when_zh} {limit} 的{unit_zh}额度已用完",
+        hint_zh=f"{again_zh}；重复同一问题不计费",
         rule=f"budget.{kind}",
-        details={"dataset": dataset, "purpose": purpose, "kind": kind, "refreshes_at": refreshes_at},
+        details={
+            "dataset": dataset,
+            "purpose": purpose,
+            "kind": kind,
+            "period": period,
+            "refreshes_at": refreshes_at,
+        },
     )
 
 

@@ -186,9 +186,15 @@ def noise(rules: NoiseRules) -> str:
 
 
 def explanation(
-    plan: Plan, statement: str, remaining: Mapping[str, int], cells: Sequence[unit_sets.Cells] = ()
+    plan: Plan,
+    statement: str,
+    remaining: Mapping[str, int],
+    cells: Sequence[unit_sets.Cells] = (),
+    *,
+    limits: Sequence[Notice] = (),
 ) -> pb.ExplainResponse:
-    """A plan as a dry run tells it; `cells` are what it would add to the caps of its datasets."""
+    """A plan as a dry run tells it; `cells` are what it would add to the caps of its datasets, and `limits` what
+    holds for many questions."""
     cost: dict[str, int] = {}
     for charge in plan.charges:
         cost[f"{charge.dataset} {charge.kind}"] = cost.get(f"{charge.dataset} {charge.kind}", 0) + 1
@@ -209,7 +215,7 @@ def explanation(
             pb.Outcome(name=one.name, type=one.type, kind=one.kind, message=one.told[0], message_zh=one.told[1])
             for one in explaining.outcomes(plan)
         ],
-        rules=[notice(rule) for rule in explaining.rules(plan)],
+        rules=[notice(rule) for rule in (*explaining.rules(plan), *limits)],
         notices=[notice(item) for item in explaining.certain_notices(plan)],
         shape=explaining.shape(plan),
         accuracy=[accuracy(item) for item in accuracies(plan)],

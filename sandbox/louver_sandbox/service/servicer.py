@@ -18,7 +18,7 @@ from louver.v1 import sandbox_pb2 as pb
 from louver.v1 import sandbox_pb2_grpc as pb_grpc
 from louver_sandbox.identity import check_signature
 from louver_sandbox.pipeline import Call
-from louver_sandbox.service import catalogue, convert, trail
+from louver_sandbox.service import budgets, catalogue, convert, trail
 from louver_sandbox.service.edge import deadline, guarded, on_end, peer_certificate
 from louver_sandbox.service.turnstile import Place, Turnstile
 from louver_sandbox.stages import Receipted, Request, Subject
@@ -105,9 +105,10 @@ class Sandbox(pb_grpc.SandboxServiceServicer):
                     plan = self._platform.pipeline.explain(request)
                     remaining = self._platform.preview(plan, subject)
                     cells = self._platform.preview_cells(plan, subject)
+                    limits = budgets.rules(plan, self._platform.accounts(plan, request))
                 except Refused as refused:
                     return convert.refused_explanation(refused)
-            return convert.explanation(plan, catalogue.readable(plan), remaining, cells)
+            return convert.explanation(plan, catalogue.readable(plan), remaining, cells, limits=limits)
 
     def ListTables(self, message: pb.ListTablesRequest, context: grpc.ServicerContext) -> pb.ListTablesResponse:
         """The catalogue as the caller may see it."""

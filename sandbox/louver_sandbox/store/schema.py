@@ -97,6 +97,43 @@ ledger = Table(
 )
 """Charges. ``spent`` is the account's running total, so that two concurrent charges cannot both be the n-th."""
 
+selections = Table(
+    "selections",
+    metadata,
+    Column("id", _Big, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("groups", Text, nullable=False),
+    Column("columns", Text, nullable=False),
+    Column("operands", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("admission", _Big, nullable=False),
+    Column("time", Text, nullable=False),
+    Column("expires", Text, nullable=False),
+    UniqueConstraint("account", "digest", "groups", "version", name="selection_once"),
+    Index("selections_by_columns", "account", "columns", "operands"),
+    Index("selections_by_expiry", "account", "expires"),
+    Index("selections_by_request", "request_id"),
+)
+"""What questions have selected, until it expires: ``content`` is a `selections.Selection`, the others name parts."""
+
+selected_ranges = Table(
+    "selected_ranges",
+    metadata,
+    Column("account", Text, nullable=False),
+    Column("operand", Text, nullable=False),
+    Column("pivot", Integer, nullable=False),
+    Column("low", _Big, nullable=False),
+    Column("high", _Big, nullable=False),
+    Column("selection", _Big, nullable=False),
+    PrimaryKeyConstraint("account", "operand", "pivot", "low", "high", "selection"),
+    Index("ranges_by_selection", "selection", "operand"),
+    sqlite_with_rowid=False,
+)
+"""The hull of each operand's region in a selection; ``pivot`` is 1 for the operand that a selection is found by."""
+
 answers = Table(
     "answers",
     metadata,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from tests.support.policy_questions import BANK_A, BANK_B
 
 from louver.errors import Refused
 from louver_sandbox.commit import charge, commit, cost, find_stored, remaining
-from louver_sandbox.obligations import Charge
+from louver_sandbox.obligations import Charge, Period
 from louver_sandbox.pipeline import facts_at, judge
 from louver_sandbox.stages import Committed, Plan, Request, Stored
 
@@ -139,3 +139,32 @@ def test_a_held_store_refuses_and_the_next_try_goes_through(bank: Line) -> None:
     assert caught.value.code == "LVR-3103"
     assert caught.value.retryable
     assert committed(bank, request).cost
+
+
+def test_every_window_of_a_budget_is_charged_and_the_refusal_names_the_one_that_is_spent(bank: Line) -> None:
+    further = ((Period.MONTH, 2), (Period.YEAR, 5), (Period.LIFETIME, 9))
+    one = Charge("gov.firm", "RESEARCH", "query", 9, further=further)
+    days = [NOON + timedelta(days=day) for day in range(4)]
+    with bank.books.state.transaction() as tx:
+        left = remaining(charge(tx, (one,), ask(), days[0]))
+        charge(tx, (one,), ask(), days[1])
+        with pytest.raises(Refused) as caught:
+            charge(tx, (one,), ask(), days[2])
+    assert left == {
+        "gov.firm query": 8,
+        "gov.firm query month": 1,
+        "gov.firm query year": 4,
+        "gov.firm query lifetime": 8,
+    }
+    assert caught.value.details["period"] == "month"
+    assert caught.value.details["refreshes_at"] == "2026-08-01T00:00+08:00"
+    assert "this month's budget of 2" in caught.value.message
+
+
+def test_a_budget_for_ever_is_never_renewed(bank: Line) -> None:
+    one = Charge("gov.firm", "RESEARCH", "query", 9, further=((Period.LIFETIME, 1),))
+    with bank.books.state.transaction() as tx:
+        charge(tx, (one,), ask(), NOON)
+        with pytest.raises(Refused) as caught:
+            charge(tx, (one,), ask(), NOON + timedelta(days=9000))
+    assert "never renewed" in caught.value.hint

@@ -103,6 +103,28 @@ def test_the_day_is_the_day_in_shanghai(state: State) -> None:
     assert (balance.account.window, balance.spent) == ("2026-07-02", 1)
 
 
+def test_a_year_ends_with_december_in_shanghai(state: State) -> None:
+    limit = Limit("gov.tax", QUERIES, Period.YEAR, 1)
+    last, first = (datetime(2026, 12, 31, 15, 59, tzinfo=UTC) + timedelta(minutes=late) for late in (0, 1))
+    balance = charge(state, [QUERY], [limit], last)[0]
+    assert (balance.account.window, balance.refreshes_at) == ("2026", first)
+    with pytest.raises(Exhausted):
+        charge(state, [QUERY], [limit], last)
+    assert charge(state, [QUERY], [limit], first)[0].account.window == "2027"
+
+
+@pytest.mark.parametrize("period", [Period.DAY, Period.MONTH, Period.YEAR, Period.LIFETIME])
+def test_a_clock_that_jumps_never_gives_a_window_twice(state: State, period: Period) -> None:
+    """Ahead and back again, whatever the order: of each window that has ever been open, the budget once."""
+    limit, paid = Limit("gov.tax", QUERIES, period, 1), []
+    for days in (0, 400, 0, 400, 31, 1, 400):
+        try:
+            paid.append(charge(state, [QUERY], [limit], NOON + timedelta(days=days))[0].account.window)
+        except Exhausted:
+            continue
+    assert len(paid) == len(set(paid)) == (1 if period is Period.LIFETIME else 2)
+
+
 @pytest.mark.parametrize(
     ("month", "following"), [((2026, 12), (2027, 1)), ((2028, 2), (2028, 3)), ((2026, 1), (2026, 2))]
 )

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from tests.support.line import ask
 from typer.testing import CliRunner, Result
 
@@ -141,6 +142,31 @@ def test_a_decision_is_replayed_and_its_text_erased(own_city: City) -> None:
     assert "erased" in problem("replay", index, home=home)
     assert "no such text" in problem("log", "erase", index, "--field", "sql", home=home)
     assert run("log", "verify", home=home).exit_code == 0, "erasing a text leaves every proof as it was"
+
+
+def test_findings_of_the_history_are_listed_until_a_text_is_erased(own_city: City) -> None:
+    settings, now = own_city.settings, utc_now()
+    judgement, home = load_judgement(settings, now), settings.home
+    indexes: list[int] = []
+    with State.open(settings.state) as state:
+        for year in (2023, 2024):
+            sql = f"SELECT count(*) AS n FROM gov.tax_credit WHERE rating_year >= {year}"
+            request = ask(sql, f"since-{year}")
+            verdict = checker.check_here(Case(request, (), facts_at(now)), judgement)
+            assert verdict.plan is not None
+            found = commit(verdict.plan, request, open_books(settings, state, utc_now), now)
+            assert isinstance(found, Committed)
+            indexes.append(found.admission)
+    listed = run("log", "findings", home=home).stdout.splitlines()
+    assert [line.split()[0] for line in listed] == [str(indexes[1])] * 2
+    assert all(f"with since-2023 (entry {indexes[0]})" in line for line in listed)
+    assert {line.split()[3] for line in listed} == {"subset", "near_duplicate"}
+    assert "2024" not in listed[0].partition("gov.tax_credit")[2], "no literal is shown"
+    assert run("log", "findings", "--institution", "bank_b", home=home).stdout == ""
+    assert run("log", "erase", indexes[0], "--field", "sql", home=home).exit_code == 0
+    with State.open(settings.state) as state, state.reading() as tx:
+        left = tx.execute(text("SELECT request_id FROM selections")).scalars().all()
+    assert left == ["since-2024"]
 
 
 def test_a_port_in_use_is_a_line_and_not_a_traceback(own_city: City) -> None:

@@ -1,0 +1,64 @@
+"""What a dry run tells of the limits on many questions: what budgets leave, and what the history would refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from louver_sandbox.accounting.ledger import SHANGHAI, Balance
+from louver_sandbox.obligations import Period
+from louver_sandbox.selections import Pattern, Response
+from louver_sandbox.stages import Notice, Plan
+
+_UNITS = {"query": ("queries", "次查询"), "predicate": ("distinct predicates", "个不同筛选条件")}
+_PERIODS = {
+    Period.DAY: ("a day", "每日"),
+    Period.MONTH: ("a month", "每月"),
+    Period.YEAR: ("a year", "每年"),
+    Period.LIFETIME: ("in all", "总计"),
+}
+_TOLD = {
+    Pattern.COMPLEMENT: ("both sides of a condition", "同一条件的正反两面"),
+    Pattern.SUBSET: ("rows that are a part of those of another", "互为部分的行"),
+    Pattern.NEAR_DUPLICATE: ("one question with a condition moved", "仅条件略有不同的查询"),
+    Pattern.MARGINS: ("the same rows in other groups", "同一批行的其他分组"),
+    Pattern.OVERLAP: ("rows that two questions may share", "两次查询可能共有的行"),
+    Pattern.ISOLATING: ("conditions that fit few subjects by their form", "从形式上只符合少数主体的条件"),
+}
+
+
+def rules(plan: Plan, balances: Sequence[Balance]) -> tuple[Notice, ...]:
+    """One for each account that the question would be charged to, and one for each pattern that is refused."""
+    latest = {balance.account: balance for balance in balances}
+    return (*(_of_account(balance) for balance in latest.values()), *_of_history(plan))
+
+
+def _of_account(balance: Balance) -> Notice:
+    account = balance.account
+    unit, unit_zh = _UNITS.get(account.kind, (account.kind, account.kind))
+    each, each_zh = _PERIODS[account.period]
+    until, until_zh = "never renewed", "不再恢复"
+    if balance.refreshes_at is not None:
+        day = balance.refreshes_at.astimezone(SHANGHAI).isoformat(timespec="minutes")
+        until, until_zh = f"renewed at {day}", f"{day} 恢复"
+    return Notice(
+        "RULE",
+        balance.remaining,
+        f"budget.{account.kind}.{account.period.value}",
+        f"{balance.remaining} of {balance.limit} {unit} {each} on {account.dataset} would be left; {until}",
+        f"{account.dataset} {each_zh} {balance.limit} {unit_zh}，之后剩余 {balance.remaining}；{until_zh}",
+    )
+
+
+def _of_history(plan: Plan) -> Iterator[Notice]:
+    if not plan.selections:
+        return
+    for pattern in Pattern:
+        if plan.history.on(pattern) is Response.REFUSE:
+            told, told_zh = _TOLD[pattern]
+            yield Notice(
+                "RULE",
+                0,
+                f"history.{pattern.value}",
+                f"refused: {told}, of this and earlier questions",
+                f"与此前查询合并后不予作答：{told_zh}",
+            )
