@@ -150,6 +150,14 @@ class Finer:
 
 
 @dataclass(frozen=True, slots=True)
+class Family:
+    """All cells of one grouping set under one condition, known by `key`: at most `cells` different sets of units."""
+
+    key: str
+    cells: int
+
+
+@dataclass(frozen=True, slots=True)
 class CorePlan:
     """One part of a question that a worker computes, with a statement of its own.
 
@@ -158,7 +166,8 @@ class CorePlan:
     and `unit_groups` say how the releaser judges them and puts their values together; `finer` are the cores whose
     cells its own must not give away; `compares` says that rows are compared with cells that the engine has judged,
     `outer` that a protected table stands on the side of an outer join that may be missing; `noisy` are the columns
-    that leave with noise where policies ask for it: every one that a measure is made of.
+    that leave with noise where policies ask for it: every one that a measure is made of; `families` say of
+    which sets of units its cells are, where policies cap their number.
     The rows of any other core are public or the requester's own and leave as they are.
     """
 
@@ -172,3 +181,4 @@ class CorePlan:
     compares: bool = False
     outer: bool = False
     noisy: tuple[NoisyTotal, ...] = ()
+    families: tuple[Family, ...] = ()

@@ -42,9 +42,18 @@ class NoiseRules:
 
 
 @dataclass(frozen=True, slots=True)
+class UnitSetCap:
+    """How many cells of a dataset may be released from one data version: `percent` of its units to all institutions
+    together, and `institution_percent` of that to any one of them (PRIVACY 5.6)."""
+
+    percent: int
+    institution_percent: int
+
+
+@dataclass(frozen=True, slots=True)
 class ThresholdRules:
     """The obligations of a `threshold` answer: least units per type, dominance share, p %, remainder row, noise,
-    and what becomes of totals."""
+    what becomes of totals, and the cap on released cells. `risks` are what owners have accepted, in their words."""
 
     k: Mapping[UnitType, int]
     dominance_percent: int = 60
@@ -52,6 +61,8 @@ class ThresholdRules:
     remainder: bool = True
     noise: NoiseRules | None = None
     totals: Totals = Totals.KEEP_BACK
+    unit_sets: UnitSetCap | None = None
+    risks: tuple[str, ...] = ()
 
 
 class Period(StrEnum):
@@ -99,3 +110,20 @@ class Charge:
     limit: int
     key: str = ""
     further: tuple[tuple[Period, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CellCharge:
+    """Cells that a question may release of one data version of a dataset: at most `cells`, a family known by `key`.
+
+    `limit` cells may be released to all institutions together and `share` to one. A key counts once for all, and once
+    for each institution. `refresh` is how often the data change.
+    """
+
+    dataset: str
+    version: str
+    key: str
+    cells: int
+    limit: int
+    share: int
+    refresh: str

@@ -212,8 +212,19 @@ NoiseChoice = Annotated[
 ]
 
 
+class UnitSetTerms(Document):
+    """Cap on released cells per data version (PRIVACY 5.6): their number in percent of the table's units, over all
+    institutions together, and the part of that which one institution may use up."""
+
+    percent: int = Field(default=10, ge=1, le=100)
+    institution_percent: int = Field(default=25, ge=1, le=100)
+
+
 class ThresholdTerms(Document):
-    """Obligations of a threshold answer: least units per cell, dominance and p percent, noise (PRIVACY 5)."""
+    """Obligations of a threshold answer: least units per cell, dominance and p percent, noise, cap (PRIVACY 5).
+
+    With `accepts_risk` an officer says in words why terms that lint finds too weak may stand.
+    """
 
     person: int = Field(default=10, ge=1, le=100_000)
     enterprise: int = Field(default=5, ge=1, le=100_000)
@@ -222,14 +233,21 @@ class ThresholdTerms(Document):
     remainder: bool = True
     noise: NoiseChoice = "none"
     totals: Totals = Totals.KEEP_BACK
+    unit_sets: UnitSetTerms | None = None
+    accepts_risk: Text | None = None
 
     @model_serializer(mode="wrap")
     def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `totals` where it is the default, so that bundles signed before it was a key stay canonical."""
+        """Without the keys of `_NOT_SIGNED_BEFORE` that have their defaults."""
         written: dict[str, Any] = handler(self)
-        if self.totals is Totals.KEEP_BACK:
-            del written["totals"]
+        for name, default in _NOT_SIGNED_BEFORE.items():
+            if getattr(self, name) == default:
+                del written[name]
         return written
+
+
+_NOT_SIGNED_BEFORE: Mapping[str, object] = {"totals": Totals.KEEP_BACK, "unit_sets": None, "accepts_risk": None}
+"""Keys of later versions and their defaults: left out of a bundle's content, so that older bundles stay canonical."""
 
 
 Amount = Annotated[int, Field(ge=1, le=1_000_000)]

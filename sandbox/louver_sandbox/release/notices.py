@@ -20,6 +20,7 @@ OVER_RELEASED = "OVER_RELEASED"
 OVER_JUDGED = "OVER_JUDGED"
 JOIN_TOO_LARGE = "JOIN_TOO_LARGE"
 PERTURBED = "PERTURBED"
+RISK_ACCEPTED = "RISK_ACCEPTED"
 TOTALS_ADD_UP = "TOTALS_ADD_UP"
 TOTALS_DO_NOT_ADD_UP = "TOTALS_DO_NOT_ADD_UP"
 OF_REMAINDER = frozenset({REMAINDER_RELEASED, REMAINDER_WITHHELD})
@@ -149,6 +150,17 @@ def perturbed(rules: NoiseRules) -> Notice:
         f"numbers have noise, always the same for the same subjects{told.format(base=base)}; how exact "
         "each column is stands beside the answer, and parts need not add up to totals",
         f"数值均已加噪，相同主体的噪声始终相同{told_zh.format(base=base)}；各列精度随结果给出，分项之和未必等于合计",
+    )
+
+
+def risk_accepted(risk: str) -> Notice:
+    """Said of every answer under terms of which an officer has accepted that they cannot hold all they promise."""
+    return Notice(
+        RISK_ACCEPTED,
+        1,
+        "accepts-risk",
+        f"terms of this data accept a risk: {risk}",
+        f"该数据的政策条款接受以下风险：{risk}",
     )
 
 
