@@ -17,7 +17,7 @@ from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.demo.city import City
 from louver_sandbox.obligations import ThresholdRules
 
-pytestmark = pytest.mark.timeout(900)  # acro judges all tables in one run, before the first test
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # acro judges all tables in one run, before the first test
 
 Keys = tuple[str, ...]
 
