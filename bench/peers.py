@@ -1,14 +1,14 @@
 """Louver beside the SQL package of SmartNoise: the same grouped COUNT and SUM over a million rows, end to end.
 
 Ours runs through the client over mutual TLS: check, commit, worker, release, receipt. Theirs runs in an
-environment of its own (`bench/peers/smartnoise-sql.txt`, installed on first use) in the engine it brings for data
-frames, with the firms as its `private_id` and at most as many rows of each as there are: parse, rewriting, query
-and noise. Neither loading the table there (`smartnoise_load_s`) nor publishing the snapshot here (`snapshot_s`) is
-in the times. Pairs run alternately, each with another constant that changes nothing, so that no stored answer
-helps; `smartnoise_x` is the median over the pairs of their time over ours for COUNT and SUM together,
-`smartnoise_least_x` the smallest of the medians of all questions, which are also asked of SmartNoise with rows as
-its unit (`row_privacy`: no work per firm). `counts_apart` is the largest relative difference between their count
-of a cell and ours, to see that it is one question.
+environment of its own (`bench/peers/smartnoise-sql.txt`, installed on first use) in the engine it brings for
+data frames, with the firms as its `private_id` and at most as many rows of each as there are: parse, rewriting,
+query and noise. Neither loading the table there (`smartnoise_load_s`) nor publishing the snapshot here
+(`snapshot_s`) is in the times. Pairs run alternately, each with another constant that changes nothing, so that
+no stored answer helps; `smartnoise_x` is the median over the pairs of their time over ours for COUNT and SUM
+together, `smartnoise_least_x` the smallest of the medians of all questions (`--full`: COUNT and SUM alone,
+too), which are also asked of SmartNoise with rows as its unit (`row_privacy`: no work per firm). `counts_apart`
+is the largest relative difference between their count of a cell and ours, to see that it is one question.
 """
 
 import json
@@ -148,6 +148,7 @@ def main() -> None:
     """Install, build, publish, ask, report."""
     given = arguments(__doc__ or "", firms="how many firms, of eight rows each")
     pairs, firms = PAIRS_FULL if given.full else PAIRS, given.firms or FIRMS
+    questions = dict(list(QUESTIONS.items())[: None if given.full else 1])
     python = install(PEER)
     found: dict[tuple[str, str], Pairs] = {}
     with tempfile.TemporaryDirectory(prefix="louver-peers-") as scratch:
@@ -160,7 +161,7 @@ def main() -> None:
         ):
             for unit, per_firm in (("firm", True), ("row", False)):
                 with smartnoise(python, file, made.rows, per_firm=per_firm) as peer:
-                    for name, select in QUESTIONS.items():
+                    for name, select in questions.items():
                         found[unit, name] = measured(bank, peer, select, numbers, pairs)
                     apart, loaded_s = counts_apart(bank, peer, next(numbers)), peer.loaded_s
     times = {
