@@ -183,6 +183,12 @@ def test_ranks_without_noise_are_the_ranks() -> None:
     assert found.below == pytest.approx([0, *accumulate(counts)])
 
 
+def test_a_unit_changes_one_node_of_every_level() -> None:
+    assert evenly(Bounds(0, 63), 64).sensitivity(2) == Sensitivity(2, 4)
+    assert evenly(Bounds(0, 64), 65).sensitivity() == Sensitivity(1, 5)
+    assert evenly(Bounds(0, 63), 1).sensitivity() == Sensitivity(1, 1)
+
+
 @pytest.mark.parametrize("edge", [1, 7, 16, 21, 48, 63])
 def test_the_error_of_a_rank_is_what_noise_makes_of_it(edge: int) -> None:
     bins = evenly(Bounds(0, 63), 64)
