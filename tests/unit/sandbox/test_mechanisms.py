@@ -234,6 +234,14 @@ def drawn_moments(sampler: SeededSampler) -> Moments:
     )
 
 
+def variance_of_the_young(sampler: SeededSampler) -> Estimate:
+    """Far from the centre of the bounds, where sums and counts matter as much as squares."""
+    exact = (4_000, 4_000 * -38, 4_000 * (38**2 + 25))
+    sensitivities = (ONE, moments.of_total(AGES), moments.of_squares(AGES))
+    drawn = [noisy(number, sensitivity, sampler) for number, sensitivity in zip(exact, sensitivities, strict=True)]
+    return moments.variance(Moments(AGES, *drawn), sample=False)
+
+
 def plain(number: Noisy) -> Estimate:
     return Estimate(Fraction(number.value), Fraction(number.low), Fraction(number.high))
 
@@ -248,7 +256,7 @@ def true_quantile(share: Fraction) -> int:
 
 
 def disjoint(sampler: SeededSampler) -> Estimate:
-    return moments.share(noisy(600, ONE, sampler), noisy(3_400, ONE, sampler))
+    return moments.share(noisy(1_600, ONE, sampler), noisy(2_400, ONE, sampler))
 
 
 def divided(sampler: SeededSampler) -> Estimate:
@@ -264,7 +272,8 @@ INTERVALS: dict[str, tuple[Callable[[SeededSampler], Estimate | Quantile], float
     "average": (lambda sampler: moments.mean(drawn_moments(sampler)), TRUE_MEAN),
     "variance": (lambda s: moments.variance(drawn_moments(s), sample=False), TRUE_VARIANCE),
     "sample variance": (lambda s: moments.variance(drawn_moments(s)), TRUE_VARIANCE * 4_000 / 3_999),
-    "share": (disjoint, 0.15),
+    "variance far from the centre": (variance_of_the_young, 25.0),
+    "share": (disjoint, 0.4),
     "ratio of few": (divided, 125.0),
     "median": (of_quantile(Fraction(1, 2)), true_quantile(Fraction(1, 2))),
     "90th percentile": (of_quantile(Fraction(9, 10)), true_quantile(Fraction(9, 10))),
