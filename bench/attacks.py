@@ -33,7 +33,6 @@ from bench.report import Figures, arguments, report, show
 
 Rows = list[dict[str, object]]
 
-ATOM = "district, age >= 54, late"
 ATTACKS = {**TRACKERS, "near-clones, one pair": near_clones(1), "threshold probe": threshold_probe}
 
 
@@ -44,7 +43,7 @@ def releasers(at: Scene) -> dict[str, Releaser]:
         "plain threshold": PlainThreshold(at.engine),
         "noise": CellKeyed(at.engine, NOISE),
         "noise, rounded": rounded,
-        "and atoms": AtomsOnly(rounded, at.engine, ATOM),
+        "and atoms": AtomsOnly(rounded, at.engine),
     }
 
 
@@ -123,7 +122,7 @@ def with_atoms(seeds: range) -> Rows:
             groups = known.district * 2 + (known.age >= 54)
             names = [f"(district = {one} AND age {side} 54)" for one in range(DISTRICTS) for side in ("<", ">=")]
             subsets = unions_of(known, groups, names, 60, 1)
-            answers = asked(AtomsOnly(CellKeyed(at.engine), at.engine, ATOM), subsets)
+            answers = asked(AtomsOnly(CellKeyed(at.engine), at.engine), subsets)
             found.append(at.gain(decoded(known, subsets, answers, by_least_squares)))
         rows.append({"share that has the bit": rate, "gain": max(found)})
     return rows
@@ -168,7 +167,8 @@ def figures(single: Rows, uncapped: Rows, capped: Rows, targets: Rows) -> Figure
 
 
 def _number(value: object) -> float:
-    assert isinstance(value, float)
+    if not isinstance(value, float):
+        raise TypeError(value)
     return value
 
 

@@ -19,6 +19,7 @@ from tests.support.attackers.releasers import (
     Line,
     PlainNumber,
     PlainThreshold,
+    Releaser,
 )
 from tests.support.attackers.scene import scene
 from tests.support.attackers.trackers import (
@@ -33,7 +34,6 @@ from tests.support.attackers.trackers import (
 from tests.support.noisy import SUMS
 
 ATTACKS: dict[str, Attack] = {**TRACKERS, "near-clones": near_clones(1)}
-ATOM = "district, age >= 54, late"
 
 
 @pytest.fixture(params=ATTACKS.values(), ids=ATTACKS)
@@ -59,7 +59,7 @@ def test_a_pair_of_rounded_answers_tells_about_half(attack: Attack) -> None:
     the gate promises of a person, so free predicates need the further settings below."""
     at = scene()
     guesses = attack(CellKeyed(at.engine), at.people.known, at.targets)
-    assert 0.3 < at.found(guesses) < 0.7
+    assert 0.25 < at.found(guesses) < 0.8
     assert not guesses[~at.late].any()
 
 
@@ -85,7 +85,7 @@ def test_a_sweep_over_persons_is_a_tracker_for_each() -> None:
     assert 0.3 < guesses[late].mean() < 0.7
 
 
-def right_grades(releaser: PlainThreshold | CellKeyed | AtomsOnly) -> float:
+def right_grades(releaser: Releaser) -> float:
     at = scene()
     targets = at.targets[:60]
     guesses = sweep_of_values(releaser, at.people.known, targets, GRADES)
@@ -96,10 +96,10 @@ def test_a_sweep_over_a_small_domain_finds_the_value() -> None:
     at = scene()
     assert right_grades(PlainThreshold(at.engine)) == 1
     assert 0.3 < right_grades(CellKeyed(at.engine)) < 0.7
-    assert right_grades(AtomsOnly(CellKeyed(at.engine), at.engine, "district")) == 0
+    assert right_grades(AtomsOnly(CellKeyed(at.engine), at.engine)) == 0
 
 
-def known_incomes(releaser: PlainNumber | Line) -> float:
+def known_incomes(releaser: Releaser) -> float:
     """How many incomes are found to a tenth by asking for a district's sum with somebody and without."""
     at = scene()
     close = 0
@@ -123,13 +123,13 @@ def test_a_difference_of_sums_is_an_income_only_beside_a_plain_threshold() -> No
 
 def test_where_only_whole_atoms_are_answered_nothing_tells_one_person_from_the_others(attack: Attack) -> None:
     at = scene()
-    releaser = AtomsOnly(CellKeyed(at.engine), at.engine, ATOM)
+    releaser = AtomsOnly(CellKeyed(at.engine), at.engine)
     assert not attack(releaser, at.people.known, at.targets[:40]).any()
 
 
 def test_a_threshold_probe_divides_atoms() -> None:
     at = scene()
-    releaser = AtomsOnly(CellKeyed(at.engine), at.engine, ATOM)
+    releaser = AtomsOnly(CellKeyed(at.engine), at.engine)
     assert not threshold_probe(releaser, at.people.known, at.targets[:40]).any()
 
 
@@ -167,4 +167,4 @@ def test_a_cap_stops_who_asks_more() -> None:
 def test_who_asks_nothing_gains_nothing() -> None:
     """The measure itself: neither below nor above saying the same of everybody."""
     at = scene()
-    assert at.gain_on_targets(at.people.known.guess(at.targets)) == 0
+    assert at.gain_on_targets(at.people.known.guess(at.targets)) == pytest.approx(0)

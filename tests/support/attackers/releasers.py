@@ -236,27 +236,29 @@ class Capped:
 
 
 class AtomsOnly:
-    """Answers what is made of whole atoms, and refuses (None, for everybody alike) what divides one.
+    """Refuses, as None, every question whose words could divide an atom: what is found has no part in that.
 
-    Stands for the atom rule: a partition by declared dimensions in which no atom has fewer than k people.
+    Stands for the atom rule. The declared dimensions are the district, whether the age is below 54, and who is late;
+    every combination has k people.
     """
 
-    def __init__(self, releaser: Releaser, engine: Engine, atom: str) -> None:
-        self._releaser, self._engine, self._atom = releaser, engine, atom
+    def __init__(self, releaser: Releaser, engine: Engine) -> None:
+        (least,) = engine.connection.sql(
+            "SELECT min(people) FROM (SELECT count(*) AS people FROM gov.person GROUP BY district, age < 54, late)"
+        ).fetchall()
+        assert least[0] >= K
+        self._releaser = releaser
 
     def ask(self, sqls: Sequence[str]) -> list[Answer]:
-        whole = [self._is_whole(sql) for sql in sqls]
+        whole = [_DIMENSIONS.sub("", _condition(sql)) == "" for sql in sqls]
         answers = iter(self._releaser.ask([sql for sql, is_whole in zip(sqls, whole, strict=True) if is_whole]))
         return [next(answers) if is_whole else None for is_whole in whole]
 
-    def _is_whole(self, sql: str) -> bool:
-        condition = _condition(sql)
-        ((whole, least),) = self._engine.connection.sql(
-            "SELECT coalesce(bool_and(chosen IN (0, everybody)), true), min(everybody) FROM (SELECT count(*) "
-            f"FILTER (WHERE {condition}) AS chosen, count(*) AS everybody FROM gov.person GROUP BY {self._atom})"
-        ).fetchall()
-        assert least >= K, "atoms have k people"
-        return bool(whole)
+
+_DIMENSIONS: Final = re.compile(
+    r"\b(district = \d+|district IN \(\d+(, \d+)*\)|age (<|>=) 54|late|AND|OR|NOT)(?=[ )]|$)|[ ()]"
+)
+"""What a condition over declared dimensions is made of."""
 
 
 class Recorded:

@@ -19,10 +19,11 @@ Attack = Callable[[Releaser, Known, Sequence[int]], Truths]
 
 
 def differ(releaser: Releaser, pairs: Sequence[tuple[str, str]]) -> Truths:
-    """Whether the numbers of people who satisfy two conditions are answered differently, pair by pair."""
+    """Whether the numbers of people who satisfy two conditions are both answered and differ, pair by pair."""
     texts = list(dict.fromkeys(text for pair in pairs for text in pair))
     answers = dict(zip(texts, counts(releaser, texts), strict=True))
-    return np.array([answers[one] != answers[other] for one, other in pairs])
+    found = [(answers[one], answers[other]) for one, other in pairs]
+    return np.array([None not in pair and pair[0] != pair[1] for pair in found], dtype=bool)
 
 
 def differencing(releaser: Releaser, known: Known, targets: Sequence[int]) -> Truths:
