@@ -36,7 +36,7 @@ from tests.support.noisy import SUMS
 ATTACKS: dict[str, Attack] = {**TRACKERS, "near-clones": near_clones(1)}
 
 
-@pytest.fixture(params=ATTACKS.values(), ids=ATTACKS)
+@pytest.fixture(params=list(ATTACKS.values()), ids=list(ATTACKS))
 def attack(request: pytest.FixtureRequest) -> Attack:
     found: Attack = request.param
     return found
