@@ -14,9 +14,9 @@ FORMAT = 1
 def snapshot_id(table: Table, columns: tuple[str, ...], row_filter: str | None) -> str:
     """The identity of the snapshot of these columns and rows: SHA-256 in hex, or an upload's content digest.
 
-    Equal for the same table name, data version, set of columns, row filter text, unit declarations and unique
-    columns, whatever the order of the columns. An institution's own table is one immutable file already: its data
-    version is the identity.
+    Equal for the same table name, data version, set of columns, row filter text, unit declarations, and the unique
+    columns, code lists and bounds that the publisher checks, whatever the order of the columns. An institution's own
+    table is one immutable file already: its data version is the identity.
     """
     if table.space is SpaceKind.INSTITUTION:
         return table.data_version
@@ -34,4 +34,11 @@ def snapshot_id(table: Table, columns: tuple[str, ...], row_filter: str | None) 
     }
     if unique := sorted(column.name for column in table.columns if column.unique and column.name in columns):
         content["unique"] = unique
+    promised = [column for column in table.columns if column.name in columns]
+    if domains := {column.name: column.domain for column in promised if column.domain is not None}:
+        content["domains"] = domains
+    if bounds := {column.name: str(column.bounds) for column in promised if column.bounds_hold}:
+        content["bounds"] = bounds
+    if numbers := [[unit.column, unit.at_least] for unit in table.units if unit.at_least is not None]:
+        content["at_least"] = sorted(numbers)
     return hashlib.sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode()).hexdigest()

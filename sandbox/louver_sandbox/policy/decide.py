@@ -13,6 +13,7 @@ from functools import cached_property
 
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.obligations import AccessBudget, ThresholdRules
+from louver_sandbox.policy import unit_sets
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.checks import CHECKS, refuse_isolation, refuse_raw_rows
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, VALUE_FUNCTIONS
@@ -260,6 +261,8 @@ def _strictest_threshold(protected: Sequence[Choice]) -> ThresholdRules:
         remainder=all(rule.remainder for rule in rules),
         noise=combined([rule.noise for rule in rules], k),
         totals=strictest_totals(rule.totals for rule in rules),
+        unit_sets=unit_sets.combined(rule.unit_sets for rule in rules),
+        risks=unit_sets.accepted(rule.risks for rule in rules),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from louver_sandbox.policy import noise, shares
+from louver_sandbox.policy import noise, shares, unit_sets
 from louver_sandbox.policy.model import Grant, GrantTreatment, Policy
 
 LEAST_UNITS = 3
@@ -77,6 +77,8 @@ def _terms(grant: Grant, at: tuple[str | int, ...]) -> Iterator[Finding]:
         yield Finding((*at, "threshold", *share.where), share.message, share.message_zh)
     for problem in noise.problems(terms):
         yield Finding((*at, "threshold", *problem.where), problem.message, problem.message_zh, problem.hint)
+    for loose in unit_sets.below_floor(terms):
+        yield Finding((*at, "threshold", *loose.where), loose.message, loose.message_zh, loose.hint)
     for name, count in grant.budget.model_dump().items():
         if count > MOST_QUERIES_PER_DAY:
             yield Finding(

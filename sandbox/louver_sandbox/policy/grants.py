@@ -15,6 +15,7 @@ from datetime import date, timedelta
 from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.model import Catalog, SpaceKind, Table, UnitType, Verb
 from louver_sandbox.obligations import AccessBudget, ThresholdRules
+from louver_sandbox.policy import unit_sets
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, NEGATIVE_COLUMNS
 from louver_sandbox.policy.history import budget_of, smallest_budget, written_history
 from louver_sandbox.policy.levels import strictest_totals
@@ -40,6 +41,12 @@ class Permit:
     def rule(self) -> str:
         """`policy/grant`, as refusals and the log name it."""
         return f"{self.policy.id}/{self.grant.id}"
+
+    @property
+    def risks(self) -> tuple[str, ...]:
+        """The risk that the grant's terms accept, by its name; none for most."""
+        named = self.grant.threshold.accepts_risk
+        return () if named is None else (f"{self.rule}: {named}",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +121,8 @@ class GrantGroup:
             remainder=all(item.remainder for item in terms),
             noise=combined([written(item.noise) for item in terms], k),
             totals=strictest_totals(item.totals for item in terms),
+            unit_sets=unit_sets.combined(unit_sets.written(item) for item in terms),
+            risks=unit_sets.accepted(permit.risks for permit in self.permits),
         )
 
     def budget(self) -> AccessBudget:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from louver_sandbox.core_plan import JudgedTotal
@@ -161,6 +161,10 @@ class _Bench:
         """The cell with the numbers that may be seen of it: perturbed ones where policies ask for noise."""
         return cell if self._perturb is None else self._perturb(cell)
 
+    def base(self, place: int, numbers: Iterable[int], cells: Sequence[Exact]) -> int:
+        """The base to which a column of perturbed numbers is rounded together."""
+        return 1 if self._perturb is None else self._perturb.base(place, (cells[number] for number in numbers))
+
     def hides(self, column: str, verdicts: Verdicts) -> bool:
         """Whether some measure that a column is part of is withheld."""
         return any(
@@ -280,7 +284,7 @@ def _rounded_together(
         candidates = summed if summed is not None and total.value.startswith("n") else {}
         sums = {number: parts for number, parts in candidates.items() if number in seen and seen.issuperset(parts)}
         numbers = {number: cell[place] for number, cell in shown.items()}
-        made = adjusted(numbers, sums, limits_of(total, bench.rules))
+        made = adjusted(numbers, sums, replace(limits_of(total, bench.rules), base=bench.base(place, shown, cells)))
         adds_up = adds_up and candidates is summed and made.adds_up
         most_moved = max(most_moved, made.most_moved)
         for number, value in made.numbers.items():

@@ -20,6 +20,7 @@ OVER_RELEASED = "OVER_RELEASED"
 OVER_JUDGED = "OVER_JUDGED"
 JOIN_TOO_LARGE = "JOIN_TOO_LARGE"
 PERTURBED = "PERTURBED"
+RISK_ACCEPTED = "RISK_ACCEPTED"
 TOTALS_ADD_UP = "TOTALS_ADD_UP"
 TOTALS_DO_NOT_ADD_UP = "TOTALS_DO_NOT_ADD_UP"
 OF_REMAINDER = frozenset({REMAINDER_RELEASED, REMAINDER_WITHHELD})
@@ -40,15 +41,21 @@ _BECAUSE = {
         "a rule of their own, or totals beside them that would tell those it holds for",
         "自身不符合规则，或因同列合计会推出不符合规则的数值",
     ),
-    Rule.NOISE: ("noise left no number of values to divide by", "加噪后的个数为零，无法相除"),
+    Rule.NOISE: (
+        "noise left no number of values to divide by, or contributions exceed their declared bounds",
+        "加噪后的个数为零，无法相除，或贡献超出声明的上下界",
+    ),
     Rule.P_PERCENT: ("one subject's share could be estimated too closely", "单个主体的数值可能被近似推算"),
 }
 
 _ROUNDED = {
     RoundingKind.NONE: ("", ""),
-    RoundingKind.BASE: (", and are rounded to multiples of {base}", "，并舍入到 {base} 的倍数"),
-    RoundingKind.RANDOM: (", and are rounded at random to multiples of {base}", "，并随机舍入到 {base} 的倍数"),
-    RoundingKind.CONTROLLED: (", and are rounded to multiples of {base}", "，并舍入到 {base} 的倍数"),
+    RoundingKind.BASE: (", and are rounded, counts to multiples of {base}", "，并舍入，计数到 {base} 的倍数"),
+    RoundingKind.RANDOM: (
+        ", and are rounded at random, counts to multiples of {base}",
+        "，并随机舍入，计数到 {base} 的倍数",
+    ),
+    RoundingKind.CONTROLLED: (", and are rounded, counts to multiples of {base}", "，并舍入，计数到 {base} 的倍数"),
 }
 
 
@@ -143,6 +150,17 @@ def perturbed(rules: NoiseRules) -> Notice:
         f"numbers have noise, always the same for the same subjects{told.format(base=base)}; how exact "
         "each column is stands beside the answer, and parts need not add up to totals",
         f"数值均已加噪，相同主体的噪声始终相同{told_zh.format(base=base)}；各列精度随结果给出，分项之和未必等于合计",
+    )
+
+
+def risk_accepted(risk: str) -> Notice:
+    """Said of every answer under terms of which an officer has accepted that they cannot hold all they promise."""
+    return Notice(
+        RISK_ACCEPTED,
+        1,
+        "accepts-risk",
+        f"terms of this data accept a risk: {risk}",
+        f"该数据的政策条款接受以下风险：{risk}",
     )
 
 

@@ -54,6 +54,7 @@ class Threshold:
             found += [notices.over_released()] if may_mislead(plan, shape) else []
         found += [notices.over_judged()] if any(core.compares for core in plan.cores) else []
         found += [] if rules.noise is None else [notices.perturbed(rules.noise)]
+        found += map(notices.risk_accepted, rules.risks)
         said = (*_merged(found), *unshaped)
         return Release(plan.columns, rows, said, plan.treatment, remainder, accuracies(plan))
 

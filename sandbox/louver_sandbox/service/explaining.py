@@ -58,7 +58,7 @@ def rules(plan: Plan) -> tuple[Notice, ...]:
     told = _rules(plan.threshold, cores, totals)
     remainder = [Notice("RULE", 0, "remainder", *_REMAINDER)] if remains and _has_remainder(cores[0]) else []
     classes = _classes(plan.threshold, cores)
-    return (*told, *classes, *remainder, *_noise(plan.threshold.noise, cores))
+    return (*told, *classes, *remainder, *_noise(plan.threshold.noise, cores), *_caps(plan))
 
 
 def certain_notices(plan: Plan) -> tuple[Notice, ...]:
@@ -70,6 +70,7 @@ def certain_notices(plan: Plan) -> tuple[Notice, ...]:
     found += [notices.over_released()] if not is_plain(plan, plan.shape) and may_mislead(plan, plan.shape) else []
     found += [notices.over_judged()] if any(core.compares for core in plan.cores) else []
     found += [] if plan.threshold.noise is None else [notices.perturbed(plan.threshold.noise)]
+    found += map(notices.risk_accepted, plan.threshold.risks)
     return tuple(found)
 
 
@@ -307,8 +308,36 @@ def _noise(rules: NoiseRules | None, cores: list[CorePlan]) -> Iterator[Notice]:
             f"随后将主体数与行数{how_zh} {rules.base} 的倍数",
         )
         yield Notice("RULE", rules.base, "rounding", *told)
+    if rules.rounding is not RoundingKind.NONE and any(total.amounts for total in totals):
+        yield Notice("RULE", 0, "rounding", *_ROUNDED_SUMS[rules.by_bounds])
 
 
+def _caps(plan: Plan) -> Iterator[Notice]:
+    """How many groups of each dataset may be released of this version of its data, whatever the answer holds."""
+    for dataset in dict.fromkeys(one.dataset for one in plan.cells):
+        asked = [one for one in plan.cells if one.dataset == dataset]
+        cells, limit, share = sum(one.cells for one in asked), asked[0].limit, asked[0].share
+        yield Notice(
+            "RULE",
+            cells,
+            "unit-sets",
+            f"counted as {cells} released groups of {dataset}, whatever there are: at most {limit} of this "
+            f"version of the data to all institutions together, {share} to yours; groups paid for before are free",
+            f"按最多 {cells} 个发布的 {dataset} 分组计数，与实际多少无关：本数据版本全部机构合计最多 {limit} 个，"
+            f"贵机构最多 {share} 个；已计费的分组不再计费",
+        )
+
+
+_ROUNDED_SUMS: Mapping[bool, Told] = {
+    False: (
+        "sums, and such numbers of rows, are rounded to steps that are coarser than twice the noise of each",
+        "求和及此类行数舍入到比各自噪声两倍标准差更粗的步长",
+    ),
+    True: (
+        "sums are rounded to a step that follows from declared bounds; one that it does not hide is withheld",
+        "求和舍入到由声明的上下界决定的步长；步长不足以掩盖的不予给出",
+    ),
+}
 _ROUNDING: Mapping[RoundingKind, Told] = {
     RoundingKind.BASE: ("to the nearest multiple", "舍入到最近的"),
     RoundingKind.CONTROLLED: (

@@ -22,7 +22,7 @@ from louver_sandbox.algebra.expressions import Call, Expression, Literal, Named
 from louver_sandbox.algebra.relations import Aggregate, Project, Relation, Scan, scans
 from louver_sandbox.algebra.types import BOOLEAN, INTEGER, Kind, Position, Type
 from louver_sandbox.catalog.model import Catalog
-from louver_sandbox.core_plan import CoreColumn, CountedUnit, Measure, NoisyTotal, Part
+from louver_sandbox.core_plan import CoreColumn, CountedUnit, Family, Measure, NoisyTotal, Part
 from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.plan.carry import Carrier
 from louver_sandbox.plan.classes import classes_of, selected, without_conditions
@@ -46,6 +46,7 @@ from louver_sandbox.plan.rewrites.margins import (
 from louver_sandbox.plan.rewrites.noise import noise_columns
 from louver_sandbox.plan.strangers import check_strangers
 from louver_sandbox.plan.terms import Term, terms_of, with_columns
+from louver_sandbox.plan.unit_sets import families
 from louver_sandbox.plan.units import UnitGroup, Units, null_extended, one_row_per_unit, unit_groups
 from louver_sandbox.plan.weights import check_weights
 from louver_sandbox.refusals.plan import noise_not_computed, own_key_left_out, unit_lost
@@ -62,7 +63,8 @@ class Core:
     """The statement, what its columns are, and how measures are put together from them.
 
     `compares` says that its rows are compared with, or joined to, cells that the statement judges itself, `outer`
-    that an outer join may find no partner in a protected table; `noisy` are the columns that leave with noise.
+    that an outer join may find no partner in a protected table; `noisy` are the columns that leave with noise,
+    `families` what a cap counts.
     """
 
     statement: str
@@ -72,6 +74,7 @@ class Core:
     compares: bool
     outer: bool
     noisy: tuple[NoisyTotal, ...] = ()
+    families: tuple[Family, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +161,8 @@ def threshold_core(
 
     Raises:
         Refused: LVR-2302 to LVR-2307 and LVR-2309 to LVR-2315, for aggregates and trees whose cells cannot be judged;
-            LVR-2322 and LVR-2323, for those that cannot be perturbed where noise is asked for.
+            LVR-2322 and LVR-2323, for those that cannot be perturbed where noise is asked for; LVR-2340, where their
+            number is capped and unknown.
     """
     provenance = trace(core)
     sets = _sets(core)
@@ -204,7 +208,8 @@ def threshold_core(
     measures = tuple(parts.measure(one, needed) for one in asked)
     outer = bool(columns_below.extended & units.keys())
     leaving = tuple(one.total(groups) for one in noisy)
-    return Core(statement, core_columns, measures, groups, bool(carried.guarded), outer, leaving)
+    capped = () if rules.unit_sets is None else families(core, asked, catalog)
+    return Core(statement, core_columns, measures, groups, bool(carried.guarded), outer, leaving, capped)
 
 
 def _sets(core: Aggregate) -> tuple[tuple[int, ...], ...]:
