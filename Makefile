@@ -3,9 +3,9 @@ PYTHON ?= python3.11
 BIN    := .venv/bin
 PIP    := $(BIN)/pip install -q --no-compile --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check proto bench help
+.PHONY: demo test check proto bench bench-peers help
 help:            ## Show this help
-	@grep -hE '^[a-z]+: .*##|^[a-z]+: *##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+: .*##|^[a-z-]+: *##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 10
 
 .venv/.demo: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -22,11 +22,14 @@ help:            ## Show this help
 demo: .venv/.demo  ## A bank asks, is answered and refused, and verifies its receipt
 	@$(BIN)/louver-sandbox demo
 test: .venv/.dev   ## Run every test
+	@$(BIN)/python -m bench.support.peers acro
 	@$(BIN)/python -m pytest -q
 check: .venv/.dev  ## Format, lint, types, layers
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 bench: .venv/.dev  ## Run one benchmark: make bench NAME=line
 	@$(BIN)/python -m bench.$(NAME) $(ARGS)
+bench-peers: .venv/.dev ## Install what tests and benchmarks compare with, each in an environment of its own
+	@$(BIN)/python -m bench.support.peers
 proto:             ## Regenerate louver/v1 with the pinned generator
 	@test -x .venv-proto/bin/python || { $(PYTHON) -m venv .venv-proto && .venv-proto/bin/pip install -q -r proto/generator.txt; }
 	@PATH="$(CURDIR)/.venv-proto/bin:$$PATH" python -m grpc_tools.protoc -I proto --python_out=clients/python --pyi_out=clients/python $$(cd proto && ls louver/v1/*.proto)

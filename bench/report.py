@@ -86,10 +86,13 @@ def machine() -> dict[str, str | int]:
     }
 
 
-def arguments(description: str, **figures: str) -> argparse.Namespace:
-    """The command line all benchmarks share, `--full`, and further whole numbers (0 if not given) by name and use."""
+def arguments(description: str, *switches: tuple[str, str], **figures: str) -> argparse.Namespace:
+    """The command line all benchmarks share, `--full`, further switches, and whole numbers (0 if not given), by name
+    and use."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--full", action="store_true", help="the long run, beyond 60 seconds")
+    for name, use in switches:
+        parser.add_argument(f"--{name}", action="store_true", help=use)
     for name, use in figures.items():
         parser.add_argument(f"--{name}", type=int, default=0, help=use)
     return parser.parse_args()

@@ -1,9 +1,12 @@
 """What protection costs over eight million rows: `threshold` answers against plain DuckDB.
 
-Ours runs end to end through the client over mutual TLS: check, commit, worker, release, receipt. The alternative is
-the same query plus `count(DISTINCT unit)` in a DuckDB of its own over native tables of the same rows, with the same
-threads and memory. Each repetition asks with another constant that changes nothing, so no stored answer helps; pairs
-run alternately, a ratio is the median over the pairs.
+Ours runs end to end through the client over mutual TLS: check, commit, worker, release, receipt. The alternative
+is the same query plus `count(DISTINCT unit)` in a DuckDB of its own over native tables of the same rows, with the
+same threads and memory. Each repetition asks with another constant that changes nothing, so no stored answer
+helps; pairs run alternately, a ratio is the median over the pairs.
+
+`--all-rules` asks the same with noise and kept totals in every policy (ALL_RULES), and two questions with totals
+more. `--firms N` makes other than a million firms, of eight rows each.
 """
 
 import math
@@ -24,6 +27,11 @@ from louver_sandbox.settings import Limits
 
 FIRMS = 1_000_000
 PAIRS, PAIRS_FULL = 3, 9
+PLAIN_RULES = "p_percent: 10"
+ALL_RULES = (
+    f"{PLAIN_RULES}, totals: complementary, "
+    "noise: {method: cell-key, rounding: {mode: random, base: 5}, sums: {share: 2}}"
+)
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,18 @@ SHAPES = (
     ),
 )
 
+WITH_TOTALS = (
+    Shape(
+        "section and total",
+        f"SELECT r.section, count(*) AS n, sum(q.revenue) AS revenue{{units}} {_JOINED} GROUP BY ROLLUP (r.section)",
+    ),
+    Shape(
+        "CUBE",
+        "SELECT q.quarter, r.section, sum(q.revenue) AS revenue{units} "
+        f"{_JOINED} GROUP BY CUBE (q.quarter, r.section)",
+    ),
+)
+
 
 def plain_copy(made: Firms, path: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
     """The same rows as native tables, in a DuckDB with the worker's threads and memory."""
@@ -127,10 +147,14 @@ def timed(act: Callable[[], object]) -> float:
 
 def main() -> None:
     """Build, publish, ask, report."""
-    pairs = PAIRS_FULL if arguments(__doc__ or "").full else PAIRS
+    given = arguments(
+        __doc__ or "", ("all-rules", "noise and kept totals, too"), firms="how many firms, instead of a million"
+    )
+    pairs, firms = PAIRS_FULL if given.full else PAIRS, given.firms or FIRMS
+    shapes = (*SHAPES, *WITH_TOTALS) if given.all_rules else SHAPES
     found: dict[str, Pairs] = {}
     with tempfile.TemporaryDirectory(prefix="louver-threshold-") as scratch:
-        made = build(Path(scratch) / "home", FIRMS)
+        made = build(Path(scratch) / "home", firms, ALL_RULES if given.all_rules else PLAIN_RULES)
         snapshot_s = timed(lambda: publish(made))
         plain = plain_copy(made, Path(scratch) / "plain.duckdb", made.city.settings.limits)
         numbers = count(1)
@@ -138,7 +162,7 @@ def main() -> None:
             running(made.city.settings.home) as (address, _),
             made.city.connect(address, "bank_a", "RESEARCH", timeout=120.0) as bank,
         ):
-            for shape in SHAPES:
+            for shape in shapes:
                 found[shape.name] = measure(shape, bank, plain, numbers, pairs)
         plain.close()
     ratios = [one.ratio for one in found.values()]
@@ -152,13 +176,13 @@ def main() -> None:
         for name, one in found.items()
     ]
     report(
-        f"threshold answers over {made.rows:,} rows of {FIRMS:,} units",
+        f"threshold answers over {made.rows:,} rows of {firms:,} units{', all rules on' if given.all_rules else ''}",
         rows,
         {
             "ratio_geomean": round(math.exp(sum(map(math.log, ratios)) / len(ratios)), 3),
             "ratio_max": round(max(ratios), 3),
             "rows": made.rows,
-            "queries": len(SHAPES),
+            "queries": len(shapes),
             "snapshot_s": round(snapshot_s, 1),
             "pairs": pairs,
         },

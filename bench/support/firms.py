@@ -43,8 +43,9 @@ class Firms:
     rows: int
 
 
-def build(home: Path, firms: int) -> Firms:
-    """An installation with one bank and the two tables, not yet published."""
+def build(home: Path, firms: int, obligations: str = "p_percent: 10") -> Firms:
+    """An installation with one bank and the two tables, not yet published; policies say `obligations` beside the
+    thresholds and dominance."""
     settings = create(home, "louver.dev/bench", "127.0.0.1", 0, tools())
     for name in TABLES:
         shutil.copyfile(DECLARATIONS / f"{name}.yaml", settings.catalog / f"{name}.yaml")
@@ -58,6 +59,8 @@ def build(home: Path, firms: int) -> Firms:
         rows += returns.num_rows
     add_institution(settings, "bank_a", InstitutionType.BANK, ["banks"], "Bank A", tools())
     copy_declarations(POLICIES, settings.home / "policies")
+    for file in (settings.home / "policies").glob("*.yaml"):
+        file.write_text(file.read_text(encoding="utf-8").replace("p_percent: 10", obligations), encoding="utf-8")
     activate(settings, [settings.home / "policies"], development_keys(settings))
     return Firms(City(settings, settings.data), rows)
 

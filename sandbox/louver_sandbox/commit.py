@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from louver.errors import Refused
 from louver_sandbox import codec, journal
-from louver_sandbox.accounting import history, ledger
+from louver_sandbox.accounting import history, ledger, unit_sets
 from louver_sandbox.audit import stored as log_rows
 from louver_sandbox.audit.entries import JSON, Entry
 from louver_sandbox.journal import Books, request_digest
@@ -37,7 +37,7 @@ def find_stored(request: Request, books: Books) -> Stored | None:
 
 
 def commit(plan: Plan, request: Request, books: Books, now: datetime) -> Committed | Stored:
-    """Charges and logs the plan, or finds its answer. Raises `Refused` LVR-3001, LVR-32xx, LVR-3103 or
+    """Charges and logs the plan, or finds its answer. Raises `Refused` LVR-3001, LVR-3010, LVR-32xx, LVR-3103 or
     LVR-0106."""
     try:
         with books.state.transaction() as tx:
@@ -48,10 +48,12 @@ def commit(plan: Plan, request: Request, books: Books, now: datetime) -> Committ
             if unfinished is not None:
                 return Committed(plan, request, unfinished.index, unfinished.commitments, {}, {})
             balances = charge(tx, plan.charges, request, now)
+            cells = charge_cells(tx, plan, request, now)
             asked, found = look_back(tx, plan, request, now)
             entry = journal.admitted(tx, plan, request, books, found)
             history.record(tx, asked, plan.selections, entry.index, now)
             spent, left = cost(plan.charges), remaining(balances)
+            spent, left = {**spent, **unit_sets.cost(cells)}, {**left, **unit_sets.remaining(cells)}
             return Committed(plan, request, entry.index, entry.commitments, spent, left)
     except StoreError:
         raise refusals.not_accepting() from None
@@ -122,6 +124,19 @@ def charge(
         return ledger.charge(tx, items, limits, now, request_id=request.id)
     except ledger.Exhausted as spent:
         raise budget_refusal(spent) from None
+
+
+def charge_cells(
+    tx: Connection, plan: Plan, request: Request, now: datetime, *, dry: bool = False
+) -> tuple[unit_sets.Cells, ...]:
+    """Books what the plan may release on the caps of its datasets, all or nothing (`dry`: only says what would be).
+    Raises `Refused` LVR-3010."""
+    institution = request.subject.institution
+    try:
+        return unit_sets.charge(tx, plan.cells, institution, now, request_id=request.id, dry=dry)
+    except unit_sets.CellsSpent as spent:
+        dataset, refresh = spent.charge.dataset, spent.charge.refresh
+        raise refusals.cells_spent(dataset, spent.scope, spent.needed, spent.left, spent.limit, refresh) from None
 
 
 def budget_refusal(spent: ledger.Exhausted) -> Refused:

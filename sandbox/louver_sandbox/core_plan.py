@@ -18,6 +18,7 @@ class Part(StrEnum):
     ROW_KIND = "row_kind"
     SET = "set"
     COMBINED = "combined"
+    MARGIN = "margin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,10 @@ class CoreColumn:
 
     `name` is the engine-side name. For KEY and VALUE, `of` is the Aggregate's (or Project's) output column it
     carries. UNITS columns hold distinct privacy units of `unit`, COMBINED ones the XOR of the record keys of such
-    units (0 for none). SET says which grouping set a cell belongs to: a bit per key, the first key's the highest, set
-    where the key is left out (GROUPING of all keys).
+    units (0 for none). MARGIN columns hold the distinct units of `unit` in all cells that agree with one on all keys
+    but `of`; where `of` is empty, in the rows that agree on all keys and that conditions on attributes did not select
+    as well. SET says which grouping set a cell belongs to: a bit per key, the first key's the highest, set where the
+    key is left out (GROUPING of all keys).
     """
 
     name: str
@@ -123,13 +126,15 @@ class NoisyTotal:
 
     Without `amounts` it is the number of units of its sets, each of which has the noise of its own key. With
     `amounts`, for every unit group, it is a sum of what `of` names, or a number of rows where `of` is empty; that is
-    a number of units as well, in cells where it is the number of units of one of the sets.
+    a number of units as well, in cells where it is the number of units of one of the sets. A sum is rounded to
+    multiples of `base`, in smallest units of the column; of 0, to a base by the noise of each cell.
     """
 
     value: str
     sets: tuple[KeyedUnits, ...]
     of: str = ""
     amounts: tuple[Amounts, ...] = ()
+    base: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +153,14 @@ class Finer:
 
 
 @dataclass(frozen=True, slots=True)
+class Family:
+    """All cells of one grouping set under one condition, known by `key`: at most `cells` different sets of units."""
+
+    key: str
+    cells: int
+
+
+@dataclass(frozen=True, slots=True)
 class CorePlan:
     """One part of a question that a worker computes, with a statement of its own.
 
@@ -156,7 +169,8 @@ class CorePlan:
     and `unit_groups` say how the releaser judges them and puts their values together; `finer` are the cores whose
     cells its own must not give away; `compares` says that rows are compared with cells that the engine has judged,
     `outer` that a protected table stands on the side of an outer join that may be missing; `noisy` are the columns
-    that leave with noise where policies ask for it: every one that a measure is made of.
+    that leave with noise where policies ask for it: every one that a measure is made of; `families` say of
+    which sets of units its cells are, where policies cap their number.
     The rows of any other core are public or the requester's own and leave as they are.
     """
 
@@ -170,3 +184,4 @@ class CorePlan:
     compares: bool = False
     outer: bool = False
     noisy: tuple[NoisyTotal, ...] = ()
+    families: tuple[Family, ...] = ()

@@ -19,6 +19,7 @@ from louver_sandbox import codec
 from louver_sandbox.accounting.history import Found
 from louver_sandbox.audit.entries import JSON, Entry
 from louver_sandbox.audit.log import AuditLog
+from louver_sandbox.obligations import CellCharge
 from louver_sandbox.stages import Answer, Committed, Plan, Release, Request
 from louver_sandbox.store import State, answers
 
@@ -84,9 +85,24 @@ def admitted(tx: Connection, plan: Plan, request: Request, books: Books, found: 
         "snapshots": {str(source.table): source.snapshot for source in plan.sources},
         "charges": [{"dataset": item.dataset, "kind": item.kind, "limit": item.limit} for item in plan.charges],
     }
+    if plan.cells:
+        body["unit_sets"] = [_cells(one) for one in plan.cells]
+    if plan.threshold is not None and plan.threshold.risks:
+        body["accepted_risks"] = list(plan.threshold.risks)
     if found:
         body["history"] = [_finding(item) for item in found]
     return books.log.append(tx, body, private(request))
+
+
+def _cells(one: CellCharge) -> dict[str, JSON]:
+    return {
+        "dataset": one.dataset,
+        "data_version": one.version,
+        "family": one.key,
+        "cells": one.cells,
+        "limit": one.limit,
+        "share": one.share,
+    }
 
 
 def _finding(found: Found) -> dict[str, JSON]:

@@ -17,6 +17,14 @@ class Totals(StrEnum):
     COMPLEMENTARY = "complementary"
 
 
+class ClassDisclosure(StrEnum):
+    """Where a cell that holds all of its margin but a few is withheld (PRIVACY 5.4): where the requester's own tables
+    select or label the rows, or everywhere."""
+
+    OWN = "own"
+    ALL = "all"
+
+
 class RoundingKind(StrEnum):
     """How perturbed values are rounded, the strictest last: not at all, to the nearest multiple, at random by the
     cell's key, or to the nearest and totals so that they are the sums of their parts."""
@@ -31,18 +39,35 @@ class RoundingKind(StrEnum):
 class NoiseRules:
     """Cell-key perturbation (PRIVACY 5.6): the table of noise for counts of each unit type, by name, and the rounding
     that follows. A unit type without a table cannot be counted. `share` is the noise of a sum in standard deviations
-    for each of its largest contributions; None allows no sums."""
+    for each of its largest contributions; None allows no sums. `base` is that of counts. Sums are rounded in the same
+    way, to bases that follow from declared bounds (`by_bounds`) or from each cell's noise."""
 
     tables: Mapping[UnitType, str]
     rounding: RoundingKind = RoundingKind.NONE
     base: int = 1
     share: Decimal | None = None
+    by_bounds: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UnitSetCap:
+    """How many cells of a dataset may be released from one data version: `percent` of its units to all institutions
+    together, and `institution_percent` of that to any one of them (PRIVACY 5.6)."""
+
+    percent: int
+    institution_percent: int
 
 
 @dataclass(frozen=True, slots=True)
 class ThresholdRules:
     """The obligations of a `threshold` answer: least units per type, dominance share, p %, remainder row, noise,
-    and what becomes of totals. `recoded`: dimensions of some table are those of its atoms, which the answer says."""
+    what becomes of totals, where classes are protected, and the cap on released cells. `risks` are what owners have
+    accepted, in their words. `recoded`: dimensions of some table are those of its atoms, which the answer says.
+
+    The largest unit of a sum holds at most `dominance_percent` of it, the two largest together `dominance_of_two`
+    (None: no such rule), and what is left without them is at least `p_percent` / `prior_percent` of the largest: with
+    100, everybody knows that contributions are not negative, with less, each of them to within so many percent.
+    """
 
     k: Mapping[UnitType, int]
     dominance_percent: int = 60
@@ -50,6 +75,11 @@ class ThresholdRules:
     remainder: bool = True
     noise: NoiseRules | None = None
     totals: Totals = Totals.KEEP_BACK
+    dominance_of_two: int | None = None
+    prior_percent: int = 100
+    class_disclosure: ClassDisclosure = ClassDisclosure.OWN
+    unit_sets: UnitSetCap | None = None
+    risks: tuple[str, ...] = ()
     recoded: bool = False
 
 
@@ -98,3 +128,20 @@ class Charge:
     limit: int
     key: str = ""
     further: tuple[tuple[Period, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CellCharge:
+    """Cells that a question may release of one data version of a dataset: at most `cells`, a family known by `key`.
+
+    `limit` cells may be released to all institutions together and `share` to one. A key counts once for all, and once
+    for each institution. `refresh` is how often the data change.
+    """
+
+    dataset: str
+    version: str
+    key: str
+    cells: int
+    limit: int
+    share: int
+    refresh: str

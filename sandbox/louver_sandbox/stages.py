@@ -15,7 +15,7 @@ from louver_sandbox.algebra.types import Position, TableName, Type
 from louver_sandbox.catalog.atoms import AtomRules
 from louver_sandbox.catalog.model import Catalog, Table
 from louver_sandbox.core_plan import CorePlan
-from louver_sandbox.obligations import AccessBudget, Charge, ThresholdRules
+from louver_sandbox.obligations import AccessBudget, CellCharge, Charge, ThresholdRules
 from louver_sandbox.selections import FLAGGED, HistoryRules, Selection
 
 if TYPE_CHECKING:
@@ -182,8 +182,9 @@ class Plan:
 
     The worker runs the cores' statements in order. `shape` is a relation tree above Scans of released rows, which the
     releaser computes; None means the one core's rows are the answer. `question` identifies the canonical question
-    on this data, catalogue and policy: equal questions get the stored answer. `selections` are the rows it asks for,
-    which the commit compares with earlier ones as `history` says.
+    on this data, catalogue and policy: equal questions get the stored answer. `cells` are what caps on released
+    cells are charged, besides `charges`; `selections` are the rows it asks for, which the commit compares with
+    earlier ones as `history` says.
     """
 
     request_id: str
@@ -199,6 +200,7 @@ class Plan:
     catalog_digest: str
     policies: tuple[str, ...]
     uses: tuple[Use, ...]
+    cells: tuple[CellCharge, ...] = ()
     selections: tuple[Selection, ...] = ()
     history: HistoryRules = FLAGGED
 

@@ -20,12 +20,13 @@ from louver.errors import Refused
 from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox import checker, codec, journal, solver
 from louver_sandbox.accounting.ledger import SHANGHAI, Balance
+from louver_sandbox.accounting.unit_sets import Cells
 from louver_sandbox.audit.head import Ed25519Signer
 from louver_sandbox.audit.log import AuditLog
 from louver_sandbox.catalog.load import catalog_of, load_catalog
 from louver_sandbox.catalog.model import SpaceKind, Table
 from louver_sandbox.checker import Judgement
-from louver_sandbox.commit import charge, look_back, remaining
+from louver_sandbox.commit import charge, charge_cells, look_back, remaining
 from louver_sandbox.engines import WORKER_ENTRY, WORKER_ENVIRONMENT, WORKER_PRELOAD, WORKER_PREPARE
 from louver_sandbox.engines.engine import Job, Source, encode_job
 from louver_sandbox.identity import Registry
@@ -288,6 +289,12 @@ class Platform:
         request = Request(plan.request_id, subject, "", "")
         with self.state.reading() as tx:
             return remaining(charge(tx, plan.charges, request, self.clock(), dry=True))
+
+    def preview_cells(self, plan: Plan, subject: Subject) -> tuple[Cells, ...]:
+        """What the plan would add to the caps of its datasets, and leave of them. Raises `Refused` LVR-3010."""
+        request = Request(plan.request_id, subject, "", "")
+        with self.state.reading() as tx:
+            return charge_cells(tx, plan, request, self.clock(), dry=True)
 
     def accounts(self, plan: Plan, request: Request) -> tuple[Balance, ...]:
         """The accounts as they would stand after the plan's charges. Raises `Refused` LVR-3001 or LVR-32xx."""

@@ -1,4 +1,4 @@
-"""Every requirement of pyproject.toml has a row in docs/dependencies.md that says why, and every row a requirement."""
+"""Every requirement of pyproject.toml and every peer has a row in docs/dependencies.md that says why, and every row one."""
 
 import fnmatch
 import re
@@ -14,12 +14,13 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 
 def required() -> set[str]:
-    """The names of everything we install, in any extra."""
+    """The names of everything we install, in any extra, and of the peers that have environments of their own."""
     texts = [
         *PROJECT["dependencies"],
         *(text for extra in PROJECT["optional-dependencies"].values() for text in extra),
     ]
-    return {str(canonicalize_name(Requirement(text).name)) for text in texts} - {"louver"}
+    peers = {file.stem for file in (ROOT / "bench" / "peers").glob("*.txt")}
+    return {str(canonicalize_name(Requirement(text).name)) for text in texts} - {"louver"} | peers
 
 
 def rows() -> Iterator[tuple[list[str], list[str]]]:
@@ -51,3 +52,11 @@ def test_every_row_has_part_reason_and_licence() -> None:
         assert len(cells) == 4, names
         part, why, _, licence = cells
         assert all((part, why, licence)), names
+
+
+def test_a_peers_version_is_pinned_with_all_it_needs() -> None:
+    for file in (ROOT / "bench" / "peers").glob("*.txt"):
+        lines = [line for line in file.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+        pinned = [Requirement(line) for line in lines]
+        assert file.stem in {str(canonicalize_name(one.name)) for one in pinned}
+        assert all(str(one.specifier).startswith("==") for one in pinned)

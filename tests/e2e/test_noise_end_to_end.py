@@ -1,4 +1,5 @@
-"""A bank, a service and policies that ask for noise: one number for one set of firms, through restarts."""
+"""A bank, a service and policies that ask for noise: one number for one set of firms, through restarts, until the
+secret is replaced."""
 
 from __future__ import annotations
 
@@ -10,7 +11,10 @@ from tests.support.noisy_city import ask_for_noise
 
 import louver
 from louver_sandbox.demo.city import City
+from louver_sandbox.operator.installation import TOOLS
+from louver_sandbox.operator.noise import rotate
 
+YEARS = range(2020, 2026)
 GRADES = "SELECT grade, count(DISTINCT uscc) AS n FROM gov.tax_credit WHERE rating_year = {} GROUP BY grade"
 REWRITTEN = (
     "WITH rated AS (SELECT t.uscc, t.grade AS g FROM gov.tax_credit AS t WHERE t.rating_year = {}) "
@@ -61,5 +65,14 @@ def test_the_same_firms_have_the_same_number_in_every_form_and_after_a_restart(
         refused = bank.explain("SELECT stddev_samp(score) FROM gov.tax_credit", purpose="RESEARCH").refusal
         assert refused is not None
         assert refused.code == "LVR-2322"
+        before = {year: rows(bank, GRADES.format(year)) for year in YEARS}
     with service(own_city) as served, served.connect("bank_a") as bank:
         assert rows(bank, REWRITTEN.format(2024) + " ORDER BY g DESC") == first
+    rotate(own_city.settings, "a lost disk", TOOLS)
+    with service(own_city) as served, served.connect("bank_a") as bank:
+        again = bank.analyse(GRADES.format(2024), purpose="RESEARCH", request_id=answer.request_id)
+        assert (again.request_id, again.stream) == (answer.request_id, answer.stream)
+        # The same question is the same answer, drawn by the former secret: no second draw of it is to be had.
+        assert {year: rows(bank, GRADES.format(year)) for year in YEARS} == before
+        # In other words it is a new question, and drawn by the new secret.
+        assert {year: rows(bank, REWRITTEN.format(year) + " ORDER BY g") for year in YEARS} != before

@@ -25,9 +25,10 @@ from louver_sandbox.algebra.types import Position
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.policy.bundle import Bundle, bundle_content, parse_bundle
 from louver_sandbox.policy.decide import decide
-from louver_sandbox.policy.floors import LEAST_UNITS, MOST_DOMINANCE_PERCENT
+from louver_sandbox.policy.floors import LEAST_UNITS
 from louver_sandbox.policy.grants import GrantSet
 from louver_sandbox.policy.model import Policy
+from louver_sandbox.policy.shares import MOST_PERCENT_OF_LARGEST
 from louver_sandbox.stages import Admitted, Bound, Clause, InstitutionType, Subject, Treatment, Use
 
 COLUMNS = ["uscc", "rating_year", "grade", "score"]
@@ -80,7 +81,7 @@ def grants(draw: st.DrawFn, name: str = "g") -> dict[str, Any]:
         treatment=draw(st.sampled_from(["exact", "threshold", "threshold", "dp"])),
         threshold={
             "enterprise": draw(st.integers(LEAST_UNITS, 30)),
-            "dominance_percent": draw(st.integers(40, MOST_DOMINANCE_PERCENT)),
+            "dominance_percent": draw(st.integers(40, MOST_PERCENT_OF_LARGEST[1])),
         },
         budget={"queries_per_day": draw(st.integers(1, 50)), "predicates_per_day": draw(st.integers(1, 50))},
         **draw(st.sampled_from([{}, {}, {"row_filter": "grade = 'A'"}])),
@@ -202,7 +203,7 @@ def test_no_union_of_grants_goes_below_a_floor_or_above_a_grant(given_policy: Po
     assert min(budgets) <= verdict.budget.queries_per_day <= max(budgets)
     if verdict.threshold is not None:
         assert all(units >= LEAST_UNITS for units in verdict.threshold.k.values())
-        assert verdict.threshold.dominance_percent <= MOST_DOMINANCE_PERCENT
+        assert verdict.threshold.dominance_percent <= MOST_PERCENT_OF_LARGEST[1]
         used = {name for item in verdict.grants for name in item.grant.split("+")}
         asked_for = [grant.threshold.enterprise for grant in given_policy.grants if grant.id in used]
         assert verdict.threshold.k[UnitType.ENTERPRISE] >= max(asked_for)

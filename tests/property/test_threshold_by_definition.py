@@ -7,7 +7,7 @@ parts. On every small world both must agree on each value, each withheld value, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import pytest
@@ -43,6 +43,7 @@ from louver_sandbox.stages import OutputColumn
 
 MONEY = decimal(2)
 RULES = ThresholdRules({UnitType.PERSON: 3, UnitType.ENTERPRISE: 2})
+MORE_RULES = replace(RULES, dominance_of_two=80, prior_percent=40)
 
 UNITS: Mapping[str, tuple[PrivacyUnit, ...]] = {
     "enterprise": (enterprise("uscc"),),
@@ -129,6 +130,7 @@ MEASURES: Mapping[str, AggregateCall] = {
 class Question:
     world: World
     core: Aggregate
+    rules: ThresholdRules
 
 
 @st.composite
@@ -148,7 +150,9 @@ def questions(draw: st.DrawFn) -> Question:
         keys += [named("section", ref(2, "section"))] if draw(st.booleans()) else []
     chosen = draw(st.lists(few(sorted(MEASURES)), min_size=1, max_size=4, unique=True))
     measures = tuple(named(name, MEASURES[name]) for name in chosen)
-    return Question(World(world.tables, rows), Aggregate(9, source, tuple(keys), measures))
+    return Question(
+        World(world.tables, rows), Aggregate(9, source, tuple(keys), measures), draw(few([RULES, MORE_RULES]))
+    )
 
 
 def units_of(world: World) -> oracle.UnitsOf:
@@ -205,10 +209,10 @@ def test_what_leaves_is_what_the_rules_say(question: Question) -> None:
         core,
         world.rows,  # type: ignore[arg-type]  # rows of strings and numbers
         units_of(world),
-        RULES,
+        question.rules,
         nullable(world, core),
     )
-    permit = admitted(world, select_all(core), types_of(core), rules=RULES)
+    permit = admitted(world, select_all(core), types_of(core), rules=question.rules)
     try:
         cells = naive_protection.judged(asked)
     except naive_protection.Overlapping:

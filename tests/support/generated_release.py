@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from tests.support import naive_margins, naive_protection
 from tests.support.generated_world import GeneratedWorld
+from tests.support.naive_classes import Subjects, judged_by_classes
 from tests.support.naive_divisions import bluntly, division
 from tests.support.naive_rows import kept_units, missing_relations
 
@@ -30,7 +31,7 @@ from louver_sandbox.algebra.relations import (
     walk,
 )
 from louver_sandbox.algebra.types import TableName
-from louver_sandbox.catalog.model import PrivacyUnit
+from louver_sandbox.catalog.model import Column, PrivacyUnit, Role
 from louver_sandbox.engines import oracle
 from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.sql.functions import FUNCTIONS, FunctionKind
@@ -132,6 +133,8 @@ def _judged(core: Core, permit: Admitted, world: GeneratedWorld, *, alone: bool)
         relation, world.rows, _units_of(permit, world), rules, _nullable(relation, world), alone=alone
     )
     try:
+        if any(scan.table.schema == "bank_a" for scan in scans(relation.input)):
+            question = judged_by_classes(question, _subjects(permit, world))
         if relation.sets:
             return _Cells(naive_margins.judged(question), None)
         rest = naive_protection.remainder(question) if rules.remainder and relation.keys else None
@@ -178,6 +181,26 @@ def _units_of(permit: Admitted, world: GeneratedWorld) -> oracle.UnitsOf:
         return {(scan.id, unit): row.get(unit.column) for unit in world.catalog.tables[scan.table].units}
 
     return of
+
+
+def _subjects(permit: Admitted, world: GeneratedWorld) -> Subjects:
+    """The columns that are attributes of subjects, and those that say who they are."""
+    protected = [scan for scan in scans(permit.bound.relation) if scan.id in permit.protected]
+    tables = [(scan.id, world.catalog.tables[scan.table]) for scan in protected]
+    identities = {(scan, unit.column) for scan, table in tables for unit in table.units}
+    named = {
+        (scan, column.name)
+        for scan, table in tables
+        for column in table.columns
+        if column.level > 1 and column.role not in (Role.IDENTIFIER, Role.KEY) and not _is_period(column)
+    }
+    rows = {(scan, "*") for scan, _ in tables}
+    return Subjects((named - identities) | rows, identities)
+
+
+def _is_period(column: Column) -> bool:
+    """Whether a column says which period a row is about: every row has one, and it is hardly protected."""
+    return column.role is Role.TIME and not column.nullable and column.level == 2
 
 
 def _nullable(core: Aggregate, world: GeneratedWorld) -> dict[tuple[int, str], bool]:

@@ -56,6 +56,8 @@ def judged(question: Question) -> list[Judged]:
         one: [_cell(core, keys, group, protection, one) for keys, group in grouped(core, rows, one)]
         for one in core.sets
     }
+    for one, cells in table.items():
+        table[one] = [_kept_back(cell) if (one, cell.keys) in question.kept_back else cell for cell in cells]
     for coarse in sorted(table, key=len, reverse=True):
         table[coarse] = [_beside_parts(cell, coarse, table, protection) for cell in table[coarse]]
     return [cell.judged for cells in table.values() for cell in cells]
@@ -67,6 +69,10 @@ def _cell(
     people = people_of(rows, protection)
     known = {part for part, number in _parts(protection) if number_leaves(number, rows, people, protection)}
     return Cell(keys, rows, judge(core, keys, rows, protection, one), frozenset(known))
+
+
+def _kept_back(cell: Cell) -> Cell:
+    return replace(cell, judged=replace(cell.judged, leaves=False))
 
 
 def _parts(protection: Protection) -> Iterator[tuple[Part, Number]]:

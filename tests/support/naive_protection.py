@@ -48,6 +48,7 @@ class Judged:
     withheld: frozenset[str]
     rows: Sequence[Row] = field(repr=False)
     protection: Protection = field(repr=False)
+    kept_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Protection:
     """What judging needs besides the rows.
 
     `one_sided` are units that a cell has none of where it is of the other side of a UNION ALL; `compared` is for
-    groups inside a core, whose values are compared with.
+    groups inside a core, whose values are compared with; `judges_classes` where cells may be withheld by what is
+    outside: the missing ones are then not known as one.
     """
 
     rules: ThresholdRules
@@ -63,6 +65,7 @@ class Protection:
     numbers: Mapping[str, Sequence[Number]]
     one_sided: Mapping[Name, frozenset[Name]] = field(default_factory=dict)
     compared: bool = False
+    judges_classes: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ class Question:
     """A core, the stored rows with their units, the rules, and which columns may be null where they are seen.
 
     `own` names the measures over the requester's columns; `alone` is the only protected core of a question.
+    `kept_back` are cells, by grouping set and values of all keys, that hold all but a few of the requester's subjects
+    and their totals (`naive_classes`); where cells may be such ones, nothing is said of all that are missing.
     """
 
     core: Aggregate
@@ -80,6 +85,8 @@ class Question:
     own: frozenset[str] = frozenset()
     compared: bool = False
     alone: bool = True
+    kept_back: frozenset[tuple[tuple[int, ...], tuple[Value, ...]]] = frozenset()
+    judges_classes: bool = False
 
     @property
     def plain(self) -> Aggregate:
@@ -94,7 +101,8 @@ class Question:
         """The rows of an aggregate inside the core that are nobody's: the values that could be released."""
         if aggregate.sets:
             raise NotImplementedError(aggregate)
-        cells = judged(replace(self, core=aggregate, own=frozenset(), compared=True, alone=True))
+        inner = replace(self, core=aggregate, own=frozenset(), compared=True, alone=True, kept_back=frozenset())
+        cells = judged(replace(inner, judges_classes=False))
         if not aggregate.keys and not cells[0].leaves:
             return [Row(dict.fromkeys((aggregate.id, name) for name in cells[0].values))]
         return [
@@ -118,6 +126,7 @@ class Question:
             numbers_of(core, nullable, self.own, missing_columns(core.input), alone=self.alone),
             of_one_side(core, self.units_of),
             self.compared,
+            self.judges_classes,
         )
 
 
@@ -154,11 +163,16 @@ def _nullable_of_groups(core: Aggregate, nullable: Nullable, partners: frozenset
 def judged(question: Question) -> list[Judged]:
     """Every cell of the core with what the rules of PRIVACY 5 say about it. Raises Overlapping."""
     core, protection = question.plain, question.protection()
-    return [judge(core, keys, rows, protection) for keys, rows in grouped(core, question.rows())]
+    cells = [(keys, judge(core, keys, rows, protection)) for keys, rows in grouped(core, question.rows())]
+    everything = tuple(range(len(core.keys)))
+    kept_back = {keys for one, keys in question.kept_back if one == everything}
+    return [replace(cell, leaves=False, kept_back=True) if keys in kept_back else cell for keys, cell in cells]
 
 
 def remainder(question: Question) -> Judged | None:
     """All cells that may not leave, as one; None when there are fewer than two or together they may not either."""
+    if question.judges_classes:
+        return None
     core, protection = question.plain, question.protection()
     groups = grouped(core, question.rows())
     kept_back = [rows for keys, rows in groups if not judge(core, keys, rows, protection).leaves]
@@ -199,14 +213,20 @@ def _told(cell: Judged, parts: Sequence[Judged], rest: Judged | None, division: 
         asks_for_key = mine in division.by_key or any(
             number.by_key for part in own[:1] for number in part.protection.numbers.get(theirs, ())
         )
-        if division.keys or asks_for_key:
+        if any(part.kept_back for part in missing):
+            safe = False
+        elif division.keys or asks_for_key:
             safe = not missing and not emptied
         elif emptied:
             safe = len(missing) + len(emptied) > 1 and _are_safe_together(
                 theirs, _apart(missing, emptied), emptied[0]
             )
         else:
-            safe = not missing or (rest is not None and theirs not in rest.withheld)
+            safe = not missing or (
+                len(missing) > 1 and _are_safe_together(theirs, _apart(missing, []), missing[0])
+                if missing[0].protection.judges_classes
+                else rest is not None and theirs not in rest.withheld
+            )
         if not safe:
             yield mine
 
@@ -214,7 +234,7 @@ def _told(cell: Judged, parts: Sequence[Judged], rest: Judged | None, division: 
 def _apart(missing: Sequence[Judged], emptied: Sequence[Judged]) -> list[Sequence[Row]]:
     """The rows of the withheld parts: the cells that do not leave are known as one, where there is a remainder."""
     cells = [part.rows for part in missing]
-    if cells and missing[0].protection.rules.remainder:
+    if cells and missing[0].protection.rules.remainder and not missing[0].protection.judges_classes:
         cells = [[row for rows in cells for row in rows]]
     return cells + [part.rows for part in emptied]
 
@@ -351,7 +371,9 @@ def shared_out(given: Sequence[Fraction], rules: ThresholdRules, *, second_as_fi
 
 
 def spread(whole: Fraction, largest: Fraction, second: Fraction, rules: ThresholdRules) -> bool:
-    """Dominance and p% over a sum of absolute contributions and its two largest."""
-    dominated = largest * 100 > whole * rules.dominance_percent
-    estimable = (whole - largest - second) * 100 < largest * rules.p_percent
+    """Dominance of one and of two, and (p,q), over a sum of absolute contributions and its two largest."""
+    dominated = largest > whole * Fraction(rules.dominance_percent, 100)
+    if rules.dominance_of_two is not None:
+        dominated = dominated or largest + second > whole * Fraction(rules.dominance_of_two, 100)
+    estimable = (whole - largest - second) < largest * Fraction(rules.p_percent, rules.prior_percent)
     return not dominated and not estimable

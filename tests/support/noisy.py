@@ -43,6 +43,7 @@ def firm(number: int, section: str, *, arrears: bool = False, staff: int = 3, re
         "staff": staff,
         "revenue": Decimal(revenue),
         "person_id": f"P{number // 2}",
+        "share": number % 3 + 1,
     }
 
 
@@ -54,20 +55,24 @@ def sections(**sizes: int) -> list[Row]:
 
 def world(firms: Sequence[Row], quarters: int = 4) -> World:
     """`gov.firm` has a row per firm, `gov.return` one per firm and quarter, `gov.owner` one per firm: a person may own
-    several."""
+    several. Of shares of owners no bounds are declared."""
     money = Type(Kind.DECIMAL, 2)
     columns = [
         column("uscc", nullable=False),
         column("section"),
         column("arrears", BOOLEAN),
-        column("staff", INTEGER, nullable=False),
-        column("revenue", money),
+        column("staff", INTEGER, nullable=False, bounds=(Decimal(0), Decimal(20))),
+        column("revenue", money, bounds=(Decimal(0), Decimal(50))),
     ]
     firm_table = table("gov.firm", columns, [enterprise("uscc", rows_per_unit=1)])
-    returns = table("gov.return", [*columns, column("quarter", INTEGER)], [enterprise("uscc")])
+    returns = table("gov.return", [*columns, column("quarter", INTEGER)], [enterprise("uscc", rows_per_unit=4)])
     owners = table(
         "gov.owner",
-        [column("uscc", nullable=False), column("person_id", nullable=False)],
+        [
+            column("uscc", nullable=False),
+            column("person_id", nullable=False),
+            column("share", INTEGER, nullable=False),
+        ],
         [enterprise("uscc", rows_per_unit=1), person("person_id")],
     )
     quarterly = [{**row, "quarter": quarter} for row in firms for quarter in range(quarters)]

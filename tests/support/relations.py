@@ -80,8 +80,16 @@ class World:
         return Catalog({table.name: table for table in self.tables}, "catalogue")
 
 
-def column(name: str, type_: Type = TEXT, *, nullable: bool = True, level: int = 3, decimals: int = 6) -> Column:
-    return Column(name, type_, nullable, level, Role.VALUE, decimals=decimals)
+def column(
+    name: str,
+    type_: Type = TEXT,
+    *,
+    nullable: bool = True,
+    level: int = 3,
+    decimals: int = 6,
+    bounds: tuple[Decimal, Decimal] | None = None,
+) -> Column:
+    return Column(name, type_, nullable, level, Role.VALUE, bounds=bounds, decimals=decimals)
 
 
 def table(

@@ -1,7 +1,8 @@
 """Whether the data are as declared: columns, types, nulls, domains, rows per unit. Only counts are ever reported.
 
-Run by the operator (`louver-sandbox catalog check`) and before publication, never for a query. Bounds clip
-contributions in a later mechanism and giants exceed them by nature, so rows outside bounds are a warning.
+Run by the operator (`louver-sandbox catalog check`) and before publication, never for a query. Bounds of values clip
+contributions in a later mechanism and giants exceed them by nature, so rows outside those are a warning; bounds of
+any other column limit how many groups it makes, and must hold.
 """
 
 from __future__ import annotations
@@ -167,9 +168,12 @@ def _column_measures(column: Column, source: Source) -> Iterator[_Measure]:
     if column.bounds is not None:
         low, high = column.bounds
         finding = Finding(
-            (*at, "bounds"), "rows are outside the bounds", "行超出上下界", "they count up to the bound"
+            (*at, "bounds"),
+            "rows are outside the bounds",
+            "行超出上下界",
+            "widen the bounds" if column.bounds_hold else "they count up to the bound",
         )
-        yield finding, True, f"{value} < {low:f} OR {value} > {high:f}"
+        yield finding, not column.bounds_hold, f"{value} < {low:f} OR {value} > {high:f}"
     if column.domain is not None:
         domain = ", ".join(literal(item) for item in column.domain)
         finding = Finding((*at, "domain"), "rows are outside the domain", "行超出值域", "complete the domain")
@@ -202,6 +206,15 @@ def _unit_findings(connection: DuckDBPyConnection, table: Table, emit: Emit | No
         for unit in table.units
     ]
     for index, (unit, condition) in enumerate(zip(table.units, conditions, strict=True)):
+        if unit.at_least is not None and not unit.via:
+            found = f"SELECT count(DISTINCT {quote(unit.column)}) FROM {rows} WHERE {condition}"  # noqa: S608
+            if _single(connection, found) < unit.at_least:
+                yield Finding(
+                    ("units", index, "at_least"),
+                    "there are fewer units than declared",
+                    "单元数少于声明",
+                    "declare a number that every version of the data reaches",
+                )
         if unit.rows_per_unit is None:
             continue
         count = _single(

@@ -242,7 +242,7 @@ def _table(declaration: TableDeclaration) -> Table:
         refresh=declaration.refresh,
         as_of=declaration.as_of,
         units=tuple(
-            PrivacyUnit(unit.type, unit.column, unit.rows_per_unit, unit.when, unit.via or ())
+            PrivacyUnit(unit.type, unit.column, unit.rows_per_unit, unit.when, unit.via or (), unit.at_least)
             for unit in declaration.units
         ),
         columns=tuple(_column(name, item, declaration.when) for name, item in declaration.columns.items()),

@@ -60,7 +60,8 @@ class Column:
     """One column. `level` is L1..L5; `bounds` are in the column's own unit; `decimals` digits kept of a double.
 
     `unique`: no two rows hold the same value. It is found out of an institution's own tables when they are uploaded,
-    and declared of all others, where registration and publishing check it.
+    and declared of all others, where registration and publishing check it. `distinct` is the number of different
+    values of an own column, counted at the same time; None where nobody counted.
     """
 
     name: str
@@ -74,6 +75,12 @@ class Column:
     when: tuple[LevelCondition, ...] = ()
     description: str = ""
     unique: bool = False
+    distinct: int | None = None
+
+    @property
+    def bounds_hold(self) -> bool:
+        """Whether publishing checks the bounds. Those of a value only say where contributions are cut off."""
+        return self.bounds is not None and self.role is not Role.VALUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,8 @@ class PrivacyUnit:
     """A column whose values are the units of one type, for the rows where `when` holds (None: all rows).
 
     `rows_per_unit` is 1, a declared bound, or None for unbounded. `via` is a foreign-key path for tables that do
-    not hold the unit themselves: ("loan_id", "gov.loan.loan_id", "uscc").
+    not hold the unit themselves: ("loan_id", "gov.loan.loan_id", "uscc"). `at_least` is a number of units that the
+    table is publicly known to hold, which publishing checks; caps on released cells are shares of it.
     """
 
     type: UnitType
@@ -89,6 +97,7 @@ class PrivacyUnit:
     rows_per_unit: int | None
     when: str | None = None
     via: tuple[str, ...] = ()
+    at_least: int | None = None
 
     @property
     def record_key(self) -> str:

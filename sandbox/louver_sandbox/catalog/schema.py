@@ -98,6 +98,7 @@ class UnitDeclaration(Declaration):
     rows_per_unit: RowsPerUnit
     when: Predicate | None = None
     via: Annotated[tuple[Word, ...], Field(min_length=3, max_length=9)] | None = None
+    at_least: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
 
 
 class SourceDeclaration(Declaration):
@@ -157,6 +158,7 @@ EXPECTED: dict[str, str] = {
     "rows_per_unit": "1, the declared bound, or unbounded",
     "column": "the name of a column of this table",
     "via": "[column, schema.table.key, unit column]",
+    "at_least": "a round number of units that the table publicly has at least, or leave it out",
 }
 """For each key, what is expected: the hint of a problem with it."""
 

@@ -17,9 +17,9 @@ def snapshot_id(
 ) -> str:
     """The identity of the snapshot of these columns and rows: SHA-256 in hex, or an upload's content digest.
 
-    Equal for the same table name, data version, set of columns, row filter text, unit declarations, unique columns
-    and atom rules, whatever the order of the columns. An institution's own table is one immutable file already: its
-    data version is the identity.
+    Equal for the same table name, data version, set of columns, row filter text, unit declarations, atom rules, and
+    the unique columns, code lists and bounds that the publisher checks, whatever the order of the columns. An
+    institution's own table is one immutable file already: its data version is the identity.
     """
     if table.space is SpaceKind.INSTITUTION:
         return table.data_version
@@ -39,4 +39,11 @@ def snapshot_id(
         content["unique"] = unique
     if atoms is not None:
         content["atoms"] = atoms.model_dump(mode="json")
+    promised = [column for column in table.columns if column.name in columns]
+    if domains := {column.name: column.domain for column in promised if column.domain is not None}:
+        content["domains"] = domains
+    if bounds := {column.name: str(column.bounds) for column in promised if column.bounds_hold}:
+        content["bounds"] = bounds
+    if numbers := [[unit.column, unit.at_least] for unit in table.units if unit.at_least is not None]:
+        content["at_least"] = sorted(numbers)
     return hashlib.sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode()).hexdigest()

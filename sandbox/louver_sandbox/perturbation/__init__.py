@@ -1,1 +1,1 @@
-"""The cell key method: the same noise for the same set of units (PRIVACY 5.6). Not yet part of the release."""
+"""The cell key method: the same noise for the same set of units (PRIVACY 5.6)."""

@@ -1,4 +1,4 @@
-"""How far a released number can be from the true one: exact statements from the table alone.
+"""How far a released count can be from the true one: exact statements from the table alone.
 
 A statement depends on the released value and on public settings, never on the true count, so it may be published.
 """
@@ -15,7 +15,6 @@ from math import isqrt
 from typing import Final
 
 from louver_sandbox.perturbation.keys import CellKey
-from louver_sandbox.perturbation.magnitudes import MagnitudeNoise
 from louver_sandbox.perturbation.rounding import Rounding, RoundingMode, rounded
 from louver_sandbox.perturbation.table import KEYS, PerturbationTable
 
@@ -131,18 +130,3 @@ def _root(square: Fraction) -> Decimal:
     scaled = -(-square.numerator * 10 ** (2 * _DIGITS) // square.denominator)
     root = isqrt(scaled)
     return Decimal(root + (root * root < scaled)).scaleb(-_DIGITS)
-
-
-def relative_error(noise: MagnitudeNoise, dominance_percent: int) -> Decimal:
-    """The standard error of a perturbed sum relative to its absolute contributions: at most this, rounded up.
-
-    A released sum has passed dominance, so the largest contribution is at most that share of the whole; the worst is
-    one unit with that share and the next with what is left. The cell's own standard error would tell its largest
-    contribution, so this bound is what may be published.
-    """
-    left, dominance, squares = Fraction(1), Fraction(dominance_percent, 100), Fraction(0)
-    for weight in noise.terms.weights:
-        share = min(dominance, left)
-        left -= share
-        squares += (weight * noise.terms.small * share) ** 2
-    return _root(squares)

@@ -82,12 +82,20 @@ class CellKey:
         return int.from_bytes(self.digest[number * WORD_BYTES : (number + 1) * WORD_BYTES], "little")
 
     @property
+    def base(self) -> int:
+        """The draw for the base to which a sum is rounded: the 64 bits before the last."""
+        return int.from_bytes(self.digest[-16:-8], "little")
+
+    @property
     def rounding(self) -> int:
         """The draw for random rounding: the last 64 bits."""
         return int.from_bytes(self.digest[-8:], "little")
 
 
-MOST_NOISE_WORDS: Final = DIGEST_BYTES // WORD_BYTES - 2
+DRAW_BITS: Final = 64
+"""Bits of the draws for rounding."""
+
+MOST_NOISE_WORDS: Final = DIGEST_BYTES // WORD_BYTES - 4
 """How many draws of noise a cell key has."""
 
 

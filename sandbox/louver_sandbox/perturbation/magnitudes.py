@@ -11,11 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from math import lcm
+from math import isqrt, lcm
 from operator import mul
+from typing import Final
 
-from louver_sandbox.perturbation.keys import MOST_NOISE_WORDS, CellKey
+from louver_sandbox.perturbation.keys import DRAW_BITS, MOST_NOISE_WORDS, CellKey
 from louver_sandbox.perturbation.refused import PerturbationRefused, Reason
+from louver_sandbox.perturbation.rounding import WIDEST_STEP, step_of
 from louver_sandbox.perturbation.table import STEPS, MagnitudeTable
 
 
@@ -115,3 +117,42 @@ class MagnitudeNoise:
         numerator, denominator = self.per_step(contributed)
         whole, rest = divmod(total * denominator + steps * numerator, denominator)
         return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2 == 1))
+
+    def is_hidden_by(self, base: int, contributed: Contributed) -> bool:
+        """Whether a base is coarser than twice the standard deviation of a cell's noise."""
+        squares, denominator = self._twice_deviation(contributed)
+        return base * base * denominator > squares
+
+    def base(self, contributed: Contributed, key: CellKey, unit: int = 1) -> int:
+        """The base for a cell whose column has none: `unit` times 1, 2, 5, 10, ..., coarser than twice the noise.
+
+        A sum's last digits tell its base, and a base that followed from the largest contributions alone would tell
+        of two cells on which side of a step each of them is. So the deviation is first stretched by a factor between
+        one and two that the cell's key draws: the base is more than two and at most ten deviations (or is `unit`),
+        and leaves their size open by a factor of five.
+        """
+        squares, denominator = self._twice_deviation(contributed)
+        stretched = (1 << DRAW_BITS) + key.base
+        above = isqrt(squares * stretched * stretched // (denominator << 2 * DRAW_BITS))
+        return step_of(above + 1, unit)
+
+    def _twice_deviation(self, contributed: Contributed) -> tuple[int, int]:
+        """The square of twice the noise's standard deviation, as numerator and denominator."""
+        weights, _ = self.terms.whole_weights
+        numerator, denominator = self.per_step(contributed)
+        weighted = sum((weight * one) ** 2 for weight, one in zip(weights, contributed.largest, strict=False))
+        variance = self.table.terms.variance
+        return 4 * variance.numerator * numerator**2 * weighted, variance.denominator * denominator**2
+
+    def bound_to_hide(self, contribution: int) -> int:
+        """The base that is coarser than twice the noise of every cell in which no unit contributes more than this.
+
+        It follows from public numbers alone, so it tells nothing of any cell.
+        """
+        weights = self.terms.weights
+        square = 4 * sum(weight * weight for weight in weights) * (self.terms.small * contribution) ** 2
+        return step_of(isqrt(square.numerator // square.denominator) + 1)
+
+
+MOST_DEVIATIONS: Final = 2 * 2 * WIDEST_STEP
+"""How many standard deviations of a cell's noise its base is at most, unless it is the unit."""

@@ -1,13 +1,16 @@
 """Rounding after noise, so that equal answers stop meaning equal sets (PRIVACY 5.6, SECURITY 2.6).
 
 Nearest multiple of a base, or random: up or down by the cell's own key, so that the expected result is the value.
-Rounding whole tables so that totals stay the sums of their parts is `controlled`.
+Rounding whole tables so that totals stay the sums of their parts is `controlled`. Counts have the base that a policy
+names; sums are as large as their columns and cells, so their bases are steps of 1, 2 and 5 times a power of ten.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
+from typing import Final
 
 from louver_sandbox.perturbation.keys import CellKey
 from louver_sandbox.perturbation.refused import PerturbationRefused, Reason
@@ -53,6 +56,19 @@ def checked(rounding: Rounding, terms: NoiseTerms) -> Rounding:
             f"舍入基数 {base} 可能使计数 k = {k} 变小；基数须整除 k 或不小于 k",
         )
     return rounding
+
+
+_STEPS: Final = (1, 2, 5, 10)
+
+WIDEST_STEP: Final = Fraction(5, 2)
+"""How many times the step before it a step is at most."""
+
+
+def step_of(least: int, unit: int = 1) -> int:
+    """The least of unit times 1, 2, 5, 10, 20, ... that is at least `least`."""
+    times = -(-least // unit)
+    power = 10 ** (len(str(times)) - 1) if times > 1 else 1
+    return unit * power * next(step for step in _STEPS if step * power >= times)
 
 
 def rounded(value: int, rounding: Rounding, key: CellKey) -> int:

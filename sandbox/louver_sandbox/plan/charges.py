@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from louver_sandbox.algebra.cores import Core, Cut
 from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, walk
 from louver_sandbox.algebra.relations import Filter, Join, Relation, expressions, scans
 from louver_sandbox.algebra.relations import walk as walk_relations
-from louver_sandbox.catalog.model import SpaceKind
-from louver_sandbox.obligations import Charge
+from louver_sandbox.catalog.model import SpaceKind, Table
+from louver_sandbox.core_plan import CorePlan
+from louver_sandbox.obligations import CellCharge, Charge
 from louver_sandbox.plan.emit import emit_expression, quote
 from louver_sandbox.plan.provenance import Provenance, conjuncts, trace
+from louver_sandbox.refusals.plan import units_undeclared
 from louver_sandbox.stages import Admitted, Treatment
 
 QUERY = "query"
@@ -33,6 +35,36 @@ def charges(admitted: Admitted, parts: Cut) -> tuple[Charge, ...]:
     if admitted.treatment is Treatment.EXACT:
         return tuple(_of_exact(admitted))
     return tuple(charge for core in parts.cores if core.protected for charge in _of_core(core, admitted))
+
+
+def cell_charges(admitted: Admitted, parts: Cut, cores: Sequence[CorePlan]) -> tuple[CellCharge, ...]:
+    """For every protected core under a cap, its families, for each protected dataset below it.
+
+    Raises:
+        Refused: LVR-2341, a dataset of which nobody has said how many units it has at least.
+    """
+    cap = None if admitted.threshold is None else admitted.threshold.unit_sets
+    if cap is None:
+        return ()
+    found: dict[tuple[str, str], CellCharge] = {}
+    for core, planned in zip(parts.cores, cores, strict=True):
+        names = {scan.table for scan in scans(core.relation) if core.protected and scan.id in admitted.protected}
+        for name in sorted(names, key=str):
+            table = admitted.bound.catalog.tables[name]
+            limit = _least_units(table) * cap.percent // 100
+            share = limit * cap.institution_percent // 100
+            for family in planned.families:
+                charge = (str(name), table.data_version, family.key, family.cells, limit, share, table.refresh)
+                found.setdefault((str(name), family.key), CellCharge(*charge))
+    return tuple(found.values())
+
+
+def _least_units(table: Table) -> int:
+    """How many units a table has at least, of the type that it has fewest of."""
+    numbers = [unit.at_least for unit in table.units if unit.at_least is not None]
+    if not numbers or len(numbers) < len(table.units):
+        raise units_undeclared(str(table.name))
+    return min(numbers)
 
 
 def _of_exact(admitted: Admitted) -> Iterator[Charge]:

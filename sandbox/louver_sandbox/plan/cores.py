@@ -98,7 +98,8 @@ def core_plans(admitted: Admitted, parts: Cut, rules: ThresholdRules, source_of:
         found = threshold_core(core.relation, units, admitted.bound.catalog, rules, source_of, alone=alone)
         groups = tuple(group.counted for group in found.groups)
         cells = CorePlan(core.id, True, found.statement, found.columns, found.measures, groups)
-        made.append(replace(cells, compares=found.compares, outer=found.outer, noisy=found.noisy))
+        cells = replace(cells, compares=found.compares, outer=found.outer, noisy=found.noisy)
+        made.append(replace(cells, families=found.families))
     if covered != admitted.protected:
         raise PlanUnverified("a protected scan outside the cores")
     return tuple(made)

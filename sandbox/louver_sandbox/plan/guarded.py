@@ -5,8 +5,8 @@ as if it had been released: the engine itself judges it, by the rules of PRIVACY
 breaks one. A group with too few subjects has no row. The rewriting is in our own algebra: contributions per group and
 subject, then per group, then a CASE per value.
 
-The engine keeps the largest contribution but not the second largest, so p% takes that to be as large as the largest:
-a stricter rule than the releaser's.
+The engine keeps the largest contribution but not the second largest, so dominance of two and (p,q) take that to be as
+large as the largest: stricter rules than the releaser's.
 """
 
 from __future__ import annotations
@@ -212,21 +212,16 @@ class _Cells:
         return Call("or", (enough_lack, all_of(conjunction(none))), BOOLEAN) if presence else enough_lack
 
     def _shared_out(self, number: int, index: int, term: Term) -> Iterator[Expression]:
-        """Dominance and p% for one unit group, which must not be empty unless it may be."""
+        """Dominance and (p,q) for one unit group, which must not be empty unless it may be."""
         type_ = _wide(term).type
         largest, whole = (self._of(f"{letter}{number}_{index}", type_) for letter in "lm")
-        percent = {name: Literal(value, INTEGER) for name, value in (("all", 100), ("two", 2))}
-        dominance = _call("*", whole, Literal(self.rules.dominance_percent, INTEGER))
-        p = _call("*", largest, Literal(self.rules.p_percent, INTEGER))
-        rest = _call("*", _call("-", whole, _call("*", largest, percent["two"])), percent["all"])
-        safe = all_of(
-            conjunction(
-                (
-                    Call("<=", (_call("*", largest, percent["all"]), dominance), BOOLEAN),
-                    Call(">=", (rest, p), BOOLEAN),
-                )
-            )
-        )
+        tests = [_at_most(largest, 100, whole, self.rules.dominance_percent)]
+        two = _call("*", largest, Literal(2, INTEGER))
+        if self.rules.dominance_of_two is not None:
+            tests.append(_at_most(two, 100, whole, self.rules.dominance_of_two))
+        rest = _call("-", whole, two)
+        tests.append(_at_most(largest, self.rules.p_percent, rest, self.rules.prior_percent))
+        safe = all_of(conjunction(tests))
         empty = Call("=", (self._of(f"u{index}"), Literal(0, INTEGER)), BOOLEAN)
         yield Call("or", (empty, safe), BOOLEAN) if self.groups[index].optional else safe
 
@@ -280,6 +275,12 @@ def _call(function: str, *arguments: Expression) -> Expression:
     if result is None:
         raise TypeError("numbers are combined with numbers")
     return Call(function, arguments, result)
+
+
+def _at_most(one: Expression, times: int, other: Expression, others: int) -> Expression:
+    """That one number times a constant is not more than another times its own."""
+    sides = (_call("*", one, Literal(times, INTEGER)), _call("*", other, Literal(others, INTEGER)))
+    return Call("<=", sides, BOOLEAN)
 
 
 def _scaled(constant: Fraction, value: Expression) -> Expression:

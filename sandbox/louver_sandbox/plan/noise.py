@@ -13,9 +13,11 @@ from dataclasses import dataclass
 
 from louver_sandbox.algebra.expressions import AggregateCall, ColumnRef, Expression
 from louver_sandbox.algebra.relations import Aggregate, scans
-from louver_sandbox.catalog.model import Catalog
+from louver_sandbox.catalog.model import Catalog, Table
 from louver_sandbox.core_plan import Amounts, KeyedUnits, NoisyTotal
-from louver_sandbox.obligations import NoiseRules, ThresholdRules
+from louver_sandbox.obligations import NoiseRules, RoundingKind, ThresholdRules
+from louver_sandbox.perturbation.named import magnitudes_of
+from louver_sandbox.plan.bounds import largest_declared
 from louver_sandbox.plan.measures import POWER_SUMS, Asked, Total
 from louver_sandbox.plan.parts import unit_total
 from louver_sandbox.plan.provenance import ROWS, Provenance
@@ -50,7 +52,8 @@ class Noisy:
     """A column that leaves with noise, and the sets of units that decide it.
 
     `of` is what is added up, by the stored columns; "" for a number of rows or units. `ranks_rows` asks for the
-    largest numbers of rows, those of the total of that `number` (0: all rows of the cell).
+    largest numbers of rows, those of the total of that `number` (0: all rows of the cell). `base` is that of
+    `NoisyTotal`.
     """
 
     value: str
@@ -58,6 +61,7 @@ class Noisy:
     number: int = 0
     of: str = ""
     ranks_rows: bool = False
+    base: int = 0
 
     def total(self, groups: Sequence[UnitGroup]) -> NoisyTotal:
         """As the releaser finds it."""
@@ -65,7 +69,7 @@ class Noisy:
         prefixes = ("a", "d", "w") if self.ranks_rows else ("l", "e", "m")
         ranked = range(1, len(groups) + 1) if self.of or self.ranks_rows else ()
         amounts = (Amounts(*(f"{prefix}{self.number}_{group}" for prefix in prefixes)) for group in ranked)
-        return NoisyTotal(self.value, tuple(named), self.of, tuple(amounts))
+        return NoisyTotal(self.value, tuple(named), self.of, tuple(amounts), self.base)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class Perturbable:
     groups: tuple[UnitGroup, ...]
     order: tuple[int, ...]
     whole: int | None
-    tables: Mapping[int, str]
+    tables: Mapping[int, Table]
     provenance: Provenance
 
     @classmethod
@@ -91,10 +95,10 @@ class Perturbable:
         """For a core under rules with noise; None for one without."""
         if rules.noise is None:
             return None
-        tables = {scan.id: str(catalog.tables[scan.table].name) for scan in scans(core.input)}
+        tables = {scan.id: catalog.tables[scan.table] for scan in scans(core.input)}
 
         def place(index: int) -> tuple[str, list[str]]:
-            members = [f"{tables.get(scan, '')} {unit.column}" for scan, unit in groups[index].members]
+            members = [f"{_name_of(tables, scan)} {unit.column}" for scan, unit in groups[index].members]
             return groups[index].type.value, sorted(members)
 
         order = sorted(range(len(groups)), key=place)
@@ -135,7 +139,19 @@ class Perturbable:
         self._summed(asked, "a sum of protected values", "受保护数值的求和")
         number = totals.index(total) + 1
         name = " * ".join(sorted(map(self._name, total.summand.factors)))
-        return Noisy(f"s{number}", tuple(Keyed(group, number) for group in self._deciding()), number, of=name)
+        sets = tuple(Keyed(group, number) for group in self._deciding())
+        return Noisy(f"s{number}", sets, number, of=name, base=self._base(total, asked))
+
+    def _base(self, total: Total, asked: Asked) -> int:
+        """The base that follows from declared bounds, where policies ask for it; 0 for one by each cell's noise."""
+        noise = self.noise
+        if not noise.by_bounds or noise.rounding is RoundingKind.NONE or noise.share is None:
+            return 0
+        largest = largest_declared(total, self.tables, self.provenance)
+        if largest is None:
+            what = "a sum of a column without declared bounds, or of a table without declared rows per subject"
+            raise noise_not_computed(what, "未声明上下界的列或未声明每主体行数的表的求和", asked.at)
+        return magnitudes_of(noise.share).bound_to_hide(largest)
 
     def _deciding(self) -> tuple[int, ...]:
         """The unit groups whose sets decide the noise of rows and of what is added up over them."""
@@ -147,7 +163,7 @@ class Perturbable:
             raise TypeError("a factor is a column")
         found = self.provenance.columns(factor)
         stored = [column for column in found if column[1] != ROWS] or found
-        bases = ", ".join(sorted(f"{self.tables[scan]}.{name}" for scan, name in stored))
+        bases = ", ".join(sorted(f"{self.tables[scan].name}.{name}" for scan, name in stored))
         inner = factor.relation in self.provenance.derived and self.provenance.definition(factor)
         function = inner.function if isinstance(inner, AggregateCall) else "sum"
         return bases if function == "sum" else f"{function}({bases})"
@@ -160,3 +176,7 @@ class Perturbable:
         unit = self.groups[group].type
         if unit not in self.noise.tables:
             raise no_noise_table(unit.value, self.rules.k[unit], asked.at)
+
+
+def _name_of(tables: Mapping[int, Table], scan: int) -> str:
+    return str(tables[scan].name) if scan in tables else ""

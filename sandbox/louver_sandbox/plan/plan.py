@@ -9,7 +9,7 @@ from louver_sandbox.algebra.relations import Project, scans
 from louver_sandbox.catalog.model import SpaceKind
 from louver_sandbox.catalog.snapshots import snapshot_id
 from louver_sandbox.core_plan import CorePlan
-from louver_sandbox.plan.charges import charges
+from louver_sandbox.plan.charges import cell_charges, charges
 from louver_sandbox.plan.cores import SourceOf, carriable, core_plans, divided, exact_core, is_shape, without_repeats
 from louver_sandbox.plan.differences import with_finer
 from louver_sandbox.plan.question import question_digest
@@ -105,6 +105,7 @@ def _plan(admitted: Admitted, sources: tuple[SourceRef, ...], parts: Cut, cores:
         columns=bound.columns,
         threshold=threshold,
         charges=charges(admitted, parts),
+        cells=() if admitted.treatment is Treatment.EXACT else cell_charges(admitted, parts, cores),
         question=question,
         bundle_digest=admitted.bundle_digest,
         catalog_digest=bound.catalog.digest,

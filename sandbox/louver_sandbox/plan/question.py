@@ -12,7 +12,7 @@ from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.plan.emit import emit
 from louver_sandbox.stages import OutputColumn, SourceRef, Treatment
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the same question would be answered differently."""
 
 
@@ -65,5 +65,8 @@ def _rules(threshold: ThresholdRules | None) -> object:
         "remainder": threshold.remainder,
         "noise": "none" if threshold.noise is None else codec.encode(threshold.noise).decode(),
         "totals": threshold.totals.value,
+        "dominance_of_two": threshold.dominance_of_two,
+        "prior_percent": threshold.prior_percent,
+        "class_disclosure": threshold.class_disclosure.value,
         "recoded": threshold.recoded,
     }

@@ -22,7 +22,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from louver_sandbox.core_plan import CorePlan, JudgedTotal, Part
-from louver_sandbox.obligations import ThresholdRules
+from louver_sandbox.obligations import RoundingKind, ThresholdRules
 from louver_sandbox.plan.rewrites.threshold import REMAINDER, withheld_condition
 from louver_sandbox.stages import Plan, Treatment
 
@@ -297,7 +297,10 @@ def _verify_cells(core: CorePlan, rules: ThresholdRules) -> None:
     keyed = any(column.part is Part.KEY for column in core.columns)
     failing = withheld_condition(core.unit_groups, rules)
     in_sets = any(column.part is Part.SET for column in core.columns)
-    wanted = rules.remainder and keyed and not in_sets
+    margins = [column.unit for column in core.columns if column.part is Part.MARGIN]
+    if margins != list(units) * (len(margins) // len(units)):
+        raise PlanUnverified("a margin that leaves out a unit group")
+    wanted = rules.remainder and keyed and not in_sets and not margins
     if wanted != (failing in core.statement) or wanted != (f"TRY_CAST({REMAINDER} AS" in core.statement):
         raise PlanUnverified("the remainder is not over the withheld cells")
     names = {column.name for column in core.columns}
@@ -335,6 +338,9 @@ def _verify_noise(core: CorePlan, rules: ThresholdRules) -> None:
             raise PlanUnverified("a sum under noise that has none")
         if total.value.startswith("s") is not bool(total.of):
             raise PlanUnverified("a sum with the noise of a count")
+        by_bounds = rules.noise.by_bounds and rules.noise.rounding is not RoundingKind.NONE and bool(total.of)
+        if total.base < 0 or bool(total.base) is not by_bounds:
+            raise PlanUnverified("a sum rounded to another base than policies ask for")
 
 
 def _verify_total(total: JudgedTotal, names: set[str], groups: int) -> None:

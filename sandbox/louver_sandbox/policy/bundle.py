@@ -24,9 +24,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from pydantic import ValidationError
 
 from louver_sandbox.catalog.model import Catalog, Table
+from louver_sandbox.perturbation import stored
+from louver_sandbox.perturbation.named import named, register
+from louver_sandbox.perturbation.refused import PerturbationRefused
 from louver_sandbox.policy.documents import PolicyProblem, PolicyRefused, check_together
 from louver_sandbox.policy.grants import Covering, GrantSet, Rulebook
 from louver_sandbox.policy.model import Platform, Policy
+from louver_sandbox.policy.noise import computed_tables
 from louver_sandbox.stages import InstitutionType
 
 FORMAT = "louver-policy-bundle/v1"
@@ -111,9 +115,27 @@ def bundle_content(platform: Platform, policies: Sequence[Policy]) -> bytes:
             )
         )
     documents = [_ordered(policy) for policy in sorted(policies, key=lambda policy: policy.id)]
+    tables = {name: json.loads(stored.written(named(name))) for name in computed_tables(policies)}
     return rfc8785.dumps(
-        {"format": FORMAT, "platform": platform.model_dump(mode="json", by_alias=True), "policies": documents}
+        {
+            "format": FORMAT,
+            "platform": platform.model_dump(mode="json", by_alias=True),
+            "policies": documents,
+            **({"tables": tables} if tables else {}),
+        }
     )
+
+
+def _register_tables(tables: object) -> None:
+    """Verifies the perturbation tables of a bundle and makes them known. Raises BundleRefused."""
+    if not isinstance(tables, dict):
+        raise BundleRefused(("the tables of the bundle are no tables",))
+    for reference, document in tables.items():
+        try:
+            if register(reference.partition("@")[0], rfc8785.dumps(document)) != reference:
+                raise BundleRefused((f"the perturbation table {reference} is another one",))
+        except PerturbationRefused as refused:
+            raise BundleRefused((f"the perturbation table {reference}: {refused.message}",)) from refused
 
 
 def _ordered(policy: Policy) -> dict[str, Any]:
@@ -131,10 +153,11 @@ def parse_bundle(content: bytes) -> Bundle:
         raise BundleRefused(("the bundle is too large",))
     try:
         document = json.loads(content)
-        if not isinstance(document, dict) or document.keys() != {"format", "platform", "policies"}:
+        if not isinstance(document, dict) or document.keys() - {"tables"} != {"format", "platform", "policies"}:
             raise BundleRefused(("the content is not a policy bundle",))
         if document["format"] != FORMAT or not isinstance(document["policies"], list):
             raise BundleRefused((f"the format is not {FORMAT}",))
+        _register_tables(document.get("tables", {}))
         platform = Platform.model_validate(document["platform"])
         policies = tuple(Policy.model_validate(item) for item in document["policies"])
         canonical = bundle_content(platform, policies)

@@ -13,6 +13,7 @@ from functools import cached_property
 
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.obligations import AccessBudget, ThresholdRules
+from louver_sandbox.policy import unit_sets
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.checks import CHECKS, refuse_isolation, refuse_raw_rows
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, VALUE_FUNCTIONS
@@ -23,6 +24,8 @@ from louver_sandbox.policy.model import ColumnRights, GrantTreatment
 from louver_sandbox.policy.noise import combined
 from louver_sandbox.policy.reading import Question, Reading, read, scans_apart
 from louver_sandbox.policy.rights import described, missing_right
+from louver_sandbox.policy.shares import strictest as strictest_shares
+from louver_sandbox.policy.shares import strictest_classes
 from louver_sandbox.refusals import policy as refuse
 from louver_sandbox.refusals.policy import Ruling
 from louver_sandbox.selections import strictest_history
@@ -248,13 +251,19 @@ def _grant_use(choice: Choice) -> GrantUse:
 def _strictest_threshold(protected: Sequence[Choice]) -> ThresholdRules:
     rules = [choice.group.threshold() for choice in protected]
     k = {unit: max(rule.k[unit] for rule in rules) for unit in UnitType}
+    shares = strictest_shares(rules)
     return ThresholdRules(
         k=k,
-        dominance_percent=min(rule.dominance_percent for rule in rules),
-        p_percent=max(rule.p_percent for rule in rules),
+        dominance_percent=shares.dominance_percent,
+        dominance_of_two=shares.dominance_of_two,
+        p_percent=shares.p_percent,
+        prior_percent=shares.prior_percent,
+        class_disclosure=strictest_classes(rule.class_disclosure for rule in rules),
         remainder=all(rule.remainder for rule in rules),
         noise=combined([rule.noise for rule in rules], k),
         totals=strictest_totals(rule.totals for rule in rules),
+        unit_sets=unit_sets.combined(rule.unit_sets for rule in rules),
+        risks=unit_sets.accepted(rule.risks for rule in rules),
         recoded=any(rule.recoded for rule in rules),
     )
 

@@ -10,17 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from louver_sandbox.policy import atoms, noise
+from louver_sandbox.policy import atoms, noise, shares, unit_sets
 from louver_sandbox.policy.model import Grant, GrantTreatment, Policy
 
 LEAST_UNITS = 3
 """Fewest privacy units of a released cell, whatever a policy says."""
-
-MOST_DOMINANCE_PERCENT = 90
-"""Largest share of a released sum that one unit may hold."""
-
-LEAST_P_PERCENT = 5
-"""The p% rule: no unit's contribution may be estimable more closely than this."""
 
 MOST_QUERIES_PER_DAY = 100_000
 """Most queries, or distinct predicates, that any grant may give per dataset, purpose and window, the shortest of
@@ -81,20 +75,12 @@ def _terms(grant: Grant, at: tuple[str | int, ...]) -> Iterator[Finding]:
                 f"{name} is below the floor of {LEAST_UNITS}",
                 f"{name} 低于底线 {LEAST_UNITS}",
             )
-    if terms.dominance_percent > MOST_DOMINANCE_PERCENT:
-        yield Finding(
-            (*at, "threshold", "dominance_percent"),
-            f"dominance_percent is above the floor of {MOST_DOMINANCE_PERCENT}",
-            f"dominance_percent 高于底线 {MOST_DOMINANCE_PERCENT}",
-        )
-    if terms.p_percent < LEAST_P_PERCENT:
-        yield Finding(
-            (*at, "threshold", "p_percent"),
-            f"p_percent is below the floor of {LEAST_P_PERCENT}",
-            f"p_percent 低于底线 {LEAST_P_PERCENT}",
-        )
+    for share in shares.problems(terms):
+        yield Finding((*at, "threshold", *share.where), share.message, share.message_zh)
     for problem in noise.problems(terms):
         yield Finding((*at, "threshold", *problem.where), problem.message, problem.message_zh, problem.hint)
+    for loose in unit_sets.below_floor(terms):
+        yield Finding((*at, "threshold", *loose.where), loose.message, loose.message_zh, loose.hint)
     for name, count in grant.budget.model_dump().items():
         if count > MOST_QUERIES_PER_DAY:
             yield Finding(

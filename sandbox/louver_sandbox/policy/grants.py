@@ -16,12 +16,15 @@ from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.atoms import AtomRules
 from louver_sandbox.catalog.model import Catalog, SpaceKind, Table, UnitType, Verb
 from louver_sandbox.obligations import AccessBudget, ThresholdRules
+from louver_sandbox.policy import unit_sets
 from louver_sandbox.policy.atoms import atom_rules
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, NEGATIVE_COLUMNS
 from louver_sandbox.policy.history import budget_of, smallest_budget, written_history
 from louver_sandbox.policy.levels import strictest_totals
 from louver_sandbox.policy.model import Grant, Grantees, GrantTreatment, NegativeEntry, Platform, Policy
 from louver_sandbox.policy.noise import combined, written
+from louver_sandbox.policy.shares import strictest, strictest_classes
+from louver_sandbox.policy.shares import written as written_shares
 from louver_sandbox.selections import HistoryRules, strictest_history
 from louver_sandbox.stages import InstitutionType, Subject
 
@@ -40,6 +43,12 @@ class Permit:
     def rule(self) -> str:
         """`policy/grant`, as refusals and the log name it."""
         return f"{self.policy.id}/{self.grant.id}"
+
+    @property
+    def risks(self) -> tuple[str, ...]:
+        """The risk that the grant's terms accept, by its name; none for most."""
+        named = self.grant.threshold.accepts_risk
+        return () if named is None else (f"{self.rule}: {named}",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +116,19 @@ class GrantGroup:
             UnitType.PERSON: max(item.person for item in terms),
             UnitType.ENTERPRISE: max(item.enterprise for item in terms),
         }
+        shares = strictest(written_shares(item) for item in terms)
         return ThresholdRules(
             k=k,
-            dominance_percent=min(item.dominance_percent for item in terms),
-            p_percent=max(item.p_percent for item in terms),
+            dominance_percent=shares.dominance_percent,
+            dominance_of_two=shares.dominance_of_two,
+            p_percent=shares.p_percent,
+            prior_percent=shares.prior_percent,
+            class_disclosure=strictest_classes(item.class_disclosure for item in terms),
             remainder=all(item.remainder for item in terms),
             noise=combined([written(item.noise) for item in terms], k),
             totals=strictest_totals(item.totals for item in terms),
+            unit_sets=unit_sets.combined(unit_sets.written(item) for item in terms),
+            risks=unit_sets.accepted(permit.risks for permit in self.permits),
             recoded=self.atoms is not None,
         )
 

@@ -13,7 +13,7 @@ from datetime import date
 from louver.errors import Refused
 from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.model import Catalog, Column, Role, Table, Verb
-from louver_sandbox.policy import atoms
+from louver_sandbox.policy import atoms, unit_sets
 from louver_sandbox.policy.documents import PolicyProblem
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, VALUE_FUNCTIONS, Finding
 from louver_sandbox.policy.grants import Rulebook
@@ -93,6 +93,10 @@ def _grant(context: _Context, grant: Grant, at: tuple[str | int, ...]) -> Iterat
         )
         return
     yield from _predicate(grant.row_filter, table, (*at, "row_filter"))
+    if Verb.ANALYSE in grant.verbs and grant.treatment.rank <= GrantTreatment.THRESHOLD.rank:
+        for problem in (*unit_sets.unheld(grant.threshold), *_cap(context, grant, table)):
+            where = (*at, "threshold", *problem.where)
+            yield Finding(where, problem.message, problem.message_zh, problem.hint)
     for name, rights in grant.rights.items():
         column = table.column(name)
         if column is None:
@@ -101,9 +105,26 @@ def _grant(context: _Context, grant: Grant, at: tuple[str | int, ...]) -> Iterat
             )
         else:
             yield from _column(grant, table, column, rights, (*at, "columns", name))
-    for problem in atoms.misfits(grant.atoms, grant, table) if grant.atoms is not None else ():
-        yield Finding((*at, *problem.where), problem.message, problem.message_zh, problem.hint)
+    for misfit in atoms.misfits(grant.atoms, grant, table) if grant.atoms is not None else ():
+        yield Finding((*at, *misfit.where), misfit.message, misfit.message_zh, misfit.hint)
     yield from _reach(context, grant, table, at)
+
+
+def _cap(context: _Context, grant: Grant, table: Table) -> Iterator[unit_sets.TermsProblem]:
+    """A cap that cannot be counted, and one that other grants of the table get round."""
+    if grant.threshold.unit_sets is None:
+        return
+    if any(unit.at_least is None for unit in table.units):
+        says = f"the catalogue does not say how many units {grant.table} has at least: every question is refused"
+        says_zh = f"目录未声明 {grant.table} 至少有多少主体，所有查询都会被拒绝"
+        yield unit_sets.TermsProblem(("unit_sets",), says, says_zh, "declare at_least for its units")
+    for policy, other in _others(context, grant):
+        computed = other.treatment.rank <= GrantTreatment.THRESHOLD.rank and Verb.ANALYSE in other.verbs
+        if computed and other.threshold.unit_sets is None:
+            says = f"cells released under {policy}/{other.id} are not counted: it has no unit_sets"
+            says_zh = f"{policy}/{other.id} 未设 unit_sets，据其发布的分组不计数"
+            yield unit_sets.TermsProblem(("unit_sets",), says, says_zh, "set it in every grant of the table")
+            return
 
 
 def _column(

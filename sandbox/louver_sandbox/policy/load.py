@@ -7,7 +7,7 @@ their own, kept by the operator outside the bundle: a bundle cannot name who may
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,6 +15,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from louver_sandbox.catalog.positions import Node, read_documents
+from louver_sandbox.perturbation.named import register
+from louver_sandbox.perturbation.refused import PerturbationRefused
 from louver_sandbox.policy.bundle import (
     Bundle,
     BundleRefused,
@@ -77,7 +79,7 @@ def load_library(paths: Sequence[Path]) -> Library:
     Raises PolicyRefused with every problem of form, reference and floor.
     """
     loaded: list[Loaded] = []
-    problems: list[PolicyProblem] = []
+    problems: list[PolicyProblem] = list(_tables(paths))
     for path in _files(paths):
         found, wrong = _read_file(path)
         loaded.extend(found)
@@ -96,6 +98,17 @@ def load_library(paths: Sequence[Path]) -> Library:
     if problems:
         raise PolicyRefused(problems)
     return Library(platforms[0], policies, tuple(loaded))
+
+
+def _tables(paths: Sequence[Path]) -> Iterator[PolicyProblem]:
+    """Makes the perturbation tables in `tables/` of each folder known; the problems of those that do not hold."""
+    for file in sorted(file for path in paths for file in (path / "tables").glob("*.json")):
+        try:
+            register(file.stem, file.read_bytes())
+        except PerturbationRefused as refused:
+            yield PolicyProblem(f"tables/{file.name}", 0, 0, refused.message, refused.message_zh)
+        except OSError:
+            yield PolicyProblem(f"tables/{file.name}", 0, 0, "cannot be read", "无法读取")
 
 
 def _read_file(path: Path) -> tuple[tuple[Loaded, ...], tuple[PolicyProblem, ...]]:

@@ -28,14 +28,14 @@ from pydantic import (
 
 from louver_sandbox.catalog.atoms import Dimension
 from louver_sandbox.catalog.model import UnitType, Verb
-from louver_sandbox.obligations import Period, RoundingKind, Totals
+from louver_sandbox.obligations import ClassDisclosure, Period, RoundingKind, Totals
 from louver_sandbox.selections import Response
 from louver_sandbox.stages import InstitutionType
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$")]
 TableText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
-TableId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+TableId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}(@sha256:[0-9a-f]{64})?$")]
 PurposeCode = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,39}$")]
 
 
@@ -167,11 +167,28 @@ class RoundingTerms(Document):
         return self
 
 
+class SumBase(StrEnum):
+    """What decides the base to which a sum is rounded."""
+
+    CELL = "cell"
+    BOUNDS = "bounds"
+
+
 class SumTerms(Document):
     """Noise of sums: its standard deviations for each of the largest contributions. With 2 a sum hides the absence of
-    its largest unit as a count with variance 4 does."""
+    its largest unit as a count with variance 4 does. `base` says what decides the base to which sums are rounded:
+    each cell's noise, or the bounds that the catalogue declares."""
 
     share: Decimal = Field(default=Decimal(2), gt=0, le=1_000, max_digits=8, decimal_places=4)
+    base: SumBase = SumBase.CELL
+
+    @model_serializer(mode="wrap")
+    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `base` where it is the default, so that bundles signed before it was a key stay canonical."""
+        written: dict[str, Any] = handler(self)
+        if self.base is SumBase.CELL:
+            del written["base"]
+        return written
 
 
 class CellKeyTerms(Document):
@@ -196,24 +213,73 @@ NoiseChoice = Annotated[
 ]
 
 
+class DominanceTerms(Document):
+    """(n,k) dominance: the `n` largest units hold at most `k` percent of a sum."""
+
+    n: int = Field(ge=1, le=2)
+    k: int = Field(ge=1, le=100)
+
+
+class PriorPosteriorTerms(Document):
+    """(p,q): whoever knows every contribution to within `q` percent must not learn one to within `p` percent."""
+
+    p: int = Field(ge=1, le=100)
+    q: int = Field(ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _learns(self) -> PriorPosteriorTerms:
+        if self.p > self.q:
+            raise ValueError("asks for more than is unknown beforehand")
+        return self
+
+
+class UnitSetTerms(Document):
+    """Cap on released cells per data version (PRIVACY 5.6): their number in percent of the table's units, over all
+    institutions together, and the part of that which one institution may use up."""
+
+    percent: int = Field(default=10, ge=1, le=100)
+    institution_percent: int = Field(default=25, ge=1, le=100)
+
+
 class ThresholdTerms(Document):
-    """Obligations of a threshold answer: least units per cell, dominance and p percent, noise (PRIVACY 5)."""
+    """Obligations of a threshold answer: least units per cell, dominance and p percent, noise, cap (PRIVACY 5).
+
+    `dominance_percent` is the (1,k) rule and `p_percent` the (p,100) rule; `dominance` and `pq` are more of them. All
+    must pass. With `accepts_risk` an officer says in words why terms that lint finds too weak may stand.
+    """
 
     person: int = Field(default=10, ge=1, le=100_000)
     enterprise: int = Field(default=5, ge=1, le=100_000)
     dominance_percent: int = Field(default=60, ge=1, le=100)
     p_percent: int = Field(default=10, ge=0, le=100)
+    dominance: tuple[DominanceTerms, ...] = Field(default=(), max_length=8)
+    pq: tuple[PriorPosteriorTerms, ...] = Field(default=(), max_length=8)
+    class_disclosure: ClassDisclosure = ClassDisclosure.OWN
     remainder: bool = True
     noise: NoiseChoice = "none"
     totals: Totals = Totals.KEEP_BACK
+    unit_sets: UnitSetTerms | None = None
+    accepts_risk: Text | None = None
 
     @model_serializer(mode="wrap")
     def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `totals` where it is the default, so that bundles signed before it was a key stay canonical."""
+        """Without the keys of `_NOT_SIGNED_BEFORE` that have their defaults."""
         written: dict[str, Any] = handler(self)
-        if self.totals is Totals.KEEP_BACK:
-            del written["totals"]
+        for name, default in _NOT_SIGNED_BEFORE.items():
+            if getattr(self, name) == default:
+                del written[name]
         return written
+
+
+_NOT_SIGNED_BEFORE: Mapping[str, object] = {
+    "totals": Totals.KEEP_BACK,
+    "dominance": (),
+    "pq": (),
+    "class_disclosure": ClassDisclosure.OWN,
+    "unit_sets": None,
+    "accepts_risk": None,
+}
+"""Keys of later versions and their defaults: left out of a bundle's content, so that older bundles stay canonical."""
 
 
 Amount = Annotated[int, Field(ge=1, le=1_000_000)]

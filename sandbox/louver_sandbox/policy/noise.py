@@ -3,12 +3,12 @@
 Noise is stricter than none. Of two tables the one holds that has at least both variances and largest noises and is
 made for the k in force; where none is supplied, such units have no table and their counts are refused. Of two
 roundings the stricter kind holds, and a base that is a multiple of both. Sums leave where all allow them, with the
-largest share.
+largest share, and with bases by declared bounds where one asks for these: they tell less.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -17,10 +17,10 @@ from typing import Final, Literal
 
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.obligations import NoiseRules, RoundingKind
-from louver_sandbox.perturbation.named import SUPPLIED, fitting, named, rounding_of, table_of
+from louver_sandbox.perturbation.named import SUPPLIED, fitting, is_known, named, rounding_of, table_of
 from louver_sandbox.perturbation.refused import PerturbationRefused
 from louver_sandbox.perturbation.rounding import checked
-from louver_sandbox.policy.model import CellKeyTerms, ThresholdTerms
+from louver_sandbox.policy.model import CellKeyTerms, Policy, SumBase, ThresholdTerms
 
 LEAST_VARIANCE: Final = Fraction(1)
 """Least variance of a count's noise, whatever table a policy names."""
@@ -39,13 +39,21 @@ class NoiseProblem:
     hint: str = ""
 
 
+def computed_tables(policies: Iterable[Policy]) -> tuple[str, ...]:
+    """The references of the tables that policies use and that do not come with the program, in order."""
+    terms = (grant.threshold.noise for policy in policies for grant in policy.grants)
+    names = {name for noise in terms if isinstance(noise, CellKeyTerms) for name in (noise.person, noise.enterprise)}
+    return tuple(sorted(names - SUPPLIED.keys()))
+
+
 def written(terms: Literal["none"] | CellKeyTerms) -> NoiseRules | None:
     """One grant's noise as a rule."""
     if not isinstance(terms, CellKeyTerms):
         return None
     tables = {UnitType.PERSON: terms.person, UnitType.ENTERPRISE: terms.enterprise}
     share = None if terms.sums is None else terms.sums.share
-    return NoiseRules(tables, terms.rounding.mode, terms.rounding.base or 1, share)
+    by_bounds = terms.sums is not None and terms.sums.base is SumBase.BOUNDS
+    return NoiseRules(tables, terms.rounding.mode, terms.rounding.base or 1, share, by_bounds)
 
 
 def problems(terms: ThresholdTerms) -> Iterator[NoiseProblem]:
@@ -55,9 +63,9 @@ def problems(terms: ThresholdTerms) -> Iterator[NoiseProblem]:
     rules, k = written(terms.noise), {UnitType.PERSON: terms.person, UnitType.ENTERPRISE: terms.enterprise}
     for unit, name in rules.tables.items() if rules else ():
         at = ("noise", unit.value)
-        if name not in SUPPLIED:
-            known = ", ".join(sorted(SUPPLIED))
-            yield NoiseProblem(at, f"unknown perturbation table {name}", f"未知的扰动表 {name}", f"one of {known}")
+        if not is_known(name):
+            hint = f"one of {', '.join(sorted(SUPPLIED))}, or NAME@sha256:... of a file tables/NAME.json"
+            yield NoiseProblem(at, f"unknown perturbation table {name}", f"未知的扰动表 {name}", hint)
             continue
         found = named(name).terms
         if found.threshold != k[unit]:
@@ -69,16 +77,24 @@ def problems(terms: ThresholdTerms) -> Iterator[NoiseProblem]:
             yield NoiseProblem(at, says, f"扰动表 {name} 的方差低于底线 {LEAST_VARIANCE}")
     if rules is not None:
         yield from _of_rounding(rules)
+        yield from _of_bounds(rules)
     if rules is not None and rules.share is not None and rules.share < LEAST_SHARE:
         says = f"share is below the floor of {LEAST_SHARE}: noise would hide no contribution"
         yield NoiseProblem(("noise", "sums", "share"), says, f"share 低于底线 {LEAST_SHARE}，噪声掩盖不了任何贡献")
+
+
+def _of_bounds(rules: NoiseRules) -> Iterator[NoiseProblem]:
+    """Bases without rounding."""
+    if rules.by_bounds and rules.rounding is RoundingKind.NONE:
+        says = "sums.base says how sums are rounded, and rounding is none"
+        yield NoiseProblem(("noise", "sums", "base"), says, "sums.base 指定求和的舍入基数，但未设舍入方式")
 
 
 def _of_rounding(rules: NoiseRules) -> Iterator[NoiseProblem]:
     rounding = rounding_of(rules)
     for name in dict.fromkeys(rules.tables.values()) if rounding is not None else ():
         try:
-            if rounding is not None and name in SUPPLIED:
+            if rounding is not None and is_known(name):
                 checked(rounding, named(name).terms)
         except PerturbationRefused as refused:
             yield NoiseProblem(("noise", "rounding", "base"), refused.message, refused.message_zh)
@@ -101,7 +117,8 @@ def combined(several: Sequence[NoiseRules | None], k: Mapping[UnitType, int]) ->
     base = lcm(*(rules.base for rules in noisy))
     shares = [rules.share for rules in noisy if rules.share is not None]
     share = max(shares) if len(shares) == len(noisy) else None
-    return _fitted(NoiseRules(tables, kind, base, share))
+    by_bounds = share is not None and any(rules.by_bounds for rules in noisy)
+    return _fitted(NoiseRules(tables, kind, base, share, by_bounds))
 
 
 def _fitted(rules: NoiseRules) -> NoiseRules:

@@ -5,15 +5,15 @@ The order is that of a keyed hash, so where a row lies in the file says nothing 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.model import Catalog, Column, PrivacyUnit, Source, Table
-from louver_sandbox.catalog.sources import attach_statement, quote, relation
+from louver_sandbox.catalog.sources import attach_statement, literal, quote, relation
 from louver_sandbox.policy.grants import GrantSet
 from louver_sandbox.publishing.recoding import Partition, Recoding, recode
 from louver_sandbox.publishing.record_keys import record_keys
@@ -71,8 +71,8 @@ def build(connection: DuckDBPyConnection, job: Build) -> tuple[int, Partition | 
     """Create `main.data` in the connection's database; its rows, and what the atom rule moved where it holds.
 
     Raises:
-        PublishRefused: the data contradict the declaration (rows per unit, rows without a unit, foreign
-            keys, unique columns), or have no partition into safe atoms.
+        PublishRefused: the data contradict the declaration (rows per unit, rows without a unit, number of units,
+            foreign keys, unique columns, code lists, bounds), or have no partition into safe atoms.
     """
     if job.table.source is None:
         raise PublishRefused(f"{job.table.name}: a view is not published, its tables are")
@@ -182,13 +182,18 @@ def _check(connection: DuckDBPyConnection, job: Build) -> None:
         name = quote(column.name)
         if column.unique and _count(connection, f"SELECT count({name}) - count(DISTINCT {name}) FROM main.data"):  # noqa: S608
             raise PublishRefused(f"{job.table.name}: values of {column.name} repeat, which is declared unique")
+    for promised, wrong in _promises(job.columns):
+        if outside := _count(connection, f"SELECT count(*) FROM main.data WHERE {wrong}"):  # noqa: S608
+            raise PublishRefused(f"{job.table.name}: {outside} rows of {promised} are outside what is declared")
     units = job.table.units
     if not units:
         return
     without = " AND ".join(f"{quote(unit.record_key)} IS NULL" for unit in units)
     if lost := _count(connection, f"SELECT count(*) FROM main.data WHERE {without}"):  # noqa: S608
         raise PublishRefused(f"{job.table.name}: {lost} rows belong to no privacy unit")
-    for unit in units:
+    for index, unit in enumerate(units):
+        if unit.at_least is not None and _units(connection, job, index, unit) < unit.at_least:
+            raise PublishRefused(f"{job.table.name}: there are fewer units {unit.column} than declared")
         if unit.rows_per_unit is None:
             continue
         key = quote(unit.record_key)
@@ -199,6 +204,29 @@ def _check(connection: DuckDBPyConnection, job: Build) -> None:
         )
         if over:
             raise PublishRefused(f"{job.table.name}: {over} units have more than {unit.rows_per_unit} rows")
+
+
+def _promises(columns: tuple[Column, ...]) -> Iterator[tuple[str, str]]:
+    """What no row may be by its column's code list and bounds, which limit how many cells a question can have."""
+    for column in columns:
+        value = quote(column.name)
+        if column.domain is not None:
+            yield column.name, f"CAST({value} AS VARCHAR) NOT IN ({', '.join(map(literal, column.domain))})"
+        if column.bounds is not None and column.bounds_hold:
+            low, high = column.bounds
+            yield column.name, f"{value} < {low:f} OR {value} > {high:f}"
+
+
+def _units(connection: DuckDBPyConnection, job: Build, index: int, unit: PrivacyUnit) -> int:
+    """How many distinct units the whole table holds, whatever rows this snapshot leaves out."""
+    whole = replace(job, grant=replace(job.grant, row_filter=None))
+    value = f"CAST(s.{quote(unit.column)} AS VARCHAR)"
+    found, joined = ("m.id", f" JOIN {WORK}.map_{index} AS m ON {value} = m.value") if unit.via else (value, "")
+    return _count(
+        connection,
+        f"SELECT count(DISTINCT {found}) FROM "  # noqa: S608 - names quoted, predicates emitted
+        f"(SELECT * FROM {whole.rows} WHERE {job.condition(unit)}) AS s{joined}",
+    )
 
 
 def _count(connection: DuckDBPyConnection, statement: str) -> int:

@@ -34,6 +34,22 @@ def budget_spent(
     )
 
 
+def cells_spent(dataset: str, scope: str, needed: int, left: int, limit: int, refresh: str) -> Refused:
+    """LVR-3010: the question may release more cells of a dataset than are left of this version of its data."""
+    mine = scope == "institution"
+    whose, whose_zh = ("your share", "贵机构份额") if mine else ("all institutions together", "全部机构合计")
+    return refusal(
+        "LVR-3010",
+        message=f"this question may release {needed} groups of {dataset}; {left} of {limit} are left to {whose}",
+        hint="ask for fewer groups; groups paid for before are free; more come with the next version of the data "
+        f"(refreshed: {refresh})",
+        message_zh=f"该查询最多可能发布 {dataset} 的 {needed} 个分组，而{whose_zh}的 {limit} 个中仅剩 {left} 个",
+        hint_zh=f"请减少分组；已计费的分组不再计费；数据换版后重新计数（更新周期：{refresh}）",
+        rule=f"unit-sets.{scope}",
+        details={"dataset": dataset, "needed": str(needed), "remaining": str(left), "limit": str(limit)},
+    )
+
+
 def overloaded(scope: str, retry_after: float) -> Refused:
     """LVR-3101: no worker is free and the queue is full; nothing was charged."""
     mine = scope == "institution"

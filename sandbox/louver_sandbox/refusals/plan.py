@@ -360,3 +360,31 @@ def no_noise_table(unit: str, k: int, at: Position | None = None) -> Refused:
         at=at,
         rule="noise",
     )
+
+
+def cells_unbounded(columns: Sequence[str], at: Position | None = None) -> Refused:
+    """LVR-2340: the number of released cells is capped, and nothing declares how many groups a key makes."""
+    named = ", ".join(columns)
+    return refusal(
+        "LVR-2340",
+        message=f"released groups are counted before a row is read; how many {named} makes is not declared",
+        hint="group by columns with a declared list of values, by bands of them (CASE), or limit them in WHERE",
+        message_zh=f"该数据发布的分组数须在读取数据之前计数，而 {named} 的取值个数没有声明",
+        hint_zh="请按已声明值域的列分组，用 CASE 分段，或在 WHERE 中限定取值",
+        at=at,
+        rule="unit-sets",
+        details={"columns": named},
+    )
+
+
+def units_undeclared(table: str) -> Refused:
+    """LVR-2341: the number of released cells is capped as a share of units that nobody has declared."""
+    return refusal(
+        "LVR-2341",
+        message=f"released groups of {table} are capped, and nobody has declared how many subjects it has at least",
+        hint="ask its owner to declare at_least for every privacy unit of the table",
+        message_zh=f"{table} 的发布分组数有上限，但未声明该表至少有多少主体",
+        hint_zh="请数据主管部门在目录中为该表的每个隐私单元声明 at_least",
+        rule="unit-sets",
+        details={"table": table},
+    )

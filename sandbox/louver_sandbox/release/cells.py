@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from louver_sandbox.core_plan import JudgedTotal
@@ -16,6 +16,7 @@ from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.plan.rewrites.threshold import CELL, REMAINDER
 from louver_sandbox.release import notices
 from louver_sandbox.release.additive import adjusted, limits_of, parts_of_totals
+from louver_sandbox.release.classes import Classes, judges_classes
 from louver_sandbox.release.complementary import Solve, chosen
 from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.release.margins import (
@@ -69,6 +70,7 @@ def judge(
     """
     bench = _Bench(core, rules, secret)
     cells, remainders = _sorted(bench, rows)
+    bench.keep_back(cells)
     if bench.parts.set is not None:
         return _judged_in_sets(bench, cells, solve)
     keyed = bool(bench.parts.keys)
@@ -92,6 +94,7 @@ class _Bench:
 
     def __init__(self, core: Core, rules: ThresholdRules, secret: bytes | None) -> None:
         self.core, self.rules, self.parts = core, rules, Parts(core)
+        self._kept_back: frozenset[Exact] = frozenset()
         self._perturb = perturbing(core, rules, secret)
         self.totals: tuple[JudgedTotal, ...] = tuple(
             dict.fromkeys(
@@ -118,8 +121,14 @@ class _Bench:
         self.work = Work()
         self._slices = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
+    def keep_back(self, cells: Sequence[Exact]) -> None:
+        """Takes note of the cells that may not leave because few units are outside. Raises `WorkerLied`."""
+        self._kept_back = Classes(self.parts).kept_back(cells, self.rules)
+
     def reaches(self, cell: Exact) -> bool:
-        """Whether the cell's units reach their thresholds."""
+        """Whether the cell's units reach their thresholds, inside and where it is judged so outside."""
+        if self._kept_back and cell in self._kept_back:
+            return False
         return reaches(self.parts.units(cell), self.core.unit_groups, self.rules)
 
     def verdicts(self, cell: Exact) -> list[Rule | None]:
@@ -151,6 +160,10 @@ class _Bench:
     def shown(self, cell: Exact) -> Exact:
         """The cell with the numbers that may be seen of it: perturbed ones where policies ask for noise."""
         return cell if self._perturb is None else self._perturb(cell)
+
+    def base(self, place: int, numbers: Iterable[int], cells: Sequence[Exact]) -> int:
+        """The base to which a column of perturbed numbers is rounded together."""
+        return 1 if self._perturb is None else self._perturb.base(place, (cells[number] for number in numbers))
 
     def hides(self, column: str, verdicts: Verdicts) -> bool:
         """Whether some measure that a column is part of is withheld."""
@@ -199,7 +212,8 @@ def _sorted(bench: _Bench, rows: Sequence[Sequence[object]]) -> tuple[list[Exact
         raise WorkerLied("a row of no kind")
     if (keyed or in_sets) and len(bench.parts.identities(cells)) != len(cells):
         raise WorkerLied("one cell twice")
-    if len(remainders) != int(keyed and bench.rules.remainder and not in_sets) or (not keyed and len(cells) != 1):
+    summed_up = keyed and bench.rules.remainder and not in_sets and not judges_classes(bench.core)
+    if len(remainders) != int(summed_up) or (not keyed and len(cells) != 1):
         raise WorkerLied("not the planned rows")
     return cells, remainders
 
@@ -270,7 +284,7 @@ def _rounded_together(
         candidates = summed if summed is not None and total.value.startswith("n") else {}
         sums = {number: parts for number, parts in candidates.items() if number in seen and seen.issuperset(parts)}
         numbers = {number: cell[place] for number, cell in shown.items()}
-        made = adjusted(numbers, sums, limits_of(total, bench.rules))
+        made = adjusted(numbers, sums, replace(limits_of(total, bench.rules), base=bench.base(place, shown, cells)))
         adds_up = adds_up and candidates is summed and made.adds_up
         most_moved = max(most_moved, made.most_moved)
         for number, value in made.numbers.items():

@@ -18,6 +18,7 @@ from louver_sandbox.core_plan import CorePlan, JudgedTotal, Measure
 from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.plan.rewrites.threshold import CELL
 from louver_sandbox.release.cells import Judged
+from louver_sandbox.release.classes import Classes
 from louver_sandbox.release.margins import bounded, is_unsafe
 from louver_sandbox.release.parts import Exact, Parts
 from louver_sandbox.release.remainder import Known, same_cells
@@ -31,6 +32,7 @@ class Cells:
     def __init__(self, core: CorePlan, rows: Sequence[Exact], judged: Judged) -> None:
         self.core = core
         self.parts = Parts(core)
+        self._classes = Classes(self.parts)
         self._judged = judged
         self._rows: dict[tuple[object, ...], Exact] = {
             self.parts.values(row): row for row in rows if row[self.parts.kind] == CELL
@@ -50,6 +52,10 @@ class Cells:
         name = (self.core.core_id, measure)
         return (self._rows[key] for key, row in self._released.items() if row[name] is WITHHELD)
 
+    def holds_all(self, rules: ThresholdRules) -> bool:
+        """Whether some cell has so few units outside that its total may not leave either."""
+        return any(self._classes.holds(row, rules) for row in self.withheld())
+
     def left_over(self, measure: str) -> tuple[int, list[Exact]]:
         """How many cells are not known in a measure, and parts that make them: the remainder stands for several."""
         withheld, emptied = list(self.withheld()), list(self.emptied(measure))
@@ -68,6 +74,8 @@ def gives_away(cells: Cells, measure: str, rules: ThresholdRules, *, by_key: boo
 
     Where the total asks for a key of the cells (`by_key`) the question itself may leave it nothing of a part.
     """
+    if cells.holds_all(rules):
+        return True
     number, parts = cells.left_over(measure)
     asked = next(one for one in cells.core.measures if one.name == measure)
     if number < 2 or by_key or any(total.by_key for total in _judged(asked)):

@@ -15,7 +15,7 @@ from louver_sandbox.suppression.levels import (
     Parts,
     dominance_protection,
     magnitude_protection,
-    p_percent_protection,
+    prior_posterior_protection,
     strictest,
     units_protection,
 )
@@ -77,11 +77,14 @@ def sum_protection(part: Contributions, rules: ThresholdRules) -> Protection:
     """Of a sum of contributions in whole units, none of them negative."""
     largest, second, total = int(part.largest or 0), int(part.second or 0), int(part.magnitude or 0)
     parts = Parts(part.units, (largest, second), total)
-    levels = [magnitude_protection(parts, max(1, rules.p_percent))]
-    if largest * 100 > total * rules.dominance_percent:
-        levels.append(dominance_protection(parts, 1, rules.dominance_percent))
-    if (total - largest - second) * 100 < largest * rules.p_percent:
-        levels.append(p_percent_protection(parts, rules.p_percent))
+    p, q = max(1, rules.p_percent), rules.prior_percent
+    # Who knows contributions beforehand must be as far from the amount as who knows nothing, in proportion.
+    levels = [magnitude_protection(parts, min(100, -(-100 * p // q)))]
+    for units, percent in ((1, rules.dominance_percent), (2, rules.dominance_of_two)):
+        if percent is not None and sum(parts.largest[:units]) * 100 > total * percent:
+            levels.append(dominance_protection(parts, units, percent))
+    if (total - largest - second) * q < largest * rules.p_percent:
+        levels.append(prior_posterior_protection(parts, p, q))
     wanted = strictest(*levels)
     return Protection(min(wanted.lower, total), wanted.upper, wanted.sliding)
 

@@ -21,6 +21,7 @@ OVER_JUDGED = "OVER_JUDGED"
 JOIN_TOO_LARGE = "JOIN_TOO_LARGE"
 PERTURBED = "PERTURBED"
 RECODED = "RECODED"
+RISK_ACCEPTED = "RISK_ACCEPTED"
 TOTALS_ADD_UP = "TOTALS_ADD_UP"
 TOTALS_DO_NOT_ADD_UP = "TOTALS_DO_NOT_ADD_UP"
 OF_REMAINDER = frozenset({REMAINDER_RELEASED, REMAINDER_WITHHELD})
@@ -41,15 +42,21 @@ _BECAUSE = {
         "a rule of their own, or totals beside them that would tell those it holds for",
         "自身不符合规则，或因同列合计会推出不符合规则的数值",
     ),
-    Rule.NOISE: ("noise left no number of values to divide by", "加噪后的个数为零，无法相除"),
+    Rule.NOISE: (
+        "noise left no number of values to divide by, or contributions exceed their declared bounds",
+        "加噪后的个数为零，无法相除，或贡献超出声明的上下界",
+    ),
     Rule.P_PERCENT: ("one subject's share could be estimated too closely", "单个主体的数值可能被近似推算"),
 }
 
 _ROUNDED = {
     RoundingKind.NONE: ("", ""),
-    RoundingKind.BASE: (", and are rounded to multiples of {base}", "，并舍入到 {base} 的倍数"),
-    RoundingKind.RANDOM: (", and are rounded at random to multiples of {base}", "，并随机舍入到 {base} 的倍数"),
-    RoundingKind.CONTROLLED: (", and are rounded to multiples of {base}", "，并舍入到 {base} 的倍数"),
+    RoundingKind.BASE: (", and are rounded, counts to multiples of {base}", "，并舍入，计数到 {base} 的倍数"),
+    RoundingKind.RANDOM: (
+        ", and are rounded at random, counts to multiples of {base}",
+        "，并随机舍入，计数到 {base} 的倍数",
+    ),
+    RoundingKind.CONTROLLED: (", and are rounded, counts to multiples of {base}", "，并舍入，计数到 {base} 的倍数"),
 }
 
 
@@ -155,6 +162,17 @@ def recoded() -> Notice:
         "atoms",
         "groups are of declared bins, and subjects of groups that are too small are counted in a neighbouring group",
         "分组按声明的分箱给出；过小分组的主体计入相邻分组",
+    )
+
+
+def risk_accepted(risk: str) -> Notice:
+    """Said of every answer under terms of which an officer has accepted that they cannot hold all they promise."""
+    return Notice(
+        RISK_ACCEPTED,
+        1,
+        "accepts-risk",
+        f"terms of this data accept a risk: {risk}",
+        f"该数据的政策条款接受以下风险：{risk}",
     )
 
 

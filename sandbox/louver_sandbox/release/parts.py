@@ -48,6 +48,7 @@ _KINDS = {
     Part.SET: frozenset({int}),
     Part.ROW_KIND: frozenset({int}),
     Part.COMBINED: frozenset({int}),
+    Part.MARGIN: frozenset({int}),
 }
 
 

@@ -88,23 +88,28 @@ def withheld_by(
         if counts and not all_may_have_it and not reaches(others, groups, rules):
             return Rule.CONTRIBUTORS
     for part in parts:
-        if _dominated(part, rules.dominance_percent):
+        if _dominated(part, rules):
             return Rule.DOMINANCE
     for part in parts:
-        if _estimable(part, rules.p_percent):
+        if _estimable(part, rules):
             return Rule.P_PERCENT
     return None
 
 
-def _dominated(part: Contributions, percent: int) -> bool:
-    """(1,k) dominance: the largest unit holds more than `percent` of the cell."""
+def _dominated(part: Contributions, rules: ThresholdRules) -> bool:
+    """(n,k) dominance: the largest unit, or the two largest, hold more than their percent of the cell."""
     if part.largest is None or part.magnitude is None or not part.units:
         return False
-    return part.largest * 100 > part.magnitude * percent
+    if part.largest * 100 > part.magnitude * rules.dominance_percent:
+        return True
+    two = part.largest + (part.second or 0)
+    return rules.dominance_of_two is not None and two * 100 > part.magnitude * rules.dominance_of_two
 
 
-def _estimable(part: Contributions, percent: int) -> bool:
-    """p%: the second largest unit could estimate the largest to within `percent` of it."""
+def _estimable(part: Contributions, rules: ThresholdRules) -> bool:
+    """(p,q), of which p% is (p,100): the second largest unit, who knows every other contribution to within q percent,
+    could estimate the largest to within p percent of it."""
     if part.largest is None or part.magnitude is None or not part.units:
         return False
-    return (part.magnitude - part.largest - (part.second or 0)) * 100 < part.largest * percent
+    left = part.magnitude - part.largest - (part.second or 0)
+    return left * rules.prior_percent < part.largest * rules.p_percent

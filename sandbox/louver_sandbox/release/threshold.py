@@ -55,6 +55,7 @@ class Threshold:
         found += [notices.over_judged()] if any(core.compares for core in plan.cores) else []
         found += [] if rules.noise is None else [notices.perturbed(rules.noise)]
         found += [notices.recoded()] if rules.recoded else []
+        found += map(notices.risk_accepted, rules.risks)
         said = (*_merged(found), *unshaped)
         return Release(plan.columns, rows, said, plan.treatment, remainder, accuracies(plan))
 

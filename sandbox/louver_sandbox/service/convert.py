@@ -11,8 +11,9 @@ from decimal import Decimal, InvalidOperation
 
 from louver.errors import Refused
 from louver.v1 import sandbox_pb2 as pb
+from louver_sandbox.accounting import unit_sets
 from louver_sandbox.algebra.expressions import Value
-from louver_sandbox.obligations import NoiseRules, RoundingKind, ThresholdRules, Totals
+from louver_sandbox.obligations import NoiseRules, RoundingKind, ThresholdRules, Totals, UnitSetCap
 from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.release.accuracies import accuracies
 from louver_sandbox.service import explaining
@@ -156,15 +157,27 @@ def obligations(rules: ThresholdRules | None) -> list[str]:
     """What a threshold answer will be held to, in words."""
     if rules is None:
         return []
+    two = rules.dominance_of_two
+    prior = "" if rules.prior_percent == 100 else f" who knows all to within {rules.prior_percent} %"
     least = [f"at least {k} units of type {unit.value} in every cell" for unit, k in sorted(rules.k.items())]
     return [
         *least,
         f"no unit above {rules.dominance_percent} % of a sum",
-        f"no contribution estimable within {rules.p_percent} % by another",
+        *([] if two is None else [f"no two units together above {two} % of a sum"]),
+        f"no contribution estimable within {rules.p_percent} % by another" + prior,
         "withheld cells are counted in a notice" + (" and shown together where safe" if rules.remainder else ""),
         *(["further cells are withheld so that totals may be shown"] if rules.totals is Totals.COMPLEMENTARY else []),
         *([] if rules.noise is None else [noise(rules.noise)]),
+        *([] if rules.unit_sets is None else [cap(rules.unit_sets)]),
     ]
+
+
+def cap(rules: UnitSetCap) -> str:
+    """The cap on released cells, in words."""
+    return (
+        f"released groups are at most {rules.percent} % of the units of each data version for all institutions "
+        f"together, {rules.institution_percent} % of these for one"
+    )
 
 
 def noise(rules: NoiseRules) -> str:
@@ -176,9 +189,15 @@ def noise(rules: NoiseRules) -> str:
 
 
 def explanation(
-    plan: Plan, statement: str, remaining: Mapping[str, int], *, limits: Sequence[Notice] = ()
+    plan: Plan,
+    statement: str,
+    remaining: Mapping[str, int],
+    cells: Sequence[unit_sets.Cells] = (),
+    *,
+    limits: Sequence[Notice] = (),
 ) -> pb.ExplainResponse:
-    """A plan as a dry run tells it; `limits` are what holds for many questions."""
+    """A plan as a dry run tells it; `cells` are what it would add to the caps of its datasets, and `limits` what
+    holds for many questions."""
     cost: dict[str, int] = {}
     for charge in plan.charges:
         cost[f"{charge.dataset} {charge.kind}"] = cost.get(f"{charge.dataset} {charge.kind}", 0) + 1
@@ -186,8 +205,8 @@ def explanation(
         admitted=True,
         treatment=plan.treatment.value,
         statement=statement,
-        cost=cost,
-        remaining=dict(remaining),
+        cost={**cost, **unit_sets.cost(cells)},
+        remaining={**remaining, **unit_sets.remaining(cells)},
         policies=list(plan.policies),
         uses=[
             pb.ColumnUse(table=str(use.table), column=use.column, clause=use.clause.value, function=use.function)

@@ -16,6 +16,7 @@ from louver_sandbox.obligations import NoiseRules, RoundingKind, ThresholdRules
 from louver_sandbox.perturbation.named import table_of
 from louver_sandbox.plan.emit import emit
 from louver_sandbox.release import notices
+from louver_sandbox.release.classes import judges_classes
 from louver_sandbox.release.rules import Rule
 from louver_sandbox.release.threshold import is_plain, keeps_totals, may_mislead
 from louver_sandbox.stages import Notice, Plan
@@ -56,7 +57,8 @@ def rules(plan: Plan) -> tuple[Notice, ...]:
     remains = plan.threshold.remainder and plan.shape is not None and is_plain(plan, plan.shape)
     told = _rules(plan.threshold, cores, totals)
     remainder = [Notice("RULE", 0, "remainder", *_REMAINDER)] if remains and _has_remainder(cores[0]) else []
-    return (*told, *remainder, *_noise(plan.threshold.noise, cores))
+    classes = _classes(plan.threshold, cores)
+    return (*told, *classes, *remainder, *_noise(plan.threshold.noise, cores), *_caps(plan))
 
 
 def certain_notices(plan: Plan) -> tuple[Notice, ...]:
@@ -69,6 +71,7 @@ def certain_notices(plan: Plan) -> tuple[Notice, ...]:
     found += [notices.over_judged()] if any(core.compares for core in plan.cores) else []
     found += [] if plan.threshold.noise is None else [notices.perturbed(plan.threshold.noise)]
     found += [notices.recoded()] if plan.threshold.recoded else []
+    found += map(notices.risk_accepted, plan.threshold.risks)
     return tuple(found)
 
 
@@ -236,12 +239,13 @@ def _rules(rules: ThresholdRules, cores: list[CorePlan], totals: list[JudgedTota
         yield Notice("RULE", least, Rule.UNITS.value, *told)
     needed = " and ".join(f"{rules.k[unit]} {_UNITS[unit][0]}" for unit in types)
     needed_zh = "及 ".join(f"{rules.k[unit]} 个{_UNITS[unit][1]}" for unit in types)
-    ranked = any(total.largest for total in totals)
+    ranked, two = any(total.largest for total in totals), rules.dominance_of_two
     checks: tuple[tuple[bool, int, Rule, Told], ...] = (
         (bool(totals), 0, Rule.CONTRIBUTORS, _contributors(needed, needed_zh)),
         (any(total.own for total in totals), 0, Rule.OWN_KNOWLEDGE, _own_knowledge(needed, needed_zh)),
         (ranked, rules.dominance_percent, Rule.DOMINANCE, _dominance(rules.dominance_percent)),
-        (ranked, rules.p_percent, Rule.P_PERCENT, _p_percent(rules.p_percent)),
+        (ranked and two is not None, two or 0, Rule.DOMINANCE, _dominance_of_two(two or 0)),
+        (ranked, rules.p_percent, Rule.P_PERCENT, _p_percent(rules.p_percent, rules.prior_percent)),
         (any(core.finer or _in_sets(core) for core in cores), 0, Rule.DIFFERENCE, _DIFFERENCE),
         (keeps_totals(rules, cores) and _in_sets(cores[0]), 0, Rule.COMPLEMENTARY, _COMPLEMENTARY),
     )
@@ -250,6 +254,25 @@ def _rules(rules: ThresholdRules, cores: list[CorePlan], totals: list[JudgedTota
             yield Notice("RULE", number, rule.value, *told)
     if any(core.outer for core in cores):
         yield Notice("RULE", 0, "outer-join", *_OUTER_JOIN)
+
+
+def _classes(rules: ThresholdRules, cores: list[CorePlan]) -> Iterator[Notice]:
+    """That enough subjects must be outside a group, on the keys and conditions that it is judged by."""
+    margins = [column for core in cores for column in core.columns if column.part is Part.MARGIN]
+    by: list[Told] = [("each key that is an attribute of theirs", "每个属于主体属性的分组键")]
+    by = by if any(column.of for column in margins) else []
+    by += [("WHERE", "WHERE 条件")] if any(not column.of for column in margins) else []
+    on, on_zh = " and on ".join(one for one, _ in by), "与".join(one for _, one in by)
+    for unit in sorted({column.unit for column in margins if column.unit is not None}):
+        least, (units, units_zh) = rules.k[unit], _UNITS[unit]
+        yield Notice(
+            "RULE",
+            least,
+            "class-disclosure",
+            f"outside every group there must be at least {least} {units} that differ on {on} alone; how many groups "
+            "are missing is not said",
+            f"每个分组之外，仅在{on_zh}上不同的{units_zh}至少须有 {least} 个；不说明未列出的分组数",
+        )
 
 
 def _noise(rules: NoiseRules | None, cores: list[CorePlan]) -> Iterator[Notice]:
@@ -286,8 +309,36 @@ def _noise(rules: NoiseRules | None, cores: list[CorePlan]) -> Iterator[Notice]:
             f"随后将主体数与行数{how_zh} {rules.base} 的倍数",
         )
         yield Notice("RULE", rules.base, "rounding", *told)
+    if rules.rounding is not RoundingKind.NONE and any(total.amounts for total in totals):
+        yield Notice("RULE", 0, "rounding", *_ROUNDED_SUMS[rules.by_bounds])
 
 
+def _caps(plan: Plan) -> Iterator[Notice]:
+    """How many groups of each dataset may be released of this version of its data, whatever the answer holds."""
+    for dataset in dict.fromkeys(one.dataset for one in plan.cells):
+        asked = [one for one in plan.cells if one.dataset == dataset]
+        cells, limit, share = sum(one.cells for one in asked), asked[0].limit, asked[0].share
+        yield Notice(
+            "RULE",
+            cells,
+            "unit-sets",
+            f"counted as {cells} released groups of {dataset}, whatever there are: at most {limit} of this "
+            f"version of the data to all institutions together, {share} to yours; groups paid for before are free",
+            f"按最多 {cells} 个发布的 {dataset} 分组计数，与实际多少无关：本数据版本全部机构合计最多 {limit} 个，"
+            f"贵机构最多 {share} 个；已计费的分组不再计费",
+        )
+
+
+_ROUNDED_SUMS: Mapping[bool, Told] = {
+    False: (
+        "sums, and such numbers of rows, are rounded to steps that are coarser than twice the noise of each",
+        "求和及此类行数舍入到比各自噪声两倍标准差更粗的步长",
+    ),
+    True: (
+        "sums are rounded to a step that follows from declared bounds; one that it does not hide is withheld",
+        "求和舍入到由声明的上下界决定的步长；步长不足以掩盖的不予给出",
+    ),
+}
 _ROUNDING: Mapping[RoundingKind, Told] = {
     RoundingKind.BASE: ("to the nearest multiple", "舍入到最近的"),
     RoundingKind.CONTROLLED: (
@@ -335,10 +386,19 @@ def _dominance(percent: int) -> Told:
     return f"no subject may hold more than {percent} % of a sum", f"单个主体不得超过一个和的 {percent} %"
 
 
-def _p_percent(percent: int) -> Told:
+def _dominance_of_two(percent: int) -> Told:
     return (
-        f"nobody may be able to estimate a subject's share of a sum to within {percent} %",
-        f"任何主体在和中的数值不得被估计到误差 {percent} % 以内",
+        f"no two subjects together may hold more than {percent} % of a sum",
+        f"任何两个主体合计不得超过一个和的 {percent} %",
+    )
+
+
+def _p_percent(percent: int, prior: int) -> Told:
+    known = "" if prior == 100 else f", also by one who knows every share to within {prior} % beforehand"
+    known_zh = "" if prior == 100 else f"（即使事先已知各主体数值的误差在 {prior} % 以内）"
+    return (
+        f"nobody may be able to estimate a subject's share of a sum to within {percent} %{known}",
+        f"任何主体在和中的数值不得被估计到误差 {percent} % 以内{known_zh}",
     )
 
 
@@ -347,7 +407,7 @@ def _is_keyed(core: CorePlan) -> bool:
 
 
 def _has_remainder(core: CorePlan) -> bool:
-    return _is_keyed(core) and not _in_sets(core)
+    return _is_keyed(core) and not _in_sets(core) and not judges_classes(core)
 
 
 def _in_sets(core: CorePlan) -> bool:
@@ -357,7 +417,7 @@ def _in_sets(core: CorePlan) -> bool:
 def _cells_one_way_or_the_other(plan: Plan) -> Notice:
     """Every grouped answer says one of two things of the groups that are missing."""
     untold = notices.cells_untold()
-    if all(_in_sets(core) for core in plan.cores if core.protected and _is_keyed(core)):
+    if not any(_has_remainder(core) for core in plan.cores if core.protected):
         return untold
     return Notice(
         untold.code,

@@ -104,10 +104,11 @@ class Sandbox(pb_grpc.SandboxServiceServicer):
                 try:
                     plan = self._platform.pipeline.explain(request)
                     remaining = self._platform.preview(plan, subject)
+                    cells = self._platform.preview_cells(plan, subject)
                     limits = budgets.rules(plan, self._platform.accounts(plan, request))
                 except Refused as refused:
                     return convert.refused_explanation(refused)
-            return convert.explanation(plan, catalogue.readable(plan), remaining, limits=limits)
+            return convert.explanation(plan, catalogue.readable(plan), remaining, cells, limits=limits)
 
     def ListTables(self, message: pb.ListTablesRequest, context: grpc.ServicerContext) -> pb.ListTablesResponse:
         """The catalogue as the caller may see it."""

@@ -66,12 +66,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class TakenColumn:
-    """A stored column: its name and catalogue type, whether a null is there, whether values never repeat."""
+    """A stored column: its name and catalogue type, whether a null is there, whether values never repeat, and how
+    many different ones there are (None: not counted, as of lists and doubles)."""
 
     name: str
     type: str
     nullable: bool
     unique: bool = False
+    distinct: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +128,8 @@ def decode_answer(reply: bytes) -> Taken | UploadRefused:
         if "refused" in fields:
             return UploadRefused(str(fields["refused"]), **{str(k): str(v)[:100] for k, v in fields["facts"].items()})
         columns = tuple(
-            TakenColumn(str(name), str(type_), nullable is True, unique is True)
-            for name, type_, nullable, unique in fields["columns"]
+            TakenColumn(str(name), str(type_), nullable is True, unique is True, _counted(distinct))
+            for name, type_, nullable, unique, distinct in fields["columns"]
         )
         taken = Taken(str(fields["digest"]), int(fields["rows"]), int(fields["bytes"]), columns)
     except (KeyError, TypeError, AttributeError):
@@ -135,6 +137,10 @@ def decode_answer(reply: bytes) -> Taken | UploadRefused:
     if not re.fullmatch(r"[0-9a-f]{64}", taken.digest) or not all(NAME.match(column.name) for column in columns):
         raise ValueError("not an answer of the ingesting child")
     return taken
+
+
+def _counted(distinct: object) -> int | None:
+    return distinct if isinstance(distinct, int) and not isinstance(distinct, bool) and distinct >= 0 else None
 
 
 def ingest(job: Job) -> Taken:
@@ -227,26 +233,27 @@ def _store(job: Job, private: Path, spool: pa.OSFile) -> Taken:
                 nulls[index] += array.null_count
             _insert(connection, pa.Table.from_batches([stored]), create=False)
         _whole(job.spool, spool.tell())
-        unique = _unique(connection, target)
+        counted = _counts(connection, target)
         connection.execute("CHECKPOINT")
     content = table_digest(digests)
     path = _install(made, job.folder, content)
     columns = tuple(
-        TakenColumn(item.name, str(algebra_type(item.type)), count > 0, item.name in unique)
-        for item, count in zip(target, nulls, strict=True)
+        TakenColumn(item.name, str(algebra_type(item.type)), count > 0, distinct == rows - count, distinct)
+        for item, count, distinct in zip(target, nulls, counted, strict=True)
     )
     return Taken(content, rows, path.stat().st_size, columns)
 
 
-def _unique(connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> frozenset[str]:
-    """The columns that can be keys (text, integers, dates) in which no value stands twice."""
-    keys = [item.name for item in schema if not (kinds.is_floating(item.type) or kinds.is_list(item.type))]
-    found = set()
-    for name in keys:
-        counts = f"SELECT count({quote(name)}) = count(DISTINCT {quote(name)}) FROM main.data"  # noqa: S608 - quoted
-        if connection.execute(counts).fetchone() == (True,):
-            found.add(name)
-    return frozenset(found)
+def _counts(connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> list[int | None]:
+    """How many different values each column has that can be a key (text, integers, dates)."""
+    found: list[int | None] = []
+    for item in schema:
+        if kinds.is_floating(item.type) or kinds.is_list(item.type):
+            found.append(None)
+            continue
+        counts = f"SELECT count(DISTINCT {quote(item.name)}) FROM main.data"  # noqa: S608 - quoted
+        found.append(int(connection.execute(counts).fetchall()[0][0]))
+    return found
 
 
 def _whole(spool: Path, consumed: int) -> None:

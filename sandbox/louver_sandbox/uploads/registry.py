@@ -69,7 +69,7 @@ uploads = Table(
     Column("dropped", Text),
     Index("uploads_by_institution", "institution", "name"),
 )
-"""Own tables, live while `dropped` is null. `columns` is a JSON list of [name, type, nullable, unique]."""
+"""Own tables, live while `dropped` is null. `columns` is a JSON list of [name, type, nullable, unique, distinct]."""
 
 Index(
     "uploads_live_name",
@@ -191,7 +191,8 @@ def with_own_tables(catalog: model.Catalog, own: Iterable[OwnTable]) -> model.Ca
 
 
 def _column(item: TakenColumn) -> model.Column:
-    return model.Column(item.name, _type(item.type), item.nullable, OWN_LEVEL, Role.VALUE, unique=item.unique)
+    known = (item.name, _type(item.type), item.nullable, OWN_LEVEL, Role.VALUE)
+    return model.Column(*known, unique=item.unique, distinct=item.distinct)
 
 
 def _type(text: str) -> Type:

@@ -1,5 +1,7 @@
 """`catalog check`: the data are compared with what was declared, and only counts are told."""
 
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -9,7 +11,7 @@ from tests.support.catalogs import FIRM_YAML, a_table, declarations
 from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.check import check_catalog
 from louver_sandbox.catalog.load import load_catalog, read_declarations
-from louver_sandbox.catalog.model import Table
+from louver_sandbox.catalog.model import Role, Table
 from louver_sandbox.catalog.positions import CatalogProblem
 from louver_sandbox.catalog.snapshots import snapshot_id
 from louver_sandbox.catalog.sources import data_version
@@ -166,3 +168,40 @@ def test_a_value_of_a_unique_column_is_there_once_and_nulls_do_not_count(tmp_pat
     assert checked(tmp_path, text) == ()
     parquet(tmp_path, GOOD.replace("NULL, NULL", "'A', NULL"))
     assert told(checked(tmp_path, text)) == [(16, "1 rows repeat a value of this column")]
+
+
+def test_a_number_of_units_that_is_promised_is_there(tmp_path: Path) -> None:
+    parquet(tmp_path)
+    text = FIRM_YAML.replace("rows_per_unit: 1}", "rows_per_unit: 1, at_least: 2}")
+    assert checked(tmp_path, text) == ()
+    (problem,) = checked(tmp_path, text.replace("at_least: 2", "at_least: 3"))
+    assert (problem.line, problem.message) == (13, "there are fewer units than declared")
+
+
+def test_bounds_of_what_is_no_value_must_hold(tmp_path: Path) -> None:
+    parquet(tmp_path)
+    text = FIRM_YAML.replace("bounds: [0, 100]", "bounds: [0, 1]")
+    (warned,) = checked(tmp_path, text)
+    assert warned.warning
+    (refused,) = checked(tmp_path, text.replace("role: val", "role: qi"))
+    assert not refused.warning
+    assert refused.message == "1 rows are outside the bounds"
+
+
+def test_what_was_checked_when_a_snapshot_was_built_is_in_its_name() -> None:
+    table = a_table()
+    names = {
+        snapshot_id(one, ("amount", "section", "uscc"), None)
+        for one in (
+            table,
+            replace(table, units=(replace(table.units[0], at_least=2),)),
+            replace(table, columns=tuple(replace(item, domain=("A",)) for item in table.columns)),
+            replace(
+                table,
+                columns=tuple(
+                    replace(item, role=Role.KEY, bounds=(Decimal(0), Decimal(9))) for item in table.columns
+                ),
+            ),
+        )
+    }
+    assert len(names) == 4

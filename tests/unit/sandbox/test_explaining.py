@@ -20,7 +20,7 @@ def asked(sql: str) -> Ran:
     rows = returns("A", 20, quarters=2) + returns("B", 12) + returns("C", 2)
     loans = [
         {"id_no": row["uscc"], "balance": 1, "bad": place % 2 == 0, "branch": "x"}
-        for place, row in enumerate(returns("A", 20) + returns("Z", 20))
+        for place, row in enumerate(returns("A", 20) + returns("B", 12) + returns("Z", 20))
     ]
     world = firms(rows, loans)
     found = scans(question(world, sql).bound.relation)
@@ -90,6 +90,16 @@ def test_own_labels_and_totals_beside_parts_have_rules_of_their_own() -> None:
     assert "remainder" not in sets
 
 
+def test_classes_are_told_where_own_tables_take_part() -> None:
+    joined = "FROM gov.tax t JOIN bank_a.loan l ON l.id_no = t.uscc"
+    told = rules(f"SELECT t.district, count(*) {joined} WHERE t.arrears GROUP BY 1")
+    assert told["class-disclosure"][0] == 5
+    assert "differ on each key that is an attribute of theirs and on WHERE alone" in told["class-disclosure"][1]
+    assert "remainder" not in told
+    assert "class-disclosure" not in rules(f"SELECT l.branch, count(*) {joined} GROUP BY 1")
+    assert "class-disclosure" not in rules("SELECT district, count(*) FROM gov.tax GROUP BY 1")
+
+
 LEFT_JOIN = "FROM bank_a.loan l LEFT JOIN gov.tax t ON t.uscc = l.id_no"
 
 
@@ -100,13 +110,13 @@ def test_the_empty_side_of_a_left_join_is_explained_and_stays_empty() -> None:
         in rules(f"SELECT count(*) {LEFT_JOIN}")["outer-join"][1]
     )
     groups = asked(f"SELECT t.district, count(*) {LEFT_JOIN} GROUP BY 1").release.rows
-    assert [row[0] for row in groups] == ["A"], "the group without a district has no subject and is not there"
+    assert [row[0] for row in groups] == ["A", "B"], "the group without a district has no subject and is not there"
     ((rows, count, average, total),) = asked(
         f"SELECT count(*), count(t.uscc), avg(t.revenue), sum(t.revenue) {LEFT_JOIN}"
     ).release.rows
-    assert rows == 60
+    assert rows == 72
     assert (count, average) == (None, None)
-    assert total == 400
+    assert total == 520
     assert "outer-join" not in rules("SELECT count(*) FROM bank_a.loan l JOIN gov.tax t ON t.uscc = l.id_no")
 
 

@@ -126,7 +126,7 @@ def test_a_known_cell_key_stays_what_it_was() -> None:
 def test_the_words_of_a_key_do_not_overlap() -> None:
     key = CellKey(bytes(range(64)))
     words = [key.noise(number).to_bytes(4, "little") for number in range(MOST_NOISE_WORDS)]
-    assert b"".join([*words, key.rounding.to_bytes(8, "little")]) == key.digest
+    assert b"".join([*words, key.base.to_bytes(8, "little"), key.rounding.to_bytes(8, "little")]) == key.digest
 
 
 def unlike_sets() -> Iterator[UnitSet]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from fractions import Fraction
 from itertools import product
+from math import isqrt
 
 import pytest
 
 from louver_sandbox.perturbation import solve, stored
-from louver_sandbox.perturbation.accuracy import relative_error
 from louver_sandbox.perturbation.keys import MOST_NOISE_WORDS, CellKey
-from louver_sandbox.perturbation.magnitudes import Contributed, MagnitudeNoise, MagnitudeTerms
+from louver_sandbox.perturbation.magnitudes import MOST_DEVIATIONS, Contributed, MagnitudeNoise, MagnitudeTerms
 from louver_sandbox.perturbation.refused import PerturbationRefused, Reason
+from louver_sandbox.perturbation.sum_accuracy import SumAccuracy
+from louver_sandbox.perturbation.sum_accuracy import deviations as most_deviations
 from louver_sandbox.perturbation.table import KEYS, STEPS, MagnitudeTable, NoiseTerms
 
 ONE, HALF, TENTH = Fraction(1), Fraction(1, 2), Fraction(1, 10)
@@ -143,10 +144,81 @@ def test_terms_for_sums_out_of_bounds_are_refused(settings: dict[str, object]) -
 
 def test_the_published_error_holds_for_every_cell_that_passes_dominance(noise: MagnitudeNoise) -> None:
     """A bound over all cells: the exact one of a cell would tell its largest contribution."""
-    bound = relative_error(noise, dominance_percent=60)
-    assert bound == Decimal("0.633")
+    bound = SumAccuracy(noise, 60, None).deviation
+    assert bound == Fraction(1, 3)
     for largest, second in product(range(0, 601, 25), repeat=2):
         if second <= largest and largest + second <= 1_000:
             made = deviations(noise, Contributed((largest, second), 1_000))
-            assert sum(one**2 for one in made) <= (Fraction(bound) * 1_000) ** 2
-    assert relative_error(noise, dominance_percent=20) < bound
+            assert sum(one**2 for one in made) <= (bound * 1_000) ** 2
+    assert SumAccuracy(noise, 20, None).deviation < bound
+
+
+def test_a_deviation_has_the_tails_of_a_normal_one(table: MagnitudeTable) -> None:
+    """No even moment exceeds (2 n - 1)!!, that of a normal draw; beyond the tenth none can, for a draw is at most 3.
+    So a draw's exponential moments are below the normal ones, and tails of sums with any weights below Chernoff's."""
+    double_factorial = 1
+    for n in range(1, 11):
+        double_factorial *= 2 * n - 1
+        steps = zip(table.row.noise, table.row.weights, strict=True)
+        moment = Fraction(sum(weight * step ** (2 * n) for step, weight in steps), KEYS * STEPS ** (2 * n))
+        assert moment <= double_factorial * (1 + Fraction(1, 1 << 20))
+    assert Fraction(table.terms.maximum, STEPS) == 3
+    assert 21 * double_factorial > 9 ** (11 - 1)
+
+
+@pytest.mark.parametrize("second", [0, 1, 10, 50, 99, 100])
+@pytest.mark.parametrize("confidence", [Fraction(95, 100), Fraction(99, 100)])
+def test_noise_is_within_the_stated_deviations(table: MagnitudeTable, second: int, confidence: Fraction) -> None:
+    """Over all pairs of draws, in exact arithmetic: two contributions, of 100 and of up to as much."""
+    most = 100**2 + second**2
+    limit = most_deviations(confidence) ** 2 * STEPS**2 * most
+    draws = list(zip(table.row.noise, table.row.weights, strict=True))
+    inside = sum(a * b for one, a in draws for other, b in draws if (100 * one + second * other) ** 2 <= limit)
+    assert Fraction(inside, KEYS * KEYS) >= confidence
+
+
+CELLS = [(500, 300, 9_000), (900, 100, 1_000), (7, 7, 700), (1, 0, 1), (0, 0, 0), (3 * 10**20, 10**19, 10**23)]
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+@pytest.mark.parametrize("unit", [1, 5])
+def test_a_base_is_coarser_than_twice_the_noise_and_not_much(
+    noise: MagnitudeNoise, cell: tuple[int, int, int], unit: int
+) -> None:
+    contributed = Contributed(cell[:2], cell[2])
+    variance = sum(one**2 for one in deviations(noise, contributed))
+    found = {noise.base(contributed, drawn(draw), unit) for draw in (0, 1 << 62, 1 << 63, (1 << 64) - 1)}
+    for base in found:
+        assert base**2 > 4 * variance
+        assert base == unit or base**2 <= MOST_DEVIATIONS**2 * variance
+        assert set(str(base // unit).rstrip("0")) <= {"1", "2", "5"}
+        assert noise.is_hidden_by(base, contributed)
+    assert len(found) <= 3
+    assert variance == 0 or not noise.is_hidden_by(isqrt(int(4 * variance)), contributed)
+
+
+def drawn(draw: int) -> CellKey:
+    """A key with this draw for the base."""
+    return CellKey(bytes(48) + draw.to_bytes(8, "little") + bytes(8))
+
+
+def test_a_base_is_no_threshold_for_the_largest_contributions(noise: MagnitudeNoise) -> None:
+    """Cells whose contributions are a hundredth apart have the same base by nearly every draw, wherever they lie, so
+    nobody finds out on which side of a step a cell is. By the deviation alone some pair would never have."""
+    draws = range(0, 1 << 64, 1 << 58)
+    for size in range(1_000, 10_000, 100):
+        one, other = (Contributed((some, 0), 10**9) for some in (size, size + size // 100))
+        differ = sum(noise.base(one, drawn(draw)) != noise.base(other, drawn(draw)) for draw in draws)
+        assert differ <= len(draws) * 5 // 100
+    first = [noise.base(Contributed((size, 0), 10**9), drawn(0)) for size in range(1_000, 10_000, 100)]
+    assert len(set(first)) > 1
+
+
+def test_a_base_by_bounds_hides_every_cell_within_them(noise: MagnitudeNoise) -> None:
+    base = noise.bound_to_hide(500)
+    assert base == 2_000
+    for largest, second in product(range(0, 501, 50), repeat=2):
+        for magnitude in (largest + second, 10**6):
+            if second <= largest:
+                assert noise.is_hidden_by(base, Contributed((largest, second), magnitude))
+    assert not noise.is_hidden_by(base, Contributed((2_000, 0), 9_000))

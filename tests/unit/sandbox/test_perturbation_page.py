@@ -32,9 +32,11 @@ def counts(name: str) -> PerturbationTable:
     return stored.read(stored.supplied(name))
 
 
-def test_the_program_of_the_page_runs() -> None:
-    (program,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    exec(compile(program, "perturbation.md", "exec"), {})
+@pytest.mark.parametrize("number", range(2))
+def test_the_programs_of_the_page_run(number: int) -> None:
+    programs = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    assert len(programs) == 2
+    exec(compile(programs[number], "perturbation.md", "exec"), {})
 
 
 def test_the_digests_of_the_page_are_those_of_the_supplied_tables() -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from decimal import Decimal
 from itertools import permutations
 from pathlib import Path
 
 import pytest
+import rfc8785
+from tests.unit.sandbox.test_operator_cli import problem, run
 from tests.unit.sandbox.test_policy_load import PLATFORM, POLICY
 
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.obligations import NoiseRules, RoundingKind
-from louver_sandbox.perturbation.named import SUPPLIED, fitting, named, rounding_of
+from louver_sandbox.perturbation.named import SUPPLIED, fitting, is_known, named, rounding_of
 from louver_sandbox.perturbation.rounding import checked
+from louver_sandbox.policy.bundle import BundleRefused, bundle_content, parse_bundle
 from louver_sandbox.policy.documents import PolicyRefused
 from louver_sandbox.policy.load import load_library
 from louver_sandbox.policy.noise import combined
@@ -140,3 +145,90 @@ def test_where_no_table_fits_the_strictest_threshold_there_is_none_in_force() ->
     assert found == NoiseRules({UnitType.PERSON: "persons"})
     again = combined([found, rules], K)
     assert again == NoiseRules({UnitType.PERSON: "persons"})
+
+
+@pytest.fixture(scope="module")
+def computed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, bytes]:
+    """A table for cells of 7 enterprises, by the operator's command: its reference and its document."""
+    home = tmp_path_factory.mktemp("tables") / "home"
+    assert run("init", home=home).exit_code == 0
+    terms = ("--threshold", "7", "--largest", "9", "--variance", "9/2")
+    made = run("noise", "table", "firms-7", *terms, home=home)
+    assert made.exit_code == 0, made.output
+    reference, properties, *_ = made.stdout.splitlines()
+    assert "k 7, largest noise 9, variance at most 9/2" in properties
+    file = home / "policies" / "tables" / "firms-7.json"
+    assert run("noise", "verify", file).stdout == made.stdout
+    assert "there already" in problem("noise", "table", "firms-7", *terms, home=home)
+    assert "from k = 7" in problem(
+        "noise", "table", "small", *terms[:2], "--largest", "6", "--variance", "4", home=home
+    )
+    assert "no variance" in problem("noise", "table", "other", *terms[:4], "--variance", "much", home=home)
+    assert "small letters" in problem("noise", "table", "../other", *terms, home=home)
+    return reference, file.read_bytes()
+
+
+def test_a_table_of_the_operator_is_used_by_name_and_digest(tmp_path: Path, computed: tuple[str, bytes]) -> None:
+    reference, document = computed
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "firms-7.json").write_bytes(document)
+    asked = "      enterprise: 7\n" + noise("method: cell-key", f"enterprise: {reference}")
+    assert problems(tmp_path, asked) == []
+    library = load_library([tmp_path])
+    content = bundle_content(library.platform, library.policies)
+    assert json.loads(content)["tables"] == {reference: json.loads(document)}
+    # In a process that never saw the file the bundle brings it along.
+    with pytest.MonkeyPatch.context() as forgetful:
+        forgetful.setattr("louver_sandbox.perturbation.named._REGISTERED", {})
+        assert not is_known(reference)
+        bundle = parse_bundle(content)
+        assert is_known(reference)
+        assert bundle.digest == hashlib.sha256(content).hexdigest()
+    k = {UnitType.PERSON: 10, UnitType.ENTERPRISE: 7}
+    rules = NoiseRules({UnitType.PERSON: "persons", UnitType.ENTERPRISE: reference})
+    assert combined([rules, None], k) == rules
+    row = named(reference).row(7)
+    assert row.mean == 0
+    assert {7 + step for step in row.noise} & set(range(1, 7)) == set()
+
+
+def test_a_table_that_does_not_hold_is_refused_wherever_it_comes_from(
+    tmp_path: Path, computed: tuple[str, bytes]
+) -> None:
+    reference, document = computed
+    asked = "      enterprise: 7\n" + noise("method: cell-key", f"enterprise: {reference}")
+    assert any(
+        "unknown perturbation table" in found
+        for found in problems(tmp_path, asked.replace(reference[-8:], "00000000"))
+    )
+    (tmp_path / "tables").mkdir()
+    file = tmp_path / "tables" / "firms-7.json"
+    wrong = json.loads(document)
+    wrong["rows"][9]["weights"][0] += 1
+    file.write_bytes(rfc8785.dumps(wrong))
+    assert any("unsound" in found and "tables/firms-7.json" in found for found in problems(tmp_path, asked))
+    file.write_bytes(document + b"\n")
+    assert any("canonical" in found for found in problems(tmp_path, asked))
+    file.write_bytes(document)
+    library = load_library([tmp_path])
+    content = json.loads(bundle_content(library.platform, library.policies))
+    renamed = {reference.replace("@", "x@"): json.loads(document)}
+    others: list[object] = [{reference: wrong}, renamed, [], {}]
+    for tables in others:
+        with pytest.MonkeyPatch.context() as forgetful:
+            forgetful.setattr("louver_sandbox.perturbation.named._REGISTERED", {})
+            with pytest.raises(BundleRefused):
+                parse_bundle(rfc8785.dumps(content | {"tables": tables}))
+
+
+def test_bases_by_bounds_hold_where_anybody_asks_for_them(tmp_path: Path) -> None:
+    lines = ["method: cell-key", "rounding: {mode: random, base: 5}", "sums: {share: 2, base: bounds}"]
+    assert problems(tmp_path, noise(*lines)) == []
+    (problem_,) = problems(tmp_path, noise(lines[0], lines[2]))
+    assert "rounding is none" in problem_
+    by_cell = NoiseRules(TABLES, RoundingKind.RANDOM, 5, Decimal(2))
+    by_bounds = NoiseRules(TABLES, RoundingKind.RANDOM, 5, Decimal(2), by_bounds=True)
+    for several in permutations([by_cell, by_bounds, None]):
+        assert combined(several, K) == by_bounds
+    no_sums = NoiseRules(TABLES, RoundingKind.RANDOM, 5)
+    assert combined([no_sums, by_bounds], K) == no_sums

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -15,7 +16,17 @@ from tests.support.catalogs import a_column, a_table
 
 from louver_sandbox.algebra.types import DOUBLE, INTEGER, TEXT, TableName, decimal
 from louver_sandbox.catalog.load import catalog_of
-from louver_sandbox.catalog.model import Catalog, PrivacyUnit, Role, Source, SourceKind, SpaceKind, Table, UnitType
+from louver_sandbox.catalog.model import (
+    Catalog,
+    Column,
+    PrivacyUnit,
+    Role,
+    Source,
+    SourceKind,
+    SpaceKind,
+    Table,
+    UnitType,
+)
 from louver_sandbox.catalog.snapshots import snapshot_id
 from louver_sandbox.catalog.sources import data_version
 from louver_sandbox.policy.grants import GrantSet
@@ -305,3 +316,54 @@ class TestKeyFile:
         path.chmod(0o600)
         with pytest.raises(KeyRefused, match="32 bytes"):
             read_key(path)
+
+
+@pytest.mark.parametrize(
+    ("column", "says"),
+    [
+        (replace(a_column("section"), domain=("B",)), "50 rows of section are outside what is declared"),
+        (replace(a_column("section"), domain=("A", "B")), ""),
+        (replace(a_column("amount", INTEGER), bounds=(Decimal(0), Decimal(48))), "1 rows of amount are outside"),
+        (replace(a_column("amount", INTEGER), bounds=(Decimal(0), Decimal(49))), ""),
+        (replace(a_column("amount", INTEGER, role=Role.VALUE), bounds=(Decimal(0), Decimal(1))), ""),
+    ],
+    ids=["domain broken", "domain", "bounds broken", "bounds", "bounds of a value"],
+)
+def test_what_limits_the_number_of_groups_holds_in_every_row(tmp_path: Path, column: Column, says: str) -> None:
+    (table,) = firms(tmp_path).tables.values()
+    columns = tuple(column if item.name == column.name else item for item in table.columns)
+    catalog, grant = catalog_of([replace(table, columns=columns)]), GrantSet(FIRM, (column.name,), None)
+    if not says:
+        assert one(catalog, tmp_path / "s", grant).rows == 50
+        return
+    with pytest.raises(PublishRefused, match=says):
+        one(catalog, tmp_path / "s", grant)
+
+
+@pytest.mark.parametrize(
+    ("at_least", "row_filter"), [(50, None), (50, "amount < 10"), (51, None), (51, "amount < 10")]
+)
+def test_the_table_holds_the_units_that_are_declared_whatever_rows_are_granted(
+    tmp_path: Path, at_least: int, row_filter: str | None
+) -> None:
+    (table,) = firms(tmp_path).tables.values()
+    units = (replace(table.units[0], at_least=at_least),)
+    catalog, grant = catalog_of([replace(table, units=units)]), GrantSet(FIRM, ("amount",), row_filter)
+    if at_least == 50:
+        assert one(catalog, tmp_path / "s", grant).rows == (10 if row_filter else 50)
+        return
+    with pytest.raises(PublishRefused, match="fewer units uscc than declared"):
+        one(catalog, tmp_path / "s", grant)
+
+
+def test_units_behind_a_foreign_key_are_counted_by_what_they_lead_to(tmp_path: Path) -> None:
+    select = "SELECT 'L' || i AS uscc, 'U' || i // 2 AS section, i AS amount FROM range(6) t(i)"
+    loans = registered(tmp_path, a_table("gov.loan"), select)
+    via = PrivacyUnit(UnitType.ENTERPRISE, "loan_id", None, via=("loan_id", "gov.loan.uscc", "section"), at_least=3)
+    declared = a_table("gov.payment", columns=(a_column("loan_id"), a_column("paid", INTEGER)), units=(via,))
+    payments = registered(tmp_path, declared, "SELECT 'L' || i % 6 AS loan_id, i AS paid FROM range(12) t(i)")
+    grant = GrantSet(payments.name, ("paid",), None)
+    assert one(catalog_of([loans, payments]), tmp_path / "s", grant).rows == 12
+    more = replace(payments, units=(replace(via, at_least=4),))
+    with pytest.raises(PublishRefused, match="fewer units"):
+        one(catalog_of([loans, more]), tmp_path / "s", grant)

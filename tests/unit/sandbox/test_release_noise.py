@@ -113,10 +113,11 @@ def test_what_is_computed_is_computed_from_perturbed_numbers() -> None:
     ran = ask(sql, firms)
     assert ran.release.rows[0][0] == pytest.approx(count_of(late) / every)
     assert ran.release.rows[0][1] == 2 * every
-    assert [(one.column, one.kind, one.below) for one in ran.release.accuracy] == [
-        ("share", "computed", ""),
-        ("twice", "computed", ""),
-    ]
+    share, twice = ran.release.accuracy
+    (plain,) = ask("SELECT count(*) AS n FROM gov.firm", firms).release.accuracy
+    assert (share.kind, share.below) == ("computed", "")
+    assert "number of subjects or rows is from" in share.message
+    assert (twice.kind, int(twice.below), int(twice.above)) == ("count", 2 * int(plain.below), 2 * int(plain.above))
 
 
 def test_having_sees_the_number_that_leaves() -> None:
@@ -152,7 +153,7 @@ def test_the_interval_holds_as_often_as_it_says(rules: ThresholdRules) -> None:
 def test_several_types_of_subjects_in_one_number_share_the_doubt() -> None:
     firms = sections(A=60)
     ran = ask("SELECT count(DISTINCT uscc) + count(DISTINCT person_id) AS n FROM gov.owner", firms)
-    assert ran.release.accuracy[0].kind == "computed"
+    assert ran.release.accuracy[0].kind == "count"
     assert ran.release.rows == (
         (
             count_of([f"F{number}" for number in range(60)])

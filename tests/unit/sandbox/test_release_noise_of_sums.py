@@ -11,7 +11,6 @@ from tests.support.noisy import NOISE, NONE, SECRET, SUMS, ask, count_of, firm, 
 from tests.support.relations import Row, question
 
 from louver.errors import Refused
-from louver_sandbox.obligations import RoundingKind
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.release.release import release
@@ -106,14 +105,6 @@ def test_rows_of_subjects_with_several_are_perturbed_by_the_largest() -> None:
 )
 def test_rows_that_are_as_many_as_subjects_have_the_number_of_subjects(sql: str) -> None:
     assert ask(sql, FIRMS, SUMS).release.rows == ((count_of(list(FEN)),),)
-
-
-def test_rows_are_rounded_as_counts_are_and_sums_are_not() -> None:
-    assert SUMS.noise is not None
-    rounded = replace(SUMS, noise=replace(SUMS.noise, rounding=RoundingKind.RANDOM, base=10))
-    ((rows, total),) = ask("SELECT count(*), sum(revenue) FROM gov.return", FIRMS, rounded).release.rows
-    assert int(str(rows)) % 10 == 0
-    assert Decimal(str(total)) % 10 != 0
 
 
 def test_a_product_of_amounts_and_a_negative_sum() -> None:

@@ -115,7 +115,7 @@ def test_every_allowed_type_arrives_with_its_values_and_nulls(tmp_path: Path) ->
 
 def test_a_column_without_nulls_says_so(tmp_path: Path) -> None:
     assert ingest(spooled(tmp_path, column("a", [1, 2]))).columns == (
-        TakenColumn("a", "integer", False, unique=True),
+        TakenColumn("a", "integer", False, unique=True, distinct=2),
     )
 
 
@@ -123,6 +123,12 @@ def test_a_column_in_which_no_value_repeats_says_so(tmp_path: Path) -> None:
     table = pa.table({"key": ["x", "y", None], "twice": ["x", "x", None], "amount": [1.0, 2.0, 3.0]})
     unique = {item.name: item.unique for item in ingest(spooled(tmp_path, stream(table))).columns}
     assert unique == {"key": True, "twice": False, "amount": False}
+
+
+def test_different_values_are_counted_where_they_can_be_groups(tmp_path: Path) -> None:
+    table = pa.table({"key": ["x", "y", None], "twice": ["x", "x", None], "amount": [1.0, 2.0, 3.0]})
+    counted = {item.name: item.distinct for item in ingest(spooled(tmp_path, stream(table))).columns}
+    assert counted == {"key": 2, "twice": 1, "amount": None}
 
 
 def test_a_table_of_no_rows_is_a_table(tmp_path: Path) -> None:
@@ -294,7 +300,7 @@ def served(job: Job) -> bytes:
 def test_the_child_answers_what_it_took_and_what_it_refused(tmp_path: Path) -> None:
     taken = decode_answer(decode_reply(served(spooled(tmp_path, column("a", [1, None])))))
     assert isinstance(taken, Taken)
-    assert (taken.rows, taken.columns) == (2, (TakenColumn("a", "integer", True, unique=True),))
+    assert (taken.rows, taken.columns) == (2, (TakenColumn("a", "integer", True, unique=True, distinct=1),))
     error = decode_answer(decode_reply(served(spooled(tmp_path, b"junk"))))
     assert isinstance(error, UploadRefused)
     assert error.code == "LVR-4001"
@@ -302,7 +308,7 @@ def test_the_child_answers_what_it_took_and_what_it_refused(tmp_path: Path) -> N
 
 FORGE: list[Callable[[dict[str, Any]], None]] = [
     lambda answer: answer.update(digest="../../etc/passwd"),
-    lambda answer: answer.update(columns=[["a b", "text", True, False]]),
+    lambda answer: answer.update(columns=[["a b", "text", True, False, 1]]),
     lambda answer: answer.update(columns=5),
     lambda answer: answer.pop("rows"),
 ]
@@ -310,7 +316,7 @@ FORGE: list[Callable[[dict[str, Any]], None]] = [
 
 @pytest.mark.parametrize("forge", FORGE)
 def test_an_answer_that_is_not_of_its_form_is_not_believed(forge: Callable[[dict[str, Any]], None]) -> None:
-    answer: dict[str, Any] = {"digest": "0" * 64, "rows": 1, "bytes": 1, "columns": [["a", "text", True, False]]}
+    answer: dict[str, Any] = {"digest": "0" * 64, "rows": 1, "bytes": 1, "columns": [["a", "text", True, False, 1]]}
     decode_answer(json.dumps(answer).encode())
     forge(answer)
     with pytest.raises(ValueError, match="not an answer"):

@@ -16,7 +16,9 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "nothing": "nothing",
         "query": "query",
         "predicate": "predicate",
+        "cells": "released groups at most",
         "left": "left today afterwards",
+        "left_of_version": "left of this version of the data afterwards",
         "policies": "policies",
         "columns": "columns",
         "rules": "rules",
@@ -34,7 +36,9 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "nothing": "无",
         "query": "次查询",
         "predicate": "个条件",
+        "cells": "个发布的分组（最多）",
         "left": "此后今日剩余",
+        "left_of_version": "此后本数据版本剩余",
         "policies": "政策",
         "columns": "结果列",
         "rules": "规则",
@@ -88,7 +92,8 @@ def _costs(verdict: Explanation, words: Mapping[str, str]) -> Iterator[str]:
         dataset, _, what = kind.rpartition(" ")
         shown = f"{count} {words.get(what, what)}, {dataset}" if dataset else f"{count} {kind}"
         rest = verdict.remaining.get(kind)
-        yield shown if rest is None else f"{shown}; {words['left']}: {rest}"
+        left = words["left_of_version" if what == "cells" else "left"]
+        yield shown if rest is None else f"{shown}; {left}: {rest}"
 
 
 def _columns(verdict: Explanation, language: str) -> list[str]:

@@ -22,9 +22,10 @@ from louver_sandbox.algebra.expressions import Call, Expression, Literal, Named
 from louver_sandbox.algebra.relations import Aggregate, Project, Relation, Scan, scans
 from louver_sandbox.algebra.types import BOOLEAN, INTEGER, Kind, Position, Type
 from louver_sandbox.catalog.model import Catalog
-from louver_sandbox.core_plan import CoreColumn, CountedUnit, Measure, NoisyTotal, Part
+from louver_sandbox.core_plan import CoreColumn, CountedUnit, Family, Measure, NoisyTotal, Part
 from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.plan.carry import Carrier
+from louver_sandbox.plan.classes import classes_of, selected, without_conditions
 from louver_sandbox.plan.columns import RowColumns
 from louver_sandbox.plan.emit import emit, quote, wire
 from louver_sandbox.plan.measures import Asked, Reader
@@ -32,9 +33,20 @@ from louver_sandbox.plan.noise import Perturbable
 from louver_sandbox.plan.overlaps import guards
 from louver_sandbox.plan.parts import Parts, unit_total
 from louver_sandbox.plan.provenance import trace
+from louver_sandbox.plan.rewrites.margins import (
+    EVERYTHING,
+    Margins,
+    margin_columns,
+    margin_joins,
+    margin_tables,
+    margin_texts,
+    of_cells,
+    with_selection,
+)
 from louver_sandbox.plan.rewrites.noise import noise_columns
 from louver_sandbox.plan.strangers import check_strangers
 from louver_sandbox.plan.terms import Term, terms_of, with_columns
+from louver_sandbox.plan.unit_sets import families
 from louver_sandbox.plan.units import UnitGroup, Units, null_extended, one_row_per_unit, unit_groups
 from louver_sandbox.plan.weights import check_weights
 from louver_sandbox.refusals.plan import noise_not_computed, own_key_left_out, unit_lost
@@ -51,7 +63,8 @@ class Core:
     """The statement, what its columns are, and how measures are put together from them.
 
     `compares` says that its rows are compared with, or joined to, cells that the statement judges itself, `outer`
-    that an outer join may find no partner in a protected table; `noisy` are the columns that leave with noise.
+    that an outer join may find no partner in a protected table; `noisy` are the columns that leave with noise,
+    `families` what a cap counts.
     """
 
     statement: str
@@ -61,6 +74,7 @@ class Core:
     compares: bool
     outer: bool
     noisy: tuple[NoisyTotal, ...] = ()
+    families: tuple[Family, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +88,16 @@ class CellColumn:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The pieces a core is written from. `single` means that every row is a unit of its own."""
+    """The pieces a core is written from. `single` means that every row is a unit of its own.
+
+    With a selection `partial` also has the rows that `margins` say were not selected."""
 
     keys: tuple[Named, ...]
     groups: tuple[UnitGroup, ...]
     terms: tuple[Term, ...]
     single: bool
     sets: tuple[tuple[int, ...], ...] = ()
+    margins: Margins = EVERYTHING
 
     def key_names(self) -> tuple[str, ...]:
         return tuple(f'"k{i}"' for i, _ in enumerate(self.keys, start=1))
@@ -113,6 +130,10 @@ class Layout:
         """With several unit groups, a column that is true where a row has no unit in any of them."""
         return ('"o"',) if self.marked() else ()
 
+    def selection(self) -> tuple[str, ...]:
+        """The column that says whether a row is of a cell, where there are others; the base has it last."""
+        return ('"h"',) if self.margins.selection is not None else ()
+
     def argument(self, term: int) -> str:
         """The engine text of a term's argument in one row of the base."""
         before = (self.keys, self.groups, self.marked(), self.orphan())
@@ -140,7 +161,8 @@ def threshold_core(
 
     Raises:
         Refused: LVR-2302 to LVR-2307 and LVR-2309 to LVR-2315, for aggregates and trees whose cells cannot be judged;
-            LVR-2322 and LVR-2323, for those that cannot be perturbed where noise is asked for.
+            LVR-2322 and LVR-2323, for those that cannot be perturbed where noise is asked for; LVR-2340, where their
+            number is capped and unknown.
     """
     provenance = trace(core)
     sets = _sets(core)
@@ -161,9 +183,12 @@ def threshold_core(
             raise own_key_left_out(key.expression.at)
     asked = tuple(reader.asked(named) for named in core.measures)
     needed = guards(asked, reader, rows_known=not alone)
-    base, terms = with_columns(carried.relation, terms_of(asked, needed, reader))
-    single = len(groups) == 1 and one_row_per_unit(core.input, groups[0], catalog, provenance)
-    layout = Layout(core.keys, groups, tuple(terms.values()), single, sets)
+    classes = classes_of(core, units, catalog, provenance, rules)
+    source, conditions = without_conditions(carried.relation, classes.conditions)
+    base, terms = with_columns(source, terms_of(asked, needed, reader))
+    base, selection = with_selection(base, selected(conditions) if conditions else None)
+    single = len(groups) == 1 and one_row_per_unit(core.input, groups[0], catalog, provenance) and not conditions
+    layout = Layout(core.keys, groups, tuple(terms.values()), single, sets, Margins(classes.keys, selection))
     perturbable = Perturbable.of(core, groups, rules, catalog, provenance)
     noisy = () if perturbable is None else perturbable.noisy(asked, tuple(terms))
     for_noise = (CellColumn(*made) for made in noise_columns(layout, noisy))
@@ -177,12 +202,14 @@ def threshold_core(
             for i, key in enumerate(core.keys, start=1)
         ),
         *(column.core for column in columns),
+        *margin_columns(layout),
     )
     parts = Parts(tuple(terms), len(groups), frozenset(filter(reader.asks_for_key, terms)))
     measures = tuple(parts.measure(one, needed) for one in asked)
     outer = bool(columns_below.extended & units.keys())
     leaving = tuple(one.total(groups) for one in noisy)
-    return Core(statement, core_columns, measures, groups, bool(carried.guarded), outer, leaving)
+    capped = () if rules.unit_sets is None else families(core, asked, catalog)
+    return Core(statement, core_columns, measures, groups, bool(carried.guarded), outer, leaving, capped)
 
 
 def _sets(core: Aggregate) -> tuple[tuple[int, ...], ...]:
@@ -202,6 +229,7 @@ def _base(core: Aggregate, source: Relation, layout: Layout, source_of: Callable
         *(Literal(True, BOOLEAN) for _ in layout.marked()),
         *(_without_unit(layout) for _ in layout.orphan()),
         *(term.expression for term in layout.terms),
+        *(() if layout.margins.selection is None else (layout.margins.selection,)),
     )
     named = tuple(Named(f"c{i}", expression) for i, expression in enumerate(columns, start=1))
     return emit(Project(core.id, source, named), source_of)
@@ -298,13 +326,17 @@ def _statement(base: str, layout: Layout, columns: tuple[CellColumn, ...], rules
     else:
         texts = [f'"p".{key}' for key in keys]
         named = [f"{text} AS {key}" for text, key in zip(texts, keys, strict=True)]
-        cell = _select([*named, *made], '"partial" AS "p"', group_by=texts)
+        cell = _select([*named, *made], '"partial" AS "p"', where=of_cells(layout), group_by=texts)
         tables = [_table("partial", _partial(base, layout)), _table("cell", cell)]
+    tables += [_table(name, _select(*margin)) for name, margin in margin_tables(layout)]
     cells, rest = ([f'"{alias}".{quote(column.core.name)}' for column in columns] for alias in "cr")
     set_type = [INTEGER for _ in layout.set_name()]
     types = [*set_type, *(key.expression.type for key in layout.keys), *(column.core.type for column in columns)]
-    answer = _select(_wired(CELL, [*(f'"c".{key}' for key in keys), *cells], types), '"cell" AS "c"')
-    if keys and rules.remainder and not layout.sets:
+    beside = margin_texts(layout)
+    shown = [*(f'"c".{key}' for key in keys), *cells, *beside]
+    wired = _wired(CELL, shown, [*types, *(INTEGER for _ in beside)])
+    answer = _select(wired, f'"cell" AS "c"{margin_joins(layout)}')
+    if keys and rules.remainder and not layout.sets and not beside:
         tables.append(_table("remainder", _remainder(layout, columns, rules)))
         answer += " UNION ALL " + _select(_wired(REMAINDER, ["NULL"] * len(keys) + rest, types), '"remainder" AS "r"')
     return f"WITH {_joined(tables)} {answer}"
@@ -337,7 +369,9 @@ def _partial(base: str, layout: Layout) -> str:
     """One row per cell and unit; with several unit groups, one grouping set for each of them."""
     names = (*layout.key_names(), *layout.unit_names(), *layout.marked(), *layout.orphan())
     texts = [f'"b"."c{i}"' for i in range(1, len(names) + 1)]
+    chosen = [f'"b"."c{len(names) + len(layout.terms) + 1}"' for _ in layout.selection()]
     columns = [*layout.set_made(), *(f"{text} AS {name}" for text, name in zip(texts, names, strict=True))]
+    columns += [f"{text} AS {name}" for text, name in zip(chosen, layout.selection(), strict=True)]
     columns.append('count(*) AS "n"')
     for index, term in enumerate(layout.terms):
         if term.counted:
@@ -348,9 +382,11 @@ def _partial(base: str, layout: Layout) -> str:
         count = len(layout.groups)
         keys, units, marks = texts[: -2 * count - 1], texts[-2 * count - 1 : -count - 1], texts[-count - 1 : -1]
         marked = [[unit, mark, texts[-1]] for unit, mark in zip(units, marks, strict=True)]
-        texts = _grouping_sets([*of_set, *one] for of_set in layout.in_sets(keys) for one in marked)
+        texts = _grouping_sets([*of_set, *one, *chosen] for of_set in layout.in_sets(keys) for one in marked)
     elif layout.sets:
-        texts = _grouping_sets([*of_set, texts[-1]] for of_set in layout.in_sets(texts[:-1]))
+        texts = _grouping_sets([*of_set, texts[-1], *chosen] for of_set in layout.in_sets(texts[:-1]))
+    else:
+        texts += chosen
     return _select(columns, f'({base}) AS "b"', group_by=texts)
 
 

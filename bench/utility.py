@@ -1,0 +1,214 @@
+"""What protection costs in use: the demo's A-questions under its own and under protected policies, against exact.
+
+Each question is asked end to end of the same city twice: under the demo's policies (thresholds, dominance, p%,
+no noise) and, as `protected`, with `noise` and `totals` as PROTECTED says in every grant of `threshold`
+treatment. Exact is plain DuckDB over the same files. Per measure: the share of its values that do not leave; of
+what they add up to (`mass`, for counts and sums), the share withheld, and how much of the mass is in the
+remainder row instead (`rest`); and the median relative error of the values that leave and are not zero.
+
+Of the `threshold` answers under either setting: `error_*` is the median relative error of all released values,
+`cells_withheld_*` the share of all values that did not leave, `mass_withheld_*` the mean over counts and sums
+of the share of their mass. A question that is refused withholds everything.
+"""
+
+import statistics
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as parquet
+
+import louver
+from bench.report import arguments, report
+from bench.support.city import city, set_limits
+from louver.errors import Refused
+from louver_sandbox.demo.city import City
+from louver_sandbox.demo.running import running
+from louver_sandbox.operator.installation import activate, development_keys
+from louver_sandbox.policy.testing import NamedQuery, load_queries
+
+PERSONS, PERSONS_FULL = 20_000, 200_000
+QUERIES = Path(__file__).parents[1] / "policies" / "cases" / "queries.yaml"
+KEYS = {"A01": 2, "A02": 2, "A03": 3, "A04": 2, "A05": 2, "A06": 2, "A07": 1, "A08": 2, "A09": 0}
+"""How many of a question's first columns say which cell a row is."""
+RATES = frozenset({"avg_fine", "bad_rate"})
+"""Measures that add up to nothing."""
+PROTECTED = "noise: {method: cell-key, rounding: {mode: random, base: 5}, sums: {share: 2}}, totals: complementary"
+OPERATIONAL = "LVR-3"
+"""Refusals of a machine that is too busy."""
+SECONDS = 300
+SETTINGS = ("demo", "protected")
+LOANS = "bank_a.loan_book"
+
+Number = int | float | Decimal
+Cells = Mapping[tuple[object, ...], tuple[object, ...]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An answer: its treatment or the code it was refused with, its measures by cell, and its remainder row's."""
+
+    treatment: str
+    cells: Cells
+    remainder: tuple[object, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What became of one measure of one question."""
+
+    values: int
+    withheld: int
+    mass_withheld: float | None
+    mass_in_remainder: float | None
+    errors: tuple[float, ...]
+
+
+def loss(exact: Cells, asked: Asked, place: int, *, adds_up: bool) -> Loss:
+    """The measure at this place among the question's, exact and as it left."""
+    true = {cell: float(_number(row[place])) for cell, row in exact.items() if row[place] is not None}
+    left = {cell: row[place] for cell, row in asked.cells.items() if row[place] is not None}
+    shown = {cell: float(_number(value)) for cell, value in left.items() if cell in true}
+    mass = sum(map(abs, true.values()))
+    hidden = sum(abs(value) for cell, value in true.items() if cell not in shown)
+    rest = 0 if asked.remainder is None or asked.remainder[place] is None else asked.remainder[place]
+    return Loss(
+        len(true),
+        len(true) - len(shown),
+        hidden / mass if adds_up and mass else None,
+        abs(float(_number(rest))) / mass if adds_up and mass else None,
+        tuple(abs(shown[cell] - true[cell]) / abs(true[cell]) for cell in shown if true[cell]),
+    )
+
+
+def _number(value: object) -> Number:
+    if isinstance(value, int | float | Decimal):
+        return value
+    raise TypeError(f"{value!r} is no number")
+
+
+def cells(rows: Sequence[Sequence[object]], keys: int) -> Cells:
+    """Measures by keys. Dates and their midnights are one key."""
+    return {
+        tuple(str(key.date() if isinstance(key, datetime) else key) for key in row[:keys]): tuple(row[keys:])
+        for row in rows
+    }
+
+
+def ask(bank: louver.Client, name: str, query: NamedQuery) -> Asked:
+    """The question's answer, or the policy's or the plan's refusal; what the machine refuses is no utility."""
+    try:
+        answer = bank.analyse(query.sql, purpose=query.purpose)
+    except Refused as refused:
+        if refused.code.startswith(OPERATIONAL):
+            raise
+        return Asked(f"refused {refused.code}", {})
+    keys = KEYS[name]
+    remainder = None if answer.remainder is None else tuple(answer.remainder[keys:])
+    return Asked(answer.treatment, cells(answer.rows, keys), remainder)
+
+
+def ask_all(made: City, queries: Mapping[str, NamedQuery]) -> dict[str, Asked]:
+    """Every question, of a service over the installation as it is now."""
+    with running(made.settings.home) as (address, _), made.connect(address, "bank_a", timeout=SECONDS) as bank:
+        bank.upload("loan_book", parquet.read_table(made.world / LOANS))
+        return {name: ask(bank, name, query) for name, query in queries.items()}
+
+
+def protect(made: City) -> None:
+    """Puts the protected settings in force; the snapshots stay good."""
+    policies = made.settings.home / "policies"
+    for file in policies.glob("*.yaml"):
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace("noise: none", PROTECTED), encoding="utf-8")
+    activate(made.settings, [policies], development_keys(made.settings))
+
+
+def exactly(made: City, queries: Mapping[str, NamedQuery]) -> tuple[dict[str, Cells], dict[str, list[str]]]:
+    """Each question's cells and the names of its measures, by plain DuckDB."""
+    found: dict[str, Cells] = {}
+    names: dict[str, list[str]] = {}
+    with duckdb.connect() as connection:
+        for folder in made.world.iterdir():
+            schema = folder.name.partition(".")[0]
+            if schema in {"gov", "bank_a"}:
+                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+                connection.execute(f"CREATE VIEW {folder.name} AS FROM '{folder}/*.parquet'")
+        for name, query in queries.items():
+            ran = connection.execute(query.sql)
+            names[name] = [column[0] for column in ran.description or ()][KEYS[name] :]
+            found[name] = cells(ran.fetchall(), KEYS[name])
+    return found, names
+
+
+def row(name: str, measure: str, answered: Mapping[str, Asked], lost: Mapping[str, Loss]) -> dict[str, object]:
+    """The measure's line of the table: what is lost under the demo's policies, and with `+` under protected ones."""
+    before, after = (lost[setting] for setting in SETTINGS)
+    return {
+        "": f"{name} {measure}",
+        "answer": answered[SETTINGS[0]].treatment,
+        "+ answer": answered[SETTINGS[1]].treatment,
+        "values": before.values,
+        "lost": before.withheld / before.values,
+        "+ lost": after.withheld / after.values,
+        "mass lost": before.mass_withheld,
+        "+ mass lost": after.mass_withheld,
+        "rest": before.mass_in_remainder if before.withheld else None,
+        "error": _middle(before.errors),
+        "+ error": _middle(after.errors),
+    }
+
+
+def _middle(errors: Sequence[float]) -> float | None:
+    return round(statistics.median(errors), 5) if errors else None
+
+
+def summary(setting: str, losses: Sequence[Loss]) -> dict[str, float | None]:
+    """The figures over all measures that need protection."""
+    errors = [error for lost in losses for error in lost.errors]
+    masses = [lost.mass_withheld for lost in losses if lost.mass_withheld is not None]
+    return {
+        f"error_{setting}": _middle(errors),
+        f"cells_withheld_{setting}": round(
+            sum(lost.withheld for lost in losses) / sum(lost.values for lost in losses), 4
+        ),
+        f"mass_withheld_{setting}": round(statistics.mean(masses), 4),
+    }
+
+
+def main() -> None:
+    """Build, ask under both settings, compare, report."""
+    given = arguments(__doc__ or "", persons="persons in the city")
+    persons = given.persons or (PERSONS_FULL if given.full else PERSONS)
+    queries = {name: query for name, query in load_queries(QUERIES).items() if name in KEYS}
+    answers: dict[str, dict[str, Asked]] = {}
+    with tempfile.TemporaryDirectory(prefix="louver-utility-") as scratch:
+        made = city(Path(scratch), persons)
+        set_limits(made.settings, query_seconds=SECONDS, check_seconds=SECONDS, solve_seconds=SECONDS)
+        exact, measures = exactly(made, queries)
+        answers["demo"] = ask_all(made, queries)
+        protect(made)
+        answers["protected"] = ask_all(made, queries)
+    rows: list[dict[str, object]] = []
+    losses: dict[str, list[Loss]] = {setting: [] for setting in SETTINGS}
+    for name in queries:
+        answered = {setting: answers[setting][name] for setting in SETTINGS}
+        for place, measure in enumerate(measures[name]):
+            lost = {
+                setting: loss(exact[name], answered[setting], place, adds_up=measure not in RATES)
+                for setting in SETTINGS
+            }
+            rows.append(row(name, measure, answered, lost))
+            for setting in SETTINGS:
+                losses[setting] += [lost[setting]] if answered["demo"].treatment != "exact" else []
+    figures = {key: value for setting in SETTINGS for key, value in summary(setting, losses[setting]).items()}
+    title = f"the A-questions over a city of {persons:,} persons; + is with noise and kept totals"
+    report(title, rows, {**figures, "persons": persons, "measures": len(rows)})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""What the benchmarks that compare answers compute of them: losses, environments of peers, questions of their own."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from bench import peers
+from bench.support import peers as environments
+from bench.utility import Asked, cells, loss, summary
+
+EXACT = cells([("a", 60, Decimal("10.0")), ("b", 30, None), ("c", 10, Decimal("-10.0"))], keys=1)
+
+
+def test_what_is_missing_or_empty_is_withheld_with_its_share_of_the_mass() -> None:
+    asked = Asked("threshold", cells([("a", 66, None), ("b", 30, None)], keys=1), (10, Decimal("5.0")))
+    counts = loss(EXACT, asked, 0, adds_up=True)
+    assert (counts.values, counts.withheld, counts.mass_withheld, counts.mass_in_remainder) == (3, 1, 0.1, 0.1)
+    assert counts.errors == (0.1, 0.0)
+    sums = loss(EXACT, asked, 1, adds_up=True)
+    assert (sums.values, sums.withheld, sums.mass_withheld, sums.mass_in_remainder) == (2, 2, 1.0, 0.25)
+    assert sums.errors == ()
+
+
+def test_a_rate_has_errors_and_no_mass() -> None:
+    rate = loss(EXACT, Asked("exact", EXACT), 1, adds_up=False)
+    assert (rate.withheld, rate.mass_withheld, rate.mass_in_remainder, rate.errors) == (0, None, None, (0.0, 0.0))
+
+
+def test_a_refused_question_withholds_everything() -> None:
+    lost = loss(EXACT, Asked("refused LVR-2322", {}), 0, adds_up=True)
+    assert summary("demo", [lost]) == {
+        "error_demo": None,
+        "cells_withheld_demo": 1.0,
+        "mass_withheld_demo": 1.0,
+    }
+
+
+def test_each_repetition_asks_with_a_constant_of_its_own() -> None:
+    select = peers.QUESTIONS["COUNT and SUM"]
+    assert len({peers.asked(select, number) for number in range(1, 1000)}) == 999
+
+
+def test_an_environment_of_other_versions_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environments, "PINS", tmp_path)
+    monkeypatch.setattr(environments, "ENVIRONMENTS", tmp_path / "made")
+    environments.pins("peer").write_text("", encoding="ascii")
+    assert not environments.installed("peer")
+    environments.install("peer")
+    assert environments.installed("peer")
+    environments.pins("peer").write_text("# newer\n", encoding="ascii")
+    assert not environments.installed("peer")
