@@ -23,7 +23,7 @@ demo: .venv/.demo  ## A bank asks, is answered and refused, and verifies its rec
 	@$(BIN)/louver-sandbox demo
 test: .venv/.dev   ## Run every test
 	@$(BIN)/python -m bench.support.peers acro
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 check: .venv/.dev  ## Format, lint, types, layers
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 bench: .venv/.dev  ## Run one benchmark: make bench NAME=line
