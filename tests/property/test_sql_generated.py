@@ -104,6 +104,13 @@ def test_the_checks_are_not_empty(judged: Tally) -> None:
             "GROUP BY f.uscc) AS q GROUP BY q.s",
             "admitted threshold",
         ),
+        # A join that DuckDB leaves out, below an outer join that still wants its columns.
+        (
+            4,
+            "WITH q AS (SELECT t.uscc AS u, count(*) AS n FROM gov.tax AS t GROUP BY t.uscc) SELECT x.n AS k, sum(z.n) AS a "
+            "FROM q AS x FULL JOIN q AS y ON x.u = y.u RIGHT JOIN q AS z ON y.u = z.u AND x.n >= 2 GROUP BY x.n",
+            "LVR-2304",
+        ),
         # The same question twice.
         (
             3,
