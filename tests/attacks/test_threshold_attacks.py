@@ -32,11 +32,13 @@ def loan(id_no: str, *, bad: bool = False, balance: str = "1.00") -> Row:
 
 def test_a_bank_that_knows_its_bad_loans_cannot_read_their_grades() -> None:
     """DOMAIN trap 1: 63 loans with 3 bad ones name the grade of three firms the bank can point at."""
-    rows = returns("A", 63)
-    loans = [loan(f"A{number}", bad=number < 3) for number in range(63)]
-    sql = f"SELECT t.district, count(*) n, sum(l.bad::INT) bad, avg(l.bad::INT) rate {LOANS} GROUP BY 1"
+    rows = [*returns("A", 63), *returns("B", 20)]
+    loans = [loan(f"A{number}", bad=number < 3) for number in range(63)] + [
+        loan(f"B{number}") for number in range(20)
+    ]
+    sql = f"SELECT t.district, count(*) n, sum(l.bad::INT) bad, avg(l.bad::INT) rate {LOANS} GROUP BY 1 ORDER BY 1"
     assert ask(sql, rows, loans, protected=False).release.rows[0][:3] == ("A", 63, 3)
-    assert ask(sql, rows, loans).release.rows == (("A", 63, None, None),)
+    assert ask(sql, rows, loans).release.rows == (("A", 63, None, None), ("B", 20, None, None))
 
 
 def test_filter_and_case_are_the_same_small_cell() -> None:

@@ -19,7 +19,7 @@ from math import ceil, floor
 from louver_sandbox.algebra.cores import Core
 from louver_sandbox.algebra.cores import Cut as Parts
 from louver_sandbox.algebra.expressions import Call, ColumnRef, Expression, Literal
-from louver_sandbox.algebra.regions import HOLDS, NO_VALUE, Constant, Cut, Region, either
+from louver_sandbox.algebra.regions import ANY_VALUE, HOLDS, NO_VALUE, Constant, Cut, Region, either
 from louver_sandbox.algebra.relations import Aggregate, Filter, Join, JoinKind, Limit, Relation, Scan, Union, scans
 from louver_sandbox.algebra.types import Kind, Type
 from louver_sandbox.catalog.model import Catalog, SpaceKind
@@ -31,6 +31,9 @@ from louver_sandbox.selections import Condition, Selected, Selection, conjoined,
 from louver_sandbox.stages import Admitted, Treatment
 
 Conjunction = tuple[Condition, ...]
+
+_NOTHING = Condition("nothing", (), Region(False))
+"""What no row satisfies."""
 
 _FEW = 4
 """Up to so many conditions every part of a selection is negated; of more, single ones and all of them together."""
@@ -150,7 +153,7 @@ class _Reader:
         """What must be for a condition to hold (or to fail)."""
         match expression:
             case Literal(value=bool() as value):
-                return () if value is holds else (Condition("nothing", (), Region(False)),)
+                return () if value is holds else (_NOTHING,)
             case Call(function="not", arguments=(inner,)):
                 return self.read(inner, holds=not holds)
             case Call(function="coalesce", arguments=(inner, Literal(value=False))):
@@ -164,10 +167,14 @@ class _Reader:
                 return (self._single(expression, holds=holds),)
 
     def _any(self, several: Iterable[Conjunction]) -> Conjunction:
-        """That one of several conjunctions holds; those over one and the same operand are one region."""
+        """That one of several conjunctions holds; those over one and the same operand are one region. One that cannot
+        hold is none of them."""
         single: dict[str, list[Condition]] = {}
         others: dict[str, Conjunction] = {}
-        for conditions in several:
+        possible = [conditions for conditions in several if not any(item.region.empty for item in conditions)]
+        if not possible:
+            return (_NOTHING,)
+        for conditions in possible:
             if not conditions:
                 return ()
             if len(conditions) > 1:
@@ -229,14 +236,19 @@ class _Reader:
     # opposites
 
     def opposites(self, conditions: Conjunction) -> Iterator[str]:
-        """The digests of the selections that some of the conditions, negated together, would make of this one."""
+        """The digests of the selections that some of the conditions, negated together, would make of this one.
+
+        "Has a value" may be said by comparisons (`x = 1 OR x <> 1`), whose negation allows nothing: it drops out.
+        """
         sizes = range(1, len(conditions) + 1) if len(conditions) <= _FEW else (1, len(conditions))
         for size in sizes if conditions else ():
             for negated in combinations(conditions, size):
                 rest = [item for item in conditions if item not in negated]
-                turned = self._any(self._negated(item) for item in negated)
-                if turned:
-                    yield digest_of(conjoined((*rest, *turned)))
+                compared = tuple(item for item in negated if item.region != ANY_VALUE)
+                for turned_round in dict.fromkeys((negated, compared)):
+                    turned = self._any(self._negated(item) for item in turned_round)
+                    if turned and turned != (_NOTHING,):
+                        yield digest_of(conjoined((*rest, *turned)))
 
     def _negated(self, condition: Condition) -> Conjunction:
         parts = self.choices.get(condition.operand)
