@@ -33,6 +33,9 @@ ALL_RULES = (
     "noise: {method: cell-key, rounding: {mode: random, base: 5}, sums: {share: 2}}"
 )
 
+PLAIN_MIB, ALL_RULES_MIB = 1024, 2048
+"""Memory of a worker and of the plain DuckDB. A CUBE with record keys of a million firms needs the more."""
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -154,7 +157,8 @@ def main() -> None:
     shapes = (*SHAPES, *WITH_TOTALS) if given.all_rules else SHAPES
     found: dict[str, Pairs] = {}
     with tempfile.TemporaryDirectory(prefix="louver-threshold-") as scratch:
-        made = build(Path(scratch) / "home", firms, ALL_RULES if given.all_rules else PLAIN_RULES)
+        rules, memory_mib = (ALL_RULES, ALL_RULES_MIB) if given.all_rules else (PLAIN_RULES, PLAIN_MIB)
+        made = build(Path(scratch) / "home", firms, rules, memory_mib)
         snapshot_s = timed(lambda: publish(made))
         plain = plain_copy(made, Path(scratch) / "plain.duckdb", made.city.settings.limits)
         numbers = count(1)

@@ -24,6 +24,7 @@ from louver_sandbox.operator.installation import (
     development_keys,
 )
 from louver_sandbox.operator.publishing import publish_all
+from louver_sandbox.settings import load
 from louver_sandbox.stages import InstitutionType
 
 QUARTERS = tuple(date(2024 + (2 + i) // 4, 1 + 3 * ((2 + i) % 4), 1) for i in range(8))
@@ -43,9 +44,9 @@ class Firms:
     rows: int
 
 
-def build(home: Path, firms: int, obligations: str = "p_percent: 10") -> Firms:
+def build(home: Path, firms: int, obligations: str = "p_percent: 10", memory_mib: int = 1024) -> Firms:
     """An installation with one bank and the two tables, not yet published; policies say `obligations` beside the
-    thresholds and dominance."""
+    thresholds and dominance. A worker may use `memory_mib`."""
     settings = create(home, "louver.dev/bench", "127.0.0.1", 0, tools())
     for name in TABLES:
         shutil.copyfile(DECLARATIONS / f"{name}.yaml", settings.catalog / f"{name}.yaml")
@@ -62,7 +63,9 @@ def build(home: Path, firms: int, obligations: str = "p_percent: 10") -> Firms:
     for file in (settings.home / "policies").glob("*.yaml"):
         file.write_text(file.read_text(encoding="utf-8").replace("p_percent: 10", obligations), encoding="utf-8")
     activate(settings, [settings.home / "policies"], development_keys(settings))
-    return Firms(City(settings, settings.data), rows)
+    with (home / "louver.toml").open("a", encoding="utf-8") as file:
+        file.write(f"memory_mib = {memory_mib}\n")
+    return Firms(City(load(home), settings.data), rows)
 
 
 def publish(made: Firms) -> None:
