@@ -63,8 +63,8 @@ def build(home: Path, firms: int, obligations: str = "p_percent: 10", memory_mib
     for file in (settings.home / "policies").glob("*.yaml"):
         file.write_text(file.read_text(encoding="utf-8").replace("p_percent: 10", obligations), encoding="utf-8")
     activate(settings, [settings.home / "policies"], development_keys(settings))
-    with (home / "louver.toml").open("a", encoding="utf-8") as file:
-        file.write(f"memory_mib = {memory_mib}\n")
+    with (home / "louver.toml").open("a", encoding="utf-8") as configuration:
+        configuration.write(f"memory_mib = {memory_mib}\n")
     return Firms(City(load(home), settings.data), rows)
 
 
