@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 from tests.support.sandbox_simulator import Simulation, Trouble
@@ -75,6 +76,15 @@ def test_a_deadline_ends_the_call_and_stops_the_engine(sandbox: Simulation, bank
     assert sandbox.service.cancelled.wait(5)
 
 
+@pytest.fixture
+def heeded_interrupts() -> Iterator[None]:
+    """A shell that starts something in the background lets it ignore Ctrl-C, and what it starts inherits that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded_interrupts")
 def test_ctrl_c_cancels_the_call(sandbox: Simulation, bank: Client) -> None:
     sandbox.service.troubles.append(Trouble.SLOW)
     stopped = threading.Event()
