@@ -10,7 +10,7 @@ import hashlib
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import partial
@@ -26,7 +26,7 @@ from louver_sandbox.audit.log import AuditLog
 from louver_sandbox.catalog.load import catalog_of, load_catalog
 from louver_sandbox.catalog.model import SpaceKind, Table
 from louver_sandbox.checker import Judgement
-from louver_sandbox.commit import charge, charge_cells, look_back, remaining
+from louver_sandbox.commit import charge, charge_cells, look_back
 from louver_sandbox.engines import WORKER_ENTRY, WORKER_ENVIRONMENT, WORKER_PRELOAD, WORKER_PREPARE
 from louver_sandbox.engines.engine import Job, Source, encode_job
 from louver_sandbox.identity import Registry
@@ -284,25 +284,15 @@ class Platform:
         with slot:
             yield Worker(slot, self.settings.limits, self.shelf.path, institution)
 
-    def preview(self, plan: Plan, subject: Subject) -> Mapping[str, int]:
-        """What would be left after the plan's charges. Raises `Refused` LVR-3001."""
-        request = Request(plan.request_id, subject, "", "")
-        with self.state.reading() as tx:
-            return remaining(charge(tx, plan.charges, request, self.clock(), dry=True))
-
-    def preview_cells(self, plan: Plan, subject: Subject) -> tuple[Cells, ...]:
-        """What the plan would add to the caps of its datasets, and leave of them. Raises `Refused` LVR-3010."""
-        request = Request(plan.request_id, subject, "", "")
-        with self.state.reading() as tx:
-            return charge_cells(tx, plan, request, self.clock(), dry=True)
-
-    def accounts(self, plan: Plan, request: Request) -> tuple[Balance, ...]:
-        """The accounts as they would stand after the plan's charges. Raises `Refused` LVR-3001 or LVR-32xx."""
+    def preview(self, plan: Plan, request: Request) -> tuple[tuple[Balance, ...], tuple[Cells, ...]]:
+        """What a commit would do now: the accounts after the plan's charges, and what it would add to the caps of its
+        datasets and leave of them. Raises `Refused` LVR-3001, LVR-3010 or LVR-32xx."""
         now = self.clock()
         with self.state.reading() as tx:
             balances = charge(tx, plan.charges, request, now, dry=True)
+            cells = charge_cells(tx, plan, request, now, dry=True)
             look_back(tx, plan, request, now)
-            return balances
+        return balances, cells
 
     def refused_at_the_edge(self, subject: Subject, question: pb.Question, refused: Refused) -> Refused:
         """The refusal of a message that is not the caller's question, once the log has it."""

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from louver.errors import Refused
 from louver.v1 import sandbox_pb2 as pb
 from louver.v1 import sandbox_pb2_grpc as pb_grpc
+from louver_sandbox.commit import remaining
 from louver_sandbox.identity import check_signature
 from louver_sandbox.pipeline import Call
 from louver_sandbox.service import budgets, catalogue, convert, trail
@@ -103,12 +104,11 @@ class Sandbox(pb_grpc.SandboxServiceServicer):
                 place.take()
                 try:
                     plan = self._platform.pipeline.explain(request)
-                    remaining = self._platform.preview(plan, subject)
-                    cells = self._platform.preview_cells(plan, subject)
-                    limits = budgets.rules(plan, self._platform.accounts(plan, request))
+                    balances, cells = self._platform.preview(plan, request)
                 except Refused as refused:
                     return convert.refused_explanation(refused)
-            return convert.explanation(plan, catalogue.readable(plan), remaining, cells, limits=limits)
+            limits = budgets.rules(plan, balances)
+            return convert.explanation(plan, catalogue.readable(plan), remaining(balances), cells, limits=limits)
 
     def ListTables(self, message: pb.ListTablesRequest, context: grpc.ServicerContext) -> pb.ListTablesResponse:
         """The catalogue as the caller may see it."""
