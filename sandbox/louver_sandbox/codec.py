@@ -343,19 +343,43 @@ def decode(content: bytes, expected: type[T], max_bytes: int = MAX_BYTES) -> T:
     return value
 
 
+def decode_kept(content: bytes, expected: type[T], max_bytes: int = MAX_BYTES) -> T:
+    """The value in bytes that an older build may have written: a field that did not exist then has its default.
+
+    For what is stored, not for what another process says now. Raises `Malformed`.
+    """
+    value: T = _read(content, _dataclass(expected), max_bytes, _parsed_complete)
+    return value
+
+
 def decode_all(content: bytes, expected: type[T], max_bytes: int = MAX_BYTES) -> tuple[T, ...]:
     """The values in these bytes, which must be a tuple of `expected`. Raises `Malformed`."""
     values: tuple[T, ...] = _read(content, _tuple(_dataclass(expected)), max_bytes)
     return values
 
 
+def _completed(value: dict[str, Any]) -> dict[str, Any]:
+    """A parsed dataclass with the JSON of the default for each field that it lacks and that has one."""
+    cls = REGISTRY.get(value["$"]) if isinstance(value.get("$"), str) else None
+    if cls is None or not dataclasses.is_dataclass(cls):
+        return value
+    for field in dataclasses.fields(cls):
+        if field.compare and field.name not in value:
+            if field.default is not dataclasses.MISSING:
+                value[field.name] = _parsed(_write(field.default))
+            elif field.default_factory is not dataclasses.MISSING:
+                value[field.name] = _parsed(_write(field.default_factory()))
+    return value
+
+
 _parsed = json.JSONDecoder().decode
+_parsed_complete = json.JSONDecoder(object_hook=_completed).decode
 
 
-def _read(content: bytes, reader: Reader, max_bytes: int) -> Any:
+def _read(content: bytes, reader: Reader, max_bytes: int, parsed: Callable[[str], Any] = _parsed) -> Any:
     if len(content) > max_bytes:
         raise Malformed("too large")
     try:
-        return reader(_parsed(content.decode()), 0)
+        return reader(parsed(content.decode()), 0)
     except (ValueError, TypeError, KeyError, AttributeError, InvalidOperation, RecursionError) as error:
         raise Malformed("not one of our values") from error

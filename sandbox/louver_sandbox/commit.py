@@ -78,7 +78,7 @@ def _same_question(tx: Connection, plan: Plan, request: Request, books: Books) -
 
 
 def _answer(found: answers.StoredAnswer) -> Answer:
-    return codec.decode(found.released, Answer, LARGEST_ANSWER)
+    return codec.decode_kept(found.released, Answer, LARGEST_ANSWER)
 
 
 def _unfinished(tx: Connection, plan: Plan, request: Request) -> Entry | None:

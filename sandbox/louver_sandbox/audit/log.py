@@ -202,10 +202,14 @@ class AuditLog:
         last copy from the write-ahead file. Raises ``UnknownEntry`` when there is nothing to erase.
         """
         with self.state.transaction() as tx:
-            value = stored.find(tx, index).commitments.get(field)
-            if value is None or not commitments.erase(tx, value, rfc3339(self._clock())):
-                raise UnknownEntry("there is no such text to erase")
-            return self.append(tx, {"kind": "erasure", "entry": index, "field": field})
+            return self.erased(tx, index, field)
+
+    def erased(self, tx: Connection, index: int, field: str) -> Entry:
+        """The same, in a transaction that forgets what else was made of the text."""
+        value = stored.find(tx, index).commitments.get(field)
+        if value is None or not commitments.erase(tx, value, rfc3339(self._clock())):
+            raise UnknownEntry("there is no such text to erase")
+        return self.append(tx, {"kind": "erasure", "entry": index, "field": field})
 
     def _checked(self, tx: Connection, known: Checkpoint | None) -> tuple[Checkpoint | None, TreeHead]:
         """The newest head signed, and the head as it stands. Raises ``LogDamaged`` unless this extends that.

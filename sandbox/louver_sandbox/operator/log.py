@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from louver.transparency import Checkpoint
-from louver_sandbox import journal
 from louver_sandbox.accounting import history
 from louver_sandbox.audit.entries import Entry
 from louver_sandbox.audit.export import export_log
@@ -17,7 +16,7 @@ from louver_sandbox.audit.log import MAX_PAGE
 from louver_sandbox.audit.verify import verify_log
 from louver_sandbox.operator.output import Home, explained, fail
 from louver_sandbox.settings import load
-from louver_sandbox.store import State
+from louver_sandbox.store import State, StoreBusy
 from louver_sandbox.wiring import open_books, utc_now
 
 app = typer.Typer(help="The query log: verify it, export it, show its head, erase a text.", no_args_is_help=True)
@@ -130,7 +129,21 @@ def erase(
             books = open_books(settings, state, utc_now)
             asked = books.log.entry(entry).fields
             with state.transaction() as tx:
+                books.log.erased(tx, entry, field)
                 history.forget(tx, str(asked.get("institution", "")), str(asked.get("request_id", "")))
-            books.log.erase(entry, field)
-            journal.note(books, "erasure", entry=entry, field=field)
-        typer.echo(f"the {field} of entry {entry} is erased")
+            typer.echo(f"the {field} of entry {entry} is erased")
+            try:
+                state.scrub()
+            except StoreBusy:
+                raise fail(
+                    "a copy of it is left in the state store's write-ahead file, which a running service is reading",
+                    "run `louver-sandbox log scrub`, or stop the service once: the file is emptied when it closes",
+                ) from None
+
+
+@app.command("scrub")
+def scrub(home: Home = Path("louver-home")) -> None:
+    """Empty the state store's write-ahead file, so that no copy of an erased text is left in it."""
+    with explained(), State.open(load(home).state) as state:
+        state.scrub()
+        typer.echo("the write-ahead file is empty")

@@ -153,6 +153,19 @@ def test_an_answer_keeps_its_bytes() -> None:
     assert codec.decode(codec.encode(answer), Answer) == answer
 
 
+def test_an_answer_that_an_older_build_has_stored_is_read_and_what_a_process_says_is_not() -> None:
+    answer = Answer(Treatment.EXACT, b"", b"", 1, (), {}, {}, ("p@1",))
+    old = json.loads(codec.encode(answer))
+    del old["accuracy"]
+    content = json.dumps(old).encode()
+    assert codec.decode_kept(content, Answer) == answer
+    with pytest.raises(codec.Malformed):
+        codec.decode(content, Answer)
+    del old["rows"]
+    with pytest.raises(codec.Malformed):
+        codec.decode_kept(json.dumps(old).encode(), Answer)
+
+
 @pytest.mark.parametrize("value", [Decimal("1.10"), date(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC), -0.0, 10**40])
 def test_a_parameter_keeps_its_very_form(value: Value) -> None:
     request = ask(SECTIONS, parameters={"x": value})

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 import louver
 from louver_sandbox import checker
+from louver_sandbox.audit import stored
 from louver_sandbox.commit import commit
 from louver_sandbox.demo.city import City
 from louver_sandbox.operator.main import app
@@ -18,6 +19,8 @@ from louver_sandbox.policy.load import CONTENT_FILE
 from louver_sandbox.stages import Case, Committed
 from louver_sandbox.store import State
 from louver_sandbox.wiring import load_judgement, open_books, utc_now
+
+SALTY = b"a text that is asked for once"
 
 
 def run(*words: object, home: Path | None = None) -> Result:
@@ -127,12 +130,15 @@ def test_a_decision_is_replayed_and_its_text_erased(own_city: City) -> None:
     settings, now = own_city.settings, utc_now()
     judgement = load_judgement(settings, now)
     checker.write_judgement(settings.run, judgement.catalog, (settings.bundle / CONTENT_FILE).read_bytes())
-    request = ask("SELECT count(*) AS n FROM gov.ent_registry")
+    request = ask(
+        f"SELECT count(*) AS n FROM gov.ent_registry WHERE ent_name <> '{SALTY.decode()}' AND subject_class <> 'I'"
+    )
     verdict = checker.check_here(Case(request, (), facts_at(now)), judgement)
     assert verdict.plan is not None
     with State.open(settings.state) as state:
         found = commit(verdict.plan, request, open_books(settings, state, utc_now), now)
     assert isinstance(found, Committed)
+    assert any(SALTY in part.read_bytes() for part in settings.state.parent.glob(f"{settings.state.name}*"))
     home, index = settings.home, found.admission
     replayed = run("replay", index, home=home)
     assert replayed.exit_code == 0, replayed.output
@@ -141,6 +147,10 @@ def test_a_decision_is_replayed_and_its_text_erased(own_city: City) -> None:
     assert run("log", "erase", index, "--field", "sql", home=home).exit_code == 0
     assert "erased" in problem("replay", index, home=home)
     assert "no such text" in problem("log", "erase", index, "--field", "sql", home=home)
+    assert not any(SALTY in part.read_bytes() for part in settings.state.parent.glob(f"{settings.state.name}*"))
+    with State.open(settings.state) as state, state.reading() as tx:
+        erasures = [entry.fields["entry"] for entry in stored.entries(tx, 0, 100, {"kind": "erasure"})]
+    assert erasures == [index], "one act is one entry"
     assert run("log", "verify", home=home).exit_code == 0, "erasing a text leaves every proof as it was"
 
 
