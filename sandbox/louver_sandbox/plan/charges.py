@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from louver_sandbox.algebra.cores import Core, Cut
 from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, walk
-from louver_sandbox.algebra.relations import Filter, Join, Relation, expressions, scans
+from louver_sandbox.algebra.relations import Filter, Join, JoinKind, Relation, expressions, scans
 from louver_sandbox.algebra.relations import walk as walk_relations
 from louver_sandbox.catalog.model import SpaceKind, Table
 from louver_sandbox.core_plan import CorePlan
@@ -110,16 +110,21 @@ def _predicates(relation: Relation, provenance: Provenance, own: tuple[str, ...]
             return " UNION ALL ".join(emit_expression(side, name_of) for side in provenance.sides(ref))
         return emit_expression(provenance.definition(ref), name_of)
 
-    base = (*sorted({emit_expression(part, name_of) for part in _row_conditions(relation)}), *own)
+    selecting = {f"{kind}{emit_expression(part, name_of)}" for kind, part in _row_conditions(relation)}
+    base = (*sorted(selecting), *own)
     inside = {emit_expression(part, name_of) for part in aggregate_conditions(relation)}
     return tuple(texts for texts in (base, *((*base, text) for text in sorted(inside))) if texts)
 
 
-def _row_conditions(relation: Relation) -> Iterator[Expression]:
+def _row_conditions(relation: Relation) -> Iterator[tuple[str, Expression]]:
+    """Conditions with the join they belong to, unless an inner one: EXISTS and NOT EXISTS ask for the same and
+    select the opposite."""
     for node in walk_relations(relation):
         match node:
-            case Filter(predicate=condition) | Join(condition=condition):
-                yield from conjuncts(condition)
+            case Filter(predicate=condition) | Join(condition=condition, kind=JoinKind.INNER):
+                yield from (("", part) for part in conjuncts(condition))
+            case Join(condition=condition, kind=kind):
+                yield from ((f"{kind.value}: ", part) for part in conjuncts(condition))
             case _:
                 continue
 

@@ -204,6 +204,8 @@ def test_a_predicate_is_one_whatever_its_spelling() -> None:
         "SELECT count(*) FROM (SELECT staff AS s, district FROM gov.tax) x WHERE s > 1 AND district = 'a'"
     )
     assert first != key("SELECT count(*) FROM gov.tax WHERE staff > 2 AND district = 'a'")
+    listed = "SELECT count(*) FROM gov.tax t WHERE {} (SELECT 1 FROM bank_a.loan WHERE id_no = t.uscc)"
+    assert key(listed.format("EXISTS")) != key(listed.format("NOT EXISTS"))
 
 
 def test_the_question_is_what_decides_the_answer() -> None:
