@@ -37,11 +37,10 @@ class NotReplayable(Exception):
 
 
 def replay(index: int, log: AuditLog, settings: Settings, own: tuple[Table, ...]) -> Replayed:
-    """Decides the question of an admission entry again. Raises `NotReplayable`."""
-    entry = log.entry(index)
+    """Decides the question of an admission entry again, or of the admission behind an outcome. Raises
+    `NotReplayable`."""
+    entry = _decision(index, log)
     fields: Mapping[str, Any] = entry.fields
-    if fields["kind"] != "admission":
-        raise NotReplayable(f"entry {index} is of kind {fields['kind']}; only an admission holds a decision's inputs")
     try:
         judgement = checker.read_kept(settings.run, fields["catalog"], fields["bundle"])
     except FileNotFoundError:
@@ -59,6 +58,19 @@ def replay(index: int, log: AuditLog, settings: Settings, own: tuple[Table, ...]
         "statement_sha256": journal.statement_digest(verdict.plan),
     }
     return Replayed(recorded, found)
+
+
+def _decision(index: int, log: AuditLog) -> Entry:
+    """The admission that an entry is or comes from: an outcome names it, or the outcome whose answer it repeats."""
+    entry = log.entry(index)
+    while entry.fields["kind"] == "outcome":
+        earlier = entry.fields.get("admission", entry.fields.get("same_as"))
+        if not isinstance(earlier, int) or earlier >= entry.index:
+            raise NotReplayable(f"entry {entry.index} names no decision")
+        entry = log.entry(earlier)
+    if entry.fields["kind"] != "admission":
+        raise NotReplayable(f"entry {index} is of kind {entry.fields['kind']}; no decision stands behind it")
+    return entry
 
 
 def _request(log: AuditLog, entry: Entry, fields: Mapping[str, Any]) -> Request:
