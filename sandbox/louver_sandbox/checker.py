@@ -85,7 +85,7 @@ def read_kept(folder: Path, catalog: str, bundle: str) -> Judgement:
     """The catalogue and bundle of these digests, as they were. Raises `FileNotFoundError`."""
     kept = folder / "kept"
     return Judgement(
-        codec.decode((kept / f"catalog-{catalog}.json").read_bytes(), Catalog, LARGEST_CATALOG),
+        codec.decode_kept((kept / f"catalog-{catalog}.json").read_bytes(), Catalog, LARGEST_CATALOG),
         parse_bundle((kept / f"bundle-{bundle}.json").read_bytes()),
     )
 

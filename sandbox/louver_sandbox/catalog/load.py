@@ -266,4 +266,5 @@ def _column(name: str, item: ColumnDeclaration, shared: tuple[LevelConditionDecl
         when=tuple(LevelCondition(condition.predicate, int(condition.level[1])) for condition in conditions),
         description=item.description,
         unique=item.unique,
+        element=item.element,
     )

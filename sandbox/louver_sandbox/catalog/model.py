@@ -61,7 +61,8 @@ class Column:
 
     `unique`: no two rows hold the same value. It is found out of an institution's own tables when they are uploaded,
     and declared of all others, where registration and publishing check it. `distinct` is the number of different
-    values of an own column, counted at the same time; None where nobody counted.
+    values of an own column, counted at the same time; None where nobody counted. `element` is the code of its data
+    element (`elements.dictionary`), empty where none is declared.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Column:
     description: str = ""
     unique: bool = False
     distinct: int | None = None
+    element: str = ""
 
     @property
     def bounds_hold(self) -> bool:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from louver_sandbox.catalog.model import Role, SourceKind, SpaceKind, UnitType, Verb
+from louver_sandbox.elements.dictionary import ELEMENTS
 
 MAX_COLUMNS = 256
 """Most columns of a table."""
@@ -54,6 +55,13 @@ def _rows_per_unit(value: Any) -> int | None:
     raise ValueError("neither a count nor unbounded")
 
 
+def _element(value: Any) -> str:
+    if isinstance(value, str) and value in ELEMENTS:
+        return value
+    raise ValueError("not in the dictionary of data elements")
+
+
+ElementCode = Annotated[str, BeforeValidator(_element), WithJsonSchema({"type": "string", "enum": sorted(ELEMENTS)})]
 Boolean = Annotated[bool, BeforeValidator(_boolean), WithJsonSchema({"type": "boolean"})]
 RowsPerUnit = Annotated[
     int | None,
@@ -86,6 +94,7 @@ class ColumnDeclaration(Declaration):
     domain: Annotated[tuple[Word, ...], Field(min_length=1, max_length=10_000)] | None = None
     decimals: Annotated[int, Field(ge=0, le=12)] | None = None
     unique: Boolean = False
+    element: ElementCode = ""
     when: tuple[LevelConditionDeclaration, ...] = ()
     description: Text = ""
 
@@ -153,6 +162,7 @@ EXPECTED: dict[str, str] = {
     "domain": "a list of the values the column may have",
     "decimals": "digits kept of a double, 0 to 12",
     "unique": "true where no two rows hold the same value; else leave it out",
+    "element": f"a data element, or leave it out: {', '.join(ELEMENTS)}",
     "when": "of a level: a list of {predicate: SQL over the table's columns, level: L1}; of a unit: a predicate",
     "predicate": "SQL over the table's own columns and :as_of",
     "rows_per_unit": "1, the declared bound, or unbounded",

@@ -12,7 +12,7 @@ import typer
 
 from louver import __version__
 from louver_sandbox.identity import parse_registry
-from louver_sandbox.operator import configuration, log, noise, policies, publishing
+from louver_sandbox.operator import configuration, log, noise, policies, publishing, qualities
 from louver_sandbox.operator.backup import back_up
 from louver_sandbox.operator.health import problems
 from louver_sandbox.operator.installation import (
@@ -39,6 +39,7 @@ app = typer.Typer(
 institution_app = typer.Typer(help="Institutions that may ask.", no_args_is_help=True)
 catalog_app = typer.Typer(help="The catalogue: what is registered, and whether it is true.", no_args_is_help=True)
 app.add_typer(institution_app, name="institution")
+qualities.commands(catalog_app)
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(policies.app, name="policy")
 app.add_typer(log.app, name="log")

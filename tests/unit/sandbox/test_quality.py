@@ -1,0 +1,268 @@
+"""Quality of data: what a dirty world's own list of defects says, the rules find; the clean world has none."""
+
+import shutil
+from collections import Counter
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from ruamel.yaml import YAML
+from typer.testing import CliRunner
+
+from louver_sandbox.algebra.types import TableName
+from louver_sandbox.catalog.load import load_catalog
+from louver_sandbox.catalog.model import Catalog, Source, SourceKind
+from louver_sandbox.demo import world as demo_world
+from louver_sandbox.operator.main import app
+from louver_sandbox.publishing.registration import connect
+from louver_sandbox.quality.conflicts import collected_twice, conflicts
+from louver_sandbox.quality.measure import measure
+from louver_sandbox.quality.model import Dimension, Grade, Measured, Report
+from louver_sandbox.quality.suggest import declaration, look, suggest
+
+DECLARATIONS = Path(demo_world.__file__).parent.parent / "catalog"
+TODAY = date(2026, 7, 1)
+LOANS = Path(__file__).parents[4] / "shared" / "data" / "sba_loans" / "sba_loans.parquet"
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    root = tmp_path_factory.mktemp("quality")
+    for name, dirt in (("clean", 0.0), ("dirty", 1.0)):
+        demo_world.generate(persons=3_000, seed=9, dirt=dirt, out=root / name)
+    return {name: root / name for name in ("clean", "dirty")}
+
+
+def catalogue(data: Path) -> Catalog:
+    return load_catalog([DECLARATIONS], data)
+
+
+def report(data: Path, table: str) -> Report:
+    catalog = catalogue(data)
+    return measure(catalog.tables[TableName(*table.split("."))], catalog.tables, connect, TODAY)
+
+
+def faulty(found: Report, column: str, rule: str) -> int:
+    (item,) = (item for item in found.measured if item.column == column and item.rule == rule)
+    return item.faulty
+
+
+def listed(data: Path) -> Counter[tuple[str, str, str]]:
+    """How often each defect is in the world's own list."""
+    rows = pq.read_table(data / "truth" / "dirt.parquet").to_pylist()
+    return Counter((row["table"], row["column"], row["kind"]) for row in rows)
+
+
+def test_a_clean_world_is_without_fault(worlds: Mapping[str, Path]) -> None:
+    for table in ("gov.ent_registry", "gov.pop_person", "gov.hf_account", "gov.tax_quarter", "gov.pen_penalty"):
+        found = report(worlds["clean"], table)
+        assert found.grade is Grade.A, [item for item in found.measured if item.faulty]
+
+
+def test_what_the_list_of_defects_says_the_rules_find(worlds: Mapping[str, Path]) -> None:
+    defects, dirty = listed(worlds["dirty"]), worlds["dirty"]
+    registry, fund = report(dirty, "gov.ent_registry"), report(dirty, "gov.hf_account")
+    written = defects["gov.ent_registry", "ent_name", "traditional_characters"]
+    written += defects["gov.ent_registry", "ent_name", "pinyin_noise"]
+    assert faulty(registry, "ent_name", "is a firm_name") == written > 0
+    damaged = defects["gov.hf_account", "person_id", "fifteen_digit_id"]
+    damaged += defects["gov.hf_account", "person_id", "lower_case_x"]
+    assert faulty(fund, "person_id", "is a citizen_number") == damaged > 0
+    assert faulty(fund, "", "no row stands twice") == defects["gov.hf_account", "*", "duplicate_row"] > 0
+    property_ = report(dirty, "gov.re_property")
+    retired = defects["gov.re_property", "district_code", "retired_code"]
+    assert faulty(property_, "district_code", "is in the domain") == retired > 0
+    assert faulty(property_, "district_code", "is a region") == 0, "a retired code is one still"
+    born = defects["gov.pop_person", "birth_date", "impossible_date"]
+    assert faulty(report(dirty, "gov.pop_person"), "birth_date", "is not after the day of the data") == born > 0
+    assert registry.grade > Grade.A
+    assert registry.of(Dimension.VALIDITY) == registry.grade
+    assert registry.of(Dimension.COMPLETENESS) is Grade.A
+
+
+def test_data_that_ought_to_be_fresher_are_late(worlds: Mapping[str, Path]) -> None:
+    catalog = catalogue(worlds["clean"])
+    table = catalog.tables[TableName("gov", "tax_quarter")]
+    assert table.refresh == "quarter"
+    for today, grade in ((date(2026, 12, 1), Grade.A), (date(2027, 1, 15), Grade.E)):
+        assert measure(table, catalog.tables, connect, today).of(Dimension.TIMELINESS) is grade
+
+
+@pytest.mark.parametrize(
+    ("faulty_rows", "grade"), [(0, "A"), (1, "A"), (2, "B"), (11, "C"), (101, "D"), (1_001, "E"), (10_000, "E")]
+)
+def test_a_grade_is_a_share(faulty_rows: int, grade: str) -> None:
+    assert Measured(Dimension.VALIDITY, "x", "is", 10_000, faulty_rows).grade == grade
+
+
+def test_nothing_to_look_at_is_no_fault() -> None:
+    assert Measured(Dimension.VALIDITY, "x", "is", 0, 0).grade is Grade.A
+
+
+REGISTER = """
+table: gov.{name}
+space: government
+owner: {owner}
+title: t
+share_type: 有条件共享
+open_type: 有条件开放
+operable: [analyse]
+refresh: year
+as_of: 2026-06-30
+source: {{kind: csv, path: {name}.csv}}
+units:
+  - {{type: enterprise, column: uscc, rows_per_unit: unbounded}}
+columns:
+  uscc: {{type: text, nullable: false, level: L1, role: id, element: uscc}}
+  ent_name: {{type: text, nullable: true, level: L1, role: id, element: firm_name}}
+"""
+CODES = ["91370291MA3TEKT122", "92370293MAC0TEY95H", "93370298MA94XRT80X"]
+
+
+def two_registers(folder: Path, other_owner: str = "税务局") -> Catalog:
+    rows = {
+        "one": [(CODES[0], "甲公司"), (CODES[1], "乙公司"), (CODES[2], "丙公司")],
+        "two": [(CODES[0], "甲  公司"), (CODES[1], "乙公司（新）"), (CODES[2], "丙公司"), (CODES[2], "丁公司")],
+    }
+    declarations = folder / "declared"
+    declarations.mkdir(parents=True)
+    for name, owner in (("one", "市场监管局"), ("two", other_owner)):
+        lines = ["uscc,ent_name", *(",".join(row) for row in rows[name])]
+        (folder / f"{name}.csv").write_text("\n".join(lines), encoding="utf-8")
+        (declarations / f"{name}.yaml").write_text(REGISTER.format(name=name, owner=owner), encoding="utf-8")
+    return load_catalog([declarations], folder)
+
+
+def test_departments_that_tell_different_things_are_counted(tmp_path: Path) -> None:
+    (found,) = conflicts(two_registers(tmp_path).tables, connect)
+    assert (found.element, found.subjects) == ("firm_name", 2), "the third is at odds with itself"
+    assert found.conflicts == 2, "甲  公司 is 甲 公司 and not 甲公司; 乙公司(新) is another name"
+
+
+def test_one_department_has_no_conflict_with_itself(tmp_path: Path) -> None:
+    assert list(conflicts(two_registers(tmp_path, "市场监管局").tables, connect)) == []
+
+
+def test_what_two_departments_collect_is_told(tmp_path: Path) -> None:
+    (found,) = collected_twice(two_registers(tmp_path / "a").tables.values())
+    assert (found.element, found.column) == ("firm_name", "ent_name")
+    assert [str(name) for name in found.tables] == ["gov.one", "gov.two"]
+    assert collected_twice(two_registers(tmp_path / "b", "市场监管局").tables.values()) == ()
+
+
+def test_injected_conflicts_of_the_dirty_world_are_found(worlds: Mapping[str, Path], tmp_path: Path) -> None:
+    """The clean registry of one department beside the dirty one of another."""
+    shutil.copytree(worlds["clean"] / "gov.ent_registry", tmp_path / "clean")
+    shutil.copytree(worlds["dirty"] / "gov.ent_registry", tmp_path / "dirty")
+    declared = (DECLARATIONS / "gov.ent_registry.yaml").read_text(encoding="utf-8")
+    folder = tmp_path / "declared"
+    folder.mkdir()
+    for name, owner in (("clean", "市市场监管局"), ("dirty", "市税务局")):
+        text = declared.replace("gov.ent_registry", f"gov.{name}", 1).replace("市市场监管局", owner)
+        (folder / f"{name}.yaml").write_text(text.replace("gov.ent_registry/", f"{name}/"), encoding="utf-8")
+    found = {item.element: item for item in conflicts(load_catalog([folder], tmp_path).tables, connect)}
+    names = listed(worlds["dirty"])["gov.ent_registry", "legal_rep_name", "conflicting_name"]
+    assert found["person_name"].conflicts == names > 0
+    assert found["firm_name"].conflicts == 0, "traditional characters and readings are the same name"
+
+
+def test_a_proposal_knows_identifiers_codes_and_amounts(worlds: Mapping[str, Path]) -> None:
+    source = Source(SourceKind.PARQUET, str(worlds["clean"] / "gov.ent_registry" / "*.parquet"))
+    found = {item.seen.name: item for item in map(suggest, look(source, connect))}
+    declared = catalogue(worlds["clean"]).tables[TableName("gov", "ent_registry")]
+    for name in ("uscc", "legal_rep_id", "industry_code", "section", "district_code", "ent_name"):
+        column = declared.column(name)
+        assert column is not None
+        assert found[name].element == column.element, name
+        assert found[name].level >= column.level, f"{name}: never milder than the department's own"
+    assert found["reg_capital_wan"].role.value == "val"
+    text = declaration("gov.proposed", source, tuple(found.values()))
+    proposed = YAML(typ="safe").load(text)
+    assert {unit["column"]: unit["type"] for unit in proposed["units"]} == {
+        "uscc": "enterprise",
+        "legal_rep_id": "person",
+    }
+    low, high = proposed["columns"]["reg_capital_wan"]["bounds"]
+    seen = found["reg_capital_wan"].seen
+    assert seen.least is not None
+    assert seen.greatest is not None
+    assert Decimal(str(low)) <= seen.least
+    assert Decimal(str(high)) >= seen.greatest
+    assert len(str(high).rstrip("0").rstrip(".")) == 1, "one digit: the largest value is not told"
+
+
+@pytest.mark.skipif(not LOANS.is_file(), reason="the real data are not here")
+def test_the_known_defects_of_real_loans_are_counted(tmp_path: Path) -> None:
+    source = Source(SourceKind.PARQUET, str(LOANS))
+    there = Source(SourceKind.PARQUET, LOANS.name)
+    proposed = declaration("gov.loans", there, tuple(suggest(seen) for seen in look(source, connect)))
+    missing = "owner: 局\ntitle: t\nshare_type: 有条件共享\nopen_type: 有条件开放\noperable: [analyse]\n"
+    text = missing + "refresh: year\nas_of: 2018-06-30\n" + proposed
+    text = text.replace("units: []", "units: [{type: enterprise, column: borrower_name, rows_per_unit: unbounded}]")
+    text = text.replace('["N", "T", "Y", "`"]', '["N", "Y"]').replace('[",", "0", "1", "N"', '["N"')
+    text = text.replace('"T", "Y", "`"]', '"Y"]').replace('["C", "N", "Y"]', '["N", "Y"]')
+    declared = tmp_path / "gov.loans.yaml"
+    declared.write_text(text, encoding="utf-8")
+    (tmp_path / LOANS.name).symlink_to(LOANS)
+    catalog = load_catalog([declared], tmp_path)
+    found = measure(catalog.tables[TableName("gov", "loans")], catalog.tables, connect, date(2018, 7, 1))
+    assert found.rows == 22_427
+    assert faulty(found, "mis_status", "has a value") == 119
+    assert faulty(found, "bank", "has a value") == 15
+    assert faulty(found, "low_doc", "is in the domain") == 1
+    assert faulty(found, "rev_line_cr", "is in the domain") > 0
+
+
+def test_the_commands_tell_counts_and_no_values(worlds: Mapping[str, Path], tmp_path: Path) -> None:
+    two_registers(tmp_path / "data")
+    home = tmp_path / "home"
+    assert CliRunner().invoke(app, ["init", "--home", str(home)]).exit_code == 0
+    imported = ["import", "--catalog", str(tmp_path / "data" / "declared"), "--home", str(home)]
+    assert CliRunner().invoke(app, imported).exit_code == 0
+    for name in ("one", "two"):
+        (home / "data").mkdir(exist_ok=True)
+        shutil.copy(tmp_path / "data" / f"{name}.csv", home / "data")
+    shown = CliRunner().invoke(app, ["catalog", "quality", "--home", str(home)])
+    assert shown.exit_code == 0, shown.output
+    assert "gov.two  4 rows  E" in shown.stdout
+    assert "is a firm_name" in shown.stdout
+    assert not any(code in shown.stdout for code in CODES)
+    poor = CliRunner().invoke(app, ["catalog", "quality", "gov.two", "--least", "B", "--home", str(home)])
+    assert poor.exit_code == 1
+    told = CliRunner().invoke(app, ["catalog", "conflicts", "--home", str(home)])
+    assert "firm_name  gov.one.ent_name and gov.two.ent_name  2 of 2  100.00%" in told.stdout
+    assert "collected 2 times: ent_name" in told.stdout
+    unknown = CliRunner().invoke(app, ["catalog", "quality", "gov.nothing", "--home", str(home)])
+    assert unknown.exit_code == 1
+    assert "no table gov.nothing" in unknown.stderr
+
+
+def test_values_are_checked_line_by_line() -> None:
+    lines = "370291199001011235\n37029119900101123x\n"
+    told = CliRunner().invoke(app, ["catalog", "elements", "citizen_number"], input=lines)
+    assert told.exit_code == 1
+    assert told.stdout.splitlines() == ["370291199001011235\t370291********1235\tok", "-\t***\tcheck_digit"]
+    assert "no data element" in CliRunner().invoke(app, ["catalog", "elements", "nonsense"]).stderr
+    assert "uscc\t" in CliRunner().invoke(app, ["catalog", "elements"]).stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("x.txt", b"\xff\xfe secret", "neither"),
+        ("x.parquet", b"PAR1 is not enough, secret", "cannot be read"),
+        ("y.csv", None, "no such file"),
+    ],
+)
+def test_a_file_that_cannot_be_proposed_is_a_line(
+    tmp_path: Path, name: str, content: bytes | None, said: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    told = CliRunner().invoke(app, ["catalog", "suggest", str(tmp_path / name)])
+    assert told.exit_code == 1
+    assert said in told.stderr
+    assert "secret" not in told.stderr
