@@ -15,6 +15,7 @@ VALUES_WITHHELD = "VALUES_WITHHELD"
 REMAINDER_RELEASED = "REMAINDER_RELEASED"
 REMAINDER_WITHHELD = "REMAINDER_WITHHELD"
 OUT_OF_RANGE = "OUT_OF_RANGE"
+PERSONAL_NUMBERS = "PERSONAL_NUMBERS"
 
 OVER_RELEASED = "OVER_RELEASED"
 OVER_JUDGED = "OVER_JUDGED"
@@ -96,6 +97,17 @@ def values_withheld(rules: Counter[Rule]) -> Iterator[Notice]:
                 f"{count} value(s) are withheld and left empty: {reason}",
                 f"有 {count} 个数值未发布并留空：{reason_zh}",
             )
+
+
+def personal_numbers(count: int) -> Notice:
+    """Texts that were emptied because a number of a person stood in them."""
+    return Notice(
+        PERSONAL_NUMBERS,
+        count,
+        "",
+        f"{count} text(s) are left empty: a citizen number, mobile number or bank card number stood in them",
+        f"有 {count} 处文本留空：其中含有公民身份号码、手机号码或银行卡号",
+    )
 
 
 def remainder(released: bool) -> Notice:

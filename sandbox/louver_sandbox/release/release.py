@@ -10,6 +10,7 @@ from louver_sandbox.algebra.types import Kind, Type
 from louver_sandbox.release import notices
 from louver_sandbox.release.complementary import Solve, no_solver
 from louver_sandbox.release.decode import WorkerLied
+from louver_sandbox.release.leaks import without_personal_numbers
 from louver_sandbox.release.mechanism import MECHANISMS
 from louver_sandbox.sql.rules import quantize
 from louver_sandbox.stages import Cell, Execution, OutputColumn, Release
@@ -30,7 +31,7 @@ def release(execution: Execution, solve: Solve = no_solver, secret: bytes | None
     rows, lost = _fitted(made.rows, made.columns)
     remainder = None if made.remainder is None else _fitted((made.remainder,), made.columns)[0][0]
     found = (*made.notices, notices.out_of_range(lost)) if lost else made.notices
-    return replace(made, rows=rows, remainder=remainder, notices=found)
+    return without_personal_numbers(replace(made, rows=rows, remainder=remainder, notices=found))
 
 
 def _fitted(

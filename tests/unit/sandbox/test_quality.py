@@ -266,3 +266,18 @@ def test_a_file_that_cannot_be_proposed_is_a_line(
     assert told.exit_code == 1
     assert said in told.stderr
     assert "secret" not in told.stderr
+
+
+def test_a_file_is_scanned_without_showing_what_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "remarks.csv"
+    path.write_text("no,remark\n1,身份证370291199001011235\n2,ok\n3,370291199001011235\n", encoding="utf-8")
+    told = CliRunner().invoke(app, ["catalog", "scan", str(path)])
+    assert (told.exit_code, told.stdout) == (1, "remark\tcitizen_number\t2\n")
+    path.write_text("no,remark\n1,ok\n", encoding="utf-8")
+    assert CliRunner().invoke(app, ["catalog", "scan", str(path)]).exit_code == 0
+
+
+@pytest.mark.skipif(not LOANS.is_file(), reason="the real data are not here")
+def test_the_scanner_raises_no_false_alarm_on_real_loans() -> None:
+    told = CliRunner().invoke(app, ["catalog", "scan", str(LOANS)])
+    assert (told.exit_code, told.output) == (0, "")
