@@ -1,8 +1,8 @@
 """Finds identifiers inside texts, by form and check digits: what must not slip out in a label or a remark.
 
 Numbers that are broken by single blanks or hyphens are found as well, and full-width ones. What has no check digit is
-held against what there is: a mobile number against its form, an old citizen number against the list of counties. Names
-are not looked for: without a list of people every third word would be one.
+held against what there is: a mobile number against its form, an old citizen number against the list of counties.
+Names are not looked for: without a list of people every third word would be one.
 """
 
 from __future__ import annotations

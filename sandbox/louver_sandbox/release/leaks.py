@@ -1,9 +1,9 @@
 """The last look at what leaves: no text of a protected answer holds the number of a person.
 
 A label that departments have filled with remarks ("退回，身份证 3702...") passes every rule of cells once enough rows
-share it, and rights are of columns. So texts are read by form and check digits before they leave, whatever their column was
-registered as. Firms' codes are published by their register, and what an `exact` answer holds is public or the
-requester's own.
+share it, and rights are of columns. So texts are read by form and check digits before they leave, whatever their
+column was registered as. Firms' codes are published by their register, and what an `exact` answer holds is public or
+the requester's own.
 """
 
 from __future__ import annotations
