@@ -62,7 +62,7 @@ def _within(lookup: Lookup, held: Authorisation) -> bool:
 
 
 def _needs_single_consent(lookup: Lookup) -> bool:
-    """Of a person whoever asks (PIPL art. 23: provision to another handler), and of whatever is sensitive (art. 29)."""
+    """Of a person whoever asks (PIPL art. 23), and of whatever is sensitive (art. 29)."""
     return lookup.unit is UnitType.PERSON or lookup.sensitive
 
 

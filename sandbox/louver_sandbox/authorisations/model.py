@@ -24,8 +24,8 @@ class Authorisation:
 
     `scope` are the datasets it covers, for each the columns, or None for all that a template may show.
     `single_consent`: given separately for this provision (单独同意). `adverse_notice`: the subject was told of
-    adverse consequences and agreed in writing (征信业管理条例 art. 14). `granted_on` and `expires_on` are the first and
-    the last day in Beijing; `revoked_at` the instant from which it is void. `uses` is how often it may be used
+    adverse consequences and agreed in writing (征信业管理条例 art. 14). `granted_on` and `expires_on` are the first
+    and the last day in Beijing; `revoked_at` the instant from which it is void. `uses` is how often it may be used
     (逐笔授权: once), None for any number until it ends. `evidence_sha256` is the digest of the signed document.
     """
 
