@@ -2,20 +2,20 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
-SANDBOX = Path(__file__).parents[2] / "sandbox" / "louver_sandbox"
+from tests.support.modules import SANDBOX, modules
+
 PIPELINE = ast.parse((SANDBOX / "pipeline.py").read_text(encoding="utf-8"))
 
 
 def importers(name: str) -> Iterator[str]:
     """The modules that name the thing, by their path in the package."""
-    for path in SANDBOX.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for path, nodes in modules():
+        for node in nodes:
             if (isinstance(node, ast.Name) and node.id == name) or (
                 isinstance(node, ast.Attribute) and node.attr == name and isinstance(node.value, ast.Name)
             ):
-                yield path.relative_to(SANDBOX).as_posix()
+                yield path
 
 
 def parents(tree: ast.AST) -> dict[ast.AST, ast.AST]:
@@ -70,9 +70,9 @@ def test_the_pipeline_passes_exact_rows_on_unread() -> None:
 
 def test_nobody_else_decodes_a_reply() -> None:
     importing = {
-        path.relative_to(SANDBOX).as_posix()
-        for path in SANDBOX.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        path
+        for path, nodes in modules()
+        for node in nodes
         if isinstance(node, ast.ImportFrom)
         and node.module == "louver_sandbox.release.decode"
         and "decode" in {alias.name for alias in node.names}

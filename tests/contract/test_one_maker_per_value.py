@@ -4,10 +4,8 @@ The one other way into being is `codec.decode`, for values that a checker or the
 """
 
 import ast
-from collections.abc import Iterator
-from pathlib import Path
 
-SANDBOX = Path(__file__).parents[2] / "sandbox" / "louver_sandbox"
+from tests.support.modules import modules
 
 MAKERS = {
     "Parsed": {"sql/parse.py"},
@@ -28,17 +26,11 @@ MAKERS = {
 HOMES = ("louver_sandbox.stages", "louver.errors")
 
 
-def trees() -> Iterator[tuple[str, ast.Module]]:
-    """Every module of the sandbox by its path in the package."""
-    for path in sorted(SANDBOX.rglob("*.py")):
-        yield path.relative_to(SANDBOX).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
-
-
 def makers() -> dict[str, set[str]]:
     """Where each value of the line is constructed, whether by its name or through its module."""
     found: dict[str, set[str]] = {name: set() for name in MAKERS}
-    for path, tree in trees():
-        for node in ast.walk(tree):
+    for path, nodes in modules():
+        for node in nodes:
             if not isinstance(node, ast.Call):
                 continue
             match node.func:
@@ -56,8 +48,8 @@ def test_each_value_has_one_maker() -> None:
 
 
 def test_no_value_goes_by_another_name() -> None:
-    for path, tree in trees():
-        for node in ast.walk(tree):
+    for path, nodes in modules():
+        for node in nodes:
             if isinstance(node, ast.ImportFrom) and node.module in HOMES:
                 renamed = [alias.name for alias in node.names if alias.asname and alias.name in MAKERS]
                 assert not renamed, f"{path} renames {renamed}"
@@ -67,9 +59,6 @@ def test_no_value_goes_by_another_name() -> None:
 
 def test_only_the_codec_makes_values_whose_class_it_does_not_name() -> None:
     registries = {
-        path
-        for path, tree in trees()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Name) and node.id == "REGISTRY"
+        path for path, nodes in modules() for node in nodes if isinstance(node, ast.Name) and node.id == "REGISTRY"
     }
     assert registries == {"codec.py"}
