@@ -22,6 +22,9 @@ from rich.table import Table
 
 Figures = Mapping[str, float | int | str | None]
 
+WIDE = 200
+"""Columns of a table that is written into a file: figures that are cut off are no figures."""
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -111,7 +114,7 @@ def show(title: str, rows: Sequence[Mapping[str, object]]) -> None:
         table.add_column(name, justify="left" if number == 0 else "right")
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
 
 
 def _cell(value: object) -> str:

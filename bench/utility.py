@@ -8,12 +8,14 @@ remainder row instead (`rest`); and the median relative error of the values that
 
 Of the `threshold` answers under either setting: `error_*` is the median relative error of all released values,
 `cells_withheld_*` the share of all values that did not leave, `mass_withheld_*` the mean over counts and sums
-of the share of their mass. A question that is refused withholds everything.
+of the share of their mass. A question that is refused withholds everything. One that a busy machine turns away is
+asked again, with pauses of up to five minutes; if it still is, it has no figures and is in none.
 """
 
 import statistics
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -25,7 +27,7 @@ import pyarrow.parquet as parquet
 import louver
 from bench.report import arguments, report
 from bench.support.city import city, set_limits
-from louver.errors import Refused
+from louver.errors import Fault, Refused
 from louver_sandbox.demo.city import City
 from louver_sandbox.demo.running import running
 from louver_sandbox.operator.installation import activate, development_keys
@@ -40,6 +42,10 @@ RATES = frozenset({"avg_fine", "bad_rate"})
 PROTECTED = "noise: {method: cell-key, rounding: {mode: random, base: 5}, sums: {share: 2}}, totals: complementary"
 OPERATIONAL = "LVR-3"
 """Refusals of a machine that is too busy."""
+TURNED_AWAY = "turned away"
+"""The treatment of a question that the machine had no time for."""
+PAUSES = (2, 5, 15, 30, 60, 120, 300)
+"""Seconds after which a question is asked again."""
 SECONDS = 300
 SETTINGS = ("demo", "protected")
 LOANS = "bank_a.loan_book"
@@ -55,6 +61,11 @@ class Asked:
     treatment: str
     cells: Cells
     remainder: tuple[object, ...] | None = None
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the policies decided, and not how busy the machine was."""
+        return self.treatment != TURNED_AWAY
 
 
 @dataclass(frozen=True)
@@ -99,17 +110,22 @@ def cells(rows: Sequence[Sequence[object]], keys: int) -> Cells:
     }
 
 
-def ask(bank: louver.Client, name: str, query: NamedQuery) -> Asked:
+def ask(bank: louver.Client, name: str, query: NamedQuery, sleep: Callable[[float], None] = time.sleep) -> Asked:
     """The question's answer, or the policy's or the plan's refusal; what the machine refuses is no utility."""
-    try:
-        answer = bank.analyse(query.sql, purpose=query.purpose)
-    except Refused as refused:
-        if refused.code.startswith(OPERATIONAL):
-            raise
-        return Asked(f"refused {refused.code}", {})
-    keys = KEYS[name]
-    remainder = None if answer.remainder is None else tuple(answer.remainder[keys:])
-    return Asked(answer.treatment, cells(answer.rows, keys), remainder)
+    for pause in (*PAUSES, 0):
+        try:
+            answer = bank.analyse(query.sql, purpose=query.purpose)
+        except Fault:
+            sleep(pause)
+        except Refused as refused:
+            if not refused.code.startswith(OPERATIONAL):
+                return Asked(f"refused {refused.code}", {})
+            sleep(pause)
+        else:
+            keys = KEYS[name]
+            remainder = None if answer.remainder is None else tuple(answer.remainder[keys:])
+            return Asked(answer.treatment, cells(answer.rows, keys), remainder)
+    return Asked(TURNED_AWAY, {})
 
 
 def ask_all(made: City, queries: Mapping[str, NamedQuery]) -> dict[str, Asked]:
@@ -147,20 +163,16 @@ def exactly(made: City, queries: Mapping[str, NamedQuery]) -> tuple[dict[str, Ce
 
 def row(name: str, measure: str, answered: Mapping[str, Asked], lost: Mapping[str, Loss]) -> dict[str, object]:
     """The measure's line of the table: what is lost under the demo's policies, and with `+` under protected ones."""
-    before, after = (lost[setting] for setting in SETTINGS)
-    return {
-        "": f"{name} {measure}",
-        "answer": answered[SETTINGS[0]].treatment,
-        "+ answer": answered[SETTINGS[1]].treatment,
-        "values": before.values,
-        "lost": before.withheld / before.values,
-        "+ lost": after.withheld / after.values,
-        "mass lost": before.mass_withheld,
-        "+ mass lost": after.mass_withheld,
-        "rest": before.mass_in_remainder if before.withheld else None,
-        "error": _middle(before.errors),
-        "+ error": _middle(after.errors),
-    }
+    found: dict[str, object] = {"": f"{name} {measure}"}
+    for setting, mark in zip(SETTINGS, ("", "+ "), strict=True):
+        asked, one = answered[setting], lost[setting]
+        found[f"{mark}answer"] = asked.treatment
+        found["values"] = one.values
+        found[f"{mark}lost"] = one.withheld / one.values if asked.is_measured else None
+        found[f"{mark}mass lost"] = one.mass_withheld if asked.is_measured else None
+        found[f"{mark}rest"] = one.mass_in_remainder if asked.is_measured and one.withheld else None
+        found[f"{mark}error"] = _middle(one.errors)
+    return found
 
 
 def _middle(errors: Sequence[float]) -> float | None:
@@ -204,7 +216,8 @@ def main() -> None:
             }
             rows.append(row(name, measure, answered, lost))
             for setting in SETTINGS:
-                losses[setting] += [lost[setting]] if answered["demo"].treatment != "exact" else []
+                counts = answered["demo"].treatment != "exact" and answered[setting].is_measured
+                losses[setting] += [lost[setting]] if counts else []
     figures = {key: value for setting in SETTINGS for key, value in summary(setting, losses[setting]).items()}
     title = f"the A-questions over a city of {persons:,} persons; + is with noise and kept totals"
     report(title, rows, {**figures, "persons": persons, "measures": len(rows)})

@@ -13,7 +13,7 @@ from tests.support.plain_threshold import plainly_released
 from tests.support.relations import Row, World, column, enterprise, question, run, table
 
 from louver.errors import Refused
-from louver_sandbox.algebra.types import BOOLEAN
+from louver_sandbox.algebra.types import BOOLEAN, TableName
 from louver_sandbox.catalog.model import Column, SpaceKind
 
 K = 5
@@ -43,10 +43,19 @@ def world(grades: Mapping[str, str], uploaded: Sequence[Row]) -> World:
         [Column("grade", grade.type, False, 3, grade.role, unique=True), column("nick")],
         space=SpaceKind.INSTITUTION,
     )
+    picked = table("bank_a.picked", names.columns[:1], space=SpaceKind.INSTITUTION)
+    known = table("bank_a.known", own.columns[:1], [enterprise("id_no")], space=SpaceKind.INSTITUTION)
     city = {f"{grade}{number}": grade for grade in "ABCD" for number in range(20)}
     rows = [{"uscc": name, "grade": grade, "late": grade == "D"} for name, grade in (city | dict(grades)).items()]
     nicks = [{"grade": grade, "nick": f"n{grade}"} for grade in "ABCD"]
-    return World((tax, own, names), {tax.name: rows, own.name: uploaded, names.name: nicks})
+    stored: dict[TableName, Sequence[Row]] = {
+        tax.name: rows,
+        own.name: uploaded,
+        names.name: nicks,
+        picked.name: [{"grade": "B"}],
+        known.name: [{"id_no": f"B{number}"} for number in range(8)],
+    }
+    return World((tax, own, names, picked, known), stored)
 
 
 def listed(*names: str, label: str = "x") -> list[Row]:
@@ -70,6 +79,10 @@ def told_apart_plainly(sql: str, one: World, other: World) -> bool:
 JOINED = "FROM bank_a.loan l JOIN gov.tax t ON t.uscc = l.id_no"
 BY_GRADE = f"SELECT t.grade, count(*) AS n {JOINED} GROUP BY t.grade"
 
+BY_SUBJECT = (
+    "FROM bank_a.loan l JOIN (SELECT uscc, max(late) AS late, count(*) FILTER (WHERE grade = 'B') AS n FROM gov.tax"
+)
+
 WAYS = {
     "group by": BY_GRADE,
     "label and grade": f"SELECT l.label, t.grade, count(*) AS n {JOINED} GROUP BY l.label, t.grade",
@@ -80,6 +93,13 @@ WAYS = {
     "own names of grades": f"SELECT o.nick, count(*) AS n {JOINED} JOIN bank_a.names o ON o.grade = t.grade "
     "GROUP BY o.nick",
     "one own name": f"SELECT count(*) AS n {JOINED} JOIN bank_a.names o ON o.grade = t.grade WHERE o.nick = 'nB'",
+    "one own name in ON": f"SELECT count(*) AS n {JOINED} JOIN bank_a.names o ON o.grade = t.grade AND o.nick = 'nB'",
+    "a list of one grade": f"SELECT count(*) AS n {JOINED} JOIN bank_a.picked o ON o.grade = t.grade",
+    "condition that names the unit": f"SELECT count(*) AS n {JOINED} WHERE t.grade = 'B' OR t.uscc IS NULL",
+    "rows of a subject": f"SELECT count(*) AS n {BY_SUBJECT} WHERE grade = 'B' GROUP BY uscc) t ON t.uscc = l.id_no",
+    "subjects with such rows": "SELECT count(*) AS n FROM bank_a.loan l JOIN (SELECT DISTINCT uscc FROM gov.tax "
+    "WHERE grade = 'B') t ON t.uscc = l.id_no",
+    "number of such rows": f"SELECT count(*) AS n {BY_SUBJECT} GROUP BY uscc) t ON t.uscc = l.id_no WHERE t.n > 0",
 }
 
 
@@ -89,7 +109,62 @@ def test_that_all_subjects_of_a_list_are_alike_is_not_told(way: str) -> None:
     all_alike = world(dict.fromkeys(TARGETS, "B"), listed(*TARGETS))
     all_but_one = world({**dict.fromkeys(TARGETS, "B"), TARGETS[0]: "C"}, listed(*TARGETS))
     assert told_apart_plainly(WAYS[way], all_alike, all_but_one)
+    assert not isinstance(seen(WAYS[way], all_alike), str), "it is answered"
     assert seen(WAYS[way], all_alike) == seen(WAYS[way], all_but_one)
+
+
+REFUSED = {
+    "in": f"SELECT count(*) AS n {JOINED} WHERE t.uscc IN (SELECT uscc FROM gov.tax WHERE grade = 'B')",
+    "exists": f"SELECT count(*) AS n {JOINED} WHERE EXISTS "
+    "(SELECT 1 FROM gov.tax b WHERE b.uscc = t.uscc AND b.grade = 'B')",
+    "not exists": f"SELECT count(*) AS n {JOINED} WHERE NOT EXISTS "
+    "(SELECT 1 FROM gov.tax b WHERE b.uscc = t.uscc AND b.grade <> 'B')",
+    "in an own table": f"SELECT count(*) AS n {JOINED} WHERE t.grade IN (SELECT grade FROM bank_a.picked)",
+    "side of a union": "SELECT count(*) AS n FROM bank_a.loan l JOIN (SELECT uscc FROM gov.tax WHERE grade = 'B' "
+    "UNION ALL SELECT uscc FROM gov.tax WHERE grade = 'B') t ON t.uscc = l.id_no",
+    "list in a side of a union": f"SELECT count(*) AS n FROM (SELECT t.uscc {JOINED} WHERE t.grade = 'B' "
+    f"UNION ALL SELECT t.uscc {JOINED} WHERE t.grade = 'B') t",
+    "left join": "SELECT count(DISTINCT t.uscc) AS n FROM bank_a.loan l "
+    "LEFT JOIN gov.tax t ON t.uscc = l.id_no AND t.grade = 'B'",
+    "left join of such rows": "SELECT count(DISTINCT t.uscc) AS n FROM bank_a.loan l "
+    "LEFT JOIN (SELECT uscc FROM gov.tax WHERE grade = 'B') t ON t.uscc = l.id_no",
+    "full join": "SELECT count(DISTINCT t.uscc) AS n FROM bank_a.loan l "
+    "FULL JOIN gov.tax t ON t.uscc = l.id_no AND t.grade = 'B' WHERE l.label = 'x'",
+    "meeting those of a known grade": f"SELECT count(DISTINCT t.uscc) AS n {JOINED} "
+    "JOIN gov.tax b ON b.grade = t.grade JOIN bank_a.known k ON k.id_no = b.uscc",
+}
+
+
+@pytest.mark.parametrize("way", REFUSED)
+def test_an_attribute_that_selects_where_nobody_can_be_counted_outside_is_refused(way: str) -> None:
+    """Below EXISTS, in a side of a UNION, behind an outer join, or by meeting others: a plain threshold tells it."""
+    all_alike = world(dict.fromkeys(TARGETS, "B"), listed(*TARGETS))
+    all_but_one = world({**dict.fromkeys(TARGETS, "B"), TARGETS[0]: "C"}, listed(*TARGETS))
+    assert told_apart_plainly(REFUSED[way], all_alike, all_but_one)
+    assert [seen(REFUSED[way], given) for given in (all_alike, all_but_one)] == ["LVR-2316"] * 2
+
+
+@pytest.mark.parametrize("grades", ["BBBBBB", "BBBBBC"])
+def test_that_a_group_of_ones_own_is_there_is_not_told_by_what_is_compared_with_it(grades: str) -> None:
+    """Of the city, counted if six on the list are B: an answer of one bit, which a table of own groups would give."""
+    own_groups = f"(SELECT count(*) {JOINED.replace(' t ', ' u ').replace('t.', 'u.')} WHERE u.grade = 'B')"
+    given = world(dict(zip(TARGETS, grades, strict=True)), listed(*TARGETS))
+    sql = f"SELECT count(*) AS n FROM gov.tax t WHERE t.grade = 'A' AND {own_groups} > 5"
+    assert bool(plainly_released(given, sql, "t.uscc", K)) is (grades == "BBBBBB")
+    assert seen(sql, given) == "LVR-2316"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        f"SELECT count(*) AS n {JOINED} WHERE t.uscc IN (SELECT uscc FROM gov.tax)",
+        f"SELECT count(*) AS n {JOINED} LEFT JOIN bank_a.names o ON o.grade = t.grade",
+        f"SELECT count(*) AS n {JOINED} WHERE t.late > (SELECT bool_or(late) FROM bank_a.names, gov.tax)",
+        "SELECT count(*) AS n FROM (SELECT uscc FROM gov.tax WHERE grade = 'B' UNION ALL SELECT id_no FROM bank_a.loan) t",
+    ],
+)
+def test_what_chooses_nobody_by_an_attribute_is_not_refused(sql: str) -> None:
+    assert seen(sql, world({}, listed(*(f"{grade}{number}" for grade in "AB" for number in range(12))))) != "LVR-2316"
 
 
 TOTALS = {

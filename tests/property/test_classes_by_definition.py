@@ -20,6 +20,7 @@ from louver.errors import Refused
 from louver_sandbox.algebra.relations import scans
 from louver_sandbox.algebra.types import BOOLEAN, INTEGER
 from louver_sandbox.catalog.model import Column, Role, SpaceKind, UnitType
+from louver_sandbox.core_plan import Part
 from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.release import notices
 from louver_sandbox.release.classes import Classes, judges_classes
@@ -91,6 +92,11 @@ FROM = [
     "count(*) AS month FROM gov.tax GROUP BY uscc) t JOIN bank_a.loan l ON t.u = l.id_no",
     "bank_a.loan l JOIN gov.tax t ON t.uscc = l.id_no JOIN gov.region r ON r.district = t.district",
     "bank_a.loan l JOIN gov.tax t ON t.uscc = l.id_no JOIN bank_a.names r ON r.grade = t.grade",
+    "bank_a.loan l JOIN gov.tax t ON t.uscc = l.id_no JOIN bank_a.names r ON r.grade = t.grade AND r.nick = 'bad'",
+    "(SELECT uscc, min(grade) AS grade, min(district) AS district, bool_or(late) AS late, max(n) AS n, "
+    "count(*) AS month FROM gov.tax WHERE late OR n > 0 GROUP BY uscc) t JOIN bank_a.loan l ON t.uscc = l.id_no",
+    "(SELECT uscc, grade, district, bool_or(late) AS late, max(n) AS n, count(*) FILTER (WHERE n > 0) AS month "
+    "FROM gov.tax WHERE late GROUP BY uscc, grade, district) t JOIN bank_a.loan l ON t.uscc = l.id_no",
 ]
 KEYS = [
     "",
@@ -110,7 +116,10 @@ MEASURES = ["count(*) AS c", "count(*) AS c, count(*) FILTER (WHERE t.late) AS f
 
 def _asked(random: Random) -> str:
     source, keys, where = random.choice(FROM), random.choice(KEYS), random.choice(WHERE)
-    if " r ON" in source and random.random() < 1 / 2:
+    if random.random() < 1 / 4:
+        # Of those whose subjects a condition of their own selects, few others are left to be judged beside.
+        source, keys, where = random.choice(FROM[-3:]), random.choice(["", "l.branch"]), ""
+    if " r ON" in source and keys and random.random() < 1 / 2:
         keys = "r.zone" if "region" in source else "r.nick"
     listed = keys.replace("ROLLUP (", "").replace(")", "") if "ROLLUP" in keys else keys
     if "SETS" in keys:
@@ -144,6 +153,7 @@ def test_what_leaves_is_what_the_definition_says(seed: int) -> None:
             judged += 1
             kept += any(Classes(Parts(core)).kept_back(ran.execution.rows[0], RULES) for core in ran.plan.cores)
             assert ran.release.remainder is None
-            assert notices.CELLS_WITHHELD not in ran.codes() or "GROUP BY" not in sql
+            keyed = any(column.part is Part.KEY for core in ran.plan.cores for column in core.columns)
+            assert notices.CELLS_WITHHELD not in ran.codes() or not keyed
     assert judged > QUESTIONS / 2
     assert kept > QUESTIONS / 10

@@ -10,12 +10,20 @@ from dataclasses import dataclass, replace
 
 from tests.support.naive_keys import Places, behind
 from tests.support.naive_protection import Protection, Question, people_of
-from tests.support.naive_rows import Given, conjuncts, rows_with_units
+from tests.support.naive_rows import Given, conjuncts, kept_units, rows_with_units, unit_names
 
-from louver_sandbox.algebra.expressions import Call, Expression, Literal, Value, column_refs
+from louver_sandbox.algebra.expressions import (
+    AggregateCall,
+    Call,
+    ColumnRef,
+    Expression,
+    Literal,
+    Value,
+    column_refs,
+)
 from louver_sandbox.algebra.relations import Aggregate, Filter, Join, JoinKind, Relation, Scan, Union, walk
 from louver_sandbox.algebra.types import BOOLEAN
-from louver_sandbox.engines.oracle import Row, grouped, value_of
+from louver_sandbox.engines.oracle import Row, UnitsOf, grouped
 
 
 @dataclass(frozen=True)
@@ -32,12 +40,11 @@ def judged_by_classes(question: Question, subjects: Subjects) -> Question:
     core = question.plain
     told = _told(core, subjects)
     keys = [place for place, key in enumerate(core.keys) if _tells(key.expression, core, told)]
-    bare, conditions = _without(core.input, core, told, subjects)
+    bare, conditions = _Without(core, told, subjects, question.units_of).of(core.input)
     if not keys and not conditions:
         return question
     given = Given(question.tables, question.units_of, question.groups)
-    everybody = rows_with_units(bare, given)
-    chosen = [row for row in everybody if all(value_of(condition, row) is True for condition in conditions)]
+    everybody, chosen = rows_with_units(bare, given), rows_with_units(core.input, given)
     protection = question.protection()
     kept: set[Place] = set()
     sets = core.sets or (tuple(range(len(core.keys))),)
@@ -107,33 +114,80 @@ def _tells(expression: Expression, core: Aggregate, told: Places) -> bool:
     return bool(behind([expression], core) & told)
 
 
-def _without(
-    relation: Relation, core: Aggregate, told: Places, subjects: Subjects
-) -> tuple[Relation, list[Expression]]:
-    """The rows before conditions on attributes, and these conditions."""
+@dataclass(frozen=True)
+class _Without:
+    """The rows before conditions on attributes, and these conditions. What a row is found by is one too."""
 
-    def selects(part: Expression) -> bool:
-        return _tells(part, core, told) and not behind([part], core) & subjects.identities
+    core: Aggregate
+    told: Places
+    subjects: Subjects
+    units_of: UnitsOf
 
-    match relation:
-        case Filter():
-            below, found = _without(relation.input, core, told, subjects)
-            kept = [part for part in conjuncts(relation.predicate) if not selects(part)]
-            taken = [part for part in conjuncts(relation.predicate) if selects(part)]
-            return Filter(below, _all(kept)), found + taken
-        case Join(kind=JoinKind.INNER):
-            left, of_left = _without(relation.left, core, told, subjects)
-            right, of_right = _without(relation.right, core, told, subjects)
-            kept = [part for part in conjuncts(relation.condition) if not selects(part)]
-            taken = [part for part in conjuncts(relation.condition) if selects(part)]
-            if not any(_meets_both(part, left, right) for part in kept):
-                kept, taken = list(conjuncts(relation.condition)), []
-            return Join(relation.kind, left, right, _all(kept)), of_left + of_right + taken
-        case Join(kind=JoinKind.LEFT | JoinKind.SEMI | JoinKind.ANTI):
-            left, found = _without(relation.left, core, told, subjects)
-            return replace(relation, left=left), found
-        case _:
-            return relation, []
+    def of(self, relation: Relation) -> tuple[Relation, list[Expression]]:
+        match relation:
+            case Filter():
+                below, found = self.of(relation.input)
+                kept, taken = self._parted(relation.predicate)
+                return Filter(below, _all(kept)), found + taken
+            case Join(kind=JoinKind.INNER):
+                (left, of_left), (right, of_right) = self.of(relation.left), self.of(relation.right)
+                kept, taken = self._parted(relation.condition)
+                found = of_left + of_right + taken
+                if self._has_its_key(left) or self._has_its_key(right):
+                    kept += [part for part in taken if _meets_both(part, left, right)]
+                    taken = [part for part in taken if part not in kept]
+                    found = of_left + of_right + taken
+                if not taken or any(_meets_both(part, left, right) for part in kept):
+                    return Join(relation.kind, left, right, _all(kept)), found
+                if unit_names(right, self.units_of):
+                    left, right = right, left
+                return Join(JoinKind.LEFT, left, right, relation.condition), found
+            case Join(kind=JoinKind.LEFT | JoinKind.SEMI | JoinKind.ANTI):
+                left, found = self.of(relation.left)
+                return replace(relation, left=left), found
+            case Aggregate() if kept_units(relation, self.units_of) or not unit_names(relation.input, self.units_of):
+                below, found = self.of(relation.input)
+                measures = tuple(replace(one, expression=_where(one.expression, found)) for one in relation.measures)
+                return replace(relation, input=below, measures=measures), found
+            case _:
+                return relation, []
+
+    def _has_its_key(self, side: Relation) -> bool:
+        """Whether every cell has a key from a table that is nobody's, or is the total of such cells."""
+        if unit_names(side, self.units_of):
+            return False
+        tables = {node.id for node in walk(side) if isinstance(node, Scan | Aggregate | Union)}
+        keys = {
+            place
+            for place, key in enumerate(self.core.keys)
+            if any(scan in tables for scan, _ in behind([key.expression], self.core))
+        }
+        sets = self.core.sets or (tuple(range(len(self.core.keys))),)
+        return all(any(set(one) <= set(other) and keys & set(other) for other in sets) for one in sets)
+
+    def _parted(self, condition: Expression) -> tuple[list[Expression], list[Expression]]:
+        kept: list[Expression] = []
+        taken: list[Expression] = []
+        for part in conjuncts(condition):
+            (taken if self._selects(part) else kept).append(part)
+        return kept, taken
+
+    def _selects(self, part: Expression) -> bool:
+        if not _tells(part, self.core, self.told):
+            return False
+        meets = isinstance(part, Call) and part.function == "=" and all(map(_is_column, part.arguments))
+        return not (meets and behind([part], self.core) & self.subjects.identities)
+
+
+def _is_column(expression: Expression) -> bool:
+    return isinstance(expression, ColumnRef)
+
+
+def _where(call: Expression, conditions: Sequence[Expression]) -> Expression:
+    """A value made of the rows alone that meet conditions."""
+    if not conditions or not isinstance(call, AggregateCall):
+        return call
+    return replace(call, where=_all([*conditions, *([] if call.where is None else [call.where])]))
 
 
 def _meets_both(part: Expression, left: Relation, right: Relation) -> bool:

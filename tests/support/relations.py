@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
+from typing import Protocol
 
 import duckdb
 import pyarrow as pa
 
+from louver.errors import Refused
 from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, Literal, Named
 from louver_sandbox.algebra.relations import Relation, scans
 from louver_sandbox.algebra.types import BOOLEAN, INTEGER, TEXT, Kind, TableName, Type
@@ -287,12 +289,33 @@ def readings(made: Plan) -> tuple[Shape, ...]:
     return tuple(DuckDbEngine(_PARSER).parse(core.statement) for core in made.cores)
 
 
+class Watcher(Protocol):
+    """Looks at questions that tests ask."""
+
+    def answered(self, permit: Admitted, execution: Execution, connection: duckdb.DuckDBPyConnection) -> None:
+        """A question that ran over the snapshots of the connection."""
+
+    def turned_down(self, permit: Admitted) -> None:
+        """A question that the plan refused."""
+
+
+WATCHERS: list[Watcher] = []
+"""Who looks at what `run` is asked (`tests/support/twins.py`)."""
+
+
 def run(world: World, permit: Admitted, secret: bytes | None = None) -> Ran:
     """Plans, verifies against the engine's parser, runs and releases; noise is drawn by the secret."""
-    made = plan(permit)
+    try:
+        made = plan(permit)
+    except Refused:
+        for watcher in WATCHERS:
+            watcher.turned_down(permit)
+        raise
     verify(made, readings(made))
     with snapshots(world, made) as connection:
         execution = decode(reply_to(connection, made), committed(made))
+        for watcher in WATCHERS:
+            watcher.answered(permit, execution, connection)
     return Ran(made, execution, release(execution, choose, secret))
 
 

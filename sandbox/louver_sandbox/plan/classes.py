@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from louver_sandbox.algebra.expressions import Call, Expression, Literal, column_refs
+from louver_sandbox.algebra.expressions import Call, Expression
 from louver_sandbox.algebra.relations import (
     Aggregate,
     Filter,
@@ -23,17 +23,16 @@ from louver_sandbox.algebra.relations import (
     JoinKind,
     Project,
     Relation,
-    Scan,
     Union,
     scans,
     walk,
 )
-from louver_sandbox.algebra.types import BOOLEAN
 from louver_sandbox.catalog.model import Catalog, Role, SpaceKind, Table
 from louver_sandbox.obligations import ClassDisclosure, ThresholdRules
-from louver_sandbox.plan.conditions import all_of, conjunction
 from louver_sandbox.plan.provenance import ROWS, BaseColumn, Provenance, conjuncts
+from louver_sandbox.plan.unconditional import compares, is_about, outside
 from louver_sandbox.plan.units import Units
+from louver_sandbox.refusals.plan import class_not_judged
 
 PERIOD_LEVEL = 2
 """The highest level of a column that says which period a row is about."""
@@ -48,23 +47,61 @@ class Classes:
 
 
 def classes_of(
-    core: Aggregate, units: Units, catalog: Catalog, provenance: Provenance, rules: ThresholdRules
+    core: Aggregate,
+    units: Units,
+    guarded: frozenset[int],
+    catalog: Catalog,
+    provenance: Provenance,
+    rules: ThresholdRules,
 ) -> Classes:
     """What the cells of a core are judged beside; nothing where policy asks for it with own tables only and there are
-    none."""
+    none. `guarded` are the inner aggregates that the engine judges.
+
+    Raises:
+        Refused: LVR-2316, where own tables take part and an attribute selects rows where no margin can be taken.
+    """
     tables = {scan.id: catalog.tables[scan.table] for scan in scans(core.input)}
     own = any(table.space is SpaceKind.INSTITUTION for table in tables.values())
     if not own and rules.class_disclosure is ClassDisclosure.OWN:
         return Classes()
-    attributes = _Attributes.of(core, tables, units, provenance)
+    attributes = Attributes.of(core, tables, units, provenance)
     keys = tuple(index for index, key in enumerate(core.keys) if attributes.tell(key.expression))
-    conditions = filter(attributes.select, _selecting(core.input)) if own else ()
-    return Classes(keys, frozenset(conditions))
+    if not own:
+        return Classes(keys)
+    for condition in Unjudged(core.input, attributes, guarded).below(core.input):
+        raise class_not_judged(condition.at)
+    found = frozenset(filter(attributes.select, _selecting(core.input, guarded)))
+    return Classes(keys, found - frozenset(_shown_by_keys(core, found, attributes, guarded)))
+
+
+def _shown_by_keys(
+    core: Aggregate, wanted: frozenset[Expression], attributes: Attributes, guarded: frozenset[int]
+) -> Iterator[Expression]:
+    """How rows meet a table by attributes, where each cell is judged on a key from that table, or is a total of
+    such: a row without a partner is then only of one class more."""
+    sets = core.sets or (tuple(range(len(core.keys))),)
+    for join in walk(core.input):
+        if not isinstance(join, Join) or join.kind is not JoinKind.INNER:
+            continue
+        for known in (join.left, join.right):
+            if is_about(known, attributes.units, guarded):
+                continue
+            tables = {scan.id for scan in scans(known)}
+            of_table = {
+                index
+                for index, key in enumerate(core.keys)
+                if any(scan in tables for scan, _ in attributes.provenance.columns(key.expression))
+            }
+            finer = [set(one) for one in sets if of_table & set(one)]
+            if all(any(set(one) <= other for other in finer) for one in sets):
+                parts = (part for part in conjuncts(join.condition) if part in wanted)
+                yield from (part for part in parts if compares(part, join.left, join.right))
 
 
 @dataclass(frozen=True, slots=True)
-class _Attributes:
-    """`told` are the tables beside protected ones whose rows are found by an attribute."""
+class Attributes:
+    """What says something of subjects. `told` are the tables beside protected ones whose rows are found by an
+    attribute."""
 
     tables: Mapping[int, Table]
     units: Units
@@ -72,7 +109,7 @@ class _Attributes:
     told: frozenset[int] = frozenset()
 
     @classmethod
-    def of(cls, core: Aggregate, tables: Mapping[int, Table], units: Units, provenance: Provenance) -> _Attributes:
+    def of(cls, core: Aggregate, tables: Mapping[int, Table], units: Units, provenance: Provenance) -> Attributes:
         """All that is told by attributes, directly or through others."""
         found = cls(tables, units, provenance)
         parts = [provenance.columns(part) for part in _conditions(core.input)]
@@ -101,12 +138,20 @@ class _Attributes:
         return any(map(self.is_one, self.provenance.columns(expression)))
 
     def select(self, condition: Expression) -> bool:
-        """Whether a condition asks for an attribute, and not who is meant: by that rows of one subject meet."""
-        return self.tell(condition) and not any(map(self._identifies, self.provenance.columns(condition)))
+        """Whether a condition asks for an attribute, and does more than to let rows of one subject meet."""
+        return self.tell(condition) and not self._meets(condition)
 
-    def _identifies(self, base: BaseColumn) -> bool:
-        scan, name = base
-        return any(unit.column == name for unit in self.units.get(scan, ()))
+    def _meets(self, condition: Expression) -> bool:
+        """Whether a condition is the equality of two columns of which one says who is meant."""
+        match condition:
+            case Call(function="=", arguments=(one, other)):
+                sides = [self.provenance.column(one), self.provenance.column(other)]
+                return None not in sides and any(map(self._identifies, sides))
+            case _:
+                return False
+
+    def _identifies(self, base: BaseColumn | None) -> bool:
+        return base is not None and any(unit.column == base[1] for unit in self.units.get(base[0], ()))
 
 
 def _conditions(relation: Relation) -> Iterator[Expression]:
@@ -118,73 +163,100 @@ def _conditions(relation: Relation) -> Iterator[Expression]:
                 continue
 
 
-def _selecting(relation: Relation) -> Iterator[Expression]:
-    """The conditions that can be asked of rows at the top instead: WHERE, and ON of inner joins."""
+def _selecting(relation: Relation, guarded: frozenset[int]) -> Iterator[Expression]:
+    """The conditions that can be asked of rows at the top instead: WHERE, ON of inner joins, and both below an
+    aggregate whose rows are of one subject."""
     match relation:
         case Filter():
             yield from conjuncts(relation.predicate)
-            yield from _selecting(relation.input)
-        case Project():
-            yield from _selecting(relation.input)
+            yield from _selecting(relation.input, guarded)
         case Join(kind=JoinKind.INNER):
             yield from conjuncts(relation.condition)
-            yield from _selecting(relation.left)
-            yield from _selecting(relation.right)
+            yield from _selecting(relation.left, guarded)
+            yield from _selecting(relation.right, guarded)
         case Join(kind=JoinKind.LEFT | JoinKind.SEMI | JoinKind.ANTI):
-            yield from _selecting(relation.left)
+            yield from _selecting(relation.left, guarded)
+        case Project():
+            yield from _selecting(relation.input, guarded)
+        case Aggregate() if relation.id not in guarded:
+            yield from _selecting(relation.input, guarded)
         case _:
             return
 
 
-def without_conditions(relation: Relation, wanted: frozenset[Expression]) -> tuple[Relation, tuple[Expression, ...]]:
-    """The tree without these conditions where rows can be asked for them at the top, and those that it had.
+@dataclass(frozen=True, slots=True)
+class Unjudged:
+    """Finds the conditions on attributes that choose among a requester's subjects and cannot be asked at the top."""
 
-    A join keeps what it meets by: one condition that compares both sides.
-    """
-    if not wanted:
-        return relation, ()
-    match relation:
-        case Filter():
-            below, found = without_conditions(relation.input, wanted)
-            kept, taken = _parted(relation.predicate, wanted)
-            return (Filter(below, all_of(kept)) if kept else below), (*found, *taken)
-        case Project():
-            below, found = without_conditions(relation.input, wanted)
-            return replace(relation, input=below), found
-        case Join(kind=JoinKind.INNER):
-            left, of_left = without_conditions(relation.left, wanted)
-            right, of_right = without_conditions(relation.right, wanted)
-            kept, taken = _parted(relation.condition, wanted)
-            if not any(_compares(part, left, right) for part in kept):
-                kept, taken = tuple(conjuncts(relation.condition)), ()
-            joined = replace(relation, left=left, right=right, condition=all_of(kept))
-            return joined, (*of_left, *of_right, *taken)
-        case Join(kind=JoinKind.LEFT | JoinKind.SEMI | JoinKind.ANTI):
-            left, found = without_conditions(relation.left, wanted)
-            return replace(relation, left=left), found
-        case _:
-            return relation, ()
+    root: Relation
+    attributes: Attributes
+    guarded: frozenset[int]
 
+    def below(self, relation: Relation) -> Iterator[Expression]:
+        """Those in a tree whose rows are the core's."""
+        match relation:
+            case Filter() | Project():
+                yield from self.below(relation.input)
+            case Aggregate() if relation.id not in self.guarded:
+                yield from self.below(relation.input)
+            case Join(kind=JoinKind.INNER):
+                yield from self._met(relation)
+                yield from self.below(relation.left)
+                yield from self.below(relation.right)
+            case Join(kind=JoinKind.LEFT):
+                yield from self.below(relation.left)
+                if is_about(relation.right, self.attributes.units, self.guarded):
+                    yield from self._selecting(relation.condition)
+                    yield from self._anywhere(relation.right)
+                else:
+                    yield from self._in_cells(relation.right)
+            case Join(kind=JoinKind.SEMI | JoinKind.ANTI):
+                yield from self.below(relation.left)
+                yield from self._selecting(relation.condition)
+                yield from self._anywhere(relation.right)
+            case Union() if self._own(self.root) <= self._own(relation):
+                yield from self._sides(relation)
+            case _:
+                yield from self._anywhere(relation)
 
-def _compares(part: Expression, left: Relation, right: Relation) -> bool:
-    """Whether rows of both sides meet by this condition."""
-    if not isinstance(part, Call) or part.function != "=":
-        return False
-    met = {ref.relation for ref in column_refs(part)}
-    return all(met & {node.id for node in walk(side) if isinstance(node, _NAMED)} for side in (left, right))
+    def _sides(self, union: Union) -> Iterator[Expression]:
+        """In the sides of a UNION that have own rows: those of others meet none."""
+        for side in filter(self._own, (union.left, union.right)):
+            below = side.input
+            yield from self._sides(below) if isinstance(below, Union) else self._anywhere(side)
 
+    def _own(self, relation: Relation) -> frozenset[int]:
+        """The own tables in a tree."""
+        tables = self.attributes.tables
+        return frozenset(scan.id for scan in scans(relation) if tables[scan.id].space is SpaceKind.INSTITUTION)
 
-_NAMED = (Scan, Project, Aggregate, Union)
+    def _met(self, join: Join) -> Iterator[Expression]:
+        """Rows of several subjects that meet by attributes alone."""
+        units, guarded = self.attributes.units, self.guarded
+        if all(is_about(side, units, guarded) for side in (join.left, join.right)):
+            others = [part for part in conjuncts(join.condition) if not self.attributes.select(part)]
+            if not any(compares(part, join.left, join.right) for part in others):
+                yield from self._selecting(join.condition)
 
+    def _selecting(self, condition: Expression) -> Iterator[Expression]:
+        return filter(self.attributes.select, conjuncts(condition))
 
-def _parted(
-    condition: Expression, wanted: frozenset[Expression]
-) -> tuple[tuple[Expression, ...], tuple[Expression, ...]]:
-    parts = tuple(conjuncts(condition))
-    return tuple(part for part in parts if part not in wanted), tuple(part for part in parts if part in wanted)
+    def _anywhere(self, relation: Relation) -> Iterator[Expression]:
+        for node in outside(relation, self.guarded):
+            match node:
+                case Join(condition=condition) | Filter(predicate=condition):
+                    yield from self._selecting(condition)
+                case _:
+                    yield from self._cells(node)
 
+    def _in_cells(self, relation: Relation) -> Iterator[Expression]:
+        for node in outside(relation, self.guarded):
+            yield from self._cells(node)
 
-def selected(conditions: tuple[Expression, ...]) -> Expression:
-    """TRUE for the rows that the conditions select, FALSE for all others."""
-    yes, no = Literal(True, BOOLEAN), Literal(False, BOOLEAN)
-    return Call("case", (all_of(conjunction(conditions)), yes, no), BOOLEAN)
+    def _cells(self, node: Relation) -> Iterator[Expression]:
+        """In a table of judged cells: there are cells of own subjects or not, by what is in them."""
+        if not isinstance(node, Aggregate) or node.id not in self.guarded:
+            return
+        if self._own(node):
+            yield from (key.expression for key in node.keys if self.attributes.tell(key.expression))
+            yield from filter(self.attributes.select, _conditions(node.input))

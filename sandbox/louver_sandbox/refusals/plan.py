@@ -147,8 +147,9 @@ def meeting_by_known(table: str, columns: Sequence[str]) -> Refused:
     )
     cure = (
         f"compare the columns of {table} with one subject's columns only, best by its unit column, and let subjects "
-        "meet by protected columns (a.k = b.k)",
-        f"{table} 的列请只与一个主体的列比较（最好是其主体列），主体之间请用受保护的列相连（a.k = b.k）",
+        "meet by protected columns (a.k = b.k; beside your own tables by keys or public columns)",
+        f"{table} 的列请只与一个主体的列比较（最好是其主体列），主体之间请用受保护的列相连（a.k = b.k；"
+        "与自有表一起查询时请用键或公开列）",
     )
     return rows_as_weights(table, cause, cure)
 
@@ -307,6 +308,22 @@ def own_key_left_out(at: Position | None = None) -> Refused:
         hint_zh="请把自有表的分组列放进每个分组集，或单独查询合计",
         at=at,
         rule="own-knowledge",
+    )
+
+
+def class_not_judged(at: Position | None = None) -> Refused:
+    """LVR-2316: an attribute chooses among the requester's own subjects where nobody can count those left out."""
+    return refusal(
+        "LVR-2316",
+        message="beside your own tables an attribute of subjects may select rows only where those that it leaves out "
+        "can be counted, or an answer could say the same of every subject on your list",
+        hint="ask for it in WHERE; of a table with several rows per subject: JOIN (SELECT unit, count(*) FILTER "
+        "(WHERE ...) AS n FROM ... GROUP BY unit) d ON d.unit = ... WHERE d.n > 0 (for NOT EXISTS: d.n = 0)",
+        message_zh="与自有表一起查询时，主体属性只能在可以统计被排除主体之处作筛选，否则答案可能说明名单上每个主体的情况",
+        hint_zh="请写在 WHERE 中；每个主体有多行的表请写：JOIN (SELECT 主体列, count(*) FILTER (WHERE …) AS n FROM … "
+        "GROUP BY 主体列) d ON d.主体列 = … WHERE d.n > 0（NOT EXISTS 写 d.n = 0）",
+        at=at,
+        rule="class-disclosure",
     )
 
 

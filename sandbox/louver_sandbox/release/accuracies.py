@@ -87,7 +87,8 @@ class _Reader:
         found = added(self.exact.of(total, core, doubt).times(factor) for factor, (core, total) in addends)
         totals = [total for _, (_, total) in addends]
         kind = "sum" if any(total.of for total in totals) else "rows" if found.relative else "count"
-        bases = self.exact.bases(totals[0], doubt) if len(totals) == 1 else None
+        ((core, only), *others) = [part for _, part in addends]
+        bases = None if others else self.exact.bases(only, core, doubt)
         return _told(column, kind, found, chosen, bases)
 
     def _average(self, column: str, measure: Measure, core: CorePlan, chosen: bool) -> Accuracy:

@@ -4,12 +4,16 @@ Cells of several grouping sets have noise of their own, so parts do not add up. 
 rounding, numbers of rows are moved until they do (`perturbation.additivity`) and rounded so that they still do
 (`perturbation.controlled`). Only perturbed numbers that leave go in. A total over a part that is withheld is left as
 it is, and so is the whole column where one number would have to be moved by more than the accuracy that is stated.
+
+A sum's noise is the secret of its largest contributions, so nobody may say by how much it could be moved. Its totals
+are made of the parts instead, which anybody could add up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from louver_sandbox.core_plan import NoisyTotal
@@ -47,17 +51,29 @@ def adjusted(numbers: Mapping[int, int], totals: Mapping[int, Sequence[int]], li
     """
     parts = sorted(numbers.keys() - totals.keys())
     place = {cell: number for number, cell in enumerate(parts)}
-    summed = [tuple(place[part] for part in totals[cell]) for cell in totals]
+    sums = [tuple(place[part] for part in totals[cell]) for cell in totals]
     nearest = Rounding(RoundingMode.NEAREST, limits.base)
     alone = {cell: rounded(number, nearest, _NO_KEY) for cell, number in numbers.items()}
-    if not totals or len(parts) > MOST_PARTS or sum(map(len, summed)) > MOST_SUMMANDS:
+    if not totals or len(parts) > MOST_PARTS or sum(map(len, sums)) > MOST_SUMMANDS:
         return Adjusted(alone, adds_up=not totals, most_moved=0)
-    wanted = [Total(numbers[cell], cells) for cell, cells in zip(totals, summed, strict=True)]
+    wanted = [Total(numbers[cell], cells) for cell, cells in zip(totals, sums, strict=True)]
     moved = restored([numbers[cell] for cell in parts], wanted, Limits(limits.threshold, 1, limits.most))
-    found = dict(zip((*parts, *totals), _rounded(moved, summed, limits), strict=True))
+    found = dict(zip((*parts, *totals), _rounded(moved, sums, limits), strict=True))
     if any(abs(found[cell] - numbers[cell]) > limits.most + limits.base for cell in numbers):
         return Adjusted(alone, adds_up=False, most_moved=0)
     return Adjusted(found, adds_up=True, most_moved=max(moved.most_moved_cell, moved.most_moved_total))
+
+
+def summed(
+    numbers: Mapping[int, int | Decimal | None], totals: Mapping[int, Sequence[int]]
+) -> dict[int, int | Decimal]:
+    """The totals of one column of perturbed sums, as sums of their parts; of parts without a value, none."""
+    found: dict[int, int | Decimal] = {}
+    for cell, parts in totals.items():
+        shown = [number for part in parts if (number := numbers[part]) is not None]
+        if shown and numbers[cell] is not None:
+            found[cell] = sum(shown)
+    return found
 
 
 def _rounded(moved: Restored, totals: Sequence[Sequence[int]], limits: Limits) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from louver_sandbox.core_plan import JudgedTotal
 from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.plan.rewrites.threshold import CELL, REMAINDER
 from louver_sandbox.release import notices
-from louver_sandbox.release.additive import adjusted, limits_of, parts_of_totals
+from louver_sandbox.release.additive import adjusted, limits_of, parts_of_totals, summed
 from louver_sandbox.release.classes import Classes, judges_classes
 from louver_sandbox.release.complementary import Solve, chosen
 from louver_sandbox.release.decode import WorkerLied
@@ -272,20 +272,27 @@ def _rounded_together(
 ) -> tuple[dict[int, Exact], tuple[Notice, ...]]:
     """The numbers of a table with totals, rounded so that they add up where they can, and what is said of it."""
     found = {number: list(cell) for number, cell in shown.items()}
-    summed = parts_of_totals(_by_set(bench, cells), lambda number: bench.parts.values(cells[number]))
-    adds_up, most_moved = True, 0
+    whole = parts_of_totals(_by_set(bench, cells), lambda number: bench.parts.values(cells[number]))
+    adds_up, most_moved = whole is not None, 0
     for total in bench.core.noisy:
-        if total.of:
-            continue
         place = bench.parts.places[total.value]
         # What some measure may not show is no part and no total, yet another may show it: it is rounded by itself.
         seen = {number for number in found if not bench.hides(total.value, verdicts[number])}
-        # A subject may be in several parts, so only numbers of rows add up; others are rounded by themselves.
-        candidates = summed if summed is not None and total.value.startswith("n") else {}
-        sums = {number: parts for number, parts in candidates.items() if number in seen and seen.issuperset(parts)}
+        sums = {number: parts for number, parts in (whole or {}).items() if number in seen and seen.issuperset(parts)}
+        if total.of and not total.base:
+            for number, value in summed({number: cell[place] for number, cell in shown.items()}, sums).items():
+                found[number][place] = value
+            continue
+        # A subject may be in several parts, and a base by bounds leaves no room for an error that grows with the
+        # number of parts: these are rounded by themselves.
+        added = total.value.startswith("n")
+        adds_up = adds_up and added
+        if total.of:
+            continue
         numbers = {number: cell[place] for number, cell in shown.items()}
-        made = adjusted(numbers, sums, replace(limits_of(total, bench.rules), base=bench.base(place, shown, cells)))
-        adds_up = adds_up and candidates is summed and made.adds_up
+        limits = replace(limits_of(total, bench.rules), base=bench.base(place, shown, cells))
+        made = adjusted(numbers, sums if added else {}, limits)
+        adds_up = adds_up and made.adds_up
         most_moved = max(most_moved, made.most_moved)
         for number, value in made.numbers.items():
             found[number][place] = value

@@ -75,9 +75,11 @@ class Exact:
         counted = Exactness() if total.of else self._counted(total, core, doubt)
         return counted.or_worse(self._summed(total, core, doubt)) if total.amounts else counted
 
-    def bases(self, total: NoisyTotal, doubt: Fraction) -> Fraction | None:
-        """How many of its own bases a sum is off at most, where each cell has its own; None for other numbers."""
-        if not total.of or total.base or mode_of(self.noise) is None:
+    def bases(self, total: NoisyTotal, core: CorePlan, doubt: Fraction) -> Fraction | None:
+        """How many of its own bases a sum is off at most, where each cell has its own; None for other numbers, and
+        where sums of several cells stand beside them. (What is in proportion to amounts holds for these as well:
+        errors add up to no more than amounts do, whether they depend on one another or not.)"""
+        if not total.of or total.base or mode_of(self.noise) is None or is_rounded_together(core, self.noise):
             return None
         return self._sums(total).bases(1 - doubt if doubt else None)
 

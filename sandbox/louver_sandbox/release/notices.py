@@ -195,9 +195,9 @@ def totals(adds_up: bool, most_moved: int) -> Notice:
             TOTALS_ADD_UP,
             most_moved,
             "additivity",
-            f"numbers were moved by at most {most_moved} and rounded together, so that totals are the sums of their "
-            "parts; totals over parts that are not shown are not",
-            f"各数最多调整 {most_moved} 后统一舍入，合计等于各分项之和；含未发布分项的合计除外",
+            f"numbers of rows were moved by at most {most_moved} and rounded together, and sums of amounts added up, "
+            "so that totals are the sums of their parts; totals over parts that are not shown are not",
+            f"各行数最多调整 {most_moved} 后统一舍入，金额由各分项相加，故合计等于各分项之和；含未发布分项的合计除外",
         )
     return Notice(
         TOTALS_DO_NOT_ADD_UP,

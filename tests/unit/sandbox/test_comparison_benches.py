@@ -2,11 +2,17 @@
 
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
-from bench import peers
+from bench import peers, utility
 from bench.support import peers as environments
-from bench.utility import Asked, cells, loss, summary
+from bench.utility import Asked, Loss, cells, loss, summary
+
+from louver import Client
+from louver.errors import Fault, Refused
+from louver_sandbox.policy.testing import NamedQuery
 
 EXACT = cells([("a", 60, Decimal("10.0")), ("b", 30, None), ("c", 10, Decimal("-10.0"))], keys=1)
 
@@ -33,6 +39,36 @@ def test_a_refused_question_withholds_everything() -> None:
         "cells_withheld_demo": 1.0,
         "mass_withheld_demo": 1.0,
     }
+
+
+class Busy:
+    """A bank whose question is turned away so often before it is answered."""
+
+    def __init__(self, times: int, error: Exception) -> None:
+        self.left, self.error = times, error
+
+    def analyse(self, sql: str, purpose: str) -> SimpleNamespace:
+        if self.left:
+            self.left -= 1
+            raise self.error
+        return SimpleNamespace(treatment="exact", rows=[("G", 7, 1)], remainder=None)
+
+
+NO_WORKER = Refused("LVR-3101", "no worker is free", "ask again", retry_after=1.0)
+
+
+@pytest.mark.parametrize("error", [NO_WORKER, Fault("memory")], ids=["no worker", "a fault"])
+def test_a_question_that_a_busy_machine_turns_away_is_asked_again(error: Exception) -> None:
+    """And is no utility, for better or worse, if it still is."""
+    query, waited = NamedQuery(sql="SELECT 1", purpose="RESEARCH", title="one"), list[float]()
+    asked = utility.ask(cast("Client", Busy(3, error)), "A01", query, waited.append)
+    assert (asked.treatment, asked.cells) == ("exact", {("G", "7"): (1,)})
+    assert waited == [2, 5, 15]
+    lost = utility.ask(cast("Client", Busy(99, error)), "A01", query, waited.append)
+    assert not lost.is_measured
+    nothing = Loss(1, 1, 1.0, None, ())
+    line = utility.row("A01", "n", dict.fromkeys(utility.SETTINGS, lost), dict.fromkeys(utility.SETTINGS, nothing))
+    assert line["lost"] is line["+ lost"] is line["mass lost"] is None
 
 
 def test_each_repetition_asks_with_a_constant_of_its_own() -> None:

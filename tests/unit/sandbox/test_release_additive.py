@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -33,8 +36,8 @@ def cells(ran: Ran) -> dict[tuple[object, object], int]:
     return found
 
 
-def adds_up(found: dict[tuple[object, object], int]) -> bool:
-    sums: dict[tuple[object, object], int] = defaultdict(int)
+def adds_up(found: Mapping[tuple[object, object], int | Fraction]) -> bool:
+    sums: dict[tuple[object, object], int | Fraction] = defaultdict(int)
     for (section, arrears), count in found.items():
         if section is not None and arrears is not None:
             for key in ((section, None), (None, arrears), (None, None)):
@@ -113,14 +116,62 @@ def test_sets_none_of_which_has_all_keys_are_rounded_by_themselves() -> None:
     assert "TOTALS_DO_NOT_ADD_UP" in ask(grand, FIRMS, TOGETHER).codes()
 
 
-def test_sums_beside_their_totals_have_noise_of_their_own() -> None:
-    sql = "SELECT section, sum(revenue), count(*) FROM gov.return GROUP BY ROLLUP (section)"
+SUM_CUBE = (
+    "SELECT section, arrears, sum(revenue), avg(revenue), count(*) FROM gov.return GROUP BY CUBE (section, arrears)"
+)
+
+
+def sums(ran: Ran, column: int = 2) -> dict[tuple[object, object], Fraction]:
+    return {(row[0], row[1]): Fraction(str(row[column])) for row in ran.release.rows}
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_with_controlled_rounding_sums_are_those_of_their_parts(seed: int) -> None:
+    """And averages are made of them."""
+    ran = ask(SUM_CUBE, FIRMS, WITH_SUMS, bytes([seed] * 32))
+    found = sums(ran)
+    assert adds_up(found)
+    assert adds_up(sums(ran, 4))
+    assert "TOTALS_ADD_UP" in ran.codes()
+    for row in ran.release.rows:
+        assert float(str(row[3])) == pytest.approx(float(found[row[0], row[1]] / Fraction(str(row[4]))))
+
+
+def test_what_is_said_of_sums_holds_of_those_of_parts_too() -> None:
+    """In proportion to amounts, over 100 draws of keys; a step of its own such a total has none."""
+    sql = SUM_CUBE.replace(", avg(revenue), count(*)", "")
     ran = ask(sql, FIRMS, WITH_SUMS)
-    counts = {row[0]: row[2] for row in ran.release.rows}
-    total = counts.pop(None)
-    assert sum(int(str(count)) for count in counts.values()) == total
-    again = ask("SELECT sum(revenue) FROM gov.return", FIRMS, WITH_SUMS).release.rows
-    assert again == (tuple(row[1] for row in ran.release.rows if row[0] is None),)
+    said = next(one for one in ran.release.accuracy if one.kind == "sum")
+    assert "steps" not in said.message
+    within = re.search(r"the true number is within ([\d.]+) times", said.message)
+    assert within
+    true = sums(ask(sql, FIRMS, replace(WITH_SUMS, noise=None)))
+    held: dict[tuple[object, object], int] = defaultdict(int)
+    squares: dict[tuple[object, object], Fraction] = defaultdict(Fraction)
+    for number in range(100):
+        for row in release(ran.execution, secret=number.to_bytes(32)).rows:
+            off = Fraction(str(row[2])) - true[row[0], row[1]]
+            held[row[0], row[1]] += abs(off) <= Fraction(within[1]) * true[row[0], row[1]]
+            squares[row[0], row[1]] += off * off / 100
+    assert min(held[key] for key in true) >= 95
+    assert all(squares[key] <= (Fraction(said.relative_error) * true[key]) ** 2 for key in true)
+
+
+def test_a_sum_over_a_withheld_part_keeps_noise_of_its_own() -> None:
+    firms = [*FIRMS, *(firm(900 + number, "DE"[number % 2]) for number in range(6))]
+    ran = ask("SELECT section, sum(revenue) FROM gov.return GROUP BY ROLLUP (section)", firms, WITH_SUMS)
+    found = {row[0]: row[1] for row in ran.release.rows}
+    assert set(found) == {"A", "B", "C", None}
+    assert ask("SELECT sum(revenue) FROM gov.return", firms, WITH_SUMS).release.rows == ((found[None],),)
+
+
+def test_sums_rounded_to_bounds_keep_noise_of_their_own_and_it_is_said() -> None:
+    assert WITH_SUMS.noise is not None
+    rules = replace(WITH_SUMS, noise=replace(WITH_SUMS.noise, by_bounds=True))
+    ran = ask("SELECT section, sum(revenue) FROM gov.firm GROUP BY ROLLUP (section)", FIRMS, rules)
+    total = next(row[1] for row in ran.release.rows if row[0] is None)
+    assert ask("SELECT sum(revenue) FROM gov.firm", FIRMS, rules).release.rows == ((total,),)
+    assert "TOTALS_DO_NOT_ADD_UP" in ran.codes()
 
 
 NUMBERS = st.lists(st.one_of(st.just(0), st.integers(5, 500)), min_size=1, max_size=12)

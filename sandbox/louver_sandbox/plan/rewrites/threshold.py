@@ -25,7 +25,7 @@ from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.core_plan import CoreColumn, CountedUnit, Family, Measure, NoisyTotal, Part
 from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.plan.carry import Carrier
-from louver_sandbox.plan.classes import classes_of, selected, without_conditions
+from louver_sandbox.plan.classes import classes_of
 from louver_sandbox.plan.columns import RowColumns
 from louver_sandbox.plan.emit import emit, quote, wire
 from louver_sandbox.plan.measures import Asked, Reader
@@ -46,6 +46,7 @@ from louver_sandbox.plan.rewrites.margins import (
 from louver_sandbox.plan.rewrites.noise import noise_columns
 from louver_sandbox.plan.strangers import check_strangers
 from louver_sandbox.plan.terms import Term, terms_of, with_columns
+from louver_sandbox.plan.unconditional import selected, without_conditions
 from louver_sandbox.plan.unit_sets import families
 from louver_sandbox.plan.units import UnitGroup, Units, null_extended, one_row_per_unit, unit_groups
 from louver_sandbox.plan.weights import check_weights
@@ -160,7 +161,7 @@ def threshold_core(
     """The core of a protected query; `alone` says that it is the only one of its question.
 
     Raises:
-        Refused: LVR-2302 to LVR-2307 and LVR-2309 to LVR-2315, for aggregates and trees whose cells cannot be judged;
+        Refused: LVR-2302 to LVR-2307 and LVR-2309 to LVR-2316, for aggregates and trees whose cells cannot be judged;
             LVR-2322 and LVR-2323, for those that cannot be perturbed where noise is asked for; LVR-2340, where their
             number is capped and unknown.
     """
@@ -183,8 +184,8 @@ def threshold_core(
             raise own_key_left_out(key.expression.at)
     asked = tuple(reader.asked(named) for named in core.measures)
     needed = guards(asked, reader, rows_known=not alone)
-    classes = classes_of(core, units, catalog, provenance, rules)
-    source, conditions = without_conditions(carried.relation, classes.conditions)
+    classes = classes_of(core, units, carried.guarded, catalog, provenance, rules)
+    source, conditions = without_conditions(carried.relation, classes.conditions, units, carried.guarded)
     base, terms = with_columns(source, terms_of(asked, needed, reader))
     base, selection = with_selection(base, selected(conditions) if conditions else None)
     single = len(groups) == 1 and one_row_per_unit(core.input, groups[0], catalog, provenance) and not conditions
