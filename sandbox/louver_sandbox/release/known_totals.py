@@ -194,10 +194,11 @@ class _Step:
         """The cells that protect these numbers, and sums of some of their cells; None where nothing is proved."""
         if not any(number.protections for number in numbers) and not sums:
             return frozenset()
-        table, groups = self._of_table(), []
+        table = self._of_table()
         here = {self._under[cell]: place for place, cell in enumerate(table.order)}
-        for left in sums:
-            groups.append(tuple(sorted(here[number] for number in left)))
+        # In the order of the table's cells, which no order of rows decides.
+        levels = {tuple(sorted(here[number] for number in left)): level for left, level in sums.items()}
+        groups = sorted(levels)
         count, made = len(table.order), range(len(table.order), len(table.order) + len(groups))
         hidden = frozenset(here[number] for number in withheld if number in here)
         problem = Problem(
@@ -206,7 +207,9 @@ class _Step:
             hidden | frozenset(made),
             # What is left of a total is judged by the first number; the others only have to add up.
             tuple(
-                _with_sums(number, groups, {} if place else dict(zip(made, sums.values(), strict=True)))
+                _with_sums(
+                    number, groups, {} if place else {one: levels[of] for one, of in zip(made, groups, strict=True)}
+                )
                 for place, number in enumerate(numbers)
             ),
             (),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 from tests.support.relations import RULES_5, Row, World, column, enterprise, firms, question, run, table
+from tests.unit.sandbox.test_policy_unit_sets import MORE, loaded, said
 
 from louver.errors import Refused
 from louver_sandbox.algebra.types import INTEGER, Kind, Type
@@ -14,7 +16,9 @@ from louver_sandbox.core_plan import AskedSet, CorePlan
 from louver_sandbox.obligations import ClassDisclosure, Totals
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.policy.levels import strictest_totals
+from louver_sandbox.service import convert
 from louver_sandbox.stages import Plan
+from louver_sandbox.suppression import pattern
 from louver_sandbox.suppression.pattern import Number, Pattern, Problem, choose, stands
 from louver_sandbox.suppression.table import Protection
 from louver_sandbox.suppression.wire import (
@@ -188,8 +192,12 @@ def test_what_is_shown_elsewhere_is_not_withheld() -> None:
     assert stands(a_problem(), found)
 
 
-def test_levels_that_nothing_can_reach_are_reached_as_far_as_they_can() -> None:
+@pytest.mark.parametrize("largest_optimal", [0, 120])
+def test_levels_that_nothing_can_reach_are_reached_as_far_as_they_can(
+    monkeypatch: pytest.MonkeyPatch, largest_optimal: int
+) -> None:
     """With all but one part shown, the two that are left have five together, of ten that are wanted."""
+    monkeypatch.setattr(pattern, "LARGEST_OPTIMAL", largest_optimal)
     known = a_problem(frozenset({0, 3, 4}))
     found = choose(known)
     assert found is not None
@@ -209,3 +217,18 @@ def test_any_grant_may_ask_for_it() -> None:
     assert strictest_totals([kept, kept]) is kept
     assert strictest_totals([kept, back]) is back
     assert strictest_totals([kept, known, back]) is known
+
+
+def test_it_is_among_the_obligations_that_are_shown() -> None:
+    assert "the totals of every table count as known" in convert.obligations(KNOWN)[-1]
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [("totals: known", False), ("totals: complementary", True), ("{totals: known, enterprise: 9}", True)],
+)
+def test_grants_that_would_withhold_other_cells_are_named(tmp_path: Path, other: str, told: bool) -> None:
+    terms = other if other.startswith("{") else f"{{{other}}}"
+    more = MORE.replace("treatment: threshold", f"treatment: threshold\n    threshold: {terms}")
+    found = said(loaded(tmp_path, "totals: known", more=more))
+    assert any("under taxation/other other cells are withheld" in problem for problem in found) is told
