@@ -29,7 +29,6 @@ from louver_sandbox.suppression.table import Table
 
 ATTACKED = 1_000
 CITIES, CITIES_FULL = 6, 30
-PLAIN_FIRMS = 2_000
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ def main() -> None:
     show("secondary cells of made tables", rows)
     shown = [shown_of(random.Random(seed)) for seed in range(CITIES_FULL if full else CITIES)]
     found = shares(shown)
-    plain = plain_shares([plain_of(random.Random(seed), PLAIN_FIRMS) for seed in range(CITIES_FULL)])
+    plain = plain_shares([plain_of(random.Random(seed)) for seed in range(CITIES_FULL if full else CITIES)])
     report(
         "values of answers with CUBE that may leave by themselves, and do",
         [

@@ -123,9 +123,9 @@ class Plain:
     seconds_known: float
 
 
-def plain_of(chance: Random, firms_in_all: int) -> Plain:
+def plain_of(chance: Random) -> Plain:
     """Districts by sections, without totals, of one city."""
-    rows = list(_city(chance, firms_in_all))
+    rows = list(_city(chance))
     world = firms(rows)
     section = {row["uscc"]: row["section"] for name, found in world.rows.items() for row in found if "section" in row}
     joined = [{**row, "section": section[row["uscc"]]} for row in rows]
@@ -142,10 +142,10 @@ def plain_of(chance: Random, firms_in_all: int) -> Plain:
     return Plain(len(without), len(known), large[0], large[1], seconds[0], seconds[1])
 
 
-def _city(chance: Random, firms_in_all: int = FIRMS) -> list[Row]:
+def _city(chance: Random) -> list[Row]:
     """Firms of uneven size in uneven districts, one return each."""
     made: list[dict[str, Any]] = []
-    for firm in range(firms_in_all):
+    for firm in range(FIRMS):
         made.append(
             {
                 "uscc": f"f{firm:04}",
