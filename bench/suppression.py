@@ -3,12 +3,15 @@
 First the solver alone over made tables of counts (threshold 10): processor time, the gap to the bound, and the cells
 withheld beside the primary ones, against a naive greedy that goes through the totals until none has a single withheld
 part. The greedy's cells are then attacked: what it leaves unprotected is the price of its simplicity. Then whole
-answers with CUBE: how many of the totals and of the cells that may leave by themselves do leave, against `keep-back`.
+answers with CUBE: how many of the totals and of the cells that may leave by themselves do leave, against `keep-back`
+and with `known`. Last, two-way tables without totals: how many of their cells leave where totals count as known.
 
 Keys: `largest_s` (10,201 cells, some 2,300 of them primary, goal <= 10), `cells_10000_s`, `gap_median`;
 `ratio_greedy` is our secondary cells over the greedy's (median), `greedy_exposed` the share of the greedy's primary
 cells that an attacker narrows too much, in tables of up to 1,000 cells, where all are attacked; `totals_shown`,
-`parts_shown` and both with `_keep_back`; `same_twice`.
+`parts_shown` and both with `_keep_back` and `_known`; `plain_shown` and `plain_large_shown` (of cells of ten firms
+and more), the shares of two-way tables without totals; `known_ratio`, time in the releaser with `known` over that
+with `complementary`; `plain_ms` and `plain_without_ms`, that of a two-way table with and without; `same_twice`.
 """
 
 import random
@@ -18,7 +21,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.report import arguments, report, show
-from bench.support.tables import Shown, crossed, greedily_withheld, shown_of, wide
+from bench.support.tables import Plain, Shown, crossed, greedily_withheld, plain_of, shown_of, wide
+from louver_sandbox.obligations import Totals
 from louver_sandbox.suppression.attacker import attack
 from louver_sandbox.suppression.suppress import Suppressed, suppress
 from louver_sandbox.suppression.table import Table
@@ -102,6 +106,22 @@ def shares(shown: Sequence[Shown]) -> dict[str, float]:
         "totals_shown_keep_back": round(sum(one.totals_kept_back for one in shown) / totals, 3),
         "parts_shown": round(sum(one.parts_kept for one in shown) / parts, 3),
         "parts_shown_keep_back": round(sum(one.parts_kept_back for one in shown) / parts, 3),
+        "totals_shown_known": round(sum(one.totals_known for one in shown) / totals, 3),
+        "parts_shown_known": round(sum(one.parts_known for one in shown) / parts, 3),
+        "known_ratio": round(
+            sum(one.seconds[Totals.KNOWN] for one in shown) / sum(one.seconds[Totals.COMPLEMENTARY] for one in shown),
+            2,
+        ),
+    }
+
+
+def plain_shares(several: Sequence[Plain]) -> dict[str, float]:
+    """Of the cells of tables without totals that may leave by themselves, the share that leaves beside known ones."""
+    return {
+        "plain_shown": round(sum(one.parts_known for one in several) / sum(one.parts for one in several), 3),
+        "plain_large_shown": round(sum(one.large_known for one in several) / sum(one.large for one in several), 3),
+        "plain_ms": round(1000 * statistics.median(one.seconds_known for one in several), 1),
+        "plain_without_ms": round(1000 * statistics.median(one.seconds for one in several), 1),
     }
 
 
@@ -117,6 +137,7 @@ def main() -> None:
     show("secondary cells of made tables", rows)
     shown = [shown_of(random.Random(seed)) for seed in range(CITIES_FULL if full else CITIES)]
     found = shares(shown)
+    plain = plain_shares([plain_of(random.Random(seed)) for seed in range(CITIES_FULL if full else CITIES)])
     report(
         "values of answers with CUBE that may leave by themselves, and do",
         [
@@ -126,6 +147,8 @@ def main() -> None:
                 "shown": found["totals_shown_keep_back"],
                 "parts": found["parts_shown_keep_back"],
             },
+            {"totals": "known", "shown": found["totals_shown_known"], "parts": found["parts_shown_known"]},
+            {"totals": "known, none asked for", "shown": None, "parts": plain["plain_shown"]},
         ],
         {
             "largest_s": round(by_name["crossed 101 x 101, many"].seconds, 2),
@@ -144,6 +167,7 @@ def main() -> None:
                 3,
             ),
             **found,
+            **plain,
             "same_twice": int(again.outcome == by_name["crossed 31 x 31"].outcome),
         },
     )

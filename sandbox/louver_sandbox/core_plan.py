@@ -161,6 +161,15 @@ class Family:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedSet:
+    """A grouping set of the question: its keys, and those of the set in the worker's result that has its cells, which
+    may have further ones that its own decide. By index among the columns that are keys."""
+
+    keys: tuple[int, ...]
+    cells: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CorePlan:
     """One part of a question that a worker computes, with a statement of its own.
 
@@ -170,7 +179,8 @@ class CorePlan:
     cells its own must not give away; `compares` says that rows are compared with cells that the engine has judged,
     `outer` that a protected table stands on the side of an outer join that may be missing; `noisy` are the columns
     that leave with noise where policies ask for it: every one that a measure is made of; `families` say of
-    which sets of units its cells are, where policies cap their number.
+    which sets of units its cells are, where policies cap their number. `asked` are the grouping sets that leave,
+    where the worker computes totals that only count as known; empty where all leave.
     The rows of any other core are public or the requester's own and leave as they are.
     """
 
@@ -185,3 +195,4 @@ class CorePlan:
     outer: bool = False
     noisy: tuple[NoisyTotal, ...] = ()
     families: tuple[Family, ...] = ()
+    asked: tuple[AskedSet, ...] = ()

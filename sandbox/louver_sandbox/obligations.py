@@ -11,10 +11,12 @@ from louver_sandbox.catalog.model import UnitType
 
 
 class Totals(StrEnum):
-    """What is withheld where a total would tell a withheld part: the total, or further parts beside it."""
+    """What is withheld where a total would tell a withheld part: the total, or further parts beside it; and whether
+    totals that the question did not ask for count as known, since another one may have."""
 
     KEEP_BACK = "keep-back"
     COMPLEMENTARY = "complementary"
+    KNOWN = "known"
 
 
 class ClassDisclosure(StrEnum):

@@ -99,7 +99,7 @@ def core_plans(admitted: Admitted, parts: Cut, rules: ThresholdRules, source_of:
         groups = tuple(group.counted for group in found.groups)
         cells = CorePlan(core.id, True, found.statement, found.columns, found.measures, groups)
         cells = replace(cells, compares=found.compares, outer=found.outer, noisy=found.noisy)
-        made.append(replace(cells, families=found.families))
+        made.append(replace(cells, families=found.families, asked=found.asked))
     if covered != admitted.protected:
         raise PlanUnverified("a protected scan outside the cores")
     return tuple(made)

@@ -46,7 +46,8 @@ def _core(core: CorePlan) -> object:
     """A core without its id, which depends on how the question is written."""
     parts = codec.encode((core.columns, core.measures, core.unit_groups)).decode()
     noisy = [codec.encode(core.noisy).decode()] if core.noisy else []
-    return [core.protected, core.statement, parts, *noisy]
+    asked = [[[one.keys, one.cells] for one in core.asked]] if core.asked else []
+    return [core.protected, core.statement, parts, *noisy, *asked]
 
 
 def _shape(shape: Relation, cores: tuple[CorePlan, ...]) -> str:

@@ -55,8 +55,11 @@ def strictest(treatments: tuple[GrantTreatment, ...]) -> GrantTreatment:
 
 
 def strictest_totals(totals: Iterable[Totals]) -> Totals:
-    """Complementary suppression only where all agree to it."""
-    return Totals.COMPLEMENTARY if set(totals) == {Totals.COMPLEMENTARY} else Totals.KEEP_BACK
+    """Every total counts as known where anyone wants it, and else totals are kept only where all agree to it."""
+    found = set(totals)
+    if Totals.KNOWN in found:
+        return Totals.KNOWN
+    return Totals.COMPLEMENTARY if found == {Totals.COMPLEMENTARY} else Totals.KEEP_BACK
 
 
 def is_own(table: Table, institution: str) -> bool:

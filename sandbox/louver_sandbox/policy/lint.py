@@ -13,7 +13,7 @@ from datetime import date
 from louver.errors import Refused
 from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.model import Catalog, Column, Role, Table, Verb
-from louver_sandbox.policy import atoms, unit_sets
+from louver_sandbox.policy import atoms, known_totals, unit_sets
 from louver_sandbox.policy.documents import PolicyProblem
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, VALUE_FUNCTIONS, Finding
 from louver_sandbox.policy.grants import Rulebook
@@ -94,7 +94,11 @@ def _grant(context: _Context, grant: Grant, at: tuple[str | int, ...]) -> Iterat
         return
     yield from _predicate(grant.row_filter, table, (*at, "row_filter"))
     if Verb.ANALYSE in grant.verbs and grant.treatment.rank <= GrantTreatment.THRESHOLD.rank:
-        for problem in (*unit_sets.unheld(grant.threshold), *_cap(context, grant, table)):
+        for problem in (
+            *unit_sets.unheld(grant.threshold),
+            *_cap(context, grant, table),
+            *known_totals.other_patterns(grant, _others(context, grant)),
+        ):
             where = (*at, "threshold", *problem.where)
             yield Finding(where, problem.message, problem.message_zh, problem.hint)
     for name, rights in grant.rights.items():

@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from louver_sandbox.core_plan import JudgedTotal
-from louver_sandbox.obligations import ThresholdRules
+from louver_sandbox.obligations import ThresholdRules, Totals
 from louver_sandbox.plan.rewrites.threshold import CELL, REMAINDER
 from louver_sandbox.release import notices
 from louver_sandbox.release.additive import adjusted, limits_of, parts_of_totals, summed
 from louver_sandbox.release.classes import Classes, judges_classes
-from louver_sandbox.release.complementary import Solve, chosen
+from louver_sandbox.release.complementary import Chosen, Solve, chosen, no_solver
 from louver_sandbox.release.decode import WorkerLied
+from louver_sandbox.release.known_totals import Withheld, beside_known_totals
 from louver_sandbox.release.margins import (
     COMPARISON,
     Children,
@@ -70,9 +71,11 @@ def judge(
     """
     bench = _Bench(core, rules, secret)
     cells, remainders = _sorted(bench, rows)
+    if rules.totals is Totals.KNOWN and bench.parts.set is not None:
+        return _judged_beside_known(bench, cells, solve or no_solver)
     bench.keep_back(cells)
     if bench.parts.set is not None:
-        return _judged_in_sets(bench, cells, solve)
+        return _judged_in_sets(bench, cells, _in_sets(bench, cells, solve), complementary=solve is not None)
     keyed = bool(bench.parts.keys)
     safe: list[Exact] = []
     withheld: list[Exact] = []
@@ -124,6 +127,10 @@ class _Bench:
     def keep_back(self, cells: Sequence[Exact]) -> None:
         """Takes note of the cells that may not leave because few units are outside. Raises `WorkerLied`."""
         self._kept_back = Classes(self.parts).kept_back(cells, self.rules)
+
+    def keep_back_alone(self, cells: Sequence[Exact]) -> None:
+        """The same without the totals of such cells, which depend on what else is asked. Raises `WorkerLied`."""
+        self._kept_back = Classes(self.parts).holding(cells, self.rules)
 
     def reaches(self, cell: Exact) -> bool:
         """Whether the cell's units reach their thresholds, inside and where it is judged so outside."""
@@ -218,21 +225,56 @@ def _sorted(bench: _Bench, rows: Sequence[Sequence[object]]) -> tuple[list[Exact
     return cells, remainders
 
 
-def _judged_in_sets(bench: _Bench, cells: Sequence[Exact], solve: Solve | None) -> Judged:
-    """Cells of several grouping sets."""
-    besides = None if solve is None else chosen(bench, cells, solve)
-    verdicts = _beside_parts(bench, cells) if besides is None else beside_withheld(bench, cells, besides)
+def _judged_beside_known(bench: _Bench, cells: Sequence[Exact], solve: Solve) -> Judged:
+    """Cells of the sets that are asked for, beside those that only count as known."""
+    bench.keep_back_alone(cells)
+    found = beside_known_totals(bench, cells, solve)
+    asked = [number for number, cell in enumerate(cells) if bench.parts.is_asked(cell)]
+    here = {number: place for place, number in enumerate(asked)}
+    hidden, emptied = (frozenset(here[one] for one in some if one in here) for some in (found.hidden, found.emptied))
+    leaving = [cells[number] for number in asked]
+    bench.keep_back(leaving)
+    verdicts = _beside_known(bench, leaving, solve, Withheld(hidden, emptied))
+    return _judged_in_sets(bench, leaving, verdicts, complementary=True)
+
+
+def _judged_in_sets(
+    bench: _Bench, cells: Sequence[Exact], verdicts: Mapping[int, Verdicts], *, complementary: bool
+) -> Judged:
+    """Cells of several grouping sets, of which those that leave have verdicts, by number."""
     broken: Counter[Rule] = Counter()
     shown = {number: bench.shown(cells[number]) for number in verdicts}
     noise = bench.rules.noise
     added: tuple[Notice, ...] = ()
     if noise is not None and is_rounded_together(bench.core, noise):
         shown, added = _rounded_together(bench, cells, verdicts, shown)
-    rows = [bench.row(cells[number], verdicts[number], broken, shown[number]) for number in sorted(verdicts)]
-    if solve is not None:
+    rows = [
+        bench.row(cell, verdicts[number], broken, cell if shown[number] is cells[number] else seen)
+        for number in sorted(verdicts)
+        for cell, seen in zip(*map(bench.parts.as_asked, (cells[number], shown[number])), strict=True)
+    ]
+    if complementary:
         # One number for all: how many broke a rule themselves would help to find out which.
         broken = Counter({Rule.COMPLEMENTARY: broken.total()})
     return Judged(tuple(rows), (notices.cells_untold(), *notices.values_withheld(broken), *added), None)
+
+
+def _in_sets(bench: _Bench, cells: Sequence[Exact], solve: Solve | None) -> dict[int, Verdicts]:
+    """The cells that leave, by number, beside those of the other sets."""
+    besides = None if solve is None else chosen(bench, cells, solve)
+    return _beside_parts(bench, cells) if besides is None else beside_withheld(bench, cells, besides)
+
+
+def _beside_known(bench: _Bench, cells: Sequence[Exact], solve: Solve, known: Withheld) -> dict[int, Verdicts]:
+    """The same where further cells are withheld beside totals that count as known. Levels that those put out of reach
+    are reached in this answer at least, by its own totals."""
+    if len({one.cells for one in bench.core.asked}) == 1:
+        return beside_withheld(bench, cells, Chosen(known.hidden, known.emptied, frozenset()))
+    besides = chosen(bench, cells, solve, known.hidden)
+    every = frozenset(range(len(bench.totals)))
+    found = Chosen(known.hidden, known.emptied, every) if besides is None else besides
+    withheld = replace(found, hidden=found.hidden | known.hidden, emptied=found.emptied | known.emptied)
+    return beside_withheld(bench, cells, withheld)
 
 
 def _by_set(bench: _Bench, cells: Sequence[Exact]) -> dict[Keys, list[int]]:

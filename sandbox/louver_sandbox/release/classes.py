@@ -50,13 +50,15 @@ class Classes:
             found = found or (units > 0 and outside < rules.k[group.type])
         return found
 
+    def holding(self, cells: Sequence[Exact], rules: ThresholdRules) -> frozenset[Exact]:
+        """The cells that hold all of a margin but a few. Raises `WorkerLied`."""
+        return frozenset(cell for cell in cells if self.holds(cell, rules)) if self._margins else frozenset()
+
     def kept_back(self, cells: Sequence[Exact], rules: ThresholdRules) -> frozenset[Exact]:
         """The cells that hold all of a margin but a few, and their totals. Raises `WorkerLied`."""
-        if not self._margins:
-            return frozenset()
-        holding = [cell for cell in cells if self.holds(cell, rules)]
+        holding = self.holding(cells, rules)
         if not holding or self._parts.set is None:
-            return frozenset(holding)
+            return holding
         sets: dict[Keys, dict[Values, Exact]] = {}
         for cell in cells:
             keys = self._parts.keys_of_set(cell)

@@ -68,16 +68,19 @@ def no_solver(_: Problem) -> Pattern | None:
     return None
 
 
-def chosen(bench: Bench, cells: Sequence[Exact], solve: Solve) -> Chosen | None:
-    """What is withheld for the totals' sake; None where the core is not modelled or nothing could be proved.
+def chosen(
+    bench: Bench, cells: Sequence[Exact], solve: Solve, besides: frozenset[int] = frozenset()
+) -> Chosen | None:
+    """What is withheld for the totals' sake; None where the core is not modelled or nothing could be proved. The
+    cells `besides`, by number, are hidden anyway.
 
     Raises:
         WorkerLied: a total is not the sum of its parts.
     """
-    table = _Cells.of(bench, cells)
+    table = CellTable.of(bench, cells)
     if table is None or table.shows_units_apart():
         return None
-    problem, modelled = _problem(table)
+    problem, modelled = _problem(table, frozenset(map(table.order.index, besides)))
     if not any(number.protections for number in (*problem.of_cells, *problem.of_values)):
         pattern: Pattern | None = Pattern(problem.hidden, frozenset(), frozenset())
     elif len(cells) * (len(problem.of_cells) + len(problem.of_values)) > MOST_NUMBERS:
@@ -94,7 +97,7 @@ def chosen(bench: Bench, cells: Sequence[Exact], solve: Solve) -> Chosen | None:
     )
 
 
-class _Cells:
+class CellTable:
     """A core's cells in an order that depends on their values alone, with every total's parts."""
 
     def __init__(self, bench: Bench, cells: Sequence[Exact], order: Sequence[int], sets: Sequence[Keys]) -> None:
@@ -111,14 +114,14 @@ class _Cells:
         self.check(self.counts)
 
     @staticmethod
-    def of(bench: Bench, cells: Sequence[Exact]) -> _Cells | None:
+    def of(bench: Bench, cells: Sequence[Exact]) -> CellTable | None:
         """None where the sets have no finest one that divides every other."""
         parts = bench.parts
         sets = sorted({parts.keys_of_set(cell) for cell in cells}, key=lambda keys: (-len(keys), keys))
         if not sets or not all(set(keys) <= set(sets[0]) for keys in sets):
             return None
         names = _canonical([parts.values(cell) for cell in cells], [parts.keys_of_set(cell) for cell in cells])
-        return _Cells(bench, cells, sorted(range(len(cells)), key=names.__getitem__), sets)
+        return CellTable(bench, cells, sorted(range(len(cells)), key=names.__getitem__), sets)
 
     def shows_units_apart(self) -> bool:
         """Whether numbers of units are asked for that are no sums: one unit may be in several cells."""
@@ -172,21 +175,21 @@ def _relations(parts: Parts, rows: Sequence[Exact], sets: Sequence[Keys]) -> Ite
                     yield total, tuple(family)
 
 
-def _problem(table: _Cells) -> tuple[Problem, list[int]]:
+def _problem(table: CellTable, besides: frozenset[int]) -> tuple[Problem, list[int]]:
     """The problem, and which total each of its numbers of values is."""
     modelled: list[int] = []
     of_values: list[Number] = []
     for place, total in enumerate(table.bench.totals):
-        number = _sum(table, place, total) if total.largest else _count(table, place, total)
+        number = value_of(table, place, total)
         if number is not None:
             modelled.append(place)
             of_values.append(number)
     weights = tuple(max(1, *units) for units in table.units)
-    of_cells = (_rows(table), *_units(table))
-    return Problem(weights, table.relations, table.hidden, of_cells, tuple(of_values)), modelled
+    of_cells = (rows_of(table), *units_of(table))
+    return Problem(weights, table.relations, table.hidden | besides, of_cells, tuple(of_values)), modelled
 
 
-def _rows(table: _Cells) -> Number:
+def rows_of(table: CellTable) -> Number:
     """The number of rows, which COUNT(*) shows."""
     groups, rules = table.bench.core.unit_groups, table.bench.rules
     protections = {
@@ -195,7 +198,7 @@ def _rows(table: _Cells) -> Number:
     return Number(tuple(table.counts), protections)
 
 
-def _units(table: _Cells) -> Iterator[Number]:
+def units_of(table: CellTable) -> Iterator[Number]:
     """The numbers of units, where each unit is in one cell of a set only: otherwise they do not add up."""
     groups, rules = table.bench.core.unit_groups, table.bench.rules
     for index, group in enumerate(groups):
@@ -206,7 +209,12 @@ def _units(table: _Cells) -> Iterator[Number]:
             yield Number(tuple(values), protections)
 
 
-def _count(table: _Cells, place: int, total: JudgedTotal) -> Number | None:
+def value_of(table: CellTable, place: int, total: JudgedTotal) -> Number | None:
+    """A judged total as a number of every cell; None where it is not modelled."""
+    return _sum(table, place, total) if total.largest else _count(table, place, total)
+
+
+def _count(table: CellTable, place: int, total: JudgedTotal) -> Number | None:
     """A number of rows with a property: nobody takes more rows to have it than there are."""
     bench = table.bench
     if total.own or total.by_key:
@@ -232,8 +240,24 @@ def _count(table: _Cells, place: int, total: JudgedTotal) -> Number | None:
     return Number(tuple(values), protections, tuple(table.counts))
 
 
-def _sum(table: _Cells, place: int, total: JudgedTotal) -> Number | None:
+def _sum(table: CellTable, place: int, total: JudgedTotal) -> Number | None:
     """A sum to which nobody contributes less than nothing."""
+    scaled = amounts_of(table, place, total)
+    if scaled is None:
+        return None
+    values = [int(part.magnitude or 0) for part in scaled]
+    table.check(values)
+    protections: dict[int, Protection] = {}
+    for cell, part in enumerate(scaled):
+        rule = table.verdicts[cell][place]
+        if cell in table.hidden or rule is not None:
+            protections[cell] = sum_protection(part, table.bench.rules)
+    return Number(tuple(values), protections)
+
+
+def amounts_of(table: CellTable, place: int, total: JudgedTotal) -> list[Contributions] | None:
+    """What is contributed to a sum in every cell, in its smallest unit; None where that is not one unit group's, or
+    not all of one sign."""
     bench = table.bench
     if total.own or total.tallies or len(bench.core.unit_groups) != 1:
         return None
@@ -252,14 +276,7 @@ def _sum(table: _Cells, place: int, total: JudgedTotal) -> Number | None:
                 magnitude=_whole(part.magnitude, digits),
             )
         )
-    values = [int(part.magnitude or 0) for part in scaled]
-    table.check(values)
-    protections: dict[int, Protection] = {}
-    for cell, part in enumerate(scaled):
-        rule = table.verdicts[cell][place]
-        if cell in table.hidden or rule is not None:
-            protections[cell] = sum_protection(part, bench.rules)
-    return Number(tuple(values), protections)
+    return scaled
 
 
 def _whole(value: int | Decimal | None, digits: int) -> int:

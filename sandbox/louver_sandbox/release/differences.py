@@ -80,7 +80,7 @@ class _Parts:
         self._withheld: set[tuple[object, ...]] = set()
         self._lost: set[tuple[tuple[object, ...], str]] = set()
         parts = Parts(core)
-        cells = [row for row in exact if row[parts.kind] == CELL]
+        cells = [cell for row in exact if row[parts.kind] == CELL for cell in parts.as_asked(row)]
         if _in_sets(core) and len(judged.rows) < len(cells):
             # A subtotal's row and one whose key is null look alike, so only their number is compared.
             self._withheld.add(())
@@ -102,8 +102,8 @@ class _Parts:
 
 
 def _in_sets(core: CorePlan) -> bool:
-    """Whether a core has several grouping sets."""
-    return any(column.part is Part.SET for column in core.columns)
+    """Whether several grouping sets of a core leave."""
+    return any(column.part is Part.SET for column in core.columns) and len(core.asked) != 1
 
 
 def _keys(core: CorePlan) -> list[str]:

@@ -35,7 +35,10 @@ class Cells:
         self._classes = Classes(self.parts)
         self._judged = judged
         self._rows: dict[tuple[object, ...], Exact] = {
-            self.parts.values(row): row for row in rows if row[self.parts.kind] == CELL
+            self.parts.values(cell): row
+            for row in rows
+            if row[self.parts.kind] == CELL
+            for cell in self.parts.as_asked(row)
         }
         self._rest = [row for row in rows if row[self.parts.kind] != CELL]
         released: list[tuple[object, ...]] = [

@@ -6,7 +6,7 @@ produce is a lie of the worker.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Any, Protocol
 
 from louver_sandbox.algebra.types import Kind, Type
-from louver_sandbox.core_plan import CoreColumn, CountedUnit, JudgedTotal, Measure, NoisyTotal, Part
+from louver_sandbox.core_plan import AskedSet, CoreColumn, CountedUnit, JudgedTotal, Measure, NoisyTotal, Part
 from louver_sandbox.plan.measures import POWER_SUMS
 from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.release.rules import Contributions
@@ -38,6 +38,8 @@ class Core(Protocol):
     def unit_groups(self) -> tuple[CountedUnit, ...]: ...
     @property
     def noisy(self) -> tuple[NoisyTotal, ...]: ...
+    @property
+    def asked(self) -> tuple[AskedSet, ...]: ...
 
 
 _NUMBERS = frozenset({type(None), int, Decimal})
@@ -78,6 +80,9 @@ class Parts:
         self.kind = next(place for place, column in enumerate(core.columns) if column.part is Part.ROW_KIND)
         self.set = next((place for place, column in enumerate(core.columns) if column.part is Part.SET), None)
         self._keys = [place for place, column in enumerate(core.columns) if column.part is Part.KEY]
+        self._asked: dict[int, list[AskedSet]] = {}
+        for one in core.asked:
+            self._asked.setdefault(self._bits(one.cells), []).append(one)
         self._units = [place for place, column in enumerate(core.columns) if column.part is Part.UNITS]
         self.values: Callable[[Exact], tuple[Cell, ...]] = _several(self._keys)
         """The values of a row's keys."""
@@ -96,6 +101,29 @@ class Parts:
     def keys_of_set(self, row: Exact) -> tuple[int, ...]:
         """The keys of the cell's grouping set, by index."""
         return tuple(key for key, _ in enumerate(self.keys) if not self.leaves_out(row, key))
+
+    def is_asked(self, row: Exact) -> bool:
+        """Whether a cell is of a grouping set that leaves, and not only of one that counts as known."""
+        return self.set is None or not self._asked or row[self.set] in self._asked
+
+    def as_asked(self, row: Exact) -> Iterator[Exact]:
+        """The cell as a row of each grouping set that it is asked for in: with that set's keys only."""
+        if self.set is None or not self._asked:
+            yield row
+        else:
+            for one in self._asked.get(row[self.set], ()):
+                yield row if one.keys == one.cells else self._without(row, one.keys)
+
+    def _without(self, row: Exact, keys: Sequence[int]) -> Exact:
+        made = list(row)
+        for key, place in enumerate(self._keys):
+            made[place] = row[place] if key in keys else None
+        made[self.set or 0] = self._bits(keys)
+        return tuple(made)
+
+    def _bits(self, keys: Sequence[int]) -> int:
+        """The number of a grouping set, as GROUPING counts."""
+        return sum(1 << (len(self.keys) - 1 - key) for key, _ in enumerate(self.keys) if key not in keys)
 
     def count(self, row: Exact, name: str) -> int:
         """A number of rows or units. Raises `WorkerLied`."""

@@ -61,8 +61,9 @@ class Threshold:
 
 
 def keeps_totals(rules: ThresholdRules, protected: Sequence[CorePlan]) -> bool:
-    """Whether further parts are withheld so that totals may stay. Of several cores one might show another's."""
-    return rules.totals is Totals.COMPLEMENTARY and len(protected) == 1
+    """Whether further parts are withheld so that totals may stay. Of several cores one might show another's, unless
+    the pattern of each is that of any other question."""
+    return rules.totals is Totals.KNOWN or (rules.totals is Totals.COMPLEMENTARY and len(protected) == 1)
 
 
 def _released(

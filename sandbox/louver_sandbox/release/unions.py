@@ -7,7 +7,7 @@ cell's parts are known exactly; otherwise it is judged by the bounds of `release
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -27,11 +27,11 @@ from louver_sandbox.release.rules import Contributions, Rule, Verdicts, withheld
 
 
 @dataclass(frozen=True, slots=True)
-class _Family:
-    """The parts of a total in one finer set, by number, those withheld among them, and whether they share no unit."""
+class Family:
+    """A total and its parts in one finer set, by number, and whether the parts share no unit."""
 
-    parts: Sequence[int]
-    hidden: frozenset[int]
+    total: int
+    parts: tuple[int, ...]
     apart: bool
 
 
@@ -44,11 +44,71 @@ def beside_withheld(bench: Bench, cells: Sequence[Exact], chosen: Chosen) -> dic
     return _Judge(bench, cells, chosen).verdicts()
 
 
+class Telling:
+    """What totals of one core's cells tell of withheld parts, by what is left of them."""
+
+    def __init__(self, bench: Bench, cells: Sequence[Exact]) -> None:
+        self._bench, self._cells = bench, cells
+        self._units = [bench.parts.units(cell) for cell in cells]
+        self._contributions: list[dict[int, tuple[Contributions, ...]]] = [{} for _ in bench.totals]
+
+    def family(self, number: int, parts: Sequence[int]) -> Family:
+        """A cell with its parts."""
+        groups = self._bench.core.unit_groups
+        # Rows that have no unit are one contributor, and might be in several parts.
+        apart = (
+            len(groups) == 1
+            and not groups[0].optional
+            and sum(self._units[part][0] for part in parts) == self._units[number][0]
+        )
+        return Family(number, tuple(parts), apart)
+
+    def units_left(self, family: Family, hidden: Collection[int]) -> tuple[int, ...]:
+        """The fewest units of every group that what a total less its shown parts leaves has."""
+        shown = [self._units[part] for part in family.parts if part not in hidden]
+        return tuple(
+            max(0, units - sum(counts[index] for counts in shown))
+            for index, units in enumerate(self._units[family.total])
+        )
+
+    def tells_cells(self, family: Family, withheld: Sequence[int]) -> bool:
+        """Whether a cell beside its shown parts tells too much of those that are hidden."""
+        hidden = frozenset(withheld)
+        shown = [self._units[part] for part in family.parts if part not in hidden]
+        left = [self._units[part] for part in hidden]
+        self._bench.work.spend(COMPARISON)
+        groups, bench = self._bench.core.unit_groups, self._bench
+        children = Children(len(left), _only_units(shown, groups), _only_units(left, groups))
+        return cell_gives_away(self._units[family.total], children, groups, bench.rules)
+
+    def tells(self, place: int, total: JudgedTotal, family: Family, withheld: Sequence[int]) -> bool:
+        """Whether a total of a cell beside those of its parts that are known tells too much of the others."""
+        if len(withheld) == 1:
+            return True
+        bench, groups = self._bench, self._bench.core.unit_groups
+        bench.work.spend(COMPARISON)
+        whole, of = self._parts(place, family.total), [self._parts(place, part) for part in withheld]
+        if not family.apart:
+            missing = frozenset(withheld)
+            known = [self._parts(place, part) for part in family.parts if part not in missing]
+            children = Children(len(withheld), _added_up(known, whole), _added_up(of, whole))
+            return total_gives_away(whole, children, groups, bench.rules, total)
+        union = together([part for (part,) in of])
+        all_have_it = not any(part.units - part.contributors for part in (*whole, union))
+        strict = replace(total, presence=total.presence and all_have_it)
+        return withheld_by((union,), groups, bench.rules, strict) is not None
+
+    def _parts(self, place: int, number: int) -> tuple[Contributions, ...]:
+        known = self._contributions[place]
+        if number not in known:
+            known[number] = self._bench.contributions[place](self._cells[number])
+        return known[number]
+
+
 class _Judge:
     def __init__(self, bench: Bench, cells: Sequence[Exact], chosen: Chosen) -> None:
         self._bench, self._cells, self._chosen = bench, cells, chosen
-        self._units = [bench.parts.units(cell) for cell in cells]
-        self._contributions: list[dict[int, tuple[Contributions, ...]]] = [{} for _ in bench.totals]
+        self._telling = Telling(bench, cells)
         self._verdicts: dict[int, Verdicts] = {}
 
     def verdicts(self) -> dict[int, Verdicts]:
@@ -60,7 +120,7 @@ class _Judge:
             finer = [sets[other] for other in finest_first if set(keys) < set(other)]
             found = [self._by_total(keys, numbers) for numbers in finer]
             for number in sets[keys]:
-                families = [self._family(number, parts) for parts in self._of(number, keys, found)]
+                families = [self._telling.family(number, parts) for parts in self._of(number, keys, found)]
                 verdict = self._verdict(number, families)
                 if verdict is not None:
                     self._verdicts[number] = verdict
@@ -78,65 +138,32 @@ class _Judge:
         place = picking(keys)(self._bench.parts.values(self._cells[number]))
         return (parts[place] for parts in found if place in parts)
 
-    def _family(self, number: int, parts: Sequence[int]) -> _Family:
-        hidden = frozenset(part for part in parts if part not in self._verdicts)
-        groups = self._bench.core.unit_groups
-        # Rows that have no unit are one contributor, and might be in several parts.
-        apart = (
-            len(groups) == 1
-            and not groups[0].optional
-            and sum(self._units[part][0] for part in parts) == self._units[number][0]
-        )
-        return _Family(parts, hidden, apart)
-
-    def _verdict(self, number: int, families: Sequence[_Family]) -> Verdicts | None:
+    def _verdict(self, number: int, families: Sequence[Family]) -> Verdicts | None:
         """What each total of a cell breaks, None where the cell is withheld."""
         bench = self._bench
         if number in self._chosen.hidden or not bench.reaches(self._cells[number]):
             return None
-        if any(self._tells_cells(number, family) for family in families if family.hidden):
+        if any(self._tells_cells(family) for family in families):
             return None
         if number in self._chosen.emptied:
             return [Rule.COMPLEMENTARY] * len(bench.totals)
         found = bench.verdicts(self._cells[number])
         for place, total in enumerate(bench.totals):
-            if found[place] is None and any(self._tells(number, place, total, family) for family in families):
+            if found[place] is None and any(self._tells(place, total, family) for family in families):
                 found[place] = Rule.DIFFERENCE
         return found
 
-    def _tells_cells(self, number: int, family: _Family) -> bool:
-        """Whether a cell beside its shown parts tells too much of those that are hidden."""
-        shown = [self._units[part] for part in family.parts if part not in family.hidden]
-        hidden = [self._units[part] for part in family.hidden]
-        self._bench.work.spend(COMPARISON)
-        groups, bench = self._bench.core.unit_groups, self._bench
-        children = Children(len(hidden), _only_units(shown, groups), _only_units(hidden, groups))
-        return cell_gives_away(self._units[number], children, groups, bench.rules)
+    def _tells_cells(self, family: Family) -> bool:
+        hidden = [part for part in family.parts if part not in self._verdicts]
+        return bool(hidden) and self._telling.tells_cells(family, hidden)
 
-    def _tells(self, number: int, place: int, total: JudgedTotal, family: _Family) -> bool:
-        """Whether a total of a cell beside those of its parts that are known tells too much of the others."""
-        withheld = [part for part in family.parts if part in family.hidden or self._verdicts[part][place] is not None]
+    def _tells(self, place: int, total: JudgedTotal, family: Family) -> bool:
+        withheld = [
+            part for part in family.parts if part not in self._verdicts or self._verdicts[part][place] is not None
+        ]
         if not withheld:
             return False
-        if len(withheld) == 1 or place in self._chosen.unproved:
-            return True
-        bench, groups = self._bench, self._bench.core.unit_groups
-        bench.work.spend(COMPARISON)
-        whole, of = self._parts(place, number), [self._parts(place, part) for part in withheld]
-        if not family.apart:
-            known = [self._parts(place, part) for part in family.parts if part not in withheld]
-            children = Children(len(withheld), _added_up(known, whole), _added_up(of, whole))
-            return total_gives_away(whole, children, groups, bench.rules, total)
-        union = _union([part for (part,) in of])
-        all_have_it = not any(part.units - part.contributors for part in (*whole, union))
-        strict = replace(total, presence=total.presence and all_have_it)
-        return withheld_by((union,), groups, bench.rules, strict) is not None
-
-    def _parts(self, place: int, number: int) -> tuple[Contributions, ...]:
-        known = self._contributions[place]
-        if number not in known:
-            known[number] = self._bench.contributions[place](self._cells[number])
-        return known[number]
+        return place in self._chosen.unproved or self._telling.tells(place, total, family, withheld)
 
 
 def _only_units(units: Sequence[tuple[int, ...]], groups: Sequence[CountedUnit]) -> list[Contributions]:
@@ -158,7 +185,7 @@ def _plus(one: Contributions, other: Contributions) -> Contributions:
     )
 
 
-def _union(parts: Sequence[Contributions]) -> Contributions:
+def together(parts: Sequence[Contributions]) -> Contributions:
     """Several cells that share no unit, as one."""
     units, contributors = sum(part.units for part in parts), sum(part.contributors for part in parts)
     if parts[0].magnitude is None:

@@ -153,6 +153,13 @@ def pieces(content: bytes) -> list[bytes]:
     return [content[start : start + PIECE] for start in range(0, len(content), PIECE)] or [b""]
 
 
+_TOTALS: Mapping[Totals, tuple[str, ...]] = {
+    Totals.KEEP_BACK: (),
+    Totals.COMPLEMENTARY: ("further cells are withheld so that totals may be shown",),
+    Totals.KNOWN: ("further cells are withheld, since the totals of every table count as known",),
+}
+
+
 def obligations(rules: ThresholdRules | None) -> list[str]:
     """What a threshold answer will be held to, in words."""
     if rules is None:
@@ -166,7 +173,7 @@ def obligations(rules: ThresholdRules | None) -> list[str]:
         *([] if two is None else [f"no two units together above {two} % of a sum"]),
         f"no contribution estimable within {rules.p_percent} % by another" + prior,
         "withheld cells are counted in a notice" + (" and shown together where safe" if rules.remainder else ""),
-        *(["further cells are withheld so that totals may be shown"] if rules.totals is Totals.COMPLEMENTARY else []),
+        *_TOTALS[rules.totals],
         *([] if rules.noise is None else [noise(rules.noise)]),
         *([] if rules.unit_sets is None else [cap(rules.unit_sets)]),
     ]

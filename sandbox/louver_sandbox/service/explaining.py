@@ -12,7 +12,7 @@ from louver_sandbox.algebra.expressions import ColumnRef, Expression, Literal, W
 from louver_sandbox.algebra.relations import Aggregate, Project, Relation, Union, Window, walk, window_parts
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.core_plan import CorePlan, JudgedTotal, Measure, Part
-from louver_sandbox.obligations import NoiseRules, RoundingKind, ThresholdRules
+from louver_sandbox.obligations import NoiseRules, RoundingKind, ThresholdRules, Totals
 from louver_sandbox.perturbation.named import table_of
 from louver_sandbox.plan.emit import emit
 from louver_sandbox.release import notices
@@ -247,7 +247,7 @@ def _rules(rules: ThresholdRules, cores: list[CorePlan], totals: list[JudgedTota
         (ranked and two is not None, two or 0, Rule.DOMINANCE, _dominance_of_two(two or 0)),
         (ranked, rules.p_percent, Rule.P_PERCENT, _p_percent(rules.p_percent, rules.prior_percent)),
         (any(core.finer or _in_sets(core) for core in cores), 0, Rule.DIFFERENCE, _DIFFERENCE),
-        (keeps_totals(rules, cores) and _in_sets(cores[0]), 0, Rule.COMPLEMENTARY, _COMPLEMENTARY),
+        (keeps_totals(rules, cores) and any(map(_in_sets, cores)), 0, Rule.COMPLEMENTARY, _kept(rules)),
     )
     for applies, number, rule, told in checks:
         if applies:
@@ -351,6 +351,11 @@ _DIFFERENCE: Told = (
     "a total leaves only if it, less the parts shown beside it, does not tell a withheld part",
     "合计减去同时给出的部分不能推出未发布的部分，否则不予给出",
 )
+_KNOWN: Told = (
+    "totals of the groups count as known, whether they are asked for or not: where one would tell a withheld group, "
+    "further groups are withheld; they are not told apart",
+    "无论是否查询，各分组的合计均视为已知：合计会推出未发布的分组时，另行隐去若干分组；二者不作区分",
+)
 _COMPLEMENTARY: Told = (
     "where a total would tell a withheld part, further parts are withheld so that the total may be shown; they are "
     "not told apart",
@@ -380,6 +385,10 @@ def _own_knowledge(needed: str, needed_zh: str) -> Told:
         f"a value that depends on your own labels needs {needed} with a label and as many without: you know them",
         f"取决于自有标签的数值须有 {needed_zh}具有该标签，且有同样多的主体不具有，因为您知道谁具有",
     )
+
+
+def _kept(rules: ThresholdRules) -> Told:
+    return _KNOWN if rules.totals is Totals.KNOWN else _COMPLEMENTARY
 
 
 def _dominance(percent: int) -> Told:

@@ -14,7 +14,7 @@ from math import ceil, floor
 import numpy as np
 
 from louver_sandbox.suppression.linear import LinearProgram, Rows
-from louver_sandbox.suppression.table import Cell, Relation, Table
+from louver_sandbox.suppression.table import Cell, Protection, Relation, Table
 
 FAR = 1e6
 """In scales: an interval that reaches farther is taken for unlimited, and no cell is thought to lie farther off."""
@@ -42,21 +42,34 @@ class Interval:
             and (above is None or above >= cell.protection.upper)
         )
 
+    def allows(self, value: int, wanted: Protection) -> Protection | None:
+        """As much of the protection of a cell of this value as the interval gives; None where it gives nothing."""
+        lower = wanted.lower if self.lower is None else min(wanted.lower, value - self.lower)
+        upper = wanted.upper if self.upper is None else min(wanted.upper, self.upper - value)
+        endless = self.lower is None or self.upper is None
+        sliding = wanted.sliding if endless else min(wanted.sliding, (self.upper or 0) - (self.lower or 0))
+        return Protection(lower, upper, sliding) if max(lower, upper, sliding) > 0 else None
+
     @property
     def known(self) -> bool:
         """Whether only one value is left."""
         return self.lower is not None and self.lower == self.upper
 
 
-def attack(table: Table, withheld: Iterable[str]) -> Mapping[str, Interval]:
-    """The interval of each withheld cell, by name. ValueError where a withheld cell was released earlier."""
+def attack(table: Table, withheld: Iterable[str], wanted: Iterable[str] | None = None) -> Mapping[str, Interval]:
+    """The interval of each withheld cell, or of those wanted, by name.
+
+    ValueError where a withheld cell was released earlier.
+    """
     names = frozenset(withheld)
+    asked = names if wanted is None else names & frozenset(wanted)
     if any(table[name].released for name in names):
         raise ValueError("what was released earlier cannot be withheld")
     intervals: dict[str, Interval] = {}
     for group in _groups(table, names):
-        intervals.update(_bound(table, group))
-    return {name: intervals[name] for name in sorted(names)}
+        if not asked.isdisjoint(group.names):
+            intervals.update(_bound(table, group, asked))
+    return {name: intervals[name] for name in sorted(asked)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +102,8 @@ def _groups(table: Table, names: frozenset[str]) -> Iterator[_Group]:
         yield _Group(tuple(sorted(members)), tuple(relations))
 
 
-def _bound(table: Table, group: _Group) -> Iterator[tuple[str, Interval]]:
-    """Least and greatest possible value of each cell of a group."""
+def _bound(table: Table, group: _Group, asked: frozenset[str]) -> Iterator[tuple[str, Interval]]:
+    """Least and greatest possible value of each cell of a group that is asked for."""
     cells = [table[name] for name in group.names]
     place = {name: index for index, name in enumerate(group.names)}
     rows = Rows.of([_row(relation, place) for relation in group.relations])
@@ -99,6 +112,8 @@ def _bound(table: Table, group: _Group) -> Iterator[tuple[str, Interval]]:
     below = np.array([_distance(cell.value, cell.known_lower) for cell in cells])
     above = np.array([_distance(cell.value, cell.known_upper) for cell in cells])
     for index, cell in enumerate(cells):
+        if cell.name not in asked:
+            continue
         scale = _scale(cell)
         program.change_bounds(-np.minimum(below / scale, FAR), np.minimum(above / scale, FAR))
         ends = []

@@ -9,9 +9,9 @@ depend on which others were asked for with it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from louver_sandbox.suppression.suppress import Suppressed, suppress
+from louver_sandbox.suppression.suppress import Reason, Suppressed, WholeTable, suppress
 from louver_sandbox.suppression.table import Cell, Protection, Relation, Table
 
 LARGEST_OPTIMAL = 120
@@ -39,7 +39,8 @@ class Problem:
 
     `weights` are the costs of withholding each cell, `relations` totals with their parts. `hidden` are the cells that
     are withheld altogether. `of_cells` are numbers that every cell shows that is not hidden, `of_values` those that
-    a cell may leave without; a protected cell that is not hidden leaves without them.
+    a cell may leave without; a protected cell that is not hidden leaves without them. `shown` are cells that are
+    known whatever is withheld here, so that no protection can reach farther than they allow.
     """
 
     weights: tuple[int, ...]
@@ -47,6 +48,7 @@ class Problem:
     hidden: frozenset[int]
     of_cells: tuple[Number, ...]
     of_values: tuple[Number, ...]
+    shown: frozenset[int] = frozenset()
 
     def emptied_for(self, number: Number) -> frozenset[int]:
         """The cells that must leave without their values for the sake of this number alone."""
@@ -69,20 +71,24 @@ def choose(problem: Problem) -> Pattern | None:
     """The pattern of a table, or None where the cells that must be hidden cannot be protected. Equal problems get
     equal patterns."""
     hidden = problem.hidden
+    of_cells, of_values = [], []
     for number in problem.of_cells:
         found = _withheld(problem, number, problem.hidden)
         if found is None:
             return None
-        hidden |= found
+        hidden |= found.cells
+        of_cells.append(found.number)
     emptied: frozenset[int] = frozenset()
     unproved = set()
     for place, number in enumerate(problem.of_values):
         found = _withheld(problem, number, hidden | problem.emptied_for(number))
         if found is None:
             unproved.add(place)
-        emptied |= found or problem.emptied_for(number)
+        emptied |= problem.emptied_for(number) if found is None else found.cells
+        of_values.append(number if found is None else found.number)
     made = Pattern(hidden, emptied - hidden, frozenset(unproved))
-    return made if stands(problem, made) else None
+    attained = replace(problem, of_cells=tuple(of_cells), of_values=tuple(of_values))
+    return made if stands(attained, made) else None
 
 
 def stands(problem: Problem, pattern: Pattern) -> bool:
@@ -108,12 +114,38 @@ def _stands(problem: Problem, number: Number, withheld: frozenset[int]) -> bool:
     )
 
 
-def _withheld(problem: Problem, number: Number, known: frozenset[int]) -> frozenset[int] | None:
+@dataclass(frozen=True, slots=True)
+class _Withheld:
+    """Cells, and the number they protect, with the levels that can be reached."""
+
+    cells: frozenset[int]
+    number: Number
+
+
+def _withheld(problem: Problem, number: Number, known: frozenset[int]) -> _Withheld | None:
     """The cells withheld anyway and those this number needs besides; None where nothing protects it."""
     outcome = suppress(table_of(problem, number, known), largest_optimal=LARGEST_OPTIMAL)
+    if isinstance(outcome, WholeTable) and problem.shown and outcome.reason is Reason.TOO_MUCH_KNOWN:
+        number = _attainable(problem, number, frozenset(map(int, outcome.exposed)))
+        outcome = suppress(table_of(problem, number, known), largest_optimal=LARGEST_OPTIMAL)
     if not isinstance(outcome, Suppressed):
         return None
-    return known | {int(name) for name in outcome.secondary}
+    return _Withheld(known | {int(name) for name in outcome.secondary}, number)
+
+
+def _attainable(problem: Problem, number: Number, exposed: frozenset[int]) -> Number:
+    """The number without what no pattern can give: the levels of these cells that are out of reach even where every
+    cell is withheld that was not shown."""
+    from louver_sandbox.suppression.attacker import attack
+
+    table = table_of(problem, number, frozenset())
+    open_ = [cell.name for cell in table.cells if not cell.released]
+    intervals = attack(table, open_, map(_name, exposed))
+    attained = {
+        cell: intervals[_name(cell)].allows(number.values[cell], level) if cell in exposed else level
+        for cell, level in number.protections.items()
+    }
+    return replace(number, protections={cell: level for cell, level in attained.items() if level is not None})
 
 
 def table_of(problem: Problem, number: Number, withheld: frozenset[int]) -> Table:
@@ -124,6 +156,7 @@ def table_of(problem: Problem, number: Number, withheld: frozenset[int]) -> Tabl
             value,
             number.protections.get(place),
             known_upper=number.most[place] if number.most else None,
+            released=place in problem.shown,
             weight=0 if place in withheld else problem.weights[place],
         )
         for place, value in enumerate(number.values)

@@ -26,6 +26,7 @@ def problem_to_bytes(problem: Problem) -> bytes:
             "hidden": sorted(problem.hidden),
             "of_cells": [_number(number) for number in problem.of_cells],
             "of_values": [_number(number) for number in problem.of_values],
+            "shown": sorted(problem.shown),
         }
     )
 
@@ -40,6 +41,7 @@ def problem_from_bytes(content: bytes) -> Problem:
             frozenset(found["hidden"]),
             tuple(map(_number_of, found["of_cells"])),
             tuple(map(_number_of, found["of_values"])),
+            frozenset(found["shown"]),
         )
     except (ValueError, KeyError, TypeError) as wrong:
         raise Malformed("no problem") from wrong
@@ -66,6 +68,8 @@ def pattern_from_bytes(content: bytes, problem: Problem) -> Pattern | None:
     needed = frozenset().union(*(problem.emptied_for(number) for number in problem.of_values))
     known = all(place in cells for place in hidden | emptied) and all(place in numbers for place in unproved)
     if not known or not problem.hidden <= hidden or not needed <= hidden | emptied:
+        raise Malformed("no pattern of this problem")
+    if (hidden | emptied) & problem.shown:
         raise Malformed("no pattern of this problem")
     return Pattern(hidden, emptied, unproved)
 

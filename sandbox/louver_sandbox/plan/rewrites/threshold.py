@@ -22,12 +22,13 @@ from louver_sandbox.algebra.expressions import Call, Expression, Literal, Named
 from louver_sandbox.algebra.relations import Aggregate, Project, Relation, Scan, scans
 from louver_sandbox.algebra.types import BOOLEAN, INTEGER, Kind, Position, Type
 from louver_sandbox.catalog.model import Catalog
-from louver_sandbox.core_plan import CoreColumn, CountedUnit, Family, Measure, NoisyTotal, Part
-from louver_sandbox.obligations import ThresholdRules
+from louver_sandbox.core_plan import AskedSet, CoreColumn, CountedUnit, Family, Measure, NoisyTotal, Part
+from louver_sandbox.obligations import ThresholdRules, Totals
 from louver_sandbox.plan.carry import Carrier
 from louver_sandbox.plan.classes import classes_of
 from louver_sandbox.plan.columns import RowColumns
 from louver_sandbox.plan.emit import emit, quote, wire
+from louver_sandbox.plan.known_totals import with_known_totals
 from louver_sandbox.plan.measures import Asked, Reader
 from louver_sandbox.plan.noise import Perturbable
 from louver_sandbox.plan.overlaps import guards
@@ -65,7 +66,7 @@ class Core:
 
     `compares` says that its rows are compared with, or joined to, cells that the statement judges itself, `outer`
     that an outer join may find no partner in a protected table; `noisy` are the columns that leave with noise,
-    `families` what a cap counts.
+    `families` what a cap counts, `asked` the grouping sets that leave where others only count as known.
     """
 
     statement: str
@@ -76,6 +77,7 @@ class Core:
     outer: bool
     noisy: tuple[NoisyTotal, ...] = ()
     families: tuple[Family, ...] = ()
+    asked: tuple[AskedSet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,12 @@ def threshold_core(
             number is capped and unknown.
     """
     provenance = trace(core)
+    asked_core = core
+    leave: tuple[AskedSet, ...] = ()
+    if rules.totals is Totals.KNOWN:
+        attributes = classes_of(core, units, catalog, provenance, rules).keys
+        known = with_known_totals(core, attributes, catalog, provenance)
+        core, leave = known.core, known.asked
     sets = _sets(core)
     everywhere = tuple(key.expression for index, key in enumerate(core.keys) if all(index in one for one in sets))
     carried = Carrier(units, catalog, provenance, rules, everywhere).carry(core.input)
@@ -209,8 +217,8 @@ def threshold_core(
     measures = tuple(parts.measure(one, needed) for one in asked)
     outer = bool(columns_below.extended & units.keys())
     leaving = tuple(one.total(groups) for one in noisy)
-    capped = () if rules.unit_sets is None else families(core, asked, catalog)
-    return Core(statement, core_columns, measures, groups, bool(carried.guarded), outer, leaving, capped)
+    capped = () if rules.unit_sets is None else families(asked_core, asked, catalog)
+    return Core(statement, core_columns, measures, groups, bool(carried.guarded), outer, leaving, capped, leave)
 
 
 def _sets(core: Aggregate) -> tuple[tuple[int, ...], ...]:
