@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from louver_sandbox.accounting.ledger import SHANGHAI, Balance
-from louver_sandbox.obligations import Period
+from louver_sandbox.obligations import Period, PrivacyBalance
+from louver_sandbox.privacy import stated
 from louver_sandbox.selections import Pattern, Response
 from louver_sandbox.stages import Notice, Plan
 
@@ -26,20 +28,19 @@ _TOLD = {
 }
 
 
-def rules(plan: Plan, balances: Sequence[Balance]) -> tuple[Notice, ...]:
-    """One for each account that the question would be charged to, and one for each pattern that is refused."""
+def rules(plan: Plan, balances: Sequence[Balance], losses: Sequence[PrivacyBalance] = ()) -> tuple[Notice, ...]:
+    """One for each account that the question would be charged to, one for each kind of unit whose privacy it would
+    cost, and one for each pattern that is refused."""
     latest = {balance.account: balance for balance in balances}
-    return (*(_of_account(balance) for balance in latest.values()), *_of_history(plan))
+    accounts = (_of_account(balance) for balance in latest.values())
+    return (*accounts, *map(_of_privacy, losses), *_of_history(plan))
 
 
 def _of_account(balance: Balance) -> Notice:
     account = balance.account
     unit, unit_zh = _UNITS.get(account.kind, (account.kind, account.kind))
     each, each_zh = _PERIODS[account.period]
-    until, until_zh = "never renewed", "不再恢复"
-    if balance.refreshes_at is not None:
-        day = balance.refreshes_at.astimezone(SHANGHAI).isoformat(timespec="minutes")
-        until, until_zh = f"renewed at {day}", f"{day} 恢复"
+    until, until_zh = _until(balance.refreshes_at)
     return Notice(
         "RULE",
         balance.remaining,
@@ -47,6 +48,27 @@ def _of_account(balance: Balance) -> Notice:
         f"{balance.remaining} of {balance.limit} {unit} {each} on {account.dataset} would be left; {until}",
         f"{account.dataset} {each_zh} {balance.limit} {unit_zh}，之后剩余 {balance.remaining}；{until_zh}",
     )
+
+
+def _of_privacy(balance: PrivacyBalance) -> Notice:
+    """What it would cost and leave, as (epsilon, delta)."""
+    cost, left, everybody = stated.spent(balance.cost), stated.left(balance.spendable), stated.left(balance.lifetime)
+    until, until_zh = _until(balance.refreshes_at)
+    return Notice(
+        "RULE",
+        0,
+        f"privacy.{balance.unit.value}",
+        f"{cost} of {balance.dataset} per {balance.unit.value}; you could then ask for {left}, {until}; {everybody} "
+        "would be left to all institutions together, for ever",
+        f"{balance.dataset} 隐私成本 {cost}；之后贵机构可用 {left}，{until_zh}；全部机构终身剩余 {everybody}",
+    )
+
+
+def _until(refreshes_at: datetime | None) -> tuple[str, str]:
+    if refreshes_at is None:
+        return "never renewed", "不再恢复"
+    day = refreshes_at.astimezone(SHANGHAI).isoformat(timespec="minutes")
+    return f"renewed at {day}", f"{day} 恢复"
 
 
 def _of_history(plan: Plan) -> Iterator[Notice]:
