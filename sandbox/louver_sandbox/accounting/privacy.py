@@ -105,7 +105,7 @@ def charge(
     made: list[Booking] = []
     balances: list[PrivacyBalance] = []
     for one in composed_charges(charges):
-        standing = [_standing(tx, account, now) for account in _accounts(one, institution)]
+        standing = _standings(tx, one, institution, now)
         left = _left(tx, one, standing)
         _check(one, left)
         balances.append(_balance(one, left))
@@ -192,6 +192,12 @@ def _accounts(one: PrivacyCharge, institution: str) -> tuple[Account, Account, A
         Account(institution, one.dataset, unit, ANY_PURPOSE),
         Account(institution, one.dataset, unit, one.purpose),
     )
+
+
+def _standings(tx: Connection, one: PrivacyCharge, institution: str, now: datetime) -> tuple[Booking, ...]:
+    """The three accounts; a purpose is in the day of its institution, which whatever purpose charges moves on."""
+    everybody, all_purposes, purpose = (_standing(tx, account, now) for account in _accounts(one, institution))
+    return everybody, all_purposes, replace(purpose, day=all_purposes.day)
 
 
 def _standing(tx: Connection, account: Account, now: datetime) -> Booking:

@@ -254,7 +254,7 @@ for _ in range(int(sys.argv[2])):
     for start in range(0, len(ids), 16):
         print(ids[start:start + 16].decode())
 """
-KILLS = 30
+KILLS = 20
 
 
 def test_kill_9_while_it_charges_leaves_no_charge_without_its_record_and_none_twice(
