@@ -128,16 +128,13 @@ def _unfinished(tx: Connection, plan: Plan, request: Request) -> Entry | None:
     stored answer be lost: noise would be drawn a second time for one price.
     """
     wanted = {"request_id": request.id, "institution": request.subject.institution, "kind": "admission"}
-    answered = {
-        entry.fields.get("admission")
-        for entry in log_rows.entries(tx, 0, MOST_ADMISSIONS, {**wanted, "kind": "outcome"})
-    }
-    for entry in log_rows.entries(tx, 0, MOST_ADMISSIONS, wanted):
-        if entry.fields.get("request_digest") != request_digest(request):
-            raise identity.request_id_reused()
-        if entry.fields.get("question") == plan.question and entry.index not in answered:
-            return entry
-    return None
+    admissions = log_rows.entries(tx, 0, MOST_ADMISSIONS, wanted)
+    if any(entry.fields.get("request_digest") != request_digest(request) for entry in admissions):
+        raise identity.request_id_reused()
+    same = [entry for entry in admissions if entry.fields.get("question") == plan.question]
+    outcomes = log_rows.entries(tx, 0, MOST_ADMISSIONS, {**wanted, "kind": "outcome"}) if same else ()
+    answered = {entry.fields.get("admission") for entry in outcomes}
+    return next((entry for entry in same if entry.index not in answered), None)
 
 
 def look_back(
