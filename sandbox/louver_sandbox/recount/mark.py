@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import BindParameter, Connection, bindparam, func, select
 
 from louver_sandbox.audit.entries import JSON
 from louver_sandbox.store import schema
@@ -57,7 +57,8 @@ def counted(tx: Connection) -> Mark:
     return Mark(*(_ALL.row(tx, {}) or (0, 0)))
 
 
-_TABLES, _REQUEST = (schema.ledger, schema.privacy_ledger), bindparam("request")
+_TABLES = (schema.ledger, schema.privacy_ledger)
+_REQUEST: BindParameter[str] = bindparam("request")
 _COUNTS = [select(func.count()).select_from(table) for table in _TABLES]
 _OF = [count.where(table.c.request_id == _REQUEST) for count, table in zip(_COUNTS, _TABLES, strict=True)]
 _ALL = Prepared(select(*(count.scalar_subquery() for count in _COUNTS)))
