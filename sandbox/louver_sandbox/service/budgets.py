@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from louver_sandbox.accounting.ledger import SHANGHAI, Balance
 from louver_sandbox.obligations import Period, PrivacyBalance
 from louver_sandbox.privacy import stated
+from louver_sandbox.privacy.cost import NOTHING
 from louver_sandbox.selections import Pattern, Response
-from louver_sandbox.stages import Notice, Plan
+from louver_sandbox.stages import Answer, Notice, Plan
 
 _UNITS = {"query": ("queries", "次查询"), "predicate": ("distinct predicates", "个不同筛选条件")}
 _PERIODS = {
@@ -28,12 +30,12 @@ _TOLD = {
 }
 
 
-def rules(plan: Plan, balances: Sequence[Balance], losses: Sequence[PrivacyBalance] = ()) -> tuple[Notice, ...]:
+def rules(plan: Plan, balances: Sequence[Balance], spent: Sequence[PrivacyBalance] = ()) -> tuple[Notice, ...]:
     """One for each account that the question would be charged to, one for each kind of unit whose privacy it would
     cost, and one for each pattern that is refused."""
     latest = {balance.account: balance for balance in balances}
     accounts = (_of_account(balance) for balance in latest.values())
-    return (*accounts, *map(_of_privacy, losses), *_of_history(plan))
+    return (*accounts, *map(_of_privacy, spent), *_of_history(plan))
 
 
 def _of_account(balance: Balance) -> Notice:
@@ -50,17 +52,28 @@ def _of_account(balance: Balance) -> Notice:
     )
 
 
+def losses(answer: Answer, *, stored: bool) -> tuple[Notice, ...]:
+    """What an answer has cost of privacy and what is left, for whoever gets it: nothing, where it was stored."""
+    return tuple(
+        replace(_of_privacy(replace(one, cost=NOTHING) if stored else one), code="PRIVACY_BUDGET")
+        for one in answer.privacy
+    )
+
+
 def _of_privacy(balance: PrivacyBalance) -> Notice:
-    """What it would cost and leave, as (epsilon, delta)."""
-    cost, left, everybody = stated.spent(balance.cost), stated.left(balance.spendable), stated.left(balance.lifetime)
+    """What it costs and leaves, as (epsilon, delta)."""
+    of = f"{balance.dataset} per {balance.unit.value}"
+    cost, cost_zh = "nothing", "无"
+    if balance.cost != NOTHING:
+        cost = cost_zh = str(stated.spent(balance.cost))
+    left, everybody = stated.left(balance.spendable), stated.left(balance.lifetime)
     until, until_zh = _until(balance.refreshes_at)
     return Notice(
         "RULE",
         0,
         f"privacy.{balance.unit.value}",
-        f"{cost} of {balance.dataset} per {balance.unit.value}; you could then ask for {left}, {until}; {everybody} "
-        "would be left to all institutions together, for ever",
-        f"{balance.dataset} 隐私成本 {cost}；之后贵机构可用 {left}，{until_zh}；全部机构终身剩余 {everybody}",
+        f"costs {cost} of {of}; leaves you {left}, {until}; leaves all institutions together {everybody}, for ever",
+        f"{balance.dataset} 隐私成本：{cost_zh}；贵机构剩余 {left}，{until_zh}；全部机构终身剩余 {everybody}",
     )
 
 

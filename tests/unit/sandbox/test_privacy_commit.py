@@ -29,8 +29,8 @@ from louver_sandbox.pipeline import facts_at
 from louver_sandbox.privacy.cost import NOTHING, PrivacyCost
 from louver_sandbox.recount import verify
 from louver_sandbox.refusals import privacy as refusals
-from louver_sandbox.service import budgets
-from louver_sandbox.stages import Committed, Plan, Request, Stored, Subject
+from louver_sandbox.service import budgets, convert
+from louver_sandbox.stages import Answer, Committed, Plan, Request, Stored, Subject
 from louver_sandbox.store import State, schema
 
 COST = (loss(20),)
@@ -77,15 +77,22 @@ def test_what_is_charged_is_what_was_previewed(bank: Line) -> None:
     assert found.privacy == previewed
     assert found.privacy[0].cost == COST[0].cost == rho(20)
     (told,) = [rule for rule in budgets.rules(plan, (), previewed) if rule.rule.startswith("privacy.")]
-    assert "epsilon 3.14 (delta 0.000001) of gov.firm per enterprise" in told.message
+    assert "costs epsilon 3.14 (delta 0.000001) of gov.firm per enterprise; leaves you epsilon 3.9" in told.message
 
 
 def test_an_answer_says_what_it_cost_and_what_is_left(bank: Line) -> None:
-    answer = bank.pipeline.answer(ask(), call()).answer
-    assert [(one.cost, one.lifetime, one.spendable) for one in answer.privacy] == [(rho(20), rho(80), rho(30))]
+    first = bank.pipeline.answer(ask(), call())
+    again = bank.pipeline.answer(ask(request_id="again"), call())
+    assert [(one.cost, one.lifetime, one.spendable) for one in first.answer.privacy] == [(rho(20), rho(80), rho(30))]
+    for receipted, costs in ((first, "costs epsilon 3.14 "), (again, "costs nothing ")):
+        told = convert.header("r", receipted, development=False).notices[-1]
+        assert told.code == "PRIVACY_BUDGET"
+        assert told.message.startswith(costs)
+        assert "renewed at 2026-07-02T00:00+08:00" in told.message
     with bank.books.state.reading() as tx:
-        kept = tx.execute(select(schema.answers.c.released)).scalar_one()
-    assert codec.decode(kept, type(answer)).privacy == answer.privacy
+        kept = tx.execute(select(schema.answers.c.released)).scalars().first()
+    assert kept is not None
+    assert codec.decode(kept, Answer) == first.answer
 
 
 def test_the_admission_says_all_that_was_charged(bank: Line) -> None:
