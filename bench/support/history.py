@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from louver_sandbox import journal
 from louver_sandbox.audit.entries import JSON
-from louver_sandbox.commit import charge
+from louver_sandbox.commit import paid
 from louver_sandbox.journal import Books
 from louver_sandbox.stages import Answer, Plan, Request
 from louver_sandbox.wiring import utc_now
@@ -21,8 +21,8 @@ def grow(books: Books, plan: Plan, request: Request, answer: Answer, entries: in
             for _ in range(min(BATCH, (missing + 1) // 2)):
                 asked = replace(request, id=os.urandom(16).hex())
                 charges = tuple(replace(item, key=item.key and os.urandom(16).hex()) for item in plan.charges)
-                planned = replace(plan, question=os.urandom(32).hex(), charges=charges)
-                charge(tx, charges, asked, utc_now())
-                admission = journal.admitted(tx, planned, asked, books)
-                more: dict[str, JSON] = {"admission": admission.index, "notices": {}}
+                question = os.urandom(32).hex()
+                planned = replace(plan, question=question, charges=charges, cells=(), selections=())
+                admission = paid(tx, planned, asked, books, utc_now())
+                more: dict[str, JSON] = {"admission": admission.admission, "notices": {}}
                 journal.answered(tx, asked, planned, answer, books, more, admission.commitments)

@@ -18,8 +18,9 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import Enum
+from fractions import Fraction
 from json.encoder import encode_basestring
 from typing import Any, TypeVar, Union
 
@@ -27,6 +28,7 @@ from louver_sandbox import core_plan, obligations, selections, stages
 from louver_sandbox.algebra import expressions, regions, relations
 from louver_sandbox.algebra import types as algebra_types
 from louver_sandbox.catalog import model
+from louver_sandbox.privacy import calendar, cost
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 256
@@ -52,7 +54,17 @@ def _registered(*modules: types.ModuleType) -> dict[str, type[Any]]:
 
 
 REGISTRY = _registered(
-    algebra_types, expressions, relations, regions, model, obligations, selections, core_plan, stages
+    algebra_types,
+    expressions,
+    relations,
+    regions,
+    model,
+    calendar,
+    cost,
+    obligations,
+    selections,
+    core_plan,
+    stages,
 )
 
 
@@ -100,6 +112,7 @@ _WRITERS: _Writers = _Writers(
         str: encode_basestring,
         float: lambda value: f'{{"$float":"{value.hex()}"}}',
         Decimal: lambda value: f'{{"$decimal":"{value}"}}',
+        Fraction: lambda value: f'{{"$fraction":"{value.numerator}/{value.denominator}"}}',
         datetime: lambda value: f'{{"$datetime":"{value.isoformat()}"}}',
         date: lambda value: f'{{"$date":"{value.isoformat()}"}}',
         bytes: lambda value: f'{{"$bytes":"{value.hex()}"}}',
@@ -131,10 +144,18 @@ def _writer(kind: type) -> Writer:
 Reader = Callable[[Any, int], Any]
 """Gives the value in a piece of parsed JSON that stands so deep, or raises `Malformed`."""
 
+
+def _fraction(text: str) -> Fraction:
+    """Whole numbers on both sides only: a power of ten that Fraction would take as well could fill the memory."""
+    numerator, _, denominator = text.partition("/")
+    return Fraction(int(numerator), int(denominator))
+
+
 _PLAIN: Mapping[type, str] = {bool: "a truth value", int: "a whole number", str: "a text", type(None): "nothing"}
 _TAGGED: Mapping[type, tuple[str, Callable[[Any], object]]] = {
     float: ("$float", float.fromhex),
     Decimal: ("$decimal", Decimal),
+    Fraction: ("$fraction", _fraction),
     datetime: ("$datetime", datetime.fromisoformat),
     date: ("$date", date.fromisoformat),
     bytes: ("$bytes", bytes.fromhex),
@@ -381,5 +402,5 @@ def _read(content: bytes, reader: Reader, max_bytes: int, parsed: Callable[[str]
         raise Malformed("too large")
     try:
         return reader(parsed(content.decode()), 0)
-    except (ValueError, TypeError, KeyError, AttributeError, InvalidOperation, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
         raise Malformed("not one of our values") from error

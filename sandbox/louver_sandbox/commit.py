@@ -1,7 +1,7 @@
 """The commit: budget and admission entry in one transaction, durable before a row is read (laws 2, 3 and 8).
 
 It is the last stage that may refuse. The same request, or the same question on the same data and policy, gets the
-stored answer instead and pays nothing.
+stored answer instead and pays nothing; under differential privacy every institution does that policy shares it with.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from sqlalchemy import Connection
 
 from louver.errors import Refused
 from louver_sandbox import codec, journal
-from louver_sandbox.accounting import history, ledger, unit_sets
+from louver_sandbox.accounting import history, ledger, privacy, unit_sets
 from louver_sandbox.audit import stored as log_rows
 from louver_sandbox.audit.entries import JSON, Entry
 from louver_sandbox.journal import Books, request_digest
-from louver_sandbox.obligations import Charge
+from louver_sandbox.obligations import Charge, PrivacyBalance
+from louver_sandbox.recount import charged, mark
 from louver_sandbox.refusals import capacity as refusals
 from louver_sandbox.refusals import identity
+from louver_sandbox.refusals import privacy as privacy_refusals
 from louver_sandbox.selections import Response
 from louver_sandbox.stages import Answer, Committed, Plan, Request, Stored
 from louver_sandbox.store import StoreError, answers
@@ -37,26 +39,36 @@ def find_stored(request: Request, books: Books) -> Stored | None:
 
 
 def commit(plan: Plan, request: Request, books: Books, now: datetime) -> Committed | Stored:
-    """Charges and logs the plan, or finds its answer. Raises `Refused` LVR-3001, LVR-3010, LVR-32xx, LVR-3103 or
-    LVR-0106."""
+    """Charges and logs the plan, or finds its answer. Raises `Refused` LVR-3001, LVR-3010 to LVR-3014, LVR-32xx,
+    LVR-3103 or LVR-0106."""
     try:
         with books.state.transaction() as tx:
             unfinished = _unfinished(tx, plan, request)
-            stored = _same_request(tx, request) or _same_question(tx, plan, request, books)
+            stored = _same_request(tx, request) or _same_question(tx, plan, request, books, now)
+            stored = stored or _shared(tx, plan, request, books, now)
             if stored is not None:
                 return stored
             if unfinished is not None:
-                return Committed(plan, request, unfinished.index, unfinished.commitments, {}, {})
-            balances = charge(tx, plan.charges, request, now)
-            cells = charge_cells(tx, plan, request, now)
-            asked, found = look_back(tx, plan, request, now)
-            entry = journal.admitted(tx, plan, request, books, found)
-            history.record(tx, asked, plan.selections, entry.index, now)
-            spent, left = cost(plan.charges), remaining(balances)
-            spent, left = {**spent, **unit_sets.cost(cells)}, {**left, **unit_sets.remaining(cells)}
-            return Committed(plan, request, entry.index, entry.commitments, spent, left)
+                spared = privacy.standing(tx, plan.privacy, request.subject.institution, now)
+                return Committed(plan, request, unfinished.index, unfinished.commitments, {}, {}, spared)
+            return paid(tx, plan, request, books, now)
     except StoreError:
         raise refusals.not_accepting() from None
+
+
+def paid(tx: Connection, plan: Plan, request: Request, books: Books, now: datetime) -> Committed:
+    """Charges everything and logs the admission that says so. Raises `Refused` before anything is written."""
+    before = mark.rows(tx, request.id)
+    balances = charge(tx, plan.charges, request, now)
+    cells = charge_cells(tx, plan, request, now)
+    losses = charge_privacy(tx, plan, request, now)
+    asked, found = look_back(tx, plan, request, now)
+    reached = mark.after(tx, request.id, before)
+    entry = journal.admitted(tx, plan, request, books, charged.body(plan, now, reached), found)
+    history.record(tx, asked, plan.selections, entry.index, now)
+    spent, left = cost(plan.charges), remaining(balances)
+    spent, left = {**spent, **unit_sets.cost(cells)}, {**left, **unit_sets.remaining(cells)}
+    return Committed(plan, request, entry.index, entry.commitments, spent, left, losses)
 
 
 def _same_request(tx: Connection, request: Request) -> Stored | None:
@@ -67,14 +79,41 @@ def _same_request(tx: Connection, request: Request) -> Stored | None:
     return None if found is None else Stored(_answer(found), found.outcome_index)
 
 
-def _same_question(tx: Connection, plan: Plan, request: Request, books: Books) -> Stored | None:
+def _same_question(tx: Connection, plan: Plan, request: Request, books: Books, now: datetime) -> Stored | None:
     """The stored answer to the same question, logged as given again under this request."""
-    found = answers.find_by_question(tx, request.subject.institution, plan.question)
+    institution = request.subject.institution
+    found = answers.find_by_question(tx, institution, plan.question)
     if found is None:
         return None
-    answer = replace(_answer(found), cost={}, policies=plan.policies)
+    left = privacy.standing(tx, plan.privacy, institution, now)
+    answer = replace(_answer(found), cost={}, policies=plan.policies, privacy=left)
     more: dict[str, JSON] = {"same_as": found.outcome_index}
     return Stored(answer, journal.answered(tx, request, plan, answer, books, more).index)
+
+
+def _shared(tx: Connection, plan: Plan, request: Request, books: Books, now: datetime) -> Stored | None:
+    """What was released to another institution for this question, where policy shares it: the same noise, so nothing
+    more is lost of anybody, and nothing is charged.
+
+    Nothing of the other institution goes with it: neither its balances nor the place of its entry in the log, which
+    would tell when it has asked.
+    """
+    institution = request.subject.institution
+    own = any(source.table.schema == institution for source in plan.sources)
+    if own or not plan.privacy or not all(one.terms.shared for one in plan.privacy):
+        return None
+    found = answers.find_release(tx, plan.question)
+    if found is None:
+        return None
+    asked, told = look_back(tx, plan, request, now)
+    left = privacy.standing(tx, plan.privacy, institution, now)
+    answer = replace(_answer(found), cost={}, remaining={}, policies=plan.policies, privacy=left)
+    more: dict[str, JSON] = {"shared": True}
+    if told:
+        more["history"] = journal.findings(told)
+    entry = journal.answered(tx, request, plan, answer, books, more)
+    history.record(tx, asked, plan.selections, entry.index, now)
+    return Stored(answer, entry.index)
 
 
 def _answer(found: answers.StoredAnswer) -> Answer:
@@ -85,15 +124,17 @@ def _unfinished(tx: Connection, plan: Plan, request: Request) -> Entry | None:
     """The admission of this request when it was paid for but never answered: a retry runs again and pays nothing.
 
     Only an admission of this very plan counts. Under another policy or catalogue, or on newer data, the old entry
-    would not explain the rows that are about to be read (law 2).
+    would not explain the rows that are about to be read (law 2). One whose answer has left is none either, should the
+    stored answer be lost: noise would be drawn a second time for one price.
     """
     wanted = {"request_id": request.id, "institution": request.subject.institution, "kind": "admission"}
-    for entry in log_rows.entries(tx, 0, MOST_ADMISSIONS, wanted):
-        if entry.fields.get("request_digest") != request_digest(request):
-            raise identity.request_id_reused()
-        if entry.fields.get("question") == plan.question:
-            return entry
-    return None
+    admissions = log_rows.entries(tx, 0, MOST_ADMISSIONS, wanted)
+    if any(entry.fields.get("request_digest") != request_digest(request) for entry in admissions):
+        raise identity.request_id_reused()
+    same = [entry for entry in admissions if entry.fields.get("question") == plan.question]
+    outcomes = log_rows.entries(tx, 0, MOST_ADMISSIONS, {**wanted, "kind": "outcome"}) if same else ()
+    answered = {entry.fields.get("admission") for entry in outcomes}
+    return next((entry for entry in same if entry.index not in answered), None)
 
 
 def look_back(
@@ -137,6 +178,33 @@ def charge_cells(
     except unit_sets.CellsSpent as spent:
         dataset, refresh = spent.charge.dataset, spent.charge.refresh
         raise refusals.cells_spent(dataset, spent.scope, spent.needed, spent.left, spent.limit, refresh) from None
+
+
+def charge_privacy(
+    tx: Connection, plan: Plan, request: Request, now: datetime, *, dry: bool = False
+) -> tuple[PrivacyBalance, ...]:
+    """Books what the plan costs in privacy loss, all or nothing (`dry`: only says what would be). Raises `Refused`
+    LVR-3011 to LVR-3014."""
+    institution = request.subject.institution
+    try:
+        return privacy.charge(tx, plan.privacy, institution, now, request_id=request.id, dry=dry)
+    except privacy.Spent as spent:
+        raise privacy_refusal(spent) from None
+
+
+def privacy_refusal(spent: privacy.Spent) -> Refused:
+    """The refusal that an exhausted privacy budget becomes."""
+    one, needed, left = spent.charge, spent.needed, spent.left
+    dataset, unit = one.dataset, one.terms.unit.value
+    match spent.scope:
+        case "question":
+            return privacy_refusals.too_dear(dataset, unit, needed, left)
+        case "lifetime":
+            return privacy_refusals.lifetime_spent(dataset, unit, needed, left)
+        case "allowance":
+            return privacy_refusals.allowance_spent(dataset, unit, needed, left, spent.refreshes_at)
+        case "purpose":
+            return privacy_refusals.purpose_spent(dataset, unit, one.purpose, needed, left, spent.refreshes_at)
 
 
 def budget_refusal(spent: ledger.Exhausted) -> Refused:

@@ -19,7 +19,6 @@ from louver_sandbox import codec
 from louver_sandbox.accounting.history import Found
 from louver_sandbox.audit.entries import JSON, Entry
 from louver_sandbox.audit.log import AuditLog
-from louver_sandbox.obligations import CellCharge
 from louver_sandbox.stages import Answer, Committed, Plan, Release, Request
 from louver_sandbox.store import State, answers
 
@@ -66,8 +65,17 @@ def statement_digest(plan: Plan) -> str:
     return hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
 
-def admitted(tx: Connection, plan: Plan, request: Request, books: Books, found: Sequence[Found] = ()) -> Entry:
+def admitted(
+    tx: Connection,
+    plan: Plan,
+    request: Request,
+    books: Books,
+    charged: Mapping[str, JSON],
+    found: Sequence[Found] = (),
+) -> Entry:
     """Logs an admission: everything that a replay of the decision needs, and the client's signature (law 6).
+
+    `charged` is all that was charged for it, so that every balance follows from the log alone (`recount.charged`).
 
     `found` is what the question tells together with earlier ones, for the auditor. Like the charges it depends on
     the books, so no replay decides it again.
@@ -83,26 +91,18 @@ def admitted(tx: Connection, plan: Plan, request: Request, books: Books, found: 
         "policies": list(plan.policies),
         "statement_sha256": statement_digest(plan),
         "snapshots": {str(source.table): source.snapshot for source in plan.sources},
-        "charges": [{"dataset": item.dataset, "kind": item.kind, "limit": item.limit} for item in plan.charges],
+        **charged,
     }
-    if plan.cells:
-        body["unit_sets"] = [_cells(one) for one in plan.cells]
     if plan.threshold is not None and plan.threshold.risks:
         body["accepted_risks"] = list(plan.threshold.risks)
     if found:
-        body["history"] = [_finding(item) for item in found]
+        body["history"] = findings(found)
     return books.log.append(tx, body, private(request))
 
 
-def _cells(one: CellCharge) -> dict[str, JSON]:
-    return {
-        "dataset": one.dataset,
-        "data_version": one.version,
-        "family": one.key,
-        "cells": one.cells,
-        "limit": one.limit,
-        "share": one.share,
-    }
+def findings(found: Sequence[Found]) -> Sequence[JSON]:
+    """What the history has found, as entries say it."""
+    return [_finding(item) for item in found]
 
 
 def _finding(found: Found) -> dict[str, JSON]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
 from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.privacy.calendar import Period as Period
+from louver_sandbox.privacy.cost import PrivacyCost
 
 
 class Totals(StrEnum):
@@ -85,15 +88,6 @@ class ThresholdRules:
     recoded: bool = False
 
 
-class Period(StrEnum):
-    """How often a budget is renewed, by the Beijing calendar, the longest last. A lifetime budget never is."""
-
-    DAY = "day"
-    MONTH = "month"
-    YEAR = "year"
-    LIFETIME = "lifetime"
-
-
 @dataclass(frozen=True, slots=True)
 class WindowLimit:
     """Most charges of a kind (`query` or `predicate`) in each window of a period longer than a day."""
@@ -147,3 +141,55 @@ class CellCharge:
     limit: int
     share: int
     refresh: str
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacyTerms:
+    """What policies allow to be spent on one dataset for one kind of unit (PRIVACY 6).
+
+    `lifetime` is the cap over all institutions together and for ever; `allowance` is an institution's in each window
+    of `period`, `purposes` parts of it for named purposes (none: every purpose has the whole). One question costs at
+    most `most`. `shared`: what was released to one institution is given to any other that is entitled to ask it.
+    """
+
+    unit: UnitType
+    lifetime: PrivacyCost
+    allowance: PrivacyCost
+    period: Period
+    most: PrivacyCost
+    purposes: Mapping[str, PrivacyCost] = field(default_factory=dict)
+    shared: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacyCharge:
+    """What a question costs in privacy loss of one kind of unit of a dataset, exactly what was previewed."""
+
+    dataset: str
+    purpose: str
+    cost: PrivacyCost
+    terms: PrivacyTerms
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacyBalance:
+    """What a question has cost of one kind of unit of a dataset, and what it leaves, in the ledger's exact amounts.
+
+    `lifetime` is left to all institutions together; `allowance` to this one and `part` to it for `purpose`, both
+    until `refreshes_at` (None: for ever). A stored answer costs nothing.
+    """
+
+    dataset: str
+    unit: UnitType
+    purpose: str
+    cost: PrivacyCost
+    lifetime: PrivacyCost
+    allowance: PrivacyCost
+    part: PrivacyCost
+    refreshes_at: datetime | None
+
+    @property
+    def spendable(self) -> PrivacyCost:
+        """The most that the next question can cost, but for what policy lets one question cost."""
+        limits = (self.lifetime, self.allowance, self.part)
+        return PrivacyCost(min(limit.rho for limit in limits), min(limit.delta for limit in limits))

@@ -116,6 +116,11 @@ class Settings:
         return self.home / "pki"
 
     @property
+    def anchors(self) -> Path:
+        """Checkpoints that the log must extend: the service's own, and what others bring."""
+        return self.home / "anchors"
+
+    @property
     def institutions(self) -> Path:
         """The registry of institutions and their certificate fingerprints."""
         return self.home / "institutions.toml"

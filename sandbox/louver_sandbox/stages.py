@@ -15,7 +15,7 @@ from louver_sandbox.algebra.types import Position, TableName, Type
 from louver_sandbox.catalog.atoms import AtomRules
 from louver_sandbox.catalog.model import Catalog, Table
 from louver_sandbox.core_plan import CorePlan
-from louver_sandbox.obligations import AccessBudget, CellCharge, Charge, ThresholdRules
+from louver_sandbox.obligations import AccessBudget, CellCharge, Charge, PrivacyBalance, PrivacyCharge, ThresholdRules
 from louver_sandbox.selections import FLAGGED, HistoryRules, Selection
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class Plan:
     releaser computes; None means the one core's rows are the answer. `question` identifies the canonical question
     on this data, catalogue and policy: equal questions get the stored answer. `cells` are what caps on released
     cells are charged, besides `charges`; `selections` are the rows it asks for, which the commit compares with
-    earlier ones as `history` says.
+    earlier ones as `history` says. `privacy` is what it costs under differential privacy.
     """
 
     request_id: str
@@ -203,6 +203,7 @@ class Plan:
     cells: tuple[CellCharge, ...] = ()
     selections: tuple[Selection, ...] = ()
     history: HistoryRules = FLAGGED
+    privacy: tuple[PrivacyCharge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +219,7 @@ class Committed:
     commitments: Mapping[str, str]
     cost: Mapping[str, int]
     remaining: Mapping[str, int]
+    privacy: tuple[PrivacyBalance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +292,7 @@ class Answer:
     remaining: Mapping[str, int]
     policies: tuple[str, ...]
     accuracy: tuple[Accuracy, ...] = ()
+    privacy: tuple[PrivacyBalance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

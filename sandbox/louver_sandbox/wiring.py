@@ -26,12 +26,12 @@ from louver_sandbox.audit.log import AuditLog
 from louver_sandbox.catalog.load import catalog_of, load_catalog
 from louver_sandbox.catalog.model import SpaceKind, Table
 from louver_sandbox.checker import Judgement
-from louver_sandbox.commit import charge, charge_cells, look_back
+from louver_sandbox.commit import charge, charge_cells, charge_privacy, look_back
 from louver_sandbox.engines import WORKER_ENTRY, WORKER_ENVIRONMENT, WORKER_PRELOAD, WORKER_PREPARE
 from louver_sandbox.engines.engine import Job, Source, encode_job
 from louver_sandbox.identity import Registry
 from louver_sandbox.journal import Books
-from louver_sandbox.obligations import Totals
+from louver_sandbox.obligations import PrivacyBalance, Totals
 from louver_sandbox.pipeline import Call, Failed, Pipeline
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.load import CONTENT_FILE, load_bundle, load_officers
@@ -41,6 +41,7 @@ from louver_sandbox.processes.limits import Limits as ProcessLimits
 from louver_sandbox.processes.pool import CheckerFailed, CheckerPool, Slot, WorkerFailed, WorkerPool
 from louver_sandbox.processes.zygote import Zygote
 from louver_sandbox.publishing.record_keys import read_key
+from louver_sandbox.recount import anchor
 from louver_sandbox.refusals import capacity
 from louver_sandbox.release.complementary import Solve, no_solver
 from louver_sandbox.settings import Limits, Settings
@@ -209,6 +210,8 @@ class Platform:
         secret = noise_secret(settings, self.judgement.bundle)
         self.state = self._parts.enter_context(State.open(settings.state))
         self.books = open_books(settings, self.state, self.clock)
+        if (behind := anchor.problem(self.books, settings.anchors)) is not None:
+            raise behind
         self.registry = Registry(settings.institutions)
         self.shelf = Shelf(settings, self.books)
         workers = self._parts.enter_context(
@@ -284,15 +287,19 @@ class Platform:
         with slot:
             yield Worker(slot, self.settings.limits, self.shelf.path, institution)
 
-    def preview(self, plan: Plan, request: Request) -> tuple[tuple[Balance, ...], tuple[Cells, ...]]:
+    def preview(
+        self, plan: Plan, request: Request
+    ) -> tuple[tuple[Balance, ...], tuple[Cells, ...], tuple[PrivacyBalance, ...]]:
         """What a commit would do now: the accounts after the plan's charges, and what it would add to the caps of its
-        datasets and leave of them. Raises `Refused` LVR-3001, LVR-3010 or LVR-32xx."""
+        datasets and leave of them, and what it would lose of privacy. Raises `Refused` LVR-3001, LVR-3010 to LVR-3014
+        or LVR-32xx."""
         now = self.clock()
         with self.state.reading() as tx:
             balances = charge(tx, plan.charges, request, now, dry=True)
             cells = charge_cells(tx, plan, request, now, dry=True)
+            losses = charge_privacy(tx, plan, request, now, dry=True)
             look_back(tx, plan, request, now)
-        return balances, cells
+        return balances, cells, losses
 
     def refused_at_the_edge(self, subject: Subject, question: pb.Question, refused: Refused) -> Refused:
         """The refusal of a message that is not the caller's question, once the log has it."""
@@ -306,6 +313,10 @@ class Platform:
             self._strangers.add(fingerprint)
         if not known:
             journal.note(self.books, "refusal", code=refused.code, certificate=fingerprint)
+
+    def keep_anchor(self) -> None:
+        """Keeps the newest signed head beside the store, so that an older copy of it is known. Raises OSError."""
+        anchor.keep(self.books, self.settings.anchors)
 
     def close(self) -> None:
         """Ends every process it started and closes the store."""

@@ -22,6 +22,7 @@ FAMILIES = {
     "policy": "LVR-2",
     "plan": "LVR-2",
     "capacity": "LVR-3",
+    "privacy": "LVR-301",
     "history": "LVR-32",
     "catalog": "LVR-4",
 }

@@ -17,7 +17,8 @@ from louver_sandbox.mechanisms.quantiles import quantile
 from louver_sandbox.mechanisms.ranks import evenly, ranks
 from louver_sandbox.mechanisms.release import Bounds, clipped_sum, released, summed
 from louver_sandbox.privacy import amounts
-from louver_sandbox.privacy.budget import Charge, PrivacyBudget, Window, opened_at, refreshes_at, remaining
+from louver_sandbox.privacy.budget import Charge, PrivacyBudget, remaining
+from louver_sandbox.privacy.calendar import Period, opened_at, refreshes_at
 from louver_sandbox.privacy.conversion import delta_of, epsilon_of, rho_of
 from louver_sandbox.privacy.cost import PrivacyCost, composed
 from louver_sandbox.privacy.refused import PrivacyRefused
@@ -27,7 +28,7 @@ RHOS = st.fractions(Fraction(1, 10**6), Fraction(10), max_denominator=10**9)
 DELTAS = st.integers(2, 12).map(lambda exponent: Fraction(1, 10**exponent))
 COSTS = st.builds(PrivacyCost, RHOS, st.integers(0, 9).map(lambda part: Fraction(part, 10**13)))
 INSTANTS = st.datetimes(datetime(2020, 1, 1), datetime(2060, 1, 1), timezones=st.just(UTC))
-WINDOWS = st.sampled_from(list(Window))
+PERIODS = st.sampled_from(list(Period))
 
 
 @given(st.lists(COSTS, max_size=8), COSTS)
@@ -100,19 +101,19 @@ def test_shares_never_exceed_the_budget_and_are_equally_accurate(
 
 
 @given(
-    st.lists(st.tuples(RHOS, INSTANTS, st.sampled_from("ab"), st.sampled_from("xy")), max_size=12), WINDOWS, INSTANTS
+    st.lists(st.tuples(RHOS, INSTANTS, st.sampled_from("ab"), st.sampled_from("xy")), max_size=12), PERIODS, INSTANTS
 )
 @settings(deadline=None, max_examples=50)
 def test_what_is_left_and_what_was_spent_are_the_limit(
-    spent: list[tuple[Fraction, datetime, str, str]], window: Window, now: datetime
+    spent: list[tuple[Fraction, datetime, str, str]], period: Period, now: datetime
 ) -> None:
     """Recomputed naively; nothing spent now can be spent again before the window ends."""
     charges = [Charge(who, what, PrivacyCost(rho), at) for rho, at, who, what in spent if at <= now]
     budget = PrivacyBudget(
-        "a", PrivacyCost(Fraction(40)), PrivacyCost(Fraction(20)), window, {"x": PrivacyCost(Fraction(9))}
+        "a", PrivacyCost(Fraction(40)), PrivacyCost(Fraction(20)), period, {"x": PrivacyCost(Fraction(9))}
     )
     left = remaining(charges, budget, "x", now)
-    opened = opened_at(window, now)
+    opened = opened_at(period, now)
     inside = [one for one in charges if one.institution == "a" and (opened is None or one.at >= opened)]
     for found, limit, of in (
         (left.lifetime, 40, charges),
@@ -120,21 +121,21 @@ def test_what_is_left_and_what_was_spent_are_the_limit(
         (left.purpose, 9, [one for one in inside if one.purpose == "x"]),
     ):
         assert found.rho == max(0, limit - sum(one.cost.rho for one in of))
-    refreshed = refreshes_at(window, now)
+    refreshed = refreshes_at(period, now)
     if left.spendable.rho:
         late = now if refreshed is None else refreshed - timedelta(microseconds=1)
         again = remaining([*charges, Charge("a", "x", left.spendable, now)], budget, "x", late)
         assert again.spendable.rho == 0
 
 
-@given(WINDOWS.filter(lambda window: window is not Window.NONE), INSTANTS)
-def test_every_instant_is_in_one_window(window: Window, now: datetime) -> None:
-    opened, refreshed = opened_at(window, now), refreshes_at(window, now)
+@given(PERIODS.filter(lambda period: period is not Period.LIFETIME), INSTANTS)
+def test_every_instant_is_in_one_window(period: Period, now: datetime) -> None:
+    opened, refreshed = opened_at(period, now), refreshes_at(period, now)
     assert opened is not None
     assert refreshed is not None
     assert opened <= now < refreshed
-    assert opened_at(window, refreshed) == refreshed
-    assert opened_at(window, refreshed - timedelta(microseconds=1)) == opened
+    assert opened_at(period, refreshed) == refreshed
+    assert opened_at(period, refreshed - timedelta(microseconds=1)) == opened
 
 
 @given(RHOS, st.integers(1, 10**6), st.integers(1, 50))

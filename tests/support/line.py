@@ -11,7 +11,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from louver_sandbox.algebra.expressions import Value
 from louver_sandbox.audit.log import AuditLog
 from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.journal import Books
+from louver_sandbox.obligations import PrivacyCharge
 from louver_sandbox.pipeline import Call, Failed, Pipeline, Slot, judge
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.processes.pool import FailureKind
@@ -114,7 +115,8 @@ def stream(table: pa.Table) -> bytes:
 
 @dataclass
 class Line:
-    """A pipeline over fresh books. `slot`, `refusal`, `judge_fault` and `solve` are what the next question meets."""
+    """A pipeline over fresh books. `slot`, `refusal`, `judge_fault`, `privacy` (what it costs) and `solve` are what
+    the next question meets."""
 
     books: Books
     clock: SettableClock
@@ -123,6 +125,7 @@ class Line:
     slot: Slot = field(default_factory=EngineSlot)
     refusal: Refused | None = None
     judge_fault: Exception | None = None
+    privacy: tuple[PrivacyCharge, ...] = ()
     solve: Solve = choose
     reserved: int = 0
     incidents: list[Exception] = field(default_factory=list)
@@ -135,7 +138,7 @@ class Line:
     def _judge(self, request: Request, facts: Facts) -> Plan:
         if self.judge_fault is not None:
             raise self.judge_fault
-        return judge(request, firms(), self.bundle, facts)
+        return replace(judge(request, firms(), self.bundle, facts), privacy=self.privacy)
 
     @contextmanager
     def _reserve(self, institution: str, call: Call) -> Iterator[Slot]:
@@ -191,7 +194,7 @@ class Line:
 
 
 @cache
-def _fresh_books() -> bytes:
+def fresh_books() -> bytes:
     """An empty state store; made once, because migrations take time."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "state.db"
@@ -204,7 +207,7 @@ def line(folder: Path) -> Iterator[Line]:
     """A line over fresh books in this folder."""
     clock = SettableClock(NOON)
     path = folder / "state.db"
-    path.write_bytes(_fresh_books())
+    path.write_bytes(fresh_books())
     with State.open(path, busy_timeout_s=0.05) as state:
         log = AuditLog(state, SIGNER, ORIGIN, clock=clock, randomness=SeededRandomness())
         yield Line(Books(state, log), clock, path)

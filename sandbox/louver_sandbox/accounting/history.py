@@ -33,9 +33,9 @@ from sqlalchemy import (
 
 from louver.errors import Refused
 from louver_sandbox import codec
-from louver_sandbox.accounting.ledger import window_ends
 from louver_sandbox.algebra.regions import hull
 from louver_sandbox.obligations import Period
+from louver_sandbox.privacy.calendar import refreshes_at
 from louver_sandbox.refusals import history as refusals
 from louver_sandbox.selections import (
     Condition,
@@ -343,7 +343,7 @@ def _ranges(account: str, selection: Selection, row: object) -> Iterator[dict[st
 
 def _expiry(tx: Connection, account: str, window: Period, now: datetime) -> str:
     """When the window ends. A clock that was set back ends it no earlier than what was remembered before."""
-    ends = window_ends(window, now)
+    ends = refreshes_at(window, now)
     if ends is None:
         return NEVER
     latest = _LATEST_EXPIRY.row(tx, {"account": account, "never": NEVER})

@@ -135,6 +135,11 @@ class AuditLog:
             raise UnknownEntry("no head was signed at this size")
         return Checkpoint.parse(note)
 
+    def size(self) -> int:
+        """How many entries there are, signed or not."""
+        with self.state.reading() as tx:
+            return stored.size_of(tx)
+
     def extends(self, head: TreeHead) -> bool:
         """Whether the log begins with what ``head``, verified by the caller, covers; False after a rollback."""
         with self.state.reading() as tx:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -215,7 +215,46 @@ def _across(declared: Sequence[Declared]) -> list[CatalogProblem]:
                     EXPECTED["via"],
                 )
                 problems.append(item.problem(finding))
+    problems += [item.problem(finding) for item, finding in _copies(declared, first)]
     return problems
+
+
+def _copies(declared: Sequence[Declared], tables: Mapping[TableName, Table]) -> Iterator[tuple[Declared, Finding]]:
+    """Data that have a budget twice because they are registered twice, and copies of themselves."""
+    owners: dict[Source, TableName] = {}
+    for item in declared:
+        table, dataset = item.table, _original(item.table, tables)
+        if dataset is None or (table.copy_of is not None and table.view is not None):
+            yield (
+                item,
+                Finding(
+                    ("copy_of",),
+                    "a copy leads to another table in the end, and is no view",
+                    "copy_of 须最终指向另一张表，且视图不适用",
+                    EXPECTED["copy_of"],
+                ),
+            )
+        elif table.source is not None and table.units and owners.setdefault(table.source, dataset) != dataset:
+            yield (
+                item,
+                Finding(
+                    ("source",),
+                    f"these are the data of {owners[table.source]}, which would have a second budget",
+                    f"与 {owners[table.source]} 为同一数据，将形成重复额度",
+                    f"add copy_of: {owners[table.source]}",
+                ),
+            )
+
+
+def _original(table: Table, tables: Mapping[TableName, Table]) -> TableName | None:
+    """What a table is a copy of in the end; None where that leads back."""
+    name, passed = table.name, set[TableName]()
+    while (found := tables.get(name)) is not None and found.copy_of is not None:
+        if name in passed:
+            return None
+        passed.add(name)
+        name = found.copy_of
+    return name
 
 
 def _leads_to_unit(unit: PrivacyUnit, tables: Mapping[TableName, Table]) -> bool:
@@ -248,6 +287,7 @@ def _table(declaration: TableDeclaration) -> Table:
         columns=tuple(_column(name, item, declaration.when) for name, item in declaration.columns.items()),
         source=Source(source.kind, source.path, source.table) if source else None,
         view=declaration.view,
+        copy_of=None if declaration.copy_of is None else TableName(*declaration.copy_of.split(".")),
     )
 
 

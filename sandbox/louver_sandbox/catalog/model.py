@@ -126,7 +126,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One registered table (or, with `view` set, a named query over registered tables)."""
+    """One registered table (or, with `view` set, a named query over registered tables).
+
+    `copy_of` names the table whose data these are too, registered or not any more: both share its budgets.
+    """
 
     name: TableName
     space: SpaceKind
@@ -142,6 +145,7 @@ class Table:
     source: Source | None = None
     view: str | None = None
     data_version: str = ""
+    copy_of: TableName | None = None
 
     def column(self, name: str) -> Column | None:
         """The column of that exact name, or None."""
@@ -158,3 +162,8 @@ class Catalog:
     def table(self, name: TableName) -> Table | None:
         """The table of that exact name, or None."""
         return self.tables.get(name)
+
+    def dataset_of(self, name: TableName) -> TableName:
+        """The dataset whose budgets a table is charged to: its own name, or that of what it is a copy of."""
+        table = self.tables.get(name)
+        return name if table is None or table.copy_of is None else self.dataset_of(table.copy_of)

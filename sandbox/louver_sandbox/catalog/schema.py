@@ -134,6 +134,7 @@ class TableDeclaration(Declaration):
     columns: Annotated[dict[Identifier, ColumnDeclaration], Field(min_length=1, max_length=MAX_COLUMNS)]
     source: SourceDeclaration | None = None
     view: Annotated[str, StringConstraints(min_length=1, max_length=20_000, strip_whitespace=True)] | None = None
+    copy_of: QualifiedName | None = None
     when: tuple[LevelConditionDeclaration, ...] = ()
     description: Text = ""
 
@@ -154,6 +155,7 @@ EXPECTED: dict[str, str] = {
     "kind": "parquet, duckdb or csv",
     "path": "a path or glob below the data folder",
     "view": "the SELECT that defines the view",
+    "copy_of": "schema.name of the table whose data these are, registered or not any more",
     "type": "text, integer, decimal(2), double, boolean, date, timestamp, text_list; of a unit: person, enterprise",
     "nullable": "true or false",
     "level": "L1, L2, L3, L4 or L5",

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from cryptography import x509
 
+from louver.errors import Unproven
 from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.audit.head import Ed25519Signer
+from louver_sandbox.audit.stored import LogDamaged
 from louver_sandbox.catalog.positions import CatalogRefused
 from louver_sandbox.catalog.snapshots import snapshot_id
 from louver_sandbox.checker import Judgement
@@ -18,8 +20,10 @@ from louver_sandbox.identity import RegistryRefused, parse_registry
 from louver_sandbox.policy.bundle import BundleRefused
 from louver_sandbox.policy.documents import PolicyRefused
 from louver_sandbox.publishing.record_keys import KeyRefused
+from louver_sandbox.recount import anchor
 from louver_sandbox.settings import Settings
-from louver_sandbox.wiring import NOISE_FILE, load_judgement, noise_secret
+from louver_sandbox.store import State, StoreError
+from louver_sandbox.wiring import NOISE_FILE, load_judgement, noise_secret, open_books
 
 SECRETS = ("log.seed", "record.key", "server.key")
 SOON = timedelta(days=14)
@@ -30,6 +34,7 @@ def problems(settings: Settings, now: datetime) -> Iterator[str]:
     yield from _secrets(settings)
     yield from _certificates(settings, now)
     yield from _registry(settings)
+    yield from _books(settings, now)
     try:
         judgement = load_judgement(settings, now)
     except CatalogRefused as refused:
@@ -92,6 +97,20 @@ def _registry(settings: Settings) -> Iterator[str]:
         yield "institutions.toml: missing; nobody can ask"
     except (RegistryRefused, OSError, UnicodeDecodeError) as refused:
         yield f"institutions.toml: {refused}; nobody can ask"
+
+
+def _books(settings: Settings, now: datetime) -> Iterator[str]:
+    """A store that was put back from before what it has proved."""
+    if not settings.state.is_file() or not (settings.secrets / "log.seed").is_file():
+        return
+    try:
+        with State.open(settings.state) as state:
+            behind = anchor.problem(open_books(settings, state, lambda: now), settings.anchors)
+    except (LogDamaged, StoreError, ValueError, Unproven) as damaged:
+        yield f"{settings.state.name}: {damaged}"
+    else:
+        if behind is not None:
+            yield f"{settings.state.name}: {behind}"
 
 
 def _noise(settings: Settings, judgement: Judgement) -> Iterator[str]:

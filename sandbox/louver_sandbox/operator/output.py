@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from louver.errors import Unproven
+from louver.errors import Refused, Unproven
 from louver_sandbox.audit.sources import MalformedExport
 from louver_sandbox.audit.stored import LogDamaged, UnknownEntry
 from louver_sandbox.catalog.positions import CatalogRefused
@@ -32,6 +32,7 @@ _SAY_IT_THEMSELVES = (
     LogDamaged,
     MalformedExport,
     PublishRefused,
+    Refused,
     RegistryRefused,
     StoreError,
     UnknownEntry,

@@ -12,7 +12,7 @@ from typing import Any
 from louver_sandbox import checker, journal
 from louver_sandbox.algebra.expressions import Value
 from louver_sandbox.audit.entries import Entry
-from louver_sandbox.audit.log import AuditLog
+from louver_sandbox.audit.log import MAX_PAGE, AuditLog
 from louver_sandbox.catalog.model import Table
 from louver_sandbox.pipeline import facts_at
 from louver_sandbox.settings import Settings
@@ -61,16 +61,30 @@ def replay(index: int, log: AuditLog, settings: Settings, own: tuple[Table, ...]
 
 
 def _decision(index: int, log: AuditLog) -> Entry:
-    """The admission that an entry is or comes from: an outcome names it, or the outcome whose answer it repeats."""
+    """The admission that an entry is or comes from: an outcome names it, or the outcome whose answer it repeats. One
+    that was shared names nothing, so that its receipt tells nothing: the first with the same bytes is meant."""
     entry = log.entry(index)
     while entry.fields["kind"] == "outcome":
         earlier = entry.fields.get("admission", entry.fields.get("same_as"))
+        if entry.fields.get("shared"):
+            earlier = _released(entry, log)
         if not isinstance(earlier, int) or earlier >= entry.index:
             raise NotReplayable(f"entry {entry.index} names no decision")
         entry = log.entry(earlier)
     if entry.fields["kind"] != "admission":
         raise NotReplayable(f"entry {index} is of kind {entry.fields['kind']}; no decision stands behind it")
     return entry
+
+
+def _released(shared: Entry, log: AuditLog) -> int | None:
+    """The outcome that has released what another one shares."""
+    same, start = ("question", "result_digest"), 0
+    while page := log.entries(start, MAX_PAGE, kind="outcome"):
+        for entry in page:
+            if all(entry.fields.get(name) == shared.fields.get(name) for name in same):
+                return entry.index
+        start = page[-1].index + 1
+    return None
 
 
 def _request(log: AuditLog, entry: Entry, fields: Mapping[str, Any]) -> Request:

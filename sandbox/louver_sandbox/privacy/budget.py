@@ -10,27 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
-from enum import StrEnum
+from datetime import datetime
 from fractions import Fraction
 from types import MappingProxyType
-from typing import Final
 
+from louver_sandbox.privacy.calendar import Period, checked, opened_at
 from louver_sandbox.privacy.cost import PrivacyCost, composed
 from louver_sandbox.privacy.refused import PrivacyRefused, Reason
-
-BEIJING: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
-"""No summer time since 1991; no database of time zones is asked."""
-_LAST_YEAR: Final = 9998
-
-
-class Window(StrEnum):
-    """After which an allowance is fresh again."""
-
-    DAY = "day"
-    MONTH = "month"
-    YEAR = "year"
-    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +30,9 @@ class PrivacyBudget:
     institution: str
     lifetime_cap: PrivacyCost
     allowance: PrivacyCost
-    window: Window
+    period: Period
     purposes: Mapping[str, PrivacyCost] = field(default_factory=dict)
-    """Parts of the allowance for named purposes, in the same window. With none, every purpose has the whole."""
+    """Parts of the allowance for named purposes, in the same windows. With none, every purpose has the whole."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "purposes", MappingProxyType(dict(self.purposes)))
@@ -66,7 +52,7 @@ class Charge:
     at: datetime
 
     def __post_init__(self) -> None:
-        _checked(self.at)
+        checked(self.at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +81,13 @@ def remaining(charges: Iterable[Charge], budget: PrivacyBudget, purpose: str, no
             window that opened again because a clock jumped would give budget back.
     """
     spent = tuple(charges)
-    if any(charge.at > _checked(now) for charge in spent):
+    if any(charge.at > checked(now) for charge in spent):
         raise PrivacyRefused(
             Reason.CLOCK_WENT_BACK, "the ledger has a charge later than now", "账本中有晚于当前时间的记录，时钟倒退"
         )
     if budget.purposes and purpose not in budget.purposes:
         raise PrivacyRefused(Reason.PURPOSE_UNKNOWN, "the budget has no part for this purpose", "预算未列此用途")
-    start = opened_at(budget.window, now)
+    start = opened_at(budget.period, now)
     own = [
         charge
         for charge in spent
@@ -115,43 +101,9 @@ def remaining(charges: Iterable[Charge], budget: PrivacyBudget, purpose: str, no
     )
 
 
-def opened_at(window: Window, now: datetime) -> datetime | None:
-    """The instant at which the window of `now` began: midnight in Beijing; None for a budget without windows."""
-    midnight = _checked(now).astimezone(BEIJING).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    match window:
-        case Window.DAY:
-            return midnight
-        case Window.MONTH:
-            return midnight.replace(day=1)
-        case Window.YEAR:
-            return midnight.replace(month=1, day=1)
-        case Window.NONE:
-            return None
-
-
-def refreshes_at(window: Window, now: datetime) -> datetime | None:
-    """The instant at which the next window begins; None for a budget without windows."""
-    start = opened_at(window, now)
-    match window:
-        case Window.DAY if start is not None:
-            return start + timedelta(days=1)
-        case Window.MONTH if start is not None:
-            return (start + timedelta(days=32)).replace(day=1)
-        case Window.YEAR if start is not None:
-            return start.replace(year=start.year + 1)
-        case _:
-            return None
-
-
 def _less(limit: PrivacyCost, charges: Iterable[Charge]) -> PrivacyCost:
     spent = composed(charge.cost for charge in charges)
     return PrivacyCost(max(Fraction(0), limit.rho - spent.rho), max(Fraction(0), limit.delta - spent.delta))
-
-
-def _checked(instant: datetime) -> datetime:
-    if instant.tzinfo is None or instant.utcoffset() is None or not 1 < instant.year <= _LAST_YEAR:
-        raise PrivacyRefused(Reason.CLOCK_WITHOUT_ZONE, "an instant needs a time zone", "时刻须带时区")
-    return instant
 
 
 def _unsound(message: str, message_zh: str) -> PrivacyRefused:

@@ -87,6 +87,20 @@ def not_accepting() -> Refused:
     )
 
 
+def ledger_behind(what: str) -> Refused:
+    """LVR-3105: the ledger, or the log with it, has forgotten charges; said to the operator, not to banks."""
+    return refusal(
+        "LVR-3105",
+        message=f"the books are behind what they have proved: {what}",
+        hint="nothing is served, since spent budget would be given back; put the newer state.db back, or run "
+        "`louver-sandbox ledger rebuild` (with `--log` and the newest export, where the log itself is behind)",
+        message_zh=f"账本落后于其已证明的记录：{what}",
+        hint_zh="为避免额度被重复使用，服务不予启动；请恢复较新的 state.db，或运行 `louver-sandbox ledger rebuild`"
+        "（若日志本身落后，请以 `--log` 指定最新导出文件）",
+        rule="ledger.high-water",
+    )
+
+
 def deadline_too_short() -> Refused:
     """LVR-3104: the caller's deadline had passed before anything was charged."""
     return refusal(

@@ -39,6 +39,7 @@ def encode(release: Release, committed: Committed) -> Answer:
         remaining=committed.remaining,
         policies=committed.plan.policies,
         accuracy=release.accuracy,
+        privacy=committed.privacy,
     )
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from louver_sandbox.accounting.ledger import SHANGHAI, Balance
-from louver_sandbox.obligations import Period
+from louver_sandbox.obligations import Period, PrivacyBalance
+from louver_sandbox.privacy import stated
+from louver_sandbox.privacy.cost import NOTHING
 from louver_sandbox.selections import Pattern, Response
-from louver_sandbox.stages import Notice, Plan
+from louver_sandbox.stages import Answer, Notice, Plan
 
 _UNITS = {"query": ("queries", "次查询"), "predicate": ("distinct predicates", "个不同筛选条件")}
 _PERIODS = {
@@ -26,20 +30,19 @@ _TOLD = {
 }
 
 
-def rules(plan: Plan, balances: Sequence[Balance]) -> tuple[Notice, ...]:
-    """One for each account that the question would be charged to, and one for each pattern that is refused."""
+def rules(plan: Plan, balances: Sequence[Balance], spent: Sequence[PrivacyBalance] = ()) -> tuple[Notice, ...]:
+    """One for each account that the question would be charged to, one for each kind of unit whose privacy it would
+    cost, and one for each pattern that is refused."""
     latest = {balance.account: balance for balance in balances}
-    return (*(_of_account(balance) for balance in latest.values()), *_of_history(plan))
+    accounts = (_of_account(balance) for balance in latest.values())
+    return (*accounts, *map(_of_privacy, spent), *_of_history(plan))
 
 
 def _of_account(balance: Balance) -> Notice:
     account = balance.account
     unit, unit_zh = _UNITS.get(account.kind, (account.kind, account.kind))
     each, each_zh = _PERIODS[account.period]
-    until, until_zh = "never renewed", "不再恢复"
-    if balance.refreshes_at is not None:
-        day = balance.refreshes_at.astimezone(SHANGHAI).isoformat(timespec="minutes")
-        until, until_zh = f"renewed at {day}", f"{day} 恢复"
+    until, until_zh = _until(balance.refreshes_at)
     return Notice(
         "RULE",
         balance.remaining,
@@ -47,6 +50,38 @@ def _of_account(balance: Balance) -> Notice:
         f"{balance.remaining} of {balance.limit} {unit} {each} on {account.dataset} would be left; {until}",
         f"{account.dataset} {each_zh} {balance.limit} {unit_zh}，之后剩余 {balance.remaining}；{until_zh}",
     )
+
+
+def losses(answer: Answer, *, stored: bool) -> tuple[Notice, ...]:
+    """What an answer has cost of privacy and what is left, for whoever gets it: nothing, where it was stored."""
+    return tuple(
+        replace(_of_privacy(replace(one, cost=NOTHING) if stored else one), code="PRIVACY_BUDGET")
+        for one in answer.privacy
+    )
+
+
+def _of_privacy(balance: PrivacyBalance) -> Notice:
+    """What it costs and leaves, as (epsilon, delta)."""
+    of = f"{balance.dataset} per {balance.unit.value}"
+    cost, cost_zh = "nothing", "无"
+    if balance.cost != NOTHING:
+        cost = cost_zh = str(stated.spent(balance.cost))
+    left, everybody = stated.left(balance.spendable), stated.left(balance.lifetime)
+    until, until_zh = _until(balance.refreshes_at)
+    return Notice(
+        "RULE",
+        0,
+        f"privacy.{balance.unit.value}",
+        f"costs {cost} of {of}; leaves you {left}, {until}; leaves all institutions together {everybody}, for ever",
+        f"{balance.dataset} 隐私成本：{cost_zh}；贵机构剩余 {left}，{until_zh}；全部机构终身剩余 {everybody}",
+    )
+
+
+def _until(refreshes_at: datetime | None) -> tuple[str, str]:
+    if refreshes_at is None:
+        return "never renewed", "不再恢复"
+    day = refreshes_at.astimezone(SHANGHAI).isoformat(timespec="minutes")
+    return f"renewed at {day}", f"{day} 恢复"
 
 
 def _of_history(plan: Plan) -> Iterator[Notice]:

@@ -16,7 +16,7 @@ from louver_sandbox.algebra.expressions import Value
 from louver_sandbox.obligations import NoiseRules, RoundingKind, ThresholdRules, Totals, UnitSetCap
 from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.release.accuracies import accuracies
-from louver_sandbox.service import explaining
+from louver_sandbox.service import budgets, explaining
 from louver_sandbox.stages import Accuracy, Notice, Plan, Receipted, Request, Subject
 
 DIALECT = re.compile(r"[a-z]{0,16}\Z")
@@ -134,7 +134,7 @@ def header(request_id: str, receipted: Receipted, *, development: bool) -> pb.An
     return pb.AnswerHeader(
         request_id=request_id,
         treatment=answer.treatment.value,
-        notices=[notice(item) for item in answer.notices],
+        notices=[notice(item) for item in (*answer.notices, *budgets.losses(answer, stored=receipted.stored))],
         cost={} if receipted.stored else dict(answer.cost),
         remaining=dict(answer.remaining),
         arrow_bytes=len(answer.arrow),

@@ -13,6 +13,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from louver.v1 import sandbox_pb2_grpc as pb_grpc
+from louver_sandbox.audit.stored import LogDamaged
 from louver_sandbox.service.edge import new_incident
 from louver_sandbox.service.servicer import Sandbox
 from louver_sandbox.service.turnstile import Turnstile
@@ -70,6 +71,7 @@ class Server:
         self._stopping = threading.Event()
         try:
             note_activation(self.platform.books, self.platform.judgement)
+            self.platform.keep_anchor()
             turnstile = Turnstile(limits)
             self._executor = ThreadPoolExecutor(turnstile.lanes, thread_name_prefix="line")
             self._handlers = ThreadPoolExecutor(limits.concurrent_calls + SPARE, thread_name_prefix="edge")
@@ -102,6 +104,7 @@ class Server:
         self._handlers.shutdown(wait=True, cancel_futures=True)
         if self._prober.is_alive():
             self._prober.join()
+        self._keep_anchor()
         self.platform.close()
 
     def _say(self, *, serving: bool) -> None:
@@ -115,12 +118,20 @@ class Server:
         while not self._stopping.wait(PROBE_S):
             if self.platform.state.healthy:
                 self._say(serving=True)
+                self._keep_anchor()
                 continue
             self._say(serving=False)
             try:
                 self.platform.state.probe()
             except StoreError:
                 logger.error("the state store does not take writes; nothing is answered until it does")
+
+    def _keep_anchor(self) -> None:
+        """Without it nothing is less safe but a restore, so what stands in the way is told and not fatal."""
+        try:
+            self.platform.keep_anchor()
+        except (OSError, StoreError, LogDamaged) as error:
+            logger.error("the newest signed head is not kept beside the log: %s", error)
 
     def __enter__(self) -> Server:
         self.start()

@@ -104,10 +104,10 @@ class Sandbox(pb_grpc.SandboxServiceServicer):
                 place.take()
                 try:
                     plan = self._platform.pipeline.explain(request)
-                    balances, cells = self._platform.preview(plan, request)
+                    balances, cells, losses = self._platform.preview(plan, request)
                 except Refused as refused:
                     return convert.refused_explanation(refused)
-            limits = budgets.rules(plan, balances)
+            limits = budgets.rules(plan, balances, losses)
             return convert.explanation(plan, catalogue.readable(plan), remaining(balances), cells, limits=limits)
 
     def ListTables(self, message: pb.ListTablesRequest, context: grpc.ServicerContext) -> pb.ListTablesResponse:

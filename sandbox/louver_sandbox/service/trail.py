@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from louver.v1 import sandbox_pb2 as pb
@@ -50,6 +50,14 @@ def _token(text: str) -> int | None:
     return int(text)
 
 
+def _cost(charges: Sequence[Mapping[str, Any]]) -> Mapping[str, int]:
+    """How many charges of each kind: those with a key, and those without."""
+    total: Counter[str] = Counter()
+    for item in charges:
+        total[f"{item['dataset']} {item['kind']}"] += item["count"] + len(item["keys"])
+    return total
+
+
 def _record(entry: Entry, opening: Opening | None) -> pb.QueryRecord:
     fields: Mapping[str, Any] = entry.fields
     return pb.QueryRecord(
@@ -60,7 +68,7 @@ def _record(entry: Entry, opening: Opening | None) -> pb.QueryRecord:
         state=_STATES[fields["kind"]],
         code=fields.get("code", ""),
         treatment=fields.get("treatment", ""),
-        cost=Counter(f"{item['dataset']} {item['kind']}" for item in fields.get("charges", ())),
+        cost=_cost(fields.get("charges", ())),
         log_index=entry.index,
         rows=fields.get("rows", 0),
     )

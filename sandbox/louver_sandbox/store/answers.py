@@ -58,11 +58,18 @@ def find_by_question(tx: Connection, institution: str, question_digest: str) -> 
     return None if row is None else StoredAnswer(*row)
 
 
+def find_release(tx: Connection, question_digest: str) -> StoredAnswer | None:
+    """The first answer that anybody has had to the question. To be given to others only where policy says so."""
+    row = _RELEASED.row(tx, {"of_question": question_digest})
+    return None if row is None else StoredAnswer(*row)
+
+
 _COLUMNS = tuple(field.name for field in fields(StoredAnswer))
 _OF_INSTITUTION = answers.c.institution == bindparam("of_institution")
-_FOUND = select(*(answers.c[name] for name in _COLUMNS)).where(_OF_INSTITUTION)
+_ANY = select(*(answers.c[name] for name in _COLUMNS))
+_FOUND = _ANY.where(_OF_INSTITUTION)
 _BY_REQUEST = Prepared(_FOUND.where(answers.c.request_id == bindparam("of_request")))
-_BY_QUESTION = Prepared(
-    _FOUND.where(answers.c.question_digest == bindparam("of_question")).order_by(answers.c.outcome_index).limit(1)
-)
+_OF_QUESTION = answers.c.question_digest == bindparam("of_question")
+_BY_QUESTION = Prepared(_FOUND.where(_OF_QUESTION).order_by(answers.c.outcome_index).limit(1))
+_RELEASED = Prepared(_ANY.where(_OF_QUESTION).order_by(answers.c.outcome_index).limit(1))
 _INSERT = Prepared(insert(answers))

@@ -97,6 +97,32 @@ ledger = Table(
 )
 """Charges. ``spent`` is the account's running total, so that two concurrent charges cannot both be the n-th."""
 
+privacy_ledger = Table(
+    "privacy_ledger",
+    metadata,
+    Column("institution", Text, nullable=False),
+    Column("dataset", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("sequence", _Big, nullable=False),
+    Column("day", Text, nullable=False),
+    Column("rho", Text, nullable=False),
+    Column("delta", Text, nullable=False),
+    Column("spent_rho", Text, nullable=False),
+    Column("spent_delta", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("time", Text, nullable=False),
+    PrimaryKeyConstraint("institution", "dataset", "unit", "purpose", "sequence"),
+    CheckConstraint("sequence >= 1", name="privacy_ledger_grows"),
+    Index("privacy_ledger_by_day", "institution", "dataset", "unit", "purpose", "day", "sequence"),
+    Index("privacy_ledger_by_request", "request_id"),
+    sqlite_with_rowid=False,
+)
+"""Privacy loss, in exact decimals: what a charge costs and the account's total since the beginning (`spent_*`).
+
+``*`` as institution is everybody, as purpose any. ``day`` is the Beijing day it counts in.
+"""
+
 selections = Table(
     "selections",
     metadata,
@@ -157,5 +183,5 @@ health = Table(
 )
 """One row that the health probe writes, to know that writing works."""
 
-APPEND_ONLY = ("entries", "nodes", "heads", "ledger")
+APPEND_ONLY = ("entries", "nodes", "heads", "ledger", "privacy_ledger")
 """Tables whose rows are never changed or removed; triggers see to it."""

@@ -137,6 +137,35 @@ def test_one_table_declared_twice_is_refused(tmp_path: Path) -> None:
     assert (problem.path, problem.message) == ("table2.yaml", "this table is declared twice")
 
 
+COPY = FIRM_YAML.replace("gov.firm\n", "gov.copy\n")
+
+
+def test_data_registered_twice_must_say_whose_budget_they_share(tmp_path: Path) -> None:
+    (problem,) = problems_of(tmp_path, FIRM_YAML, COPY)
+    assert (problem.path, problem.line) == ("table2.yaml", 11)
+    assert "second budget" in problem.message
+    assert problem.hint == "add copy_of: gov.firm"
+    catalog = load_catalog(declarations(tmp_path, FIRM_YAML, COPY + "copy_of: gov.firm\n"), tmp_path)
+    assert catalog.dataset_of(TableName("gov", "copy")) == TableName("gov", "firm")
+    assert catalog.dataset_of(TableName("gov", "firm")) == TableName("gov", "firm")
+
+
+def test_a_table_keeps_its_budget_under_a_new_name(tmp_path: Path) -> None:
+    third = FIRM_YAML.replace("gov.firm\n", "gov.third\n") + "copy_of: gov.copy\n"
+    catalog = load_catalog(declarations(tmp_path, COPY + "copy_of: gov.old_name\n", third), tmp_path)
+    assert {str(catalog.dataset_of(name)) for name in catalog.tables} == {"gov.old_name"}
+
+
+def test_a_copy_of_itself_and_a_copy_that_is_a_view_are_refused(tmp_path: Path) -> None:
+    first, second = FIRM_YAML + "copy_of: gov.copy\n", COPY + "copy_of: gov.firm\n"
+    assert {problem.message for problem in problems_of(tmp_path, first, second)} == {
+        "a copy leads to another table in the end, and is no view"
+    }
+    view = COPY.replace("source: {kind: parquet, path: gov.firm/*.parquet}", "view: SELECT uscc FROM gov.firm")
+    (problem,) = problems_of(tmp_path, FIRM_YAML, view + "copy_of: gov.firm\n")
+    assert problem.line == 18
+
+
 def test_a_key_given_twice_is_refused_where_it_is_repeated(tmp_path: Path) -> None:
     (problem,) = problems_of(tmp_path, FIRM_YAML + "title: 又一个\n")
     assert problem.message == "key 'title' is given twice"

@@ -7,7 +7,8 @@ from fractions import Fraction
 
 import pytest
 
-from louver_sandbox.privacy.budget import BEIJING, Charge, PrivacyBudget, Window, opened_at, refreshes_at, remaining
+from louver_sandbox.privacy.budget import Charge, PrivacyBudget, remaining
+from louver_sandbox.privacy.calendar import BEIJING, Period, opened_at, refreshes_at
 from louver_sandbox.privacy.cost import NOTHING, PrivacyCost
 from louver_sandbox.privacy.refused import PrivacyRefused, Reason
 
@@ -18,8 +19,8 @@ def rho(hundredths: int) -> PrivacyCost:
     return PrivacyCost(Fraction(hundredths, 100))
 
 
-def budget(window: Window = Window.DAY, **purposes: PrivacyCost) -> PrivacyBudget:
-    return PrivacyBudget("bank-a", rho(100), rho(20), window, purposes)
+def budget(period: Period = Period.DAY, **purposes: PrivacyCost) -> PrivacyBudget:
+    return PrivacyBudget("bank-a", rho(100), rho(20), period, purposes)
 
 
 def charge(hundredths: int, at: datetime = NOON, institution: str = "bank-a", purpose: str = "lending") -> Charge:
@@ -31,7 +32,7 @@ def test_a_new_window_brings_the_allowance_back_and_not_the_lifetime() -> None:
     today, tomorrow = (remaining(spent, budget(), "lending", NOON + timedelta(days=days)) for days in (0, 1))
     assert (today.allowance, today.lifetime) == (rho(5), rho(85))
     assert (tomorrow.allowance, tomorrow.lifetime) == (rho(20), rho(85))
-    assert remaining(spent, budget(Window.NONE), "lending", NOON + timedelta(days=9_999)).allowance == rho(5)
+    assert remaining(spent, budget(Period.LIFETIME), "lending", NOON + timedelta(days=9_999)).allowance == rho(5)
 
 
 def test_the_lifetime_is_spent_by_all_institutions_together() -> None:
@@ -52,35 +53,35 @@ def test_a_purpose_has_its_part_and_shares_the_allowance() -> None:
 
 def test_days_begin_at_midnight_in_beijing() -> None:
     before, after = (datetime(2026, 11, 21, 15, 59, tzinfo=UTC), datetime(2026, 11, 21, 16, 0, tzinfo=UTC))
-    assert refreshes_at(Window.DAY, before) == after
-    assert opened_at(Window.DAY, after) == after
+    assert refreshes_at(Period.DAY, before) == after
+    assert opened_at(Period.DAY, after) == after
     left = remaining([charge(15, before)], budget(), "lending", after)
     assert left.allowance == rho(20), "what was charged a minute before midnight belongs to the former day"
     assert remaining([charge(15, after)], budget(), "lending", after).allowance == rho(5)
 
 
 @pytest.mark.parametrize(
-    ("window", "opened", "refreshed"),
+    ("period", "opened", "refreshed"),
     [
-        (Window.DAY, (2026, 12, 31), (2027, 1, 1)),
-        (Window.MONTH, (2026, 12, 1), (2027, 1, 1)),
-        (Window.YEAR, (2026, 1, 1), (2027, 1, 1)),
+        (Period.DAY, (2026, 12, 31), (2027, 1, 1)),
+        (Period.MONTH, (2026, 12, 1), (2027, 1, 1)),
+        (Period.YEAR, (2026, 1, 1), (2027, 1, 1)),
     ],
 )
 def test_windows_end_where_the_next_begin(
-    window: Window, opened: tuple[int, int, int], refreshed: tuple[int, int, int]
+    period: Period, opened: tuple[int, int, int], refreshed: tuple[int, int, int]
 ) -> None:
     now = datetime(2026, 12, 31, 23, 59, 59, 999_999, tzinfo=BEIJING)
-    assert opened_at(window, now) == datetime(*opened, tzinfo=BEIJING)
-    assert refreshes_at(window, now) == datetime(*refreshed, tzinfo=BEIJING)
-    assert opened_at(window, datetime(*refreshed, tzinfo=BEIJING)) == refreshes_at(window, now)
+    assert opened_at(period, now) == datetime(*opened, tzinfo=BEIJING)
+    assert refreshes_at(period, now) == datetime(*refreshed, tzinfo=BEIJING)
+    assert opened_at(period, datetime(*refreshed, tzinfo=BEIJING)) == refreshes_at(period, now)
 
 
 def test_a_leap_day_has_a_next_year_and_none_has_no_window() -> None:
     leap = datetime(2028, 2, 29, 8, tzinfo=BEIJING)
-    assert refreshes_at(Window.YEAR, leap) == datetime(2029, 1, 1, tzinfo=BEIJING)
-    assert refreshes_at(Window.MONTH, leap) == datetime(2028, 3, 1, tzinfo=BEIJING)
-    assert opened_at(Window.NONE, leap) is refreshes_at(Window.NONE, leap) is None
+    assert refreshes_at(Period.YEAR, leap) == datetime(2029, 1, 1, tzinfo=BEIJING)
+    assert refreshes_at(Period.MONTH, leap) == datetime(2028, 3, 1, tzinfo=BEIJING)
+    assert opened_at(Period.LIFETIME, leap) is refreshes_at(Period.LIFETIME, leap) is None
 
 
 def test_a_clock_that_jumps_back_is_refused_whoever_was_charged() -> None:
@@ -102,15 +103,15 @@ def test_an_instant_that_is_none_is_refused(instant: datetime) -> None:
 
 def test_unsound_budgets_are_refused() -> None:
     with pytest.raises(PrivacyRefused, match="BUDGET_UNSOUND"):
-        PrivacyBudget("bank-a", rho(10), rho(20), Window.DAY)
+        PrivacyBudget("bank-a", rho(10), rho(20), Period.DAY)
     with pytest.raises(PrivacyRefused, match="BUDGET_UNSOUND"):
         budget(lending=rho(21))
     with pytest.raises(PrivacyRefused, match="BUDGET_UNSOUND"):
-        PrivacyBudget("bank-a", rho(30), PrivacyCost(Fraction(1, 10), Fraction(1, 10**9)), Window.DAY)
+        PrivacyBudget("bank-a", rho(30), PrivacyCost(Fraction(1, 10), Fraction(1, 10**9)), Period.DAY)
 
 
 def test_a_ledger_that_is_overdrawn_leaves_nothing() -> None:
     """However it came to that: what is left is never negative, and delta is a limit of its own."""
     assert remaining([charge(500)], budget(), "lending", NOON).spendable == NOTHING
-    parts = PrivacyBudget("bank-a", PrivacyCost(Fraction(1), Fraction(1, 10**6)), rho(100), Window.NONE)
+    parts = PrivacyBudget("bank-a", PrivacyCost(Fraction(1), Fraction(1, 10**6)), rho(100), Period.LIFETIME)
     assert remaining([], parts, "lending", NOON).spendable == rho(100), "no delta in the allowance, none to spend"

@@ -1,0 +1,129 @@
+"""What an admission says it was charged: written from a plan, and read again to charge the same anew.
+
+The limits of the time are in it for the auditor. They play no part when balances are counted again: what was
+admitted was within them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from fractions import Fraction
+from typing import Any
+
+from sqlalchemy import Connection
+
+from louver_sandbox.accounting import ledger, privacy, unit_sets
+from louver_sandbox.audit.entries import JSON
+from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.obligations import CellCharge, Charge, PrivacyCharge, PrivacyTerms
+from louver_sandbox.privacy.calendar import Period
+from louver_sandbox.privacy.cost import NOTHING, PrivacyCost
+from louver_sandbox.recount.mark import Mark
+from louver_sandbox.stages import Plan
+from louver_sandbox.store.clock import rfc3339
+
+UNLIMITED = 2**62
+_UNLIMITED = PrivacyCost(Fraction(UNLIMITED), Fraction(UNLIMITED))
+
+
+class Unreadable(Exception):
+    """An admission that does not say what it was charged."""
+
+
+def body(plan: Plan, now: datetime, mark: Mark) -> dict[str, JSON]:
+    """What the admission says; `now` is when windows were chosen by, `mark` what the ledgers hold with it."""
+    said: dict[str, JSON] = {"charged": rfc3339(now), "charges": _access(plan.charges), "ledger": mark.body()}
+    if plan.cells:
+        said["unit_sets"] = [_cells(one) for one in plan.cells]
+    if plan.privacy:
+        said["privacy"] = [_privacy(one) for one in privacy.composed_charges(plan.privacy)]
+    return said
+
+
+def again(tx: Connection, fields: Mapping[str, Any]) -> None:
+    """Charges what an admission says, whatever the limits are. Raises ``Unreadable``."""
+    try:
+        now, institution = datetime.fromisoformat(fields["charged"]), str(fields["institution"])
+        request_id, purpose = str(fields["request_id"]), str(fields["purpose"])
+        items = [one for item in fields["charges"] for one in _charges(item, institution, purpose)]
+        limits = [one for item in fields["charges"] for one in _limits(item)]
+        cells = [_cell_charge(item) for item in fields.get("unit_sets", ())]
+        losses = [_privacy_charge(item, purpose) for item in fields.get("privacy", ())]
+        ledger.charge(tx, items, limits, now, request_id=request_id)
+        unit_sets.charge(tx, cells, institution, now, request_id=request_id)
+        privacy.charge(tx, losses, institution, now, request_id=request_id)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise Unreadable("it does not say in a known form what was charged") from None
+
+
+def _access(charges: Sequence[Charge]) -> list[JSON]:
+    """Charges that differ by key only stand together."""
+    groups: dict[tuple[object, ...], list[Charge]] = {}
+    for one in charges:
+        groups.setdefault((one.dataset, one.kind, one.limit, one.further), []).append(one)
+    return [
+        {
+            "dataset": alike[0].dataset,
+            "kind": alike[0].kind,
+            "limit": alike[0].limit,
+            "further": {period.value: most for period, most in alike[0].further},
+            "count": sum(not one.key for one in alike),
+            "keys": [one.key for one in alike if one.key],
+        }
+        for alike in groups.values()
+    ]
+
+
+def _charges(item: Mapping[str, Any], institution: str, purpose: str) -> Iterator[ledger.Charge]:
+    for key in (*(None for _ in range(item["count"])), *item["keys"]):
+        yield ledger.Charge(institution, str(item["dataset"]), purpose, str(item["kind"]), 1, key)
+
+
+def _limits(item: Mapping[str, Any]) -> Iterator[ledger.Limit]:
+    for period in (Period.DAY, *map(Period, item["further"])):
+        yield ledger.Limit(str(item["dataset"]), str(item["kind"]), period, UNLIMITED)
+
+
+def _cells(one: CellCharge) -> dict[str, JSON]:
+    return {
+        "dataset": one.dataset,
+        "data_version": one.version,
+        "family": one.key,
+        "cells": one.cells,
+        "limit": one.limit,
+        "share": one.share,
+    }
+
+
+def _cell_charge(item: Mapping[str, Any]) -> CellCharge:
+    key = (str(item["dataset"]), str(item["data_version"]), str(item["family"]))
+    return CellCharge(*key, int(item["cells"]), UNLIMITED, UNLIMITED, "")
+
+
+def _privacy(one: PrivacyCharge) -> dict[str, JSON]:
+    terms = one.terms
+    said: dict[str, JSON] = {
+        "dataset": one.dataset,
+        "unit": terms.unit.value,
+        "cost": _amounts(one.cost),
+        "most": _amounts(terms.most),
+        "lifetime": _amounts(terms.lifetime),
+        "allowance": _amounts(terms.allowance),
+        "period": terms.period.value,
+        "shared": terms.shared,
+    }
+    if terms.purposes:
+        said["part"] = _amounts(terms.purposes.get(one.purpose, NOTHING))
+    return said
+
+
+def _amounts(cost: PrivacyCost) -> dict[str, JSON]:
+    counted = privacy.booked(cost)
+    return {"rho": privacy.amount(counted.rho), "delta": privacy.amount(counted.delta)}
+
+
+def _privacy_charge(item: Mapping[str, Any], purpose: str) -> PrivacyCharge:
+    cost = PrivacyCost(Fraction(item["cost"]["rho"]), Fraction(item["cost"]["delta"]))
+    terms = PrivacyTerms(UnitType(item["unit"]), _UNLIMITED, _UNLIMITED, Period.LIFETIME, _UNLIMITED)
+    return PrivacyCharge(str(item["dataset"]), purpose, cost, terms)
