@@ -12,7 +12,7 @@ the requester with a name for every grade, says no more and no less.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from louver_sandbox.algebra.expressions import Call, Expression
@@ -61,17 +61,29 @@ def classes_of(
         Refused: LVR-2316, where own tables take part and an attribute selects rows where no margin can be taken.
     """
     tables = {scan.id: catalog.tables[scan.table] for scan in scans(core.input)}
-    own = any(table.space is SpaceKind.INSTITUTION for table in tables.values())
-    if not own and rules.class_disclosure is ClassDisclosure.OWN:
-        return Classes()
-    attributes = Attributes.of(core, tables, units, provenance)
-    keys = tuple(index for index, key in enumerate(core.keys) if attributes.tell(key.expression))
-    if not own:
+    keys = attribute_keys(core, units, catalog, provenance, rules)
+    if not _has_own(tables.values()):
         return Classes(keys)
+    attributes = Attributes.of(core, tables, units, provenance)
     for condition in Unjudged(core.input, attributes, guarded).below(core.input):
         raise class_not_judged(condition.at)
     found = frozenset(filter(attributes.select, _selecting(core.input, guarded)))
     return Classes(keys, found - frozenset(_shown_by_keys(core, found, attributes, guarded)))
+
+
+def attribute_keys(
+    core: Aggregate, units: Units, catalog: Catalog, provenance: Provenance, rules: ThresholdRules
+) -> tuple[int, ...]:
+    """The keys, by index, that cells are judged beside each other on."""
+    tables = {scan.id: catalog.tables[scan.table] for scan in scans(core.input)}
+    if rules.class_disclosure is ClassDisclosure.OWN and not _has_own(tables.values()):
+        return ()
+    attributes = Attributes.of(core, tables, units, provenance)
+    return tuple(index for index, key in enumerate(core.keys) if attributes.tell(key.expression))
+
+
+def _has_own(tables: Iterable[Table]) -> bool:
+    return any(table.space is SpaceKind.INSTITUTION for table in tables)
 
 
 def _shown_by_keys(

@@ -25,7 +25,7 @@ from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.core_plan import AskedSet, CoreColumn, CountedUnit, Family, Measure, NoisyTotal, Part
 from louver_sandbox.obligations import ThresholdRules, Totals
 from louver_sandbox.plan.carry import Carrier
-from louver_sandbox.plan.classes import classes_of
+from louver_sandbox.plan.classes import attribute_keys, classes_of
 from louver_sandbox.plan.columns import RowColumns
 from louver_sandbox.plan.emit import emit, quote, wire
 from louver_sandbox.plan.known_totals import with_known_totals
@@ -171,7 +171,7 @@ def threshold_core(
     asked_core = core
     leave: tuple[AskedSet, ...] = ()
     if rules.totals is Totals.KNOWN:
-        attributes = classes_of(core, units, catalog, provenance, rules).keys
+        attributes = attribute_keys(core, units, catalog, provenance, rules)
         known = with_known_totals(core, attributes, catalog, provenance)
         core, leave = known.core, known.asked
     sets = _sets(core)
