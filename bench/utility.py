@@ -168,9 +168,8 @@ def exactly(made: City, queries: Mapping[str, NamedQuery]) -> tuple[dict[str, Ce
 
 
 def row(name: str, measure: str, answered: Mapping[str, Asked], lost: Mapping[str, Loss]) -> dict[str, object]:
-    """The measure's line of the table: what is lost under the demo's policies, with `+` under protected ones, and
-    with `=` by default."""
-    before, after, default = (lost[setting] for setting in SETTINGS)
+    """The measure's line of the table: what is lost under the demo's policies, and with `+` under protected ones."""
+    before, after = (lost[setting] for setting in SETTINGS[:2])
     return {
         "": f"{name} {measure}",
         "answer": answered[SETTINGS[0]].treatment,
@@ -183,10 +182,13 @@ def row(name: str, measure: str, answered: Mapping[str, Asked], lost: Mapping[st
         "rest": before.mass_in_remainder if before.withheld else None,
         "error": _middle(before.errors),
         "+ error": _middle(after.errors),
-        "= answer": answered[SETTINGS[2]].treatment,
-        "= lost": default.withheld / default.values,
-        "= error": _middle(default.errors),
     }
+
+
+def row_by_default(name: str, measure: str, asked: Asked, lost: Loss) -> dict[str, object]:
+    """The measure's line of the table of defaults."""
+    told = {"answer": asked.treatment, "lost": lost.withheld / lost.values, "error": _middle(lost.errors)}
+    return {"": f"{name} {measure}", **told}
 
 
 def _middle(errors: Sequence[float]) -> float | None:
@@ -224,6 +226,7 @@ def main() -> None:
             file.write_bytes(content)
         answers["default"] = protect_by_default(made, queries)
     rows: list[dict[str, object]] = []
+    by_default: list[dict[str, object]] = []
     losses: dict[str, list[Loss]] = {setting: [] for setting in SETTINGS}
     for name in queries:
         answered = {setting: answers[setting][name] for setting in SETTINGS}
@@ -233,11 +236,13 @@ def main() -> None:
                 for setting in SETTINGS
             }
             rows.append(row(name, measure, answered, lost))
+            by_default.append(row_by_default(name, measure, answered["default"], lost["default"]))
             for setting in SETTINGS:
                 losses[setting] += [lost[setting]] if answered["demo"].treatment != "exact" else []
     figures = {key: value for setting in SETTINGS for key, value in summary(setting, losses[setting]).items()}
     refused = sum(asked.treatment.startswith("refused") for asked in answers["default"].values())
-    title = f"the A-questions over a city of {persons:,} persons; + is with noise and kept totals, = the defaults"
+    show("the A-questions by default", by_default)
+    title = f"the A-questions over a city of {persons:,} persons; + is with noise and kept totals"
     report(title, rows, {**figures, "refused_default": refused, "persons": persons, "measures": len(rows)})
 
 
