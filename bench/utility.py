@@ -1,15 +1,17 @@
 """What protection costs in use: the demo's A-questions under its own and under protected policies, against exact.
 
-Each question is asked end to end of the same city twice: under the demo's policies (thresholds, dominance, p%,
-no noise) and, as `protected`, with `noise` and `totals` as PROTECTED says in every grant of `threshold`
-treatment. Exact is plain DuckDB over the same files. Per measure: the share of its values that do not leave; of
-what they add up to (`mass`, for counts and sums), the share withheld, and how much of the mass is in the
-remainder row instead (`rest`); and the median relative error of the values that leave and are not zero.
+Each question is asked end to end of the same city three times: under the demo's policies (thresholds, dominance, p%,
+no noise), as `protected` with `noise` and `totals` as PROTECTED says in every grant of `threshold` treatment, and as
+`default` with atoms in every grant of protected columns and no risk accepted (`bench/support/default_policies.py`).
+Exact is plain DuckDB over the same files. Per measure: the share of its values that do not leave; of what they add up
+to (`mass`, for counts and sums), the share withheld, and how much of the mass is in the remainder row instead
+(`rest`); and the median relative error of the values that leave and are not zero.
 
 Of the `threshold` answers under either setting: `error_*` is the median relative error of all released values,
 `cells_withheld_*` the share of all values that did not leave, `mass_withheld_*` the mean over counts and sums
 of the share of their mass. A question that is refused withholds everything. One that a busy machine turns away is
 asked again, with pauses of up to five minutes; if it still is, it has no figures and is in none.
+`refused_default` are so many of nine.
 """
 
 import statistics
@@ -25,12 +27,14 @@ import duckdb
 import pyarrow.parquet as parquet
 
 import louver
-from bench.report import arguments, report
-from bench.support.city import city, set_limits
+from bench.report import arguments, report, show
+from bench.support import default_policies
+from bench.support.city import city, set_limits, tools
 from louver.errors import Fault, Refused
 from louver_sandbox.demo.city import City
 from louver_sandbox.demo.running import running
 from louver_sandbox.operator.installation import activate, development_keys
+from louver_sandbox.operator.publishing import publish_all
 from louver_sandbox.policy.testing import NamedQuery, load_queries
 
 PERSONS, PERSONS_FULL = 20_000, 200_000
@@ -47,7 +51,7 @@ TURNED_AWAY = "turned away"
 PAUSES = (2, 5, 15, 30, 60, 120, 300)
 """Seconds after which a question is asked again."""
 SECONDS = 300
-SETTINGS = ("demo", "protected")
+SETTINGS = ("demo", "protected", "default")
 LOANS = "bank_a.loan_book"
 
 Number = int | float | Decimal
@@ -144,6 +148,25 @@ def protect(made: City) -> None:
     activate(made.settings, [policies], development_keys(made.settings))
 
 
+def protect_by_default(made: City, queries: Mapping[str, NamedQuery]) -> dict[str, Asked]:
+    """Puts the policies of the defaults in force, publishes their atoms, and asks."""
+    policies = made.settings.home / "policies"
+    default_policies.rewrite(policies)
+    activate(made.settings, [policies], development_keys(made.settings))
+    partitions: list[dict[str, object]] = [
+        {
+            "": str(done.table),
+            "atoms": done.partition.atoms,
+            "kept": done.partition.kept,
+            "rows moved": done.partition.rows_moved / done.partition.rows,
+        }
+        for done in publish_all(made.settings, tools())
+        if done.partition is not None
+    ]
+    show("atoms by default", partitions)
+    return ask_all(made, queries)
+
+
 def exactly(made: City, queries: Mapping[str, NamedQuery]) -> tuple[dict[str, Cells], dict[str, list[str]]]:
     """Each question's cells and the names of its measures, by plain DuckDB."""
     found: dict[str, Cells] = {}
@@ -164,7 +187,7 @@ def exactly(made: City, queries: Mapping[str, NamedQuery]) -> tuple[dict[str, Ce
 def row(name: str, measure: str, answered: Mapping[str, Asked], lost: Mapping[str, Loss]) -> dict[str, object]:
     """The measure's line of the table: what is lost under the demo's policies, and with `+` under protected ones."""
     found: dict[str, object] = {"": f"{name} {measure}"}
-    for setting, mark in zip(SETTINGS, ("", "+ "), strict=True):
+    for setting, mark in zip(SETTINGS[:2], ("", "+ "), strict=True):
         asked, one = answered[setting], lost[setting]
         found[f"{mark}answer"] = asked.treatment
         found["values"] = one.values
@@ -173,6 +196,12 @@ def row(name: str, measure: str, answered: Mapping[str, Asked], lost: Mapping[st
         found[f"{mark}rest"] = one.mass_in_remainder if asked.is_measured and one.withheld else None
         found[f"{mark}error"] = _middle(one.errors)
     return found
+
+
+def row_by_default(name: str, measure: str, asked: Asked, lost: Loss) -> dict[str, object]:
+    """The measure's line of the table of defaults."""
+    told = {"answer": asked.treatment, "lost": lost.withheld / lost.values, "error": _middle(lost.errors)}
+    return {"": f"{name} {measure}", **told}
 
 
 def _middle(errors: Sequence[float]) -> float | None:
@@ -203,9 +232,14 @@ def main() -> None:
         set_limits(made.settings, query_seconds=SECONDS, check_seconds=SECONDS, solve_seconds=SECONDS)
         exact, measures = exactly(made, queries)
         answers["demo"] = ask_all(made, queries)
+        unprotected = {file: file.read_bytes() for file in (made.settings.home / "policies").glob("*.yaml")}
         protect(made)
         answers["protected"] = ask_all(made, queries)
+        for file, content in unprotected.items():
+            file.write_bytes(content)
+        answers["default"] = protect_by_default(made, queries)
     rows: list[dict[str, object]] = []
+    by_default: list[dict[str, object]] = []
     losses: dict[str, list[Loss]] = {setting: [] for setting in SETTINGS}
     for name in queries:
         answered = {setting: answers[setting][name] for setting in SETTINGS}
@@ -215,12 +249,15 @@ def main() -> None:
                 for setting in SETTINGS
             }
             rows.append(row(name, measure, answered, lost))
+            by_default.append(row_by_default(name, measure, answered["default"], lost["default"]))
             for setting in SETTINGS:
                 counts = answered["demo"].treatment != "exact" and answered[setting].is_measured
                 losses[setting] += [lost[setting]] if counts else []
     figures = {key: value for setting in SETTINGS for key, value in summary(setting, losses[setting]).items()}
+    refused = sum(asked.treatment.startswith("refused") for asked in answers["default"].values())
+    show("the A-questions by default", by_default)
     title = f"the A-questions over a city of {persons:,} persons; + is with noise and kept totals"
-    report(title, rows, {**figures, "persons": persons, "measures": len(rows)})
+    report(title, rows, {**figures, "refused_default": refused, "persons": persons, "measures": len(rows)})
 
 
 if __name__ == "__main__":

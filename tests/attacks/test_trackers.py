@@ -1,8 +1,8 @@
 """What somebody does who asks for many people with one of them and without: trackers, clones, sweeps, probes.
 
 Every attack finds everybody where numbers are exact and only a threshold stands. Noise and rounding make a pair of
-answers tell about half; caps bound how many can be asked about; the atom rule is what ends it. The tests say each of
-the three, so that nobody takes the first for the last.
+answers tell about half; caps bound how many can be asked about; the atom rule is what ends it (`test_defaults`, with
+the platform's own caps and atoms). The tests say each, so that nobody takes the first for the last.
 """
 
 from decimal import Decimal
@@ -12,10 +12,7 @@ import pytest
 from tests.support.attackers.people import GRADES
 from tests.support.attackers.releasers import (
     NOISE,
-    AtomsOnly,
-    Capped,
     CellKeyed,
-    LimitReached,
     Line,
     PlainNumber,
     PlainThreshold,
@@ -96,7 +93,6 @@ def test_a_sweep_over_a_small_domain_finds_the_value() -> None:
     at = scene()
     assert right_grades(PlainThreshold(at.engine)) == 1
     assert 0.3 < right_grades(CellKeyed(at.engine)) < 0.7
-    assert right_grades(AtomsOnly(CellKeyed(at.engine), at.engine)) == 0
 
 
 def known_incomes(releaser: Releaser) -> float:
@@ -121,47 +117,21 @@ def test_a_difference_of_sums_is_an_income_only_beside_a_plain_threshold() -> No
     assert known_incomes(Line(at.engine, SUMS.noise)) < 0.2
 
 
-def test_where_only_whole_atoms_are_answered_nothing_tells_one_person_from_the_others(attack: Attack) -> None:
-    at = scene()
-    releaser = AtomsOnly(CellKeyed(at.engine), at.engine)
-    assert not attack(releaser, at.people.known, at.targets[:40]).any()
+def on_a_thousand(attack: Attack, affordable: int) -> float:
+    """What an attack gains on a thousand named people if so many of them can be paid for."""
+    at = scene(targets=1_000)
+    return at.gain_on_targets(within(attack, affordable)(CellKeyed(at.engine), at.people.known, at.targets))
 
 
-def test_a_threshold_probe_divides_atoms() -> None:
-    at = scene()
-    releaser = AtomsOnly(CellKeyed(at.engine), at.engine)
-    assert not threshold_probe(releaser, at.people.known, at.targets[:40]).any()
-
-
-def on_a_thousand(attack: Attack, cells: int, affordable: int, seed: int) -> float:
-    """What an attack gains on a thousand named people if so many cells are released to all institutions."""
-    at = scene(seed, targets=1_000)
-    limited = within(attack, affordable)
-    return at.gain_on_targets(limited(Capped(CellKeyed(at.engine), cells), at.people.known, at.targets))
-
-
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_thousand_named_people_and_a_cap(seed: int) -> None:
-    """With n/10 cells for all: what pairs tell stays within 0.05 of the base rate, since each is paid for. A probe
-    needs one question and is always right, so it does not: everybody who is asked about is known. A cap of n/100 holds
-    both, as an average over a thousand of two thousand; those who were asked about are found all the same, and in a
-    larger dataset the same share of cells is enough for all thousand. That is what atoms are for."""
-    tenth, hundredth = 200, 20
-    assert on_a_thousand(near_clones(1), tenth, tenth - 10, seed) <= 0.05
-    assert on_a_thousand(near_clones(2), tenth, tenth // 2 - 10, seed) <= 0.05
-    assert on_a_thousand(TRACKERS["complement tracker"], tenth, tenth - 1, seed) <= 0.05
-    assert 0.05 < on_a_thousand(threshold_probe, tenth, tenth, seed) < 0.08
-    assert on_a_thousand(threshold_probe, hundredth, hundredth, seed) <= 0.05
-
-
-def test_a_cap_stops_who_asks_more() -> None:
-    at = scene()
-    releaser = Capped(PlainThreshold(at.engine), 200)
-    threshold_probe(releaser, at.people.known, at.targets[:100])
-    threshold_probe(releaser, at.people.known, at.targets[:100])
-    with pytest.raises(LimitReached):
-        near_clones(1)(releaser, at.people.known, at.targets)
-    assert releaser.left == 100
+def test_a_thousand_named_people_and_a_tenth_as_many_cells_as_people() -> None:
+    """What pairs tell stays within 0.05 of the base rate, since each is paid for. A probe needs one question and is
+    always right, so it does not: everybody who is asked about is known. Those who were asked about are found all the
+    same, and in a larger dataset the same share of cells is enough for all thousand (`test_defaults`)."""
+    cells = 200
+    assert on_a_thousand(near_clones(1), cells - 10) <= 0.05
+    assert on_a_thousand(near_clones(2), cells // 2 - 10) <= 0.05
+    assert on_a_thousand(TRACKERS["complement tracker"], cells - 1) <= 0.05
+    assert 0.05 < on_a_thousand(threshold_probe, cells) < 0.08
 
 
 def test_who_asks_nothing_gains_nothing() -> None:

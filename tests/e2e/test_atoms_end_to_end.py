@@ -74,7 +74,10 @@ grants:
       founded: [group_key, filter]
       amount: [aggregate]
     treatment: threshold
-    threshold: {enterprise: 5}
+    threshold:
+      enterprise: 5
+      accepts_risk: [{risk: small-atoms, because: sixty firms are all there are}]
+    atom_units: {enterprise: 5}
     atoms:
       - {column: founded, by: year}
       - {column: district, merge: [{groups: {310100: city, 310101: city, 320100: country}}]}

@@ -77,6 +77,7 @@ def firm_grant(
     """A grant on gov.firm that gives everything which the rules allow; without dimensions one by thresholds alone."""
     document: dict[str, Any] = {"table": "gov.firm", "columns": FREE, "threshold": {"enterprise": K}}
     if dimensions is not None:
+        document["atom_units"] = {"person": K, "enterprise": K}
         document["atoms"] = [dict(item) for item in dimensions]
         names = {str(item["column"]) for item in dimensions}
         document["columns"] = OF_MEASURES | dict.fromkeys(sorted(names), OF_DIMENSIONS)

@@ -16,7 +16,7 @@ from louver_sandbox.operator import publishing
 from louver_sandbox.operator.installation import TOOLS, activate, development_keys
 from louver_sandbox.operator.output import Home, explained, fail
 from louver_sandbox.policy.bundle import bundle_content, parse_bundle
-from louver_sandbox.policy.lint import lint
+from louver_sandbox.policy.lint import lint, unaccepted_risks
 from louver_sandbox.policy.load import load_library
 from louver_sandbox.policy.testing import load_cases, report, run_cases
 from louver_sandbox.settings import load
@@ -92,11 +92,15 @@ def activate_command(
 ) -> None:
     """Build a bundle, have two officers sign it, verify it as the service will, and put it in force.
 
+    Refused where terms cannot hold what is promised of numbers and no officer has named the risk in `accepts_risk`.
     New grants need their snapshots: `louver-sandbox publish`. A running service takes the bundle at its next start.
     """
     with explained():
         settings = load(home)
-        digest = activate(settings, [policies or settings.home / "policies"], key or development_keys(settings))
+        folder, declared = _inputs(home, policies, None)
+        if risks := unaccepted_risks(load_library([folder]), declared):
+            raise fail(*map(str, risks))
+        digest = activate(settings, [folder], key or development_keys(settings))
         judgement = load_judgement(settings, utc_now())
         with State.open(settings.state) as state:
             books = open_books(settings, state, utc_now)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from louver_sandbox.algebra.types import NUMERIC, Kind
-from louver_sandbox.catalog.atoms import AtomRules, Dimension, MeasuredColumn
+from louver_sandbox.catalog.atoms import AtomRules, AtomUnits, Dimension, MeasuredColumn
 from louver_sandbox.catalog.model import Column, Role, Table, Verb
 from louver_sandbox.policy.model import ColumnRights, Grant, GrantTreatment, Policy
 
@@ -54,6 +54,10 @@ def atom_rules(grants: Sequence[Grant]) -> AtomRules | None:
         enterprise=max(item.enterprise for item in terms),
         dominance_percent=min(item.dominance_percent for item in terms),
         p_percent=max(item.p_percent for item in terms),
+        units=AtomUnits(
+            person=max(grant.atom_units.person for grant in filling),
+            enterprise=max(grant.atom_units.enterprise for grant in filling),
+        ),
     )
 
 
@@ -64,6 +68,10 @@ def _sums(rights: ColumnRights) -> bool:
 def problems(grant: Grant) -> Iterator[AtomProblem]:
     """Everything in a grant that the atom rule cannot hold with."""
     if grant.atoms is None:
+        if grant.atom_units != AtomUnits():
+            yield AtomProblem(
+                ("atom_units",), "atom_units says how large atoms are, and there are none", "未声明原子"
+            )
         return
     if grant.treatment is not GrantTreatment.THRESHOLD:
         yield AtomProblem(("atoms",), "atoms need treatment threshold", "原子规则须与 threshold 方式同用")

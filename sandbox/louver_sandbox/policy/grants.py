@@ -46,9 +46,11 @@ class Permit:
 
     @property
     def risks(self) -> tuple[str, ...]:
-        """The risk that the grant's terms accept, by its name; none for most."""
+        """What the grant's terms say of the risks they take: each by its name, where it has one; none for most."""
         named = self.grant.threshold.accepts_risk
-        return () if named is None else (f"{self.rule}: {named}",)
+        if isinstance(named, str):
+            return (f"{self.rule}: {named}",)
+        return tuple(f"{self.rule}: {one.risk.value}: {one.because}" for one in named or ())
 
 
 @dataclass(frozen=True, slots=True)

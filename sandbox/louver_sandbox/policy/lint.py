@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from louver.errors import Refused
 from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.model import Catalog, Column, Role, Table, Verb
-from louver_sandbox.policy import atoms, known_totals, unit_sets
+from louver_sandbox.policy import atoms, holding, known_totals, unit_sets
 from louver_sandbox.policy.documents import PolicyProblem
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, VALUE_FUNCTIONS, Finding
 from louver_sandbox.policy.grants import Rulebook
@@ -50,6 +50,20 @@ def lint(library: Library, catalog: Catalog, today: date) -> tuple[PolicyProblem
             problems.extend(item.problem(finding) for finding in _policy(context))
         else:
             problems.extend(item.problem(finding) for finding in _platform(item.document, catalog))
+    return tuple(problems)
+
+
+def unaccepted_risks(library: Library, catalog: Catalog) -> tuple[PolicyProblem, ...]:
+    """Those findings for which no officer may put the library in force: terms that cannot hold what is promised of
+    numbers, and whose risk nobody has named."""
+    rulebook = Rulebook.of(library.platform, library.policies)
+    problems: list[PolicyProblem] = []
+    for item in library.loaded:
+        for index, grant in enumerate(item.document.grants if isinstance(item.document, Policy) else ()):
+            table = catalog.table(_name(grant.table))
+            if table is not None and isinstance(item.document, Policy) and table.owner == item.document.owner:
+                for finding in holding.unheld(grant, table, rulebook.atoms(table)):
+                    problems.append(item.problem(replace(finding, where=("grants", index, *finding.where))))
     return tuple(problems)
 
 
@@ -93,9 +107,11 @@ def _grant(context: _Context, grant: Grant, at: tuple[str | int, ...]) -> Iterat
         )
         return
     yield from _predicate(grant.row_filter, table, (*at, "row_filter"))
-    if Verb.ANALYSE in grant.verbs and grant.treatment.rank <= GrantTreatment.THRESHOLD.rank:
+    partition = context.rulebook.atoms(table)
+    for finding in (*holding.unheld(grant, table, partition), *holding.idle(grant, table, partition)):
+        yield replace(finding, where=(*at, *finding.where))
+    if atoms.fills_snapshots(grant):
         for problem in (
-            *unit_sets.unheld(grant.threshold),
             *_cap(context, grant, table),
             *known_totals.other_patterns(grant, _others(context, grant)),
         ):

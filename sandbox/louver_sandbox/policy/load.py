@@ -45,7 +45,7 @@ _REASONS = {
     "greater_than_equal": ("is too small", "数值过小"),
     "less_than_equal": ("is too large", "数值过大"),
 }
-_FORMS = ("literal[none]", "CellKeyTerms")
+_FORMS = ("literal[none]", "CellKeyTerms", "constrained-str", "AcceptedRisks")
 """How the validator calls the forms of `noise`; no key of a document."""
 _OTHER = ("is not a value of the kind this key needs", "取值类型不符合要求")
 

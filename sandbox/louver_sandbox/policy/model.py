@@ -26,9 +26,10 @@ from pydantic import (
     model_validator,
 )
 
-from louver_sandbox.catalog.atoms import Dimension
+from louver_sandbox.catalog.atoms import AtomUnits, Dimension
 from louver_sandbox.catalog.model import UnitType, Verb
 from louver_sandbox.obligations import ClassDisclosure, Period, RoundingKind, Totals
+from louver_sandbox.policy.risks import Risk
 from louver_sandbox.selections import Response
 from louver_sandbox.stages import InstitutionType
 
@@ -237,15 +238,35 @@ class UnitSetTerms(Document):
     """Cap on released cells per data version (PRIVACY 5.6): their number in percent of the table's units, over all
     institutions together, and the part of that which one institution may use up."""
 
-    percent: int = Field(default=10, ge=1, le=100)
+    percent: int = Field(default=1, ge=1, le=100)
     institution_percent: int = Field(default=25, ge=1, le=100)
+
+
+class AcceptedRisk(Document):
+    """A risk that an officer takes, by name, and why."""
+
+    risk: Risk
+    because: Text
+
+
+def _kind_of_acceptance(given: object) -> str:
+    """Whether risks are named, or told in one text as they were before they had names."""
+    return "constrained-str" if isinstance(given, str) else "AcceptedRisks"
+
+
+Acceptance = Annotated[
+    Annotated[Text, Tag("constrained-str")]
+    | Annotated[tuple[AcceptedRisk, ...], Field(min_length=1), Tag("AcceptedRisks")],
+    Discriminator(_kind_of_acceptance),
+]
 
 
 class ThresholdTerms(Document):
     """Obligations of a threshold answer: least units per cell, dominance and p percent, noise, cap (PRIVACY 5).
 
     `dominance_percent` is the (1,k) rule and `p_percent` the (p,100) rule; `dominance` and `pq` are more of them. All
-    must pass. With `accepts_risk` an officer says in words why terms that lint finds too weak may stand.
+    must pass. With `accepts_risk` an officer names the risks of terms that lint finds too weak, and says why they may
+    stand.
     """
 
     person: int = Field(default=10, ge=1, le=100_000)
@@ -259,7 +280,7 @@ class ThresholdTerms(Document):
     noise: NoiseChoice = "none"
     totals: Totals = Totals.KEEP_BACK
     unit_sets: UnitSetTerms | None = None
-    accepts_risk: Text | None = None
+    accepts_risk: Acceptance | None = None
 
     @model_serializer(mode="wrap")
     def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -321,7 +342,8 @@ class HistoryTerms(Document):
 class Grant(Document):
     """One grant: to whom, for which verbs and purposes, when, which columns of which table, and how they leave.
 
-    With `atoms`, questions select and group by these dimensions only; those that give way first stand first.
+    With `atoms`, questions select and group by these dimensions only; those that give way first stand first, and
+    every atom has `atom_units`.
     """
 
     id: Identifier
@@ -335,18 +357,21 @@ class Grant(Document):
     treatment: GrantTreatment
     threshold: ThresholdTerms = ThresholdTerms()
     atoms: tuple[Dimension, ...] | None = Field(default=None, min_length=1, max_length=12)
+    atom_units: AtomUnits = AtomUnits()
     budget: BudgetTerms
     history: HistoryTerms = HistoryTerms()
 
     @model_serializer(mode="wrap")
     def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `history` where it is the default and `atoms` where there are none, so that bundles signed before
-        they were keys stay canonical."""
+        """Without `history` and `atom_units` where they are the defaults and `atoms` where there are none, so that
+        bundles signed before they were keys stay canonical."""
         written: dict[str, Any] = handler(self)
         if self.history == HistoryTerms():
             del written["history"]
         if self.atoms is None:
             del written["atoms"]
+        if self.atom_units == AtomUnits():
+            del written["atom_units"]
         return written
 
     @cached_property

@@ -71,9 +71,10 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the rules ask of every atom: least units per unit declaration, and of measured columns whether they are
-    summed."""
+    """What the rules ask of every atom: per unit declaration the least units and the least of them that a measured
+    column may be of, and of measured columns whether they are summed."""
 
+    units: tuple[int, ...]
     least: tuple[int, ...]
     summed: tuple[bool, ...]
     dominance_percent: int
@@ -85,13 +86,13 @@ class Asked:
         return any(counted.units for counted in atom) and all(
             counted.units == 0
             or (
-                counted.units >= least
+                counted.units >= units
                 and all(
                     self._leaves(amounts, least, summed)
                     for amounts, summed in zip(counted.amounts, self.summed, strict=True)
                 )
             )
-            for counted, least in zip(atom, self.least, strict=True)
+            for counted, units, least in zip(atom, self.units, self.least, strict=True)
         )
 
     def _leaves(self, held: Amounts, least: int, summed: bool) -> bool:

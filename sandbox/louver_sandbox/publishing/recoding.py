@@ -199,6 +199,7 @@ class _Counting:
     def asked(self) -> Asked:
         rules = self.job.rules
         return Asked(
+            tuple(rules.least_in_atom(unit.type) for unit in self.job.table.units),
             tuple(rules.least(unit.type) for unit in self.job.table.units),
             tuple(measure.summed for measure in self.measures),
             rules.dominance_percent,

@@ -1,4 +1,4 @@
-"""What attackers ask: a plain threshold, noise by cell key, the whole line in process, and limits around them.
+"""What attackers ask: a plain threshold, noise by cell key, the whole line in process. Limits: `attackers.platform`.
 
 `CellKeyed` applies the platform's own tables, keys and rounding to unit sets that DuckDB finds in bulk; `Line` takes
 every question through binding, planning, the worker's statement and the release. Tests hold the one to the other.
@@ -209,56 +209,6 @@ class Line:
             assert value is None or isinstance(value, int | Decimal)
             answers.append(None if value is None else int(value))
         return answers
-
-
-class Capped:
-    """At most so many released cells over all institutions: each question is paid for, what was asked before is not.
-
-    Stands for the cap on distinct unit sets, charged by declared upper bound. Institutions that collude are one
-    attacker here, who has all of it.
-    """
-
-    def __init__(self, releaser: Releaser, cells: int) -> None:
-        self._releaser, self._cells = releaser, cells
-        self._asked: set[str] = set()
-
-    def ask(self, sqls: Sequence[str]) -> list[Answer]:
-        asked = self._asked | set(sqls)
-        if len(asked) > self._cells:
-            raise LimitReached
-        self._asked = asked
-        return self._releaser.ask(sqls)
-
-    @property
-    def left(self) -> int:
-        """How many further questions are answered."""
-        return self._cells - len(self._asked)
-
-
-class AtomsOnly:
-    """Refuses, as None, every question whose words could divide an atom: what is found has no part in that.
-
-    Stands for the atom rule. The declared dimensions are the district, whether the age is below 54, and who is late;
-    every combination has k people.
-    """
-
-    def __init__(self, releaser: Releaser, engine: Engine) -> None:
-        (least,) = engine.connection.sql(
-            "SELECT min(people) FROM (SELECT count(*) AS people FROM gov.person GROUP BY district, age < 54, late)"
-        ).fetchall()
-        assert least[0] >= K
-        self._releaser = releaser
-
-    def ask(self, sqls: Sequence[str]) -> list[Answer]:
-        whole = [_DIMENSIONS.sub("", _condition(sql)) == "" for sql in sqls]
-        answers = iter(self._releaser.ask([sql for sql, is_whole in zip(sqls, whole, strict=True) if is_whole]))
-        return [next(answers) if is_whole else None for is_whole in whole]
-
-
-_DIMENSIONS: Final = re.compile(
-    r"\b(district = \d+|district IN \(\d+(, \d+)*\)|age (<|>=) 54|late|AND|OR|NOT)(?=[ )]|$)|[ ()]"
-)
-"""What a condition over declared dimensions is made of."""
 
 
 class Recorded:

@@ -11,8 +11,8 @@ from louver_sandbox.catalog.atoms import AtomRules, Dimension, Grouping
 from louver_sandbox.publishing.atoms import Amounts, Asked, Atom, Counted, Unmergeable, Value, partition
 
 K = 5
-UNITS_ONLY = Asked((K,), (), 60, 10)
-SUMMED = Asked((K,), (True,), 60, 10)
+UNITS_ONLY = Asked((K,), (K,), (), 60, 10)
+SUMMED = Asked((K,), (K,), (True,), 60, 10)
 DISTRICT = Dimension(column="district", merge=(Grouping(prefix=4),))
 YEAR = Dimension(column="year")
 SECTION = Dimension(
@@ -88,7 +88,7 @@ def test_a_table_without_rows_has_no_atoms_and_one_that_is_too_small_no_partitio
 
 
 def test_units_of_every_type_are_enough_or_there_are_none() -> None:
-    asked = Asked((K, 10), (), 60, 10)
+    asked = Asked((K, 10), (K, 10), (), 60, 10)
 
     def both(firms: int, persons: int, year: int) -> Atom:
         return Atom((year,), firms + persons, (Counted(firms), Counted(persons)))
@@ -121,7 +121,7 @@ def test_what_no_answer_could_show_is_no_atom_however_many_units_there_are(why: 
     found = merged([YEAR], unsafe, safe, others, asked=SUMMED)
     assert found, why
     assert merged([YEAR], safe, others, asked=SUMMED) == {}
-    counted = Asked((K,), (False,), 60, 10)
+    counted = Asked((K,), (K,), (False,), 60, 10)
     only_counted = why in ("few have any", "few lack it")
     assert bool(merged([YEAR], unsafe, safe, others, asked=counted)) is only_counted
 

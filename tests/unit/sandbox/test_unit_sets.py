@@ -374,12 +374,13 @@ def test_sixty_four_clients_never_overspend_and_lose_none(house: House) -> None:
 
 
 def test_a_risk_that_an_officer_accepts_is_in_the_log_and_in_every_answer(house: House) -> None:
-    risky = replace(house, bundle=policies(accepts_risk="pilot with one bank until March"))
+    named = [{"risk": "free-predicates", "because": "a pilot"}, {"risk": "large-cap", "because": "until March"}]
+    risky = replace(house, bundle=policies(accepts_risk=named))
     found = risky.ask(above(1), "1")
-    said = ["taxation/g: pilot with one bank until March"]
+    said = ["taxation/g: free-predicates: a pilot", "taxation/g: large-cap: until March"]
     assert risky.books.log.entry(found.admission).fields["accepted_risks"] == said
-    assert [notice.code for notice in explaining.certain_notices(found.plan)] == ["RISK_ACCEPTED"]
-    rules = replace(CAPPED, noise=None, risks=tuple(said))
+    assert [notice.code for notice in explaining.certain_notices(found.plan)] == ["RISK_ACCEPTED"] * 2
+    rules = replace(CAPPED, noise=None, risks=tuple(said[:1]))
     made = with_declarations(world(sections(A=12)))
     (notice,) = run(made, question(made, "SELECT count(*) FROM gov.firm", rules=rules)).release.notices
     assert (notice.code, notice.rule) == ("RISK_ACCEPTED", "accepts-risk")
