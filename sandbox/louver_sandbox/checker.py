@@ -27,9 +27,13 @@ from louver_sandbox.plan.verify import form, verify
 from louver_sandbox.policy.bundle import Bundle, parse_bundle
 from louver_sandbox.processes.channel import Channel
 from louver_sandbox.processes.child import serve
+from louver_sandbox.processes.isolation.confinement import seal
 from louver_sandbox.stages import Case, RefusalRecord, Verdict
 
 LOCATION = "LOUVER_JUDGEMENT"
+PRELOAD = ("sqlglot", "encodings.utf_16_be")
+"""What a checker needs beside the engine. The encoding orders names in canonical JSON, and would be imported by the
+first bundle that is read, when the folder it lies in is out of reach."""
 LARGEST_CATALOG = 64 * 1024 * 1024
 MOST_SETS = 64
 """Sets of own tables whose form, whose values, or whose catalogue is remembered."""
@@ -257,6 +261,7 @@ def main(channel: Channel, prepared: tuple[Path, DuckDBPyConnection]) -> None:
     """A checker's life: read the judgement, answer cases until the service hangs up."""
     folder, connection = prepared
     checks = Checks(read_judgement(folder), FormReader(DuckDbEngine(connection)))
+    seal()
     serve(channel, lambda request: codec.encode(checks.check(case_from_bytes(request))), Broom().sweep)
 
 
