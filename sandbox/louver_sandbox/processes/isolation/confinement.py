@@ -70,6 +70,8 @@ def leave_the_host(confinement: Confinement) -> None:
     resource_limits.note_inherited()
     if SYSTEM_CALLS in confinement.layers:
         system_calls.compiled(confinement.profile)
+    if LANDLOCK in confinement.layers:
+        landlock.version()
     if FILE_TREE in confinement.layers and confinement.readable is not None:
         file_tree.apply(confinement.readable, confinement.writable)
     if CAPABILITIES in confinement.layers:

@@ -7,6 +7,7 @@ Three system calls, here without a library: the bindings there are were alpha or
 import ctypes
 import os
 from collections.abc import Sequence
+from functools import cache
 from typing import Final
 
 from louver_sandbox.processes.isolation.kernel import LayerNotApplied, call
@@ -34,8 +35,9 @@ class _PathBeneath(ctypes.Structure):
     _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
 
 
+@cache
 def version() -> int:
-    """The interface's version on this kernel. Raises `LayerNotApplied` where there is none."""
+    """The interface's version on this kernel, asked once. Raises `LayerNotApplied` where there is none."""
     return call("landlock_create_ruleset", None, 0, _VERSION)
 
 
