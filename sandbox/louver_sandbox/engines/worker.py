@@ -13,7 +13,7 @@ from louver_sandbox.engines.duckdb import DuckDbEngine, open_hardened, prove_loc
 from louver_sandbox.engines.engine import EngineFailed, Job, MalformedJob, decode_job
 from louver_sandbox.processes.channel import Channel
 from louver_sandbox.processes.child import Code, RequestFailed, serve_one
-from louver_sandbox.processes.isolation.confinement import open_only, seal
+from louver_sandbox.processes.isolation.confinement import open_only, rehearse, seal
 from louver_sandbox.processes.limits import tighten
 
 _OVERHEAD_MIB = 256
@@ -40,6 +40,7 @@ def main(channel: Channel, connection: duckdb.DuckDBPyConnection) -> None:
     """A worker's whole life."""
     engine = DuckDbEngine(connection, seal=seal)
     engine.warm()
+    rehearse()
     serve_one(channel, lambda request: run_job(engine, request))
 
 

@@ -32,9 +32,11 @@ from louver_sandbox.processes.isolation.levels import (
     TooLittleIsolation,
 )
 from louver_sandbox.processes.isolation.profiles import PROFILES
+from louver_sandbox.processes.limits import LAYERS as LIMIT_LAYERS
 from louver_sandbox.processes.limits import Limits
 from louver_sandbox.processes.zygote import isolation_here
-from louver_sandbox.settings import LEAST_LEVELS
+from louver_sandbox.service import server
+from louver_sandbox.settings import LEAST_LEVELS, Settings
 from louver_sandbox.store import State
 from louver_sandbox.wiring import Platform, open_books, utc_now
 
@@ -111,6 +113,13 @@ def test_a_layer_that_does_nothing_is_found_out() -> None:
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     for line in said.splitlines():
         assert line.endswith("| the forbidden act succeeded"), line
+
+
+def test_the_reference_has_every_layer_profile_and_level() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "isolation.md").read_text(encoding="utf-8")
+    limits = [layer.name for layer in LIMIT_LAYERS]
+    for name in (*ORDER, *limits, *HOST_LAYERS, *PROFILES, *(level.title for level in Level)):
+        assert f"`{name}`" in page, name
 
 
 def test_a_confinement_travels_whole() -> None:
@@ -222,6 +231,15 @@ def test_below_the_least_level_nothing_is_served_but_in_development(
     assert any("missing: system_calls" in text for text in problems(production, utc_now()))
     with pytest.raises(TooLittleIsolation):
         Platform(production, utc_now, lambda error: "")
+    toml = own_city.settings.home / "louver.toml"
+    toml.write_text(toml.read_text().replace("development = true", "development = false"))
+    served: list[Settings] = []
+    monkeypatch.setattr(server, "serve", lambda settings, ready: served.append(settings))
+    code, said = run("serve", "--home", str(production.home))
+    assert (code, served) == (1, [])
+    assert "not serving" in said
+    assert run("serve", "--development", "--home", str(production.home))[0] == 0
+    assert served == [replace(production, development=True)]
     development = replace(production, development=True)
     assert not any("isolation" in text for text in problems(development, utc_now()))
     assert any("development only" in text for text in warnings(development, utc_now()))

@@ -93,6 +93,12 @@ def open_only(readable: Sequence[str] = (), writable: Sequence[str] = ()) -> Non
     _Process.files_are_shut = True
 
 
+def rehearse() -> None:
+    """In a child that will soon be asked: what the layers need is touched before anybody waits."""
+    if _Process.confinement is not None and LANDLOCK in _Process.confinement.layers:
+        landlock.rehearse()
+
+
 def seal() -> None:
     """In a child that has opened its data and started its threads, before untrusted text is looked at.
 
