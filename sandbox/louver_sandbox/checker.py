@@ -22,6 +22,7 @@ from louver_sandbox.engines import worker
 from louver_sandbox.engines.duckdb import DuckDbEngine
 from louver_sandbox.engines.engine import Engine
 from louver_sandbox.engines.shape import Shape
+from louver_sandbox.perturbation import stored
 from louver_sandbox.pipeline import judge
 from louver_sandbox.plan.verify import form, verify
 from louver_sandbox.policy.bundle import Bundle, parse_bundle
@@ -254,6 +255,9 @@ def check_here(case: Case, judgement: Judgement) -> Verdict:
 
 def prepare() -> tuple[Path, DuckDBPyConnection]:
     """Run once in the zygote: where the judgement lies, and the locked engine. Children see no environment."""
+    for name in (stored.PERSONS, stored.ENTERPRISES, stored.MAGNITUDE):
+        # A bundle may name any of them, and where they lie is out of a checker's reach.
+        stored.supplied(name)
     return Path(os.environ[LOCATION]), worker.prepare()
 
 

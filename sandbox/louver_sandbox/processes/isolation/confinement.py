@@ -7,8 +7,10 @@ layer that was found to hold on this host and cannot be put on ends the process:
 """
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from importlib.machinery import BuiltinImporter, FrozenImporter
 from typing import Final
 
 from louver_sandbox.processes import limits as resource_limits
@@ -88,6 +90,8 @@ def open_only(readable: Sequence[str] = (), writable: Sequence[str] = ()) -> Non
     """In a child that knows its job: from now on these files, and what lies below these folders."""
     if _Process.confinement is None:
         return
+    # What is not imported by now is not there: some libraries try others and take nothing but that for an answer.
+    sys.meta_path[:] = [BuiltinImporter, FrozenImporter]
     if LANDLOCK in _Process.confinement.layers:
         landlock.apply(readable, writable)
     _Process.files_are_shut = True
