@@ -31,6 +31,8 @@ from louver_sandbox.processes.zygote import Zygote, offered_layers
 ALL, NONE = offered_layers(), frozenset[str]()
 SPACES = frozenset(name for name in ALL if name.endswith("_namespace"))
 TREE = SPACES | {FILE_TREE}
+NETWORK_SPACE = frozenset({"user_namespace", "network_namespace"})
+PROCESS_SPACE = frozenset({"user_namespace", "pid_namespace"})
 SUPPORT = str(Path(hostile_worker.__file__).parent)
 PATHS = os.pathsep.join([SUPPORT, *filter(None, sys.path)])
 
@@ -122,13 +124,21 @@ def is_stopped(outcome: str) -> bool:
 def escape(
     world: World, act: str, argument: object, singles: Sequence[frozenset[str]], control: str = "got "
 ) -> None:
-    """The three tries."""
+    """The three tries. A layer that this host does not give is not tried alone."""
+    offered = offers(singles)
     assert world.tried(act, argument, layers=NONE).startswith(control), "the act must be possible without the layers"
     assert is_stopped(world.tried(act, argument, layers=ALL))
-    for layers in singles:
-        if layers <= ALL:
-            outcome = world.tried(act, argument, layers=layers)
-            assert is_stopped(outcome), (sorted(layers), outcome)
+    for layers in offered:
+        outcome = world.tried(act, argument, layers=layers)
+        assert is_stopped(outcome), (sorted(layers), outcome)
+
+
+def offers(singles: Sequence[frozenset[str]]) -> list[frozenset[str]]:
+    """Those of these sets of layers that this host gives; one of them at least."""
+    offered = [layers for layers in singles if layers <= ALL]
+    if not offered:
+        pytest.skip("this host gives no layer that stops it: " + ", ".join(map(str, map(sorted, singles))))
+    return offered
 
 
 FILES = (frozenset({LANDLOCK}), frozenset({SYSTEM_CALLS}), TREE)
@@ -182,10 +192,9 @@ def test_no_file_can_be_removed(world: World) -> None:
         return path
 
     assert world.tried("remove_file", victim(), layers=NONE) == "got removed"
-    for layers in (ALL, *FILES):
-        if layers <= ALL:
-            assert is_stopped(world.tried("remove_file", victim(), layers=layers)), sorted(layers)
-            assert victim().exists()
+    for layers in (ALL, *offers(FILES)):
+        assert is_stopped(world.tried("remove_file", victim(), layers=layers)), sorted(layers)
+        assert victim().exists()
 
 
 def test_no_socket_can_be_made(world: World) -> None:
@@ -194,19 +203,18 @@ def test_no_socket_can_be_made(world: World) -> None:
 
 def test_the_loopback_interface_cannot_be_reached(world: World, port: int) -> None:
     knows_tcp = LANDLOCK in ALL and landlock.version() >= 4
-    escape(world, "connect", port, (*FILTER, SPACES, *([frozenset({LANDLOCK})] if knows_tcp else [])))
+    escape(world, "connect", port, (*FILTER, NETWORK_SPACE, *([frozenset({LANDLOCK})] if knows_tcp else [])))
 
 
 def test_an_abstract_socket_of_the_host_cannot_be_reached(world: World, abstract: str) -> None:
-    escape(world, "connect_abstract", abstract, (*FILTER, SPACES))
+    escape(world, "connect_abstract", abstract, (*FILTER, NETWORK_SPACE))
 
 
 def test_no_program_can_be_executed(world: World) -> None:
     # Executing one that ends well is the control's success.
     assert world.tried("execute", layers=NONE) == "ended 0"
-    for layers in (ALL, *FILES):
-        if layers <= ALL:
-            assert is_stopped(world.tried("execute", layers=layers)), sorted(layers)
+    for layers in (ALL, *offers(FILES)):
+        assert is_stopped(world.tried("execute", layers=layers)), sorted(layers)
 
 
 @pytest.mark.parametrize(
@@ -247,6 +255,7 @@ def processes() -> int:
 def test_a_fork_bomb_does_not_go_off(world: World) -> None:
     if os.geteuid() != 0:
         pytest.skip("a limit on processes stops this user in the control too")
+    needs(SYSTEM_CALLS)
     assert world.tried("fork_bomb", 8, layers=NONE) == "got exploded"
     assert is_stopped(world.tried("fork_bomb", 8, layers=ALL))
 
@@ -292,11 +301,12 @@ def test_other_processes_are_out_of_reach(world: World, act: str) -> None:
         outcome = world.tried(act, neighbour.pid, layers=NONE)
         if act != "signal_process" and outcome == "stopped EPERM":
             pytest.skip("this host forbids it to everybody")
-        assert is_stopped(world.tried(act, neighbour.pid, layers=ALL))
-        assert is_stopped(world.tried(act, neighbour.pid, layers=frozenset({SYSTEM_CALLS})))
+        for layers in (ALL, *offers(FILTER)):
+            assert is_stopped(world.tried(act, neighbour.pid, layers=layers))
         if act == "signal_process":
             assert outcome == "got signalled"
-            assert is_stopped(world.tried(act, neighbour.pid, layers=SPACES))
+            if PROCESS_SPACE <= ALL:
+                assert is_stopped(world.tried(act, neighbour.pid, layers=PROCESS_SPACE))
 
 
 def test_memory_is_bounded_by_the_kernel(world: World) -> None:
