@@ -52,6 +52,16 @@ class Limits:
     concurrent_calls: int = 512
 
 
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """How well processes that see strangers' texts or data must be confined; below `least` nothing is served."""
+
+    least: str = "default"
+
+
+LEAST_LEVELS = ("default", "hardened")
+"""What `isolation.least` may be. Less is no setting: only development goes without."""
+
 MINIMA = dict.fromkeys((item.name for item in fields(Limits)), 1)
 
 
@@ -63,6 +73,7 @@ class Settings:
     origin: str = "louver.dev/sandbox"
     listen: Listen = field(default_factory=Listen)
     limits: Limits = field(default_factory=Limits)
+    isolation: Isolation = field(default_factory=Isolation)
     development: bool = False
 
     @property
@@ -152,6 +163,8 @@ def _section(cls: type[Any], body: Any, where: str, problems: list[str]) -> Any:
             problems.append(f"{name}: at least {MINIMA[key]}")
         elif key == "port" and not 0 <= value <= 65535:
             problems.append(f"{name}: 0 to 65535")
+        elif key == "least" and value not in LEAST_LEVELS:
+            problems.append(f"{name}: one of {', '.join(LEAST_LEVELS)}")
         else:
             values[key] = value
     return cls(**values)
@@ -164,6 +177,7 @@ class _File:
     origin: str = "louver.dev/sandbox"
     listen: Listen = field(default_factory=Listen)
     limits: Limits = field(default_factory=Limits)
+    isolation: Isolation = field(default_factory=Isolation)
     development: bool = False
 
 
@@ -180,7 +194,7 @@ def load(home: Path) -> Settings:
     parsed = _section(_File, body, "", problems)
     if problems:
         raise SettingsRefused(tuple(problems))
-    return Settings(home.resolve(), parsed.origin, parsed.listen, parsed.limits, parsed.development)
+    return Settings(home.resolve(), parsed.origin, parsed.listen, parsed.limits, parsed.isolation, parsed.development)
 
 
 def pairs(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -21,6 +21,7 @@ from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox import checker, codec, journal, solver
 from louver_sandbox.accounting.ledger import SHANGHAI, Balance
 from louver_sandbox.accounting.unit_sets import Cells
+from louver_sandbox.audit.entries import JSON
 from louver_sandbox.audit.head import Ed25519Signer
 from louver_sandbox.audit.log import AuditLog
 from louver_sandbox.catalog.load import catalog_of, load_catalog
@@ -37,9 +38,10 @@ from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.load import CONTENT_FILE, load_bundle, load_officers
 from louver_sandbox.processes.admission import Overloaded
 from louver_sandbox.processes.child import REQUEST_CAP
+from louver_sandbox.processes.isolation.levels import Isolation, Level
 from louver_sandbox.processes.limits import Limits as ProcessLimits
 from louver_sandbox.processes.pool import CheckerFailed, CheckerPool, Slot, WorkerFailed, WorkerPool
-from louver_sandbox.processes.zygote import Zygote
+from louver_sandbox.processes.zygote import Zygote, isolation_here
 from louver_sandbox.publishing.record_keys import read_key
 from louver_sandbox.recount import anchor
 from louver_sandbox.refusals import capacity
@@ -97,12 +99,34 @@ def noise_fingerprint(secret: bytes) -> str:
     return hashlib.sha256(b"louver noise secret\0" + secret).hexdigest()[:32]
 
 
-def open_books(settings: Settings, state: State, clock: Callable[[], datetime]) -> Books:
-    """The ledger, the log and the answers over an open state store."""
+def open_books(
+    settings: Settings, state: State, clock: Callable[[], datetime], isolation: Level | None = None
+) -> Books:
+    """The ledger, the log and the answers over an open state store. A service tells the log its isolation."""
     seed = (settings.secrets / "log.seed").read_bytes()
     signer = Ed25519Signer.from_seed(settings.origin, seed)
-    log = AuditLog(state, signer, settings.origin, clock=clock, randomness=secrets.token_bytes)
+    log = AuditLog(
+        state, signer, settings.origin, clock=clock, randomness=secrets.token_bytes, marks=_marks(settings, isolation)
+    )
     return Books(state, log)
+
+
+def _marks(settings: Settings, isolation: Level | None) -> dict[str, JSON]:
+    """What every entry says of the installation that wrote it."""
+    level: dict[str, JSON] = {} if isolation is None else {"isolation": isolation.title}
+    return level | ({"development": True} if settings.development else {})
+
+
+def isolation_of(settings: Settings) -> Isolation:
+    """What this host gives.
+
+    Raises:
+        TooLittleIsolation: less than the settings accept, and this is no development installation.
+    """
+    found = isolation_here()
+    if not settings.development:
+        found.demand(Level.named(settings.isolation.least))
+    return found
 
 
 class JudgeInChecker:
@@ -205,11 +229,12 @@ class Platform:
 
     def _open(self, new_incident: Callable[[Exception], str]) -> None:
         settings, limits = self.settings, self.settings.limits
+        self.isolation = isolation_of(settings)
         self.judgement = load_judgement(settings, self.clock())
         checker.write_judgement(settings.run, self.judgement.catalog, (settings.bundle / CONTENT_FILE).read_bytes())
         secret = noise_secret(settings, self.judgement.bundle)
         self.state = self._parts.enter_context(State.open(settings.state))
-        self.books = open_books(settings, self.state, self.clock)
+        self.books = open_books(settings, self.state, self.clock, self.isolation.level)
         if (behind := anchor.problem(self.books, settings.anchors)) is not None:
             raise behind
         self.registry = Registry(settings.institutions)
@@ -221,15 +246,17 @@ class Platform:
                 prepare=WORKER_PREPARE,
                 environment=WORKER_ENVIRONMENT,
                 limits=ProcessLimits(memory_mib=2 * limits.memory_mib + 512),
+                readable=(settings.snapshots, settings.uploads),
             )
         )
         checkers = self._parts.enter_context(
             Zygote(
                 "louver_sandbox.checker:main",
-                preload=(*WORKER_PRELOAD, "sqlglot"),
+                preload=(*WORKER_PRELOAD, *checker.PRELOAD),
                 prepare="louver_sandbox.checker:prepare",
                 environment={**WORKER_ENVIRONMENT, checker.LOCATION: str(settings.run)},
                 limits=ProcessLimits(memory_mib=512, cpu_seconds=CHECKER_CPU_S),
+                readable=(settings.run,),
             )
         )
         self.workers = self._parts.enter_context(
@@ -262,6 +289,7 @@ class Platform:
                 preload=solver.PRELOAD,
                 environment=WORKER_ENVIRONMENT,
                 limits=ProcessLimits(memory_mib=limits.solver_memory_mib, cpu_seconds=2 * limits.solve_seconds),
+                readable=(),
             )
         )
         pool = self._parts.enter_context(

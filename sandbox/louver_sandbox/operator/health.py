@@ -19,11 +19,12 @@ from louver_sandbox.checker import Judgement
 from louver_sandbox.identity import RegistryRefused, parse_registry
 from louver_sandbox.policy.bundle import BundleRefused
 from louver_sandbox.policy.documents import PolicyRefused
+from louver_sandbox.processes.isolation.levels import Level, TooLittleIsolation
 from louver_sandbox.publishing.record_keys import KeyRefused
 from louver_sandbox.recount import anchor
 from louver_sandbox.settings import Settings
 from louver_sandbox.store import State, StoreError
-from louver_sandbox.wiring import NOISE_FILE, load_judgement, noise_secret, open_books
+from louver_sandbox.wiring import NOISE_FILE, isolation_of, load_judgement, noise_secret, open_books
 
 SECRETS = ("log.seed", "record.key", "server.key")
 SOON = timedelta(days=14)
@@ -32,6 +33,7 @@ SOON = timedelta(days=14)
 def problems(settings: Settings, now: datetime) -> Iterator[str]:
     """Every problem, each with the file it is about and what to do."""
     yield from _secrets(settings)
+    yield from _isolation(settings)
     yield from _certificates(settings, now)
     yield from _registry(settings)
     yield from _books(settings, now)
@@ -55,8 +57,18 @@ def warnings(settings: Settings, now: datetime) -> Iterator[str]:
         ends = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
         if ends - now < SOON:
             yield f"{path.name}: ends on {ends.date()}; renew it"
+    missing = isolation_of(settings).missing_for(Level.named(settings.isolation.least))
+    if missing:
+        yield f"isolation: served as development only; missing: {', '.join(missing)}"
     if not parse_registry(settings.institutions.read_text(encoding="utf-8")):
         yield "institutions.toml: empty; `louver-sandbox institution add` registers one"
+
+
+def _isolation(settings: Settings) -> Iterator[str]:
+    try:
+        isolation_of(settings)
+    except TooLittleIsolation as refused:
+        yield str(refused)
 
 
 def _certificate_files(settings: Settings) -> tuple[Path, ...]:
