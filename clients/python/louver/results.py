@@ -45,7 +45,8 @@ class Accuracy:
     ``kind`` is count, rows, sum, average or computed. In 95 of 100 draws the true number is from ``below`` less to
     ``above`` more than the released one; ``standard_error`` is at least the root of its mean squared error. For rows,
     sums and averages ``relative_error`` is the standard error of the sum in proportion to its absolute amounts. They
-    are None where there is no such statement.
+    are None where there is no such statement. Under ``dp``, ``low`` and ``high`` hold the ends of the 95 % interval
+    of each row's number, in the order of rows; they are empty where the column has none.
     """
 
     column: str
@@ -56,6 +57,8 @@ class Accuracy:
     message: str
     message_zh: str = ""
     relative_error: Decimal | None = None
+    low: tuple[Decimal | None, ...] = ()
+    high: tuple[Decimal | None, ...] = ()
 
     def text(self, language: str = "en") -> str:
         """In words, in ``en`` or ``zh``."""
