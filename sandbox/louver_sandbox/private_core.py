@@ -47,9 +47,10 @@ class NoisyColumn:
 class PrivateMeasure:
     """How one aggregate is put together from noisy columns.
 
-    `kind` is count, units, sum, average or a function of `plan.private.measures.VARIANCES`. `count`, `total` and
-    `squares` are names of noisy columns. Values lie between `low` and `high`, in units of 10^-digits; `total` is the
-    sum of values less `centre`, `squares` that of the squares of the same.
+    `kind` is count, units, sum, average, grouping or a function of `plan.private.measures.VARIANCES`. `count`,
+    `total` and `squares` are names of noisy columns. Values lie between `low` and `high`, in units of 10^-digits;
+    `total` is the sum of values less `centre`, `squares` that of the squares of the same. A grouping tells which of
+    its `keys` are left out.
     """
 
     name: str
@@ -62,6 +63,7 @@ class PrivateMeasure:
     high: int = 0
     centre: int = 0
     digits: int = 0
+    keys: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class PrivateCells:
 
     With a `domain` those of every combination of these values, one list for each key, are released, whether a row has
     them or not; without one those whose noisy number of units, the column `units`, reaches `tau`. `delta` is that at
-    which epsilon is told.
+    which epsilon is told. With `sets` of keys noise is drawn for cells of all keys only; the others are their sums.
     """
 
     noisy: tuple[NoisyColumn, ...]
@@ -79,3 +81,4 @@ class PrivateCells:
     domain: tuple[tuple[Value, ...], ...] | None = None
     units: str = ""
     tau: int = 0
+    sets: tuple[tuple[int, ...], ...] = ()

@@ -118,6 +118,9 @@ def _of_measure(
         width, error = shown(half_width(one) * unit), shown(one.scale * unit)
         kind = "sum" if measure.kind == "sum" else "count"
         english, chinese = f"±{width} at 95 %", f"±{width}（95 % 区间）"
+        if cells.sets:
+            english, chinese = f"{english} in the finest groups, more in totals", f"{chinese}，合计的误差更大"
+            return Accuracy(column, kind, "", "", "", english, chinese, low=lows, high=highs)
         return Accuracy(column, kind, error, width, width, english, chinese, low=lows, high=highs)
     total, count = shown(half_width(noise[measure.total]) * unit), half_width(noise[measure.count])
     kind = "average" if measure.kind == "average" else "computed"
@@ -159,7 +162,7 @@ class _Tracing:
         """The noisy measure that a released column is."""
         private = self._cores[ref.relation].private if ref.relation in self._cores else None
         measures = () if private is None else private.measures
-        found = next((one for one in measures if one.name == ref.name), None)
+        found = next((one for one in measures if one.name == ref.name and one.kind != "grouping"), None)
         return None if found is None or private is None else (private, found)
 
     def released(self, expression: Expression | WindowCall) -> Iterator[ColumnRef]:

@@ -25,6 +25,7 @@ from louver_sandbox.release.exact import exact_rows
 from louver_sandbox.release.intervals import WithEnds, behind, high, low, with_ends
 from louver_sandbox.release.joins import TooManyPairs
 from louver_sandbox.release.losses import accuracy, private_notices
+from louver_sandbox.release.sets import grouped, left_out
 from louver_sandbox.release.shape import shaped
 from louver_sandbox.release.values import Row
 from louver_sandbox.stages import Accuracy, Cell, Execution, Notice, OutputColumn, Plan, Release
@@ -62,7 +63,11 @@ class Private:
 def measures_of(plan: Plan) -> frozenset[tuple[int, str]]:
     """The columns of released rows that have an interval."""
     return frozenset(
-        (core.core_id, measure.name) for core in plan.cores if core.private for measure in core.private.measures
+        (core.core_id, measure.name)
+        for core in plan.cores
+        if core.private
+        for measure in core.private.measures
+        if measure.kind != "grouping"
     )
 
 
@@ -126,16 +131,22 @@ class _Cells:
             numbers = [exact.get(key, nothing)[place] for key in keys]
             drawn[column.name] = released(numbers, DiscreteGaussian(column.scale), sampler, column.least)
         names = [(self.core.core_id, column.of) for column in self.core.columns if column.part is Part.KEY]
-        for place, key in enumerate(keys):
-            noisy = {name: numbers[place] for name, numbers in drawn.items()}
-            if self.private.domain is None and noisy[self.private.units].value < self.private.tau:
-                continue
-            yield {**dict(zip(names, key, strict=True)), **self._measured(noisy)}
+        listed = {key: {name: numbers[place] for name, numbers in drawn.items()} for place, key in enumerate(keys)}
+        if self.private.domain is None:
+            units, tau = self.private.units, self.private.tau
+            listed = {key: noisy for key, noisy in listed.items() if noisy[units].value >= tau}
+        for one in self.private.sets or (tuple(range(len(names))),):
+            for key, noisy in grouped(listed, one, len(names), self.private.noisy).items():
+                yield {**dict(zip(names, key, strict=True)), **self._measured(noisy, one)}
 
-    def _measured(self, noisy: Mapping[str, Noisy]) -> Row:
+    def _measured(self, noisy: Mapping[str, Noisy], one: Sequence[int]) -> Row:
         row: Row = {}
         for measure in self.private.measures:
-            found, core = told(measure, noisy), self.core.core_id
+            core = self.core.core_id
+            if measure.kind == "grouping":
+                row |= {(core, measure.name): left_out(measure.keys, one)}
+                continue
+            found = told(measure, noisy)
             row |= {(core, measure.name): found.value}
             row |= {(core, low(measure.name)): found.low, (core, high(measure.name)): found.high}
         return row

@@ -118,6 +118,18 @@ def test_rows_count_as_bounded_and_clipped_and_whole() -> None:
     assert executed(world(rows), together).rows == (((6 + 1, 9 * 777 + 10000),),)
 
 
+def test_an_inner_sum_of_one_person_counts_with_all_declared_rows() -> None:
+    rows: list[Row] = [
+        {"person_id": "p1", "uscc": "f1", "district": "d1", "amount": Decimal(90), "month": n} for n in range(4)
+    ]
+    sql = (
+        "SELECT count(*), sum(x.n), sum(x.s) FROM "
+        "(SELECT person_id, count(*) AS n, sum(amount) AS s FROM gov.pay GROUP BY person_id) x"
+    )
+    made = planned(world(rows), sql)
+    assert executed(world(rows), made).rows == (((1, 4, 36000),),)
+
+
 def test_a_row_that_says_two_kinds_of_owner_counts_for_nobody() -> None:
     estates = world().tables[3]
     same = replace(

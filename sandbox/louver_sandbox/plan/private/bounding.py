@@ -148,6 +148,12 @@ def _are_apart(groups: Sequence[UnitGroup]) -> bool:
     return len(places) == 1 and all(unit.when is not None for ((_, unit),) in members)
 
 
+def stored_rows(limits: Bounded) -> int:
+    """How many rows a unit has in its tables, by declaration or else as many as count: what an inner sum adds up."""
+    declared = [unit.rows_per_unit for group in limits.groups for _, unit in group.members]
+    return max(limits.rows, *(rows for rows in declared if rows is not None), 1)
+
+
 def check_form(relation: Relation, protected: frozenset[int]) -> None:
     """Refuses relations below a core under which removing one unit could change rows of others. LVR-2351."""
     for node in walk(relation):

@@ -14,7 +14,7 @@ from louver_sandbox.obligations import PrivacyCharge, ThresholdRules
 from louver_sandbox.plan.carry import Carrier
 from louver_sandbox.plan.columns import RowColumns
 from louver_sandbox.plan.cores import carriable, exact_core
-from louver_sandbox.plan.private.bounding import Bounded, Rules, bounded, check_form
+from louver_sandbox.plan.private.bounding import Bounded, Rules, bounded, check_form, stored_rows
 from louver_sandbox.plan.private.domains import Domains
 from louver_sandbox.plan.private.measures import UNITS, MeasureReader, place_of
 from louver_sandbox.plan.private.noise import TooLittle, noise_of
@@ -26,7 +26,7 @@ from louver_sandbox.plan.verify import PlanUnverified
 from louver_sandbox.privacy.cost import NOTHING, PrivacyCost
 from louver_sandbox.private_core import PrivateCells
 from louver_sandbox.refusals.plan import unit_lost
-from louver_sandbox.refusals.private import budget_too_small, form_not_private, groups_not_public
+from louver_sandbox.refusals.private import budget_too_small, groups_not_public
 from louver_sandbox.stages import Admitted
 
 _NEVER_JUDGED = ThresholdRules(dict.fromkeys(UnitType, 1))
@@ -91,8 +91,6 @@ class _Planner:
         relation, catalog = core.relation, self.admitted.bound.catalog
         if not isinstance(relation, Aggregate):
             raise PlanUnverified("protected rows that no aggregate covers")
-        if relation.sets not in ((), (tuple(range(len(relation.keys))),)):
-            raise form_not_private("several grouping sets", "多个分组集", place_of(relation))
         for key in relation.keys:
             carriable(key.expression.type)
         names = [named.name for named in columns_of(core)]
@@ -114,8 +112,9 @@ class _Planner:
             raise unit_lost(next(unit.column for found in units.values() for unit in found), place_of(relation))
         groups = unit_groups(relation.input, carried.units, carried.keys, provenance)
         limits = bounded(relation, groups, self.rules, catalog, provenance)
-        ranges = Ranges(relation.input, catalog, limits.rows)
+        ranges = Ranges(relation.input, catalog, stored_rows(limits))
         columns = RowColumns(tables, provenance, null_extended(relation.input), frozenset())
+        sets = () if relation.sets == (tuple(range(len(relation.keys))),) else relation.sets
         domain = Domains(ranges).of(relation)
         if domain is None and limits.clipped is not None:
             raise groups_not_public(place_of(relation))
@@ -137,6 +136,7 @@ class _Planner:
             domain,
             units=named[UNITS] if domain is None else "",
             tau=noise.tau,
+            sets=sets,
         )
         counted = tuple(group.counted for group in self._groups(limits))
         text, shown = statement.text(self.source_of), statement.columns

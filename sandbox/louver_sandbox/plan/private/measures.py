@@ -75,6 +75,7 @@ class Wanted:
     squares: Number | None = None
     low: int = 0
     high: int = 0
+    keys: tuple[int, ...] = ()
 
     @property
     def numbers(self) -> tuple[Number, ...]:
@@ -86,7 +87,9 @@ class Wanted:
         count, total, squares = ("" if one is None else names[one] for one in (self.count, self.total, self.squares))
         centre, digits = (0, 0) if self.total is None else (self.total.centre, self.total.digits)
         bounds = (self.low, self.high)
-        return PrivateMeasure(self.name, self.kind, self.type, count, total, squares, *bounds, centre, digits)
+        return PrivateMeasure(
+            self.name, self.kind, self.type, count, total, squares, *bounds, centre, digits, self.keys
+        )
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,10 @@ class MeasureReader:
         match call.function:
             case "count":
                 return Wanted(named.name, "count", call.type, self._count(call.arguments, call.where))
+            case "grouping":
+                places = [key.expression for key in self.core.keys]
+                asked = tuple(places.index(argument) for argument in call.arguments)
+                return Wanted(named.name, "grouping", call.type, keys=asked)
             case "sum":
                 total = self._sum(call, centred=False)
                 return Wanted(named.name, "sum", call.type, total=total, low=total.low, high=total.high)
@@ -139,10 +146,14 @@ class MeasureReader:
     def _units(self, name: str, call: AggregateCall) -> Wanted:
         column = self.columns.provenance.column(call.arguments[0]) if len(call.arguments) == 1 else None
         groups = [group for group in self.bounded.groups if column in group.columns]
-        whole = len(groups) == len(self.bounded.groups) and self.bounded.clipped is None
+        whole = len(groups) == len(self.bounded.groups) and self.bounded.clipped is None and self._adds_up()
         if not whole or call.function != "count" or call.where is not None:
             raise distinct_not_a_unit(call.at)
         return Wanted(name, "units", call.type, UNITS)
+
+    def _adds_up(self) -> bool:
+        """Whether numbers of units can be added up over cells: totals of grouping sets are sums of their parts."""
+        return not self.core.sets or min(self.bounded.cells, self.bounded.rows) == 1
 
     def _count(self, arguments: tuple[Expression, ...], where: Expression | None) -> Number:
         conditions = [] if where is None else [where]

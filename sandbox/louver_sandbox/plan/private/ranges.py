@@ -26,7 +26,7 @@ _ONE_VALUE = frozenset({"min", "max", "avg", "any_value", "median", "first", "la
 
 @dataclass(frozen=True)
 class Ranges:
-    """The ranges of expressions over one relation. `rows` is how many rows of it a unit has at most."""
+    """The ranges of expressions over one relation. `rows` is how many rows a unit has in its tables."""
 
     relation: Relation
     catalog: Catalog

@@ -1,10 +1,10 @@
 """The statement of a core under differential privacy: every unit's rows cut off or clipped, whole numbers per cell.
 
-`partial` has one row per cell and unit. Where a unit may be in several cells `chosen` puts its cells into an order of
-their own, by a hash of its record key and the cell's keys, which nobody outside knows and which no other unit's rows
-change; `kept` takes the first cells, and of their rows as many as one unit may add. `cell` adds the units up. All
-values are whole numbers: clipped, in smallest units, less the centre. There is no noise in it, no double is added up,
-and no expression can fail on data.
+`partial` has one row per cell and unit. `over` are the units with more cells or rows than count; `chosen` puts the
+cells of each into an order of their own, by a hash of its record key and the cell's keys, which nobody outside knows
+and which no other unit's rows change; `kept` takes the first cells, and of their rows as many as one unit may add,
+beside all cells of the other units. `cell` adds the units up. All values are whole numbers: clipped, in smallest
+units, less the centre. There is no noise in it, no double is added up, and no expression can fail on data.
 """
 
 from __future__ import annotations
@@ -55,8 +55,10 @@ class Statement:
             only_one = [f'("b"."u1" IS NULL OR "b"."{unit}" IS NULL)' for unit in units[1:]]
             where = " AND ".join([f"({present})", *only_one])
             tables = [("partial", self._per_unit(base, units, where))]
-            tables += [("chosen", self._chosen()), ("kept", self._kept("chosen"))] if self._keys else []
-            tables += [] if self._keys else [("kept", self._kept("partial"))]
+            if self._keys:
+                tables += [("over", self._over()), ("chosen", self._chosen()), ("kept", self._kept())]
+            else:
+                tables.append(("kept", self._cut_off()))
             tables.append(("cell", self._added_up()))
         named = ", ".join(f'"{name}" AS MATERIALIZED ({query})' for name, query in tables)
         shown = [f'{wire(_of_cell(column), column.type)} AS "c{i}"' for i, column in enumerate(self.columns, start=1)]
@@ -101,29 +103,44 @@ class Statement:
                     continue
         return _select(columns, base, where, [f'"b"."{name}"' for name in by])
 
+    def _over(self) -> str:
+        """The units that are in more cells, or have more rows, than count: few, or none."""
+        units = [f'"p"."{unit}"' for unit in self._units]
+        columns = [f'{text} AS "{unit}"' for text, unit in zip(units, self._units, strict=True)]
+        most = f'count(*) > {self.bounded.cells} OR sum("p"."n") > {self.bounded.rows}'
+        found = _select(columns, '"partial" AS "p"', by=units)
+        return f"{found} HAVING {most}"
+
+    def _same(self, alias: str) -> str:
+        """The condition that a row is of a unit that is over."""
+        return " AND ".join(f'"{alias}"."{unit}" IS NOT DISTINCT FROM "o"."{unit}"' for unit in self._units)
+
     def _chosen(self) -> str:
-        """Each unit's cells in an order of its own, and the rows of all of them up to each."""
-        names = (*self._keys, *self._units, "n", *self._summed)
-        parts = [_text(f'"p"."{name}"') for name in (*self._units, *self._keys)]
-        hashed = f"md5({' || '.join(parts)})"
+        """Their cells in an order of each one's own, and the rows of all of them up to each."""
+        names = (*self._keys, "n", *self._summed)
+        hashed = ", ".join(f'"p"."{name}"' for name in (*self._units, *self._keys))
+        order = [f"hash({hashed})", *(f'"p"."{name}"' for name in self._keys)]
         by = ", ".join(f'"p"."{unit}"' for unit in self._units)
-        order = ", ".join([hashed, *(f'"p"."{name}"' for name in self._keys)])
-        over = f"OVER (PARTITION BY {by} ORDER BY {order})"
+        over = f"OVER (PARTITION BY {by} ORDER BY {', '.join(order)})"
         columns = [*(f'"p"."{name}" AS "{name}"' for name in names)]
         columns += [f'row_number() {over} AS "r"', f'sum("p"."n") {over} AS "t"']
-        return _select(columns, '"partial" AS "p"')
+        return _select(columns, f'"partial" AS "p" SEMI JOIN "over" AS "o" ON {self._same("p")}')
 
-    def _kept(self, source: str) -> str:
+    def _kept(self) -> str:
         """What counts of each unit's cells: at most so many, and so many rows together."""
-        names = (*self._keys, *self._summed)
-        columns = [f'"h"."{name}" AS "{name}"' for name in names]
-        if source == "partial":
-            granted, where = f'least("h"."n", {self.bounded.rows})', ""
-        else:
-            granted = f'greatest(least("h"."n", {self.bounded.rows} - ("h"."t" - "h"."n")), 0)'
-            where = f'"h"."r" <= {self.bounded.cells}'
-        columns.append(f'CAST({granted} AS BIGINT) AS "g"')
-        return _select(columns, f'"{source}" AS "h"', where)
+        columns = [f'"h"."{name}" AS "{name}"' for name in (*self._keys, *self._summed)]
+        left = f'greatest(least("h"."n", {self.bounded.rows} - ("h"."t" - "h"."n")), 0)'
+        within = f'"h"."r" <= {self.bounded.cells}'
+        cut = _select([*columns, f'CAST({left} AS BIGINT) AS "g"'], '"chosen" AS "h"', within)
+        others = f'"partial" AS "h" ANTI JOIN "over" AS "o" ON {self._same("h")}'
+        whole = _select([*columns, '"h"."n" AS "g"'], others)
+        return f"{cut} UNION ALL {whole}"
+
+    def _cut_off(self) -> str:
+        """What counts of each unit in the only cell there is."""
+        columns = [f'"h"."{name}" AS "{name}"' for name in self._summed]
+        left = f'CAST(least("h"."n", {self.bounded.rows}) AS BIGINT) AS "g"'
+        return _select([*columns, left], '"partial" AS "h"')
 
     @property
     def _summed(self) -> tuple[str, ...]:
@@ -197,8 +214,3 @@ def _decimal(value: int, digits: int) -> str:
     sign, size = ("-" if value < 0 else ""), str(abs(value)).rjust(digits + 1, "0")
     written = f"{sign}{size[:-digits]}.{size[-digits:]}" if digits else f"{sign}{size}"
     return f"CAST({text_literal(written)} AS DECIMAL(38,{digits}))"
-
-
-def _text(name: str) -> str:
-    """A value as text that no other of its type has, NULL as none."""
-    return f"COALESCE(CAST({name} AS VARCHAR) || '/', '.')"
