@@ -27,6 +27,7 @@ from louver_sandbox.core_plan import CorePlan
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.plan.verify import PlanUnverified, verify
 from louver_sandbox.private_core import PrivateCells, PrivateRules
+from louver_sandbox.release.losses import private_notices
 from louver_sandbox.stages import Plan
 
 EMPTY = world()
@@ -74,6 +75,36 @@ def test_what_is_charged_is_what_policy_gives_a_question_and_hardly_less() -> No
         (charge,) = planned(EMPTY, f"SELECT {select} FROM gov.account").privacy
         assert Fraction(999, 1000) * Fraction(1, 4) < charge.cost.rho <= Fraction(1, 4)
         assert (charge.dataset, charge.purpose, charge.terms.unit) == ("gov.account", "RESEARCH", PERSON)
+
+
+SELECTS = (
+    "count(*)",
+    "count(amount), avg(amount)",
+    "sum(amount) FILTER (WHERE month = 1), var_pop(amount)",
+    "stddev_samp(amount * 2)",
+)
+KEYS = ("", "district", "month", "district, amount > 5", "ROLLUP(district)")
+
+
+@pytest.mark.parametrize("keys", KEYS)
+@pytest.mark.parametrize("allowed", [USUAL, BOTH], ids=["persons", "both"])
+def test_a_preview_is_the_charge_and_neither_is_above_what_a_question_may_cost(
+    keys: str, allowed: tuple[PrivateRules, ...]
+) -> None:
+    each = {(one.dataset, one.unit): one.each for one in allowed}
+    for select in SELECTS:
+        sql = f"SELECT {select} FROM gov.pay" + (f" GROUP BY {keys}" if keys else "")
+        if keys == "month" and allowed is BOTH:
+            with pytest.raises(Refused, match="LVR-2355"):
+                plan(asked(EMPTY, sql, allowed))
+            continue
+        preview, charge = (plan(asked(EMPTY, sql, allowed)) for _ in range(2))
+        assert preview == charge
+        assert private_notices(preview) == private_notices(charge)
+        assert charge.privacy
+        for one in charge.privacy:
+            assert one.cost.within(each[one.dataset, one.terms.unit])
+            assert any(notice.rule == f"{one.dataset}/{one.terms.unit.value}" for notice in private_notices(charge))
 
 
 def test_several_parts_of_a_question_share_its_cost() -> None:
