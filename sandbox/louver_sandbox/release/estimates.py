@@ -41,8 +41,8 @@ def told(measure: PrivateMeasure, numbers: Mapping[str, Noisy]) -> Told:
         case _:
             raise ValueError("a measure of no known kind")
     type_ = measure.type
-    ends = (_cell(found.low, type_, ROUND_FLOOR), _cell(found.high, type_, ROUND_CEILING))
-    return Told(_cell(found.value, type_, ROUND_HALF_EVEN), *ends)
+    ends = (in_type(found.low, type_, ROUND_FLOOR), in_type(found.high, type_, ROUND_CEILING))
+    return Told(in_type(found.value, type_, ROUND_HALF_EVEN), *ends)
 
 
 def _of(number: Noisy) -> Estimate:
@@ -75,7 +75,7 @@ def _times(found: Estimate, factor: Fraction) -> Estimate:
     return Estimate(found.value * factor, found.low * factor, found.high * factor)
 
 
-def _cell(value: Fraction, type_: Type, rounding: str) -> Cell:
+def in_type(value: Fraction, type_: Type, rounding: str) -> Cell:
     """The number in its column's type; the ends of intervals are rounded outwards."""
     match type_.kind:
         case Kind.INTEGER:

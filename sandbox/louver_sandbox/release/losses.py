@@ -17,6 +17,7 @@ from louver_sandbox.mechanisms.noise import DiscreteGaussian, half_width
 from louver_sandbox.obligations import PrivacyCharge
 from louver_sandbox.privacy.conversion import epsilon_of
 from louver_sandbox.private_core import PrivateCells, PrivateMeasure
+from louver_sandbox.release.intervals import Parts, widened
 from louver_sandbox.stages import Accuracy, Notice, Plan
 
 PRIVACY_LOSS = "PRIVACY_LOSS"
@@ -83,20 +84,32 @@ def predicted(plan: Plan) -> tuple[Accuracy, ...]:
     """How exact every column will be, before a row is read."""
     if not isinstance(plan.shape, Project):
         return ()
-    shown_columns = zip(plan.columns, plan.shape.columns, strict=True)
-    found = (accuracy(plan, column.name, named, (), ()) for column, named in shown_columns)
+    measures = frozenset(
+        (core.core_id, one.name) for core in plan.cores if core.private for one in core.private.measures
+    )
+    parts = widened(plan.shape, measures, Tracing(plan).is_noisy).parts
+    of_columns = zip(plan.columns, plan.shape.columns, parts, strict=True)
+    found = (accuracy(plan, column.name, named, (), (), of) for column, named, of in of_columns)
     return tuple(one for one in found if one is not None)
 
 
-def accuracy(plan: Plan, column: str, named: Named, lows: tuple[str, ...], highs: tuple[str, ...]) -> Accuracy | None:
-    """What is said of one column; None where no noise reaches it."""
-    tracing = _Tracing(plan)
+def accuracy(
+    plan: Plan, column: str, named: Named, lows: tuple[str, ...], highs: tuple[str, ...], parts: Parts | None
+) -> Accuracy | None:
+    """What is said of one column with these parts; None where no noise reaches it."""
+    tracing = Tracing(plan)
     plain = tracing.plain(named.expression)
     measure = None if plain is None else tracing.measure(plain)
     if plain is not None and measure is not None:
         return _of_measure(column, measure[0], measure[1], lows, highs)
     if not any(tracing.measure(ref) for ref in tracing.released(named.expression)):
         return None
+    if parts is not None:
+        english = (
+            f"computed from noisy numbers, which leave each row's interval possible; it holds at {parts.percent} %"
+        )
+        chinese = f"由加噪后的数值计算得出，每行的区间由这些数值的区间推出（{parts.percent} %）"
+        return Accuracy(column, "computed", "", "", "", english, chinese, low=lows, high=highs)
     return Accuracy(
         column,
         "computed",
@@ -129,7 +142,7 @@ def _of_measure(
     return Accuracy(column, kind, "", "", "", english, chinese, low=lows, high=highs)
 
 
-class _Tracing:
+class Tracing:
     """Where the columns of a shape come from."""
 
     def __init__(self, plan: Plan) -> None:
@@ -164,6 +177,10 @@ class _Tracing:
         measures = () if private is None else private.measures
         found = next((one for one in measures if one.name == ref.name and one.kind != "grouping"), None)
         return None if found is None or private is None else (private, found)
+
+    def is_noisy(self, ref: ColumnRef) -> bool:
+        """Whether noise reaches a column."""
+        return any(self.measure(one) for one in self.released(ref))
 
     def released(self, expression: Expression | WindowCall) -> Iterator[ColumnRef]:
         """The released columns behind an expression."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR
 from itertools import product
 
 from louver_sandbox.algebra.relations import Project
@@ -20,11 +21,11 @@ from louver_sandbox.private_core import PrivateCells
 from louver_sandbox.release import notices
 from louver_sandbox.release.complementary import Solve
 from louver_sandbox.release.decode import WorkerLied
-from louver_sandbox.release.estimates import told
+from louver_sandbox.release.estimates import in_type, told
 from louver_sandbox.release.exact import exact_rows
-from louver_sandbox.release.intervals import WithEnds, behind, high, low, with_ends
+from louver_sandbox.release.intervals import Widened, high, low, widened
 from louver_sandbox.release.joins import TooManyPairs
-from louver_sandbox.release.losses import accuracy, private_notices
+from louver_sandbox.release.losses import Tracing, accuracy, private_notices
 from louver_sandbox.release.sets import grouped, left_out
 from louver_sandbox.release.shape import shaped
 from louver_sandbox.release.values import Row
@@ -52,10 +53,10 @@ class Private:
         tables = {
             core.core_id: _rows(core, rows, sampler) for core, rows in zip(plan.cores, execution.rows, strict=True)
         }
-        widened = with_ends(plan.shape, measures_of(plan))
-        rows, said = _shaped(widened, tables, plan)
+        wide = widened(plan.shape, measures_of(plan), Tracing(plan).is_noisy)
+        rows, said = _shaped(wide, tables, plan)
         count = len(plan.columns)
-        found = accuracies_of(plan, widened, [row[count:] for row in rows])
+        found = tuple(_accuracies(plan, wide, [row[count:] for row in rows]))
         answer = tuple(row[:count] for row in rows)
         return Release(plan.columns, answer, (*private_notices(plan), *said), plan.treatment, None, found)
 
@@ -72,33 +73,30 @@ def measures_of(plan: Plan) -> frozenset[tuple[int, str]]:
 
 
 def _shaped(
-    widened: WithEnds, tables: Mapping[int, Sequence[Row]], plan: Plan
+    wide: Widened, tables: Mapping[int, Sequence[Row]], plan: Plan
 ) -> tuple[tuple[tuple[Cell, ...], ...], tuple[Notice, ...]]:
-    """The answer's rows, each followed by the ends of its intervals."""
-    if not isinstance(widened.relation, Project):
-        raise WorkerLied("an answer without a select list")
-    more = widened.relation.columns[len(plan.columns) :]
+    """The answer's rows, each followed by the cells that its intervals are made of."""
+    more = wide.relation.columns[len(plan.columns) :]
     columns = (*plan.columns, *(OutputColumn(named.name, named.expression.type) for named in more))
     try:
-        return shaped(widened.relation, tables, columns), ()
+        return shaped(wide.relation, tables, columns), ()
     except TooManyPairs:
         return (), (notices.join_too_large(),)
 
 
-def accuracies_of(plan: Plan, widened: WithEnds, ends: Sequence[tuple[Cell, ...]]) -> tuple[Accuracy, ...]:
+def _accuracies(plan: Plan, wide: Widened, cells: Sequence[tuple[Cell, ...]]) -> Iterator[Accuracy]:
     """What is said of each column that noise reaches, with the ends of every row's interval."""
-    if not isinstance(plan.shape, Project) or not isinstance(widened.relation, Project):
-        return ()
-    below = with_ends(plan.shape.input, measures_of(plan)).columns
-    found: list[Accuracy] = []
     place = 0
-    for column, named in zip(plan.columns, plan.shape.columns, strict=True):
-        shown = behind(named, below) is not None
-        lows, highs = (tuple(_text(row[place + side]) for row in ends) if shown else () for side in (0, 1))
-        place += 2 if shown else 0
-        one = accuracy(plan, column.name, named, lows, highs)
-        found += [] if one is None else [one]
-    return tuple(found)
+    for column, named, parts in zip(plan.columns, wide.relation.columns, wide.parts, strict=False):
+        own = 0 if parts is None else parts.cells
+        rows = [row[place : place + own] for row in cells]
+        found = [] if parts is None else [parts.ends(row) for row in rows]
+        place += own
+        lows = tuple(_text(None if ends is None else in_type(ends[0], column.type, ROUND_FLOOR)) for ends in found)
+        highs = tuple(_text(None if ends is None else in_type(ends[1], column.type, ROUND_CEILING)) for ends in found)
+        one = accuracy(plan, column.name, named, lows, highs, parts)
+        if one is not None:
+            yield one
 
 
 def _text(end: Cell) -> str:

@@ -93,13 +93,14 @@ def test_order_limit_and_having_are_computed_from_noisy_numbers_and_keep_their_i
     assert twice == 2 * number  # type: ignore[operator]
     assert (count.column, computed.column, computed.kind) == ("n", "twice", "computed")
     assert int(count.low[0]) <= number <= int(count.high[0])  # type: ignore[operator]
-    assert computed.low == ()
+    assert (int(computed.low[0]), int(computed.high[0])) == (2 * int(count.low[0]), 2 * int(count.high[0]))
 
 
 COVERED = {
     "SELECT sum(amount) AS x FROM gov.account": sum(n * 37 % 100 for n in range(400)),
     "SELECT avg(amount) AS x FROM gov.account": 49.5,
     "SELECT stddev_pop(amount) AS x FROM gov.account": 28.86607,
+    "SELECT 100.0 * count(*) FILTER (WHERE age < 30) / count(*) AS x FROM gov.account": 20,
 }
 
 
@@ -114,6 +115,21 @@ def test_intervals_hold_the_true_number_in_95_of_100_answers(sql: str, true: flo
         widths.append(high - low)
     assert held >= 0.935 * RUNS
     assert min(widths) > 0
+
+
+def test_what_is_computed_from_what_noise_has_ordered_has_no_interval() -> None:
+    _, execution = made(
+        "SELECT district, rank() OVER (ORDER BY count(*)) AS r, count(*) + 0 * rank() OVER (ORDER BY count(*)) AS m "
+        "FROM gov.account GROUP BY district"
+    )
+    assert [one.low for one in release(execution, sampler=SeededSampler(1)).accuracy] == [(), ()]
+
+
+def test_a_ratio_has_no_interval_where_its_divisor_may_be_nothing() -> None:
+    _, execution = made("SELECT district, sum(amount) / count(*) AS q FROM gov.account GROUP BY district ORDER BY 1")
+    (found,) = release(execution, sampler=SeededSampler(1)).accuracy
+    assert [bool(low) for low in found.low] == [bool(high) for high in found.high] == [True, True, False, False]
+    assert "90 %" in found.message
 
 
 def test_what_is_said_beforehand_is_what_is_said_with_the_answer() -> None:
