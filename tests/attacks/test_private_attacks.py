@@ -21,7 +21,7 @@ from louver_sandbox.privacy.conversion import epsilon_of
 from louver_sandbox.release.release import release
 from louver_sandbox.stages import Execution, Plan
 
-DRAWS = 1_600
+DRAWS = 1_000
 DELTA = Fraction(1, 100)
 RHO = (rules("gov.account", PERSON, rho=Fraction(1, 2)),)
 

@@ -189,7 +189,7 @@ def test_totals_are_the_sums_of_their_noisy_parts() -> None:
 
 
 def test_intervals_of_totals_hold_as_often() -> None:
-    _, execution = made(ROLLED_UP)
+    _, execution = made(ROLLED_UP.replace(", avg(amount) AS a", ""))
     held = 0
     for seed in range(RUNS // 4):
         found = release(execution, sampler=SeededSampler(seed))
