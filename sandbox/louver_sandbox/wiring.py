@@ -98,7 +98,7 @@ def asks_for_noise(bundle: Bundle) -> bool:
 def sampler_of(bundle: Bundle) -> Sampler | None:
     """The source of noise for differential privacy, where a policy in force has a budget and it is installed.
 
-    Without one every such question is refused before it is charged (LVR-3105).
+    Without one every such question is refused before it is charged (LVR-3106).
     """
     if all(grant.privacy is None for policy in bundle.policies for grant in policy.grants):
         return None

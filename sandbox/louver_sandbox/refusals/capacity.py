@@ -114,9 +114,9 @@ def deadline_too_short() -> Refused:
 
 
 def noise_not_installed() -> Refused:
-    """LVR-3105: this sandbox has no source of noise, so it answers no question under differential privacy."""
+    """LVR-3106: this sandbox has no source of noise, so it answers no question under differential privacy."""
     return refusal(
-        "LVR-3105",
+        "LVR-3106",
         message="this sandbox has no exact source of noise installed and answers nothing under differential privacy",
         hint="tell the operator that the extra louver[dp] is missing; nothing was charged",
         message_zh="本沙箱未安装精确的噪声源，无法回答差分隐私查询",

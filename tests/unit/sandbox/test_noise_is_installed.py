@@ -33,7 +33,7 @@ def judged(*, has_noise: bool) -> Plan:
 
 def test_what_needs_noise_is_refused_where_there_is_none() -> None:
     assert judged(has_noise=True) == MADE
-    with pytest.raises(Refused, match="LVR-3105"):
+    with pytest.raises(Refused, match="LVR-3106"):
         judged(has_noise=False)
 
 
