@@ -19,6 +19,7 @@ from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.commit import commit, find_stored
 from louver_sandbox.journal import Books
+from louver_sandbox.mechanisms.sampler import Sampler
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.decide import decide
@@ -71,7 +72,8 @@ class Pipeline:
     """Answers questions. `judge_in_checker` is `judge` in a killable process; `reserve` gives a worker or refuses.
 
     `solve` finds which further parts are withheld so that totals may stay, in a killable process too; without it
-    totals are kept back. `noise_secret` is the releaser's, by which cell keys are made.
+    totals are kept back. `noise_secret` is the releaser's, by which cell keys are made; `sampler` draws the noise
+    of differential privacy; without one `judge_in_checker` must refuse what needs it.
     """
 
     def __init__(
@@ -83,7 +85,9 @@ class Pipeline:
         new_incident: Callable[[Exception], str],
         solve: Solve = no_solver,
         noise_secret: bytes | None = None,
+        sampler: Sampler | None = None,
     ) -> None:
+        self._sampler = sampler
         self._solve = solve
         self._judge = judge_in_checker
         self._reserve = reserve
@@ -112,7 +116,7 @@ class Pipeline:
         """Everything that reads rows. Refuses nothing; a failure is one constant fault, and stays charged."""
         try:
             execution = decode(slot.run(committed.plan, call), committed)
-            released = release(execution, self._solve, self._noise_secret)
+            released = release(execution, self._solve, self._noise_secret, self._sampler)
             answer = encode(released, committed)
             receipt = journal.record(committed, released, answer, self._books)
         except Exception as error:

@@ -32,10 +32,13 @@ from louver_sandbox.engines import WORKER_ENTRY, WORKER_ENVIRONMENT, WORKER_PREL
 from louver_sandbox.engines.engine import Job, Source, encode_job
 from louver_sandbox.identity import Registry
 from louver_sandbox.journal import Books
+from louver_sandbox.mechanisms.opendp_sampler import OpenDpSampler
+from louver_sandbox.mechanisms.sampler import Sampler
 from louver_sandbox.obligations import PrivacyBalance, Totals
 from louver_sandbox.pipeline import Call, Failed, Pipeline
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.load import CONTENT_FILE, load_bundle, load_officers
+from louver_sandbox.privacy.refused import PrivacyRefused, Reason
 from louver_sandbox.processes.admission import Overloaded
 from louver_sandbox.processes.child import REQUEST_CAP
 from louver_sandbox.processes.isolation.levels import Isolation, Level
@@ -48,7 +51,7 @@ from louver_sandbox.refusals import capacity
 from louver_sandbox.release.complementary import Solve, no_solver
 from louver_sandbox.settings import Limits, Settings
 from louver_sandbox.shelf import Shelf, SnapshotUnfit
-from louver_sandbox.stages import Case, Facts, Plan, Request, Subject, Verdict
+from louver_sandbox.stages import Case, Facts, Plan, Request, Subject, Treatment, Verdict
 from louver_sandbox.store import State
 from louver_sandbox.suppression.pattern import Pattern, Problem
 from louver_sandbox.suppression.wire import Malformed, pattern_from_bytes, problem_to_bytes
@@ -94,6 +97,21 @@ def asks_for_noise(bundle: Bundle) -> bool:
     return any(grant.threshold.noise != "none" for policy in bundle.policies for grant in policy.grants)
 
 
+def sampler_of(bundle: Bundle) -> Sampler | None:
+    """The source of noise for differential privacy, where a policy in force has a budget and it is installed.
+
+    Without one every such question is refused before it is charged (LVR-3106).
+    """
+    if all(grant.privacy is None for policy in bundle.policies for grant in policy.grants):
+        return None
+    try:
+        return OpenDpSampler()
+    except PrivacyRefused as missing:
+        if missing.reason is not Reason.SAMPLER_MISSING:
+            raise
+        return None
+
+
 def noise_fingerprint(secret: bytes) -> str:
     """What the log calls a noise secret; it tells nothing of 32 random bytes."""
     return hashlib.sha256(b"louver noise secret\0" + secret).hexdigest()[:32]
@@ -130,10 +148,15 @@ def isolation_of(settings: Settings) -> Isolation:
 
 
 class JudgeInChecker:
-    """`judge` asked of a checker process; what a checker cannot finish is refused as too complex."""
+    """`judge` asked of a checker process; what a checker cannot finish is refused as too complex.
 
-    def __init__(self, pool: CheckerPool, own: Callable[[str], tuple[Table, ...]], seconds: float) -> None:
+    Without `has_noise` a question that needs noise is refused, before anything is charged."""
+
+    def __init__(
+        self, pool: CheckerPool, own: Callable[[str], tuple[Table, ...]], seconds: float, *, has_noise: bool = True
+    ) -> None:
         self._pool = pool
+        self._has_noise = has_noise
         self._own = own
         self._seconds = seconds
 
@@ -153,6 +176,8 @@ class JudgeInChecker:
             raise checker.refused(verdict.refusal)
         if verdict.plan is None or verdict.plan.request_id != request.id:
             raise codec.Malformed("a verdict without a plan of this request")
+        if verdict.plan.treatment is Treatment.DP and not self._has_noise:
+            raise capacity.noise_not_installed()
         return verdict.plan
 
 
@@ -271,8 +296,11 @@ class Platform:
         self.own_tables = self._parts.enter_context(
             OwnTables(settings, self.state, self.clock, partial(journal.noted, self.books))
         )
-        judge = JudgeInChecker(self.checkers, self.own_tables.tables, limits.check_seconds)
-        self.pipeline = Pipeline(judge, self.reserve, self.books, self.clock, new_incident, self._solve(), secret)
+        sampler, own = sampler_of(self.judgement.bundle), self.own_tables.tables
+        judge = JudgeInChecker(self.checkers, own, limits.check_seconds, has_noise=sampler is not None)
+        self.pipeline = Pipeline(
+            judge, self.reserve, self.books, self.clock, new_incident, self._solve(), secret, sampler
+        )
 
     def _solve(self) -> Solve:
         """What keeps totals; its processes are started only where a policy in force asks for it.

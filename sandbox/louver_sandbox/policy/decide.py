@@ -26,6 +26,7 @@ from louver_sandbox.policy.reading import Question, Reading, read, scans_apart
 from louver_sandbox.policy.rights import described, missing_right
 from louver_sandbox.policy.shares import strictest as strictest_shares
 from louver_sandbox.policy.shares import strictest_classes
+from louver_sandbox.private_core import PrivateRules
 from louver_sandbox.refusals import policy as refuse
 from louver_sandbox.refusals.policy import Ruling
 from louver_sandbox.selections import strictest_history
@@ -87,21 +88,24 @@ def decide(bound: Bound, bundle: Bundle, facts: Facts) -> Admitted:
         check(question)
     choices = tuple(choose(question, reading) for reading in question.government)
     protected = tuple(choice for choice in choices if choice.treatment is not GrantTreatment.EXACT)
+    private = any(choice.treatment is GrantTreatment.DP for choice in protected)
     if protected:
         refuse_raw_rows(question, tuple(choice.reading for choice in protected))
         refuse_isolation(question)
         _refuse_uncomputed(protected)
-        _refuse_values(question, [choice.reading for choice in protected])
+        if not private:
+            _refuse_values(question, [choice.reading for choice in protected])
     return Admitted(
         bound=bound,
-        treatment=Treatment.THRESHOLD if protected else Treatment.EXACT,
+        treatment=Treatment.DP if private else Treatment.THRESHOLD if protected else Treatment.EXACT,
         grants=tuple(_grant_use(choice) for choice in sorted(choices, key=lambda item: item.reading.scan.id)),
         protected=frozenset(choice.reading.scan.id for choice in protected),
-        threshold=_strictest_threshold(protected) if protected else None,
+        threshold=_strictest_threshold(protected) if protected and not private else None,
         budget=_smallest_budget(question, choices),
         bundle_digest=bundle.digest,
         facts=facts,
         history=strictest_history(choice.group.history() for choice in protected),
+        private=_privacy(protected) if private else (),
     )
 
 
@@ -203,19 +207,38 @@ def _rights(permit: Permit, column: str) -> ColumnRights | None:
 
 
 def _refuse_uncomputed(protected: Sequence[Choice]) -> None:
-    """Treatments this version does not compute."""
+    """Treatments that other verbs compute."""
     for choice in protected:
         for item in choice.permitted:
             site = choice.reading.site(item.use)
             match item.treatment:
-                case GrantTreatment.EXACT | GrantTreatment.THRESHOLD:
+                case GrantTreatment.EXACT | GrantTreatment.THRESHOLD | GrantTreatment.DP:
                     continue
-                case GrantTreatment.DP:
-                    raise refuse.needs_differential_privacy(site, item.ruling, level=item.level)
                 case GrantTreatment.AUTHORISED:
                     raise refuse.needs_query(site, item.ruling)
                 case GrantTreatment.MATCHED:
                     raise refuse.needs_match(site, item.ruling)
+
+
+def _privacy(protected: Sequence[Choice]) -> tuple[PrivateRules, ...]:
+    """The budgets of every protected dataset. Where one column needs noise, all that is beside it does.
+
+    Raises:
+        Refused: LVR-2105, a table for which no grant gives a budget.
+    """
+    found: dict[tuple[str, UnitType], PrivateRules] = {}
+    for choice in protected:
+        rules = choice.group.private(choice.reading.table)
+        if rules is None:
+            item = max(choice.permitted, key=lambda item: item.treatment.rank)
+            raise refuse.needs_differential_privacy(choice.reading.site(item.use), item.ruling, level=item.level)
+        for one in rules:
+            known = found.setdefault((one.dataset, one.unit), one)
+            if known != one:
+                raise refuse.needs_differential_privacy(
+                    choice.reading.site(), choice.permitted[0].ruling, level=choice.permitted[0].level
+                )
+    return tuple(found.values())
 
 
 def _refuse_values(question: Question, protected: Sequence[Reading]) -> None:

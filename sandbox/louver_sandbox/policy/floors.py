@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from louver_sandbox.policy import atoms, noise, shares, unit_sets
+from louver_sandbox.policy import atoms, noise, private, shares, unit_sets
 from louver_sandbox.policy.model import Grant, GrantTreatment, Policy
 
 LEAST_UNITS = 3
@@ -64,6 +64,8 @@ def below_floors(policy: Policy) -> Iterator[Finding]:
         yield from _columns(grant, at)
         for problem in atoms.problems(grant):
             yield Finding((*at, *problem.where), problem.message, problem.message_zh, problem.hint)
+        for loss in private.problems(grant):
+            yield Finding((*at, "privacy", *loss.where), loss.message, loss.message_zh, loss.hint)
 
 
 def _terms(grant: Grant, at: tuple[str | int, ...]) -> Iterator[Finding]:

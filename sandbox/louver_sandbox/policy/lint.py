@@ -13,7 +13,7 @@ from datetime import date
 from louver.errors import Refused
 from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.model import Catalog, Column, Role, Table, Verb
-from louver_sandbox.policy import atoms, holding, known_totals, unit_sets
+from louver_sandbox.policy import atoms, holding, known_totals, private, unit_sets
 from louver_sandbox.policy.documents import PolicyProblem
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, VALUE_FUNCTIONS, Finding
 from louver_sandbox.policy.grants import Rulebook
@@ -125,6 +125,9 @@ def _grant(context: _Context, grant: Grant, at: tuple[str | int, ...]) -> Iterat
             )
         else:
             yield from _column(grant, table, column, rights, (*at, "columns", name))
+    for loss in private.findings(grant, table) if Verb.ANALYSE in grant.verbs else ():
+        where = (*at, "treatment") if grant.privacy is None else (*at, "privacy", *loss.where)
+        yield Finding(where, loss.message, loss.message_zh, loss.hint)
     for misfit in atoms.misfits(grant.atoms, grant, table) if grant.atoms is not None else ():
         yield Finding((*at, *misfit.where), misfit.message, misfit.message_zh, misfit.hint)
     yield from _reach(context, grant, table, at)

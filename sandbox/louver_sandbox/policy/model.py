@@ -47,7 +47,7 @@ class Document(BaseModel):
 
 
 class GrantTreatment(StrEnum):
-    """The mildest treatment a grant allows (PRIVACY 4), mildest first; this version computes the first two."""
+    """The mildest treatment a grant allows (PRIVACY 4), mildest first; this version computes the first three."""
 
     EXACT = "exact"
     THRESHOLD = "threshold"
@@ -339,6 +339,44 @@ class HistoryTerms(Document):
     window: Period = Period.MONTH
 
 
+class LossTerms(Document):
+    """Privacy loss as people write it: epsilon, and the delta at which it is meant."""
+
+    epsilon: Decimal = Field(gt=0, le=20, max_digits=18, decimal_places=12)
+    delta: Decimal = Field(gt=0, le=Decimal("0.01"), decimal_places=18)
+
+
+class UnitLossTerms(Document):
+    """The budget of one kind of unit under `dp` (PRIVACY 6).
+
+    `lifetime` is the cap over all institutions, for ever; `allowance` an institution's in each `window`, with parts
+    for named `purposes`; a question costs `each`, never more than `most`. A unit counts in at most `groups` cells and
+    with at most `rows` rows (without it, as many as the catalogue declares).
+    """
+
+    lifetime: LossTerms
+    allowance: LossTerms
+    window: Period = Period.MONTH
+    most: LossTerms
+    each: LossTerms
+    purposes: Mapping[PurposeCode, LossTerms] = {}
+    groups: int = Field(default=1, ge=1, le=10_000)
+    rows: int | None = Field(default=None, ge=1, le=1_000_000)
+    shared: bool = True
+
+
+class PrivateTerms(Document):
+    """Budgets of a grant with treatment `dp`, by kind of unit; `exempt` says in words why one is not protected."""
+
+    person: UnitLossTerms | None = None
+    enterprise: UnitLossTerms | None = None
+    exempt: Mapping[UnitType, Text] = {}
+
+    def of(self, unit: UnitType) -> UnitLossTerms | None:
+        """The budget of one kind of unit."""
+        return self.person if unit is UnitType.PERSON else self.enterprise
+
+
 class Grant(Document):
     """One grant: to whom, for which verbs and purposes, when, which columns of which table, and how they leave.
 
@@ -360,11 +398,12 @@ class Grant(Document):
     atom_units: AtomUnits = AtomUnits()
     budget: BudgetTerms
     history: HistoryTerms = HistoryTerms()
+    privacy: PrivateTerms | None = None
 
     @model_serializer(mode="wrap")
     def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `history` and `atom_units` where they are the defaults and `atoms` where there are none, so that
-        bundles signed before they were keys stay canonical."""
+        """Without `history` and `atom_units` where they are the defaults, and `atoms` and `privacy` where there are
+        none, so that bundles signed before they were keys stay canonical."""
         written: dict[str, Any] = handler(self)
         if self.history == HistoryTerms():
             del written["history"]
@@ -372,6 +411,8 @@ class Grant(Document):
             del written["atoms"]
         if self.atom_units == AtomUnits():
             del written["atom_units"]
+        if self.privacy is None:
+            del written["privacy"]
         return written
 
     @cached_property

@@ -1,8 +1,8 @@
 """Decision tables: who asks what for which purpose, and what the decision must be.
 
 A case file holds documents of three kinds: `subjects` (who), `queries` (named SQL) and `cases`. A case expects a
-treatment (`exact`, `threshold`) or a refusal code, and may expect the rule that decided. Cases run through the very
-functions the service uses (parse, visible, bind, decide) and read no data.
+treatment (`exact`, `threshold`, `dp`) or a refusal code, and may expect the rule that decided. Cases run through the
+very functions the service uses (parse, visible, bind, decide) and read no data.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Case(Document):
     purpose: Identifier | None = None
     parameters: Mapping[str, str] | None = None
     today: date | None = None
-    expect: Annotated[str, Field(pattern=r"^(exact|threshold|LVR-\d{4})$")]
+    expect: Annotated[str, Field(pattern=r"^(exact|threshold|dp|LVR-\d{4})$")]
     rule: Text | None = None
 
 

@@ -135,7 +135,7 @@ def query(
 
 def _write(answer: Answer, form: Format, output: Path | None) -> None:
     if form is Format.TABLE and output is None:
-        print_table([column.name for column in answer.columns], answer.rows)
+        print_table([column.name for column in answer.columns], answer.readable)
         return
     contents = {
         Format.TABLE: lambda: f"{answer!r}\n".encode(),
