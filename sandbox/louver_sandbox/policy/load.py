@@ -61,7 +61,17 @@ class Loaded:
     def problem(self, finding: Finding) -> PolicyProblem:
         """The finding at its line and column."""
         line, column = self.node.locate(finding.where)
-        return PolicyProblem(self.path, line, column, finding.message, finding.message_zh, finding.hint)
+        return PolicyProblem(
+            self.path,
+            line,
+            column,
+            finding.message,
+            finding.message_zh,
+            finding.hint,
+            finding.hint_zh,
+            finding.code,
+            finding.severity,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ def catalog(at_least: int | None = 9_000) -> Catalog:
 
 
 def said(library: Library, known: Catalog | None = None) -> list[str]:
-    return [str(problem) for problem in lint(library, known or catalog(), TODAY)]
+    return [str(problem) for problem in lint(library, known or catalog(), TODAY) if problem.severity.fails]
 
 
 @pytest.mark.parametrize(
