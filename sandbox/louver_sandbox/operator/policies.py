@@ -11,13 +11,12 @@ from typing import Annotated
 
 import typer
 
-from louver_sandbox import journal
 from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.catalog.load import load_catalog
 from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.identity import Institution, parse_registry
-from louver_sandbox.operator import publishing
-from louver_sandbox.operator.installation import TOOLS, activate, development_keys
+from louver_sandbox.operator import lifecycle_commands, publishing
+from louver_sandbox.operator.installation import TOOLS
 from louver_sandbox.operator.output import EXIT_PROBLEM, Home, explained, fail, problem
 from louver_sandbox.policy.bundle import bundle_content, parse_bundle
 from louver_sandbox.policy.difference.compare import compare
@@ -31,8 +30,7 @@ from louver_sandbox.policy.load import CONTENT_FILE, load_library
 from louver_sandbox.policy.testing import load_cases, own_cases, report, run_cases, untested
 from louver_sandbox.settings import load
 from louver_sandbox.stages import Subject
-from louver_sandbox.store import State
-from louver_sandbox.wiring import load_judgement, open_books, utc_now
+from louver_sandbox.wiring import utc_now
 
 app = typer.Typer(help="Policies: lint, test, and put a signed bundle in force.", no_args_is_help=True)
 
@@ -140,8 +138,8 @@ def run_decision_tables(
         bundle = parse_bundle(bundle_content(library.platform, library.policies))
         placed = (*own_cases(library), *load_cases(cases or []))
         results = run_cases(placed, read.catalog, bundle)
-        for name in untested(library.policies, placed):
-            problem(f"{name}: no test; it cannot be activated")
+        for name in untested(library.policies):
+            problem(f"{name}: no tests of its own; it cannot be activated")
         if not all(result.passed for result in results):
             raise fail(report(results))
         typer.echo(report(results))
@@ -186,38 +184,7 @@ def _documents(path: Path) -> Documents:
     return Documents(library.platform, library.policies)
 
 
-@app.command("activate")
-def activate_command(
-    home: Home = Path("louver-home"),
-    policies: Policies = None,
-    key: Annotated[
-        list[Path] | None,
-        typer.Option("--key", help="An officer's private key (PEM); give two. Default: the development officers."),
-    ] = None,
-) -> None:
-    """Build a bundle, have two officers sign it, verify it as the service will, and put it in force.
-
-    New grants need their snapshots: `louver-sandbox publish`. A running service takes the bundle at its next start.
-    """
-    with explained():
-        settings = load(home)
-        digest = activate(settings, [policies or settings.home / "policies"], key or development_keys(settings))
-        judgement = load_judgement(settings, utc_now())
-        with State.open(settings.state) as state:
-            books = open_books(settings, state, utc_now)
-            journal.note(books, "activation", bundle=judgement.bundle.digest, catalog=judgement.catalog.digest)
-        typer.echo(f"bundle {digest} is in force")
-
-
-@app.command("show")
-def show_command(home: Home = Path("louver-home")) -> None:
-    """Print the active bundle's digest and documents, after verifying its signatures."""
-    with explained():
-        settings = load(home)
-        bundle = load_judgement(settings, utc_now()).bundle
-        typer.echo(f"bundle {bundle.digest}")
-        for policy in bundle.policies:
-            typer.echo(f"{policy.id}@{policy.version}  {policy.owner}  {len(policy.grants)} grants  {policy.title}")
+lifecycle_commands.register(app)
 
 
 @app.command("atoms")

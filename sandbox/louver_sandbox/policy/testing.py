@@ -8,7 +8,7 @@ read no data.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -229,14 +229,25 @@ def own_cases(library: Library) -> tuple[PlacedCase, ...]:
     return tuple(case for case in placed if isinstance(case, PlacedCase))
 
 
+def own_cases_of(policy: Policy) -> tuple[PlacedCase, ...]:
+    """The tests inside one policy, whatever file it came from. Raises PolicyRefused."""
+    placed = tuple(_rows(policy, policy.id, lambda index: index + 1))
+    if problems := [case for case in placed if isinstance(case, PolicyProblem)]:
+        raise PolicyRefused(problems)
+    return tuple(case for case in placed if isinstance(case, PlacedCase))
+
+
 def _own_cases(item: Loaded) -> Iterator[PlacedCase | PolicyProblem]:
-    policy = item.document
-    if not isinstance(policy, Policy) or policy.tests is None:
+    if isinstance(item.document, Policy):
+        yield from _rows(item.document, item.path, lambda index: item.node.locate(("tests", "cases", index))[0])
+
+
+def _rows(policy: Policy, source: str, line: Callable[[int], int]) -> Iterator[PlacedCase | PolicyProblem]:
+    if policy.tests is None:
         return
     for index, row in enumerate(policy.tests.cases):
-        line = item.node.locate(("tests", "cases", index))[0]
         case = Case.model_validate(row.model_dump() | {"rule": _full(policy.id, row)})
-        yield _placed(item.path, line, row.today or policy.tests.today, case, policy.tests.subjects, {})
+        yield _placed(source, line(index), row.today or policy.tests.today, case, policy.tests.subjects, {})
 
 
 def _full(policy: str, row: OwnCase) -> str | None:
@@ -244,10 +255,9 @@ def _full(policy: str, row: OwnCase) -> str | None:
     return row.rule if row.rule is None or "/" in row.rule else f"{policy}/{row.rule}"
 
 
-def untested(policies: Sequence[Policy], placed: Sequence[PlacedCase]) -> tuple[str, ...]:
-    """The policies no test speaks of: none of their own, and no case that expects one of their rules."""
-    spoken_of = {case.case.rule.partition("/")[0] for case in placed if case.case.rule}
-    return tuple(policy.id for policy in policies if policy.tests is None and policy.id not in spoken_of)
+def untested(policies: Sequence[Policy]) -> tuple[str, ...]:
+    """The policies without tests of their own; they cannot be activated."""
+    return tuple(policy.id for policy in policies if policy.tests is None)
 
 
 def run_case(placed: PlacedCase, catalog: Catalog, bundle: Bundle) -> CaseResult:

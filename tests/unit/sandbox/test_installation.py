@@ -101,7 +101,7 @@ def test_a_title_that_would_spoil_the_registry_leaves_it_as_it_was(fresh: Settin
 
 def test_one_officer_is_not_enough(own_city: City) -> None:
     settings = own_city.settings
-    (one, _) = development_keys(settings)
+    (one, *_) = development_keys(settings)
     activate(settings, [settings.home / "policies"], [one])
     with pytest.raises(BundleRefused):
         load_judgement(settings, utc_now())

@@ -109,19 +109,13 @@ def test_tests_are_signed_with_their_policy_and_their_absence_changes_no_older_b
     assert bundle_content(tested.platform, parse_bundle(content).policies) == content
 
 
-def test_a_policy_counts_as_tested_by_its_own_tests_or_by_a_case_that_expects_its_rule(tmp_path: Path) -> None:
-    bare = _own_library(tmp_path, "\n")
-    assert untested(bare.policies, ()) == ("taxation",)
-    assert untested(_own_library(tmp_path, OWN).policies, ()) == ()
-    folder = tmp_path / "cases"
-    folder.mkdir()
-    assert untested(bare.policies, load_cases(_write(folder, SUBJECTS + CASES))) == ("taxation",)
-    named = (SUBJECTS + CASES).replace("expect: exact}", "expect: threshold, rule: taxation/quarterly-returns}")
-    assert untested(bare.policies, load_cases(_write(folder, named))) == ()
+def test_a_policy_without_tests_of_its_own_is_untested(tmp_path: Path) -> None:
+    assert untested(_own_library(tmp_path, "\n").policies) == ("taxation",)
+    assert untested(_own_library(tmp_path, OWN).policies) == ()
 
 
 def test_every_policy_of_the_library_is_tested_and_as_its_tests_say() -> None:
     cases = own_cases(library())
-    assert untested(library().policies, cases) == ()
+    assert untested(library().policies) == ()
     results = run_cases(cases, city_catalog(), city_bundle())
     assert all(result.passed for result in results), report(results)
