@@ -113,6 +113,17 @@ def open_books(settings: Settings, state: State, clock: Callable[[], datetime]) 
     return Books(state, log)
 
 
+def checker_zygote(run: Path) -> Zygote:
+    """Forks checkers that judge by the catalogue and bundle which `checker.write_judgement` left in this folder."""
+    return Zygote(
+        "louver_sandbox.checker:main",
+        preload=(*WORKER_PRELOAD, "sqlglot"),
+        prepare="louver_sandbox.checker:prepare",
+        environment={**WORKER_ENVIRONMENT, checker.LOCATION: str(run)},
+        limits=ProcessLimits(memory_mib=512, cpu_seconds=CHECKER_CPU_S),
+    )
+
+
 class JudgeInChecker:
     """`judge` asked of a checker process; what a checker cannot finish is refused as too complex."""
 
@@ -233,15 +244,7 @@ class Platform:
                 limits=ProcessLimits(memory_mib=2 * limits.memory_mib + 512),
             )
         )
-        checkers = self._parts.enter_context(
-            Zygote(
-                "louver_sandbox.checker:main",
-                preload=(*WORKER_PRELOAD, "sqlglot"),
-                prepare="louver_sandbox.checker:prepare",
-                environment={**WORKER_ENVIRONMENT, checker.LOCATION: str(settings.run)},
-                limits=ProcessLimits(memory_mib=512, cpu_seconds=CHECKER_CPU_S),
-            )
-        )
+        checkers = self._parts.enter_context(checker_zygote(settings.run))
         self.workers = self._parts.enter_context(
             WorkerPool(
                 workers,

@@ -134,6 +134,14 @@ def test_what_was_refused_is_answered_and_after_the_revocation_refused_again(run
     office, served = running
     with served.connect() as bank:
         assert bank.analyse(QUESTION, purpose=PURPOSE).rows
+        former = office.desk / "former"
+        shutil.copytree(office.home / "policies", former)
+        text = (former / "taxation.yaml").read_text(encoding="utf-8")
+        (former / "taxation.yaml").write_text(
+            text.replace("[LOAN_ORIGINATION, POST_LOAN, MODEL", "[POST_LOAN, MODEL")
+        )
+        simulated = json.loads(office.run("simulate", "--policies", former, "--json"))
+        assert [(move["from"], move["to"]) for move in simulated["moves"]] == [("threshold", "LVR-2009")]
         file = office.desk / "revocation.json"
         words = ["policy", "revoke", "taxation", "--owner", TAX, "--serial", "2", "--reason", "a leak"]
         signing = ["--officer", "wang", "--key", str(office.desk / "wang.key"), "-o", str(file)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -126,6 +126,18 @@ class Lifecycle:
         self._step(more, "submitted" if state is State.DRAFT else "approved", officer=signature.officer)
         return more
 
+    def content_with(self, document: Platform | Policy) -> bytes:
+        """The bundle in force with this document in its place: what a draft would be judged by."""
+        current = {item.id: item for item, _ in self._current()}
+        together: Mapping[str, Platform | Policy] = {**current, document.id: document}
+        house = next(item for item in together.values() if isinstance(item, Platform))
+        return bundle_content(house, [item for item in together.values() if isinstance(item, Policy)])
+
+    def attach(self, version: Version, simulation: Mapping[str, Any]) -> None:
+        """Keeps a simulation's result with the version, for those who are to approve it."""
+        self._keep(replace(version, report={**version.report, "simulation": simulation}))
+        self._step(version, "simulated", asked=simulation["asked"], changed=simulation["changed"])
+
     def activate(self) -> tuple[Bundle, tuple[str, ...]]:
         """Puts every approved version that is due into force; the bundle, and the names of what came.
 
@@ -195,7 +207,7 @@ class Lifecycle:
         self._settings.requests.mkdir(exist_ok=True)
         _replace(self._settings.requests / f"{version.name}.json", version_text(version))
 
-    def _step(self, version: Version, step: str, **more: str) -> None:
+    def _step(self, version: Version, step: str, **more: JSON) -> None:
         complete = not missing(version.approval, self.officers)
         with self._books() as books:
             journal.note(books, STEP, step=step, complete=complete, **_named(version.statement), **more)

@@ -15,7 +15,7 @@ from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.catalog.load import load_catalog
 from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.identity import Institution, parse_registry
-from louver_sandbox.operator import lifecycle_commands, publishing
+from louver_sandbox.operator import lifecycle_commands, publishing, what_if
 from louver_sandbox.operator.installation import TOOLS
 from louver_sandbox.operator.output import EXIT_PROBLEM, Home, explained, fail, problem
 from louver_sandbox.policy.bundle import bundle_content, parse_bundle
@@ -185,6 +185,7 @@ def _documents(path: Path) -> Documents:
 
 
 lifecycle_commands.register(app)
+what_if.register(app)
 
 
 @app.command("atoms")
