@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-from louver_sandbox.policy.approvals import Statement
+from louver_sandbox.policy.approvals import HOUSE, Statement
 from louver_sandbox.policy.bundle import BundleRefused
 from louver_sandbox.policy.officers import Officer
 from louver_sandbox.policy.revocations import latest, parse_revocations
@@ -34,6 +34,7 @@ class Withdrawn:
     ) -> None:
         self._path = path
         self._statements: Mapping[str, Statement] = {item.id: item for item in statements}
+        self._house = tuple(name for name, item in self._statements.items() if item.owner == HOUSE)
         self._officers = tuple(officers)
         self._lock = threading.Lock()
         self._stamp: tuple[int, int, int] | None = None
@@ -41,11 +42,14 @@ class Withdrawn:
         self._readable = True
 
     def check(self, policies: Iterable[str], today: date) -> None:
-        """Refuses (LVR-2010) a plan that rests on any of these (`id@version`, joined ids by `+`) when withdrawn."""
+        """Refuses (LVR-2010) a plan that rests on any of these (`id@version`, joined ids by `+`) when withdrawn.
+
+        Whatever rests on a policy rests on the rules of the house too.
+        """
         revoked, readable = self._current()
         for said in policies:
             ids, _, version = said.rpartition("@")
-            for name in ids.split("+"):
+            for name in (*ids.split("+"), *self._house):
                 if not readable:
                     raise refuse.policy_withdrawn(name, version, why="revoked", why_zh="撤销")
                 statement = self._statements.get(name)

@@ -94,6 +94,7 @@ def test_the_review_shows_the_document_itself(tmp_path: Path) -> None:
     shown = run("review", file)
     assert json.loads(shown.stdout)["grants"][0]["id"] == "g"
     assert f"sha256 {VERSION.statement.document}" in shown.stderr
+    assert '{"tests": {"taxation": 1}}' in shown.stderr
 
 
 def spoilt(change: str) -> bytes:

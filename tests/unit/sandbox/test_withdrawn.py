@@ -128,5 +128,15 @@ def test_a_policy_that_nobody_approved_answers_nothing(file: Path) -> None:
     assert "ghost" in refusal(watched(file), ("ghost@1",))
 
 
+def test_whoever_revokes_the_rules_of_the_house_stops_everything_but_own_data(file: Path) -> None:
+    house = statement("platform").model_copy(update={"owner": HOUSE})
+    withdrawn = Withdrawn(file, [statement("court"), house], OFFICERS, {})
+    withdrawn.check(("court@1",), TODAY)
+    said = Revocation(id="platform", owner=HOUSE, serial=2, officer="chen", reason="an alarm")
+    file.write_bytes(revocations_text([SignedRevocation(said, CHEN_KEY.sign(REVOCATION_CONTEXT + said.to_bytes()))]))
+    assert "platform" in refusal(withdrawn, ("court@1",))
+    withdrawn.check((), TODAY)
+
+
 def test_revocations_survive_their_text() -> None:
     assert parse_revocations(revocations_text([revoked(), revoked("chen", 1)])) == (revoked(), revoked("chen", 1))

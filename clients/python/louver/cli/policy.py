@@ -50,7 +50,9 @@ def key(
 
 @app.command()
 def review(context: typer.Context, file: Annotated[Path, typer.Argument(help="A version file.")]) -> None:
-    """Print what a version file asks you to approve: the statement, what was found, and the whole document.
+    """Print what a version file asks you to approve: the statement, what the sandbox found, and the whole document.
+
+    What was found (tests, difference, simulation) is the sandbox's word and not part of what you sign.
 
     Example: louver policy review taxation-3.json
     """
@@ -58,6 +60,7 @@ def review(context: typer.Context, file: Annotated[Path, typer.Argument(help="A 
     with ending(session.language):
         version = read_version(read_bytes(file))
         _say(version)
+        typer.echo(f"the operator's sandbox found: {json.dumps(version.report, ensure_ascii=False)}", err=True)
         typer.echo(json.dumps(json.loads(version.document), ensure_ascii=False, indent=2))
 
 
