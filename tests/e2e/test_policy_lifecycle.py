@@ -138,7 +138,7 @@ def test_what_was_refused_is_answered_and_after_the_revocation_refused_again(run
         shutil.copytree(office.home / "policies", former)
         text = (former / "taxation.yaml").read_text(encoding="utf-8")
         (former / "taxation.yaml").write_text(
-            text.replace("[LOAN_ORIGINATION, POST_LOAN, MODEL", "[POST_LOAN, MODEL")
+            text.replace("[LOAN_ORIGINATION, POST_LOAN, MODEL", "[POST_LOAN, MODEL", 1)
         )
         simulated = json.loads(office.run("simulate", "--policies", former, "--json"))
         assert [(move["from"], move["to"]) for move in simulated["moves"]] == [("threshold", "LVR-2009")]

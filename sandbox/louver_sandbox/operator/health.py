@@ -17,6 +17,9 @@ from louver_sandbox.checker import Judgement
 from louver_sandbox.identity import RegistryRefused, parse_registry
 from louver_sandbox.policy.bundle import BundleRefused
 from louver_sandbox.policy.documents import PolicyRefused
+from louver_sandbox.policy.load import load_officers
+from louver_sandbox.policy.officers import EVERY_DEPARTMENT
+from louver_sandbox.policy.revocations import latest, parse_revocations
 from louver_sandbox.publishing.record_keys import KeyRefused
 from louver_sandbox.settings import Settings
 from louver_sandbox.wiring import NOISE_FILE, load_judgement, noise_secret
@@ -30,6 +33,7 @@ def problems(settings: Settings, now: datetime) -> Iterator[str]:
     yield from _secrets(settings)
     yield from _certificates(settings, now)
     yield from _registry(settings)
+    yield from _revocations(settings)
     try:
         judgement = load_judgement(settings, now)
     except CatalogRefused as refused:
@@ -50,6 +54,9 @@ def warnings(settings: Settings, now: datetime) -> Iterator[str]:
         ends = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
         if ends - now < SOON:
             yield f"{path.name}: ends on {ends.date()}; renew it"
+    for officer in () if settings.development else load_officers(settings.officers):
+        if officer.department == EVERY_DEPARTMENT:
+            yield f"officers.json: {officer.name} may sign for every department; that is for development"
     if not parse_registry(settings.institutions.read_text(encoding="utf-8")):
         yield "institutions.toml: empty; `louver-sandbox institution add` registers one"
 
@@ -92,6 +99,15 @@ def _registry(settings: Settings) -> Iterator[str]:
         yield "institutions.toml: missing; nobody can ask"
     except (RegistryRefused, OSError, UnicodeDecodeError) as refused:
         yield f"institutions.toml: {refused}; nobody can ask"
+
+
+def _revocations(settings: Settings) -> Iterator[str]:
+    if not settings.revocations.exists():
+        return
+    try:
+        latest(parse_revocations(settings.revocations.read_bytes()), load_officers(settings.officers))
+    except (BundleRefused, OSError) as refused:
+        yield f"revocations.json: {refused}; every question about other people's data is refused"
 
 
 def _noise(settings: Settings, judgement: Judgement) -> Iterator[str]:
