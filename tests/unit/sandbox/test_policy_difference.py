@@ -209,7 +209,7 @@ def mutated(seed: int) -> tuple[Policy, ...]:
     return tuple(Policy.model_validate(item.model_dump(by_alias=True)) for item in policies)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_no_verdict_moves_in_a_direction_the_difference_does_not_name(seed: int) -> None:
     old, policies = city_bundle(), mutated(seed)
     new = parse_bundle(bundle_content(old.platform, policies))
