@@ -141,6 +141,16 @@ class Settings:
         """The public keys of the policy officers."""
         return self.home / "officers.json"
 
+    @property
+    def revocations(self) -> Path:
+        """The signed revocations of policies."""
+        return self.home / "revocations.json"
+
+    @property
+    def requests(self) -> Path:
+        """Versions of policy documents on their way into force, and all former ones."""
+        return self.home / "requests"
+
 
 def _section(cls: type[Any], body: Any, where: str, problems: list[str]) -> Any:
     """An instance of a settings dataclass from a TOML table, noting every problem."""

@@ -10,7 +10,7 @@ import hashlib
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import partial
@@ -23,9 +23,9 @@ from louver_sandbox.accounting.ledger import SHANGHAI, Balance
 from louver_sandbox.accounting.unit_sets import Cells
 from louver_sandbox.audit.entries import JSON
 from louver_sandbox.audit.head import Ed25519Signer
-from louver_sandbox.audit.log import AuditLog
+from louver_sandbox.audit.log import MAX_PAGE, AuditLog
 from louver_sandbox.catalog.load import catalog_of, load_catalog
-from louver_sandbox.catalog.model import SpaceKind, Table
+from louver_sandbox.catalog.model import Catalog, SpaceKind, Table
 from louver_sandbox.checker import Judgement
 from louver_sandbox.commit import charge, charge_cells, charge_privacy, look_back
 from louver_sandbox.engines import WORKER_ENTRY, WORKER_ENVIRONMENT, WORKER_PRELOAD, WORKER_PREPARE
@@ -36,8 +36,9 @@ from louver_sandbox.mechanisms.opendp_sampler import OpenDpSampler
 from louver_sandbox.mechanisms.sampler import Sampler
 from louver_sandbox.obligations import PrivacyBalance, Totals
 from louver_sandbox.pipeline import Call, Failed, Pipeline
-from louver_sandbox.policy.bundle import Bundle
-from louver_sandbox.policy.load import CONTENT_FILE, load_bundle, load_officers
+from louver_sandbox.policy.approvals import Approval
+from louver_sandbox.policy.bundle import Bundle, BundleRefused
+from louver_sandbox.policy.load import CONTENT_FILE, load_approvals, load_bundle, load_officers
 from louver_sandbox.privacy.refused import PrivacyRefused, Reason
 from louver_sandbox.processes.admission import Overloaded
 from louver_sandbox.processes.child import REQUEST_CAP
@@ -56,6 +57,7 @@ from louver_sandbox.store import State
 from louver_sandbox.suppression.pattern import Pattern, Problem
 from louver_sandbox.suppression.wire import Malformed, pattern_from_bytes, problem_to_bytes
 from louver_sandbox.uploads.own_tables import OwnTables
+from louver_sandbox.withdrawn import Withdrawn
 
 MIB = 1024 * 1024
 WARM_S = 30.0
@@ -74,12 +76,18 @@ def utc_now() -> datetime:
     return datetime.now().astimezone()
 
 
-def load_judgement(settings: Settings, now: datetime) -> Judgement:
-    """Reads and verifies both. Raises `CatalogRefused` or `BundleRefused`."""
+def registered_catalog(settings: Settings) -> Catalog:
+    """What is declared, but for institutions' own tables, which they upload. Raises `CatalogRefused`."""
     declared = load_catalog([settings.catalog], settings.data)
     registered = [table for table in declared.tables.values() if table.space is not SpaceKind.INSTITUTION]
-    bundle = load_bundle(settings.bundle, load_officers(settings.officers), now.astimezone(SHANGHAI).date())
-    return Judgement(catalog_of(registered, base=settings.data.resolve()), bundle)
+    return catalog_of(registered, base=settings.data.resolve())
+
+
+def load_judgement(settings: Settings, now: datetime) -> Judgement:
+    """Reads and verifies both. Raises `CatalogRefused` or `BundleRefused`."""
+    catalog = registered_catalog(settings)
+    today = now.astimezone(SHANGHAI).date()
+    return Judgement(catalog, load_bundle(settings.bundle, load_officers(settings.officers), today, catalog))
 
 
 def noise_secret(settings: Settings, bundle: Bundle) -> bytes | None:
@@ -147,18 +155,37 @@ def isolation_of(settings: Settings) -> Isolation:
     return found
 
 
+def checker_zygote(run: Path) -> Zygote:
+    """Forks checkers that judge by the catalogue and bundle which `checker.write_judgement` left in this folder."""
+    return Zygote(
+        "louver_sandbox.checker:main",
+        preload=(*WORKER_PRELOAD, *checker.PRELOAD),
+        prepare="louver_sandbox.checker:prepare",
+        environment={**WORKER_ENVIRONMENT, checker.LOCATION: str(run)},
+        limits=ProcessLimits(memory_mib=512, cpu_seconds=CHECKER_CPU_S),
+        readable=(run,),
+    )
+
+
 class JudgeInChecker:
     """`judge` asked of a checker process; what a checker cannot finish is refused as too complex.
 
     Without `has_noise` a question that needs noise is refused, before anything is charged."""
 
     def __init__(
-        self, pool: CheckerPool, own: Callable[[str], tuple[Table, ...]], seconds: float, *, has_noise: bool = True
+        self,
+        pool: CheckerPool,
+        own: Callable[[str], tuple[Table, ...]],
+        seconds: float,
+        withdrawn: Withdrawn,
+        *,
+        has_noise: bool = True,
     ) -> None:
         self._pool = pool
         self._has_noise = has_noise
         self._own = own
         self._seconds = seconds
+        self._withdrawn = withdrawn
 
     def __call__(self, request: Request, facts: Facts) -> Plan:
         """The plan. Raises `Refused`."""
@@ -176,6 +203,7 @@ class JudgeInChecker:
             raise checker.refused(verdict.refusal)
         if verdict.plan is None or verdict.plan.request_id != request.id:
             raise codec.Malformed("a verdict without a plan of this request")
+        self._withdrawn.check(verdict.plan.policies, facts.today)
         if verdict.plan.treatment is Treatment.DP and not self._has_noise:
             raise capacity.noise_not_installed()
         return verdict.plan
@@ -274,16 +302,7 @@ class Platform:
                 readable=(settings.snapshots, settings.uploads),
             )
         )
-        checkers = self._parts.enter_context(
-            Zygote(
-                "louver_sandbox.checker:main",
-                preload=(*WORKER_PRELOAD, *checker.PRELOAD),
-                prepare="louver_sandbox.checker:prepare",
-                environment={**WORKER_ENVIRONMENT, checker.LOCATION: str(settings.run)},
-                limits=ProcessLimits(memory_mib=512, cpu_seconds=CHECKER_CPU_S),
-                readable=(settings.run,),
-            )
-        )
+        checkers = self._parts.enter_context(checker_zygote(settings.run))
         self.workers = self._parts.enter_context(
             WorkerPool(
                 workers,
@@ -296,8 +315,15 @@ class Platform:
         self.own_tables = self._parts.enter_context(
             OwnTables(settings, self.state, self.clock, partial(journal.noted, self.books))
         )
+        self.approvals = load_approvals(settings.bundle)
+        statements = [item.statement for item in self.approvals]
+        self.withdrawn = Withdrawn(
+            settings.revocations, statements, load_officers(settings.officers), logged_revocations(self.books)
+        )
         sampler, own = sampler_of(self.judgement.bundle), self.own_tables.tables
-        judge = JudgeInChecker(self.checkers, own, limits.check_seconds, has_noise=sampler is not None)
+        judge = JudgeInChecker(
+            self.checkers, own, limits.check_seconds, self.withdrawn, has_noise=sampler is not None
+        )
         self.pipeline = Pipeline(
             judge, self.reserve, self.books, self.clock, new_incident, self._solve(), secret, sampler
         )
@@ -385,10 +411,45 @@ class Platform:
         self.close()
 
 
-def note_activation(books: Books, judgement: Judgement) -> None:
-    """Logs which policies and catalogue decide from now on, unless the log's last word on it says so already."""
+def activated_serials(books: Books) -> Mapping[str, int]:
+    """The versions of policy documents that the log's last activation says are in force; none before the first."""
     last = books.log.latest(None, 1, institution=None, kinds=("activation",))
-    digests = {"bundle": judgement.bundle.digest, "catalog": judgement.catalog.digest}
-    if last and {name: last[0].fields.get(name) for name in digests} == digests:
-        return
-    journal.note(books, "activation", **digests)
+    serials = last[0].fields.get("serials") if last else None
+    if not isinstance(serials, Mapping):
+        return {}
+    return {name: serial for name, serial in serials.items() if isinstance(serial, int)}
+
+
+def logged_revocations(books: Books) -> Mapping[str, int]:
+    """The last version of each policy document that the log says was revoked, whatever the file says now."""
+    found: dict[str, int] = {}
+    start = 0
+    while page := books.log.entries(start, MAX_PAGE, kind="policy"):
+        for fields in (entry.fields for entry in page):
+            name, serial = fields.get("policy"), fields.get("serial")
+            if fields.get("step") == "revoked" and isinstance(name, str) and isinstance(serial, int):
+                found[name] = max(serial, found.get(name, 0))
+        start = page[-1].index + 1
+    return found
+
+
+def note_activation(books: Books, judgement: Judgement, approvals: Sequence[Approval]) -> None:
+    """Logs which policies and catalogue decide from now on, unless the log's last word on it says so already.
+
+    Raises:
+        BundleRefused: the log's last word is of a later version of some document: what lies here was put back.
+    """
+    last = books.log.latest(None, 1, institution=None, kinds=("activation",))
+    serials = {item.statement.id: item.statement.serial for item in approvals}
+    known = activated_serials(books)
+    if back := [name for name, serial in serials.items() if serial < known.get(name, 0)]:
+        raise BundleRefused(
+            [f"{name}: the log knows version {known[name]}; this is {serials[name]}" for name in back]
+        )
+    said: dict[str, JSON] = {
+        "bundle": judgement.bundle.digest,
+        "catalog": judgement.catalog.digest,
+        "serials": dict(serials),
+    }
+    if not last or {name: last[0].fields.get(name) for name in said} != said:
+        journal.note(books, "activation", **said)

@@ -19,6 +19,9 @@ from louver_sandbox.checker import Judgement
 from louver_sandbox.identity import RegistryRefused, parse_registry
 from louver_sandbox.policy.bundle import BundleRefused
 from louver_sandbox.policy.documents import PolicyRefused
+from louver_sandbox.policy.load import load_officers
+from louver_sandbox.policy.officers import EVERY_DEPARTMENT
+from louver_sandbox.policy.revocations import latest, parse_revocations
 from louver_sandbox.processes.isolation.levels import Level, TooLittleIsolation
 from louver_sandbox.publishing.record_keys import KeyRefused
 from louver_sandbox.recount import anchor
@@ -37,6 +40,7 @@ def problems(settings: Settings, now: datetime) -> Iterator[str]:
     yield from _certificates(settings, now)
     yield from _registry(settings)
     yield from _books(settings, now)
+    yield from _revocations(settings)
     try:
         judgement = load_judgement(settings, now)
     except CatalogRefused as refused:
@@ -60,6 +64,9 @@ def warnings(settings: Settings, now: datetime) -> Iterator[str]:
     missing = isolation_of(settings).missing_for(Level.named(settings.isolation.least))
     if missing:
         yield f"isolation: served as development only; missing: {', '.join(missing)}"
+    for officer in () if settings.development else load_officers(settings.officers):
+        if officer.department == EVERY_DEPARTMENT:
+            yield f"officers.json: {officer.name} may sign for every department; that is for development"
     if not parse_registry(settings.institutions.read_text(encoding="utf-8")):
         yield "institutions.toml: empty; `louver-sandbox institution add` registers one"
 
@@ -123,6 +130,15 @@ def _books(settings: Settings, now: datetime) -> Iterator[str]:
     else:
         if behind is not None:
             yield f"{settings.state.name}: {behind}"
+
+
+def _revocations(settings: Settings) -> Iterator[str]:
+    if not settings.revocations.exists():
+        return
+    try:
+        latest(parse_revocations(settings.revocations.read_bytes()), load_officers(settings.officers))
+    except (BundleRefused, OSError) as refused:
+        yield f"revocations.json: {refused}; every question about other people's data is refused"
 
 
 def _noise(settings: Settings, judgement: Judgement) -> Iterator[str]:

@@ -72,7 +72,7 @@ def init(
     host: Annotated[str, typer.Option(help="Name or address banks will use.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 lets the system choose.")] = 50551,
 ) -> None:
-    """Make a development installation: keys, certificates, two policy officers, empty catalogue and registry.
+    """Make a development installation: keys, certificates, three policy officers, empty catalogue and registry.
 
     Example: louver-sandbox init --home ./louver-home
     """

@@ -11,6 +11,7 @@ from typing import Any
 
 from louver_sandbox import checker, journal
 from louver_sandbox.algebra.expressions import Value
+from louver_sandbox.audit.commitments import Opening
 from louver_sandbox.audit.entries import Entry
 from louver_sandbox.audit.log import MAX_PAGE, AuditLog
 from louver_sandbox.catalog.model import Table
@@ -47,7 +48,10 @@ def replay(index: int, log: AuditLog, settings: Settings, own: tuple[Table, ...]
         raise NotReplayable("the catalogue or bundle of this decision is no longer kept") from None
     if (judgement.catalog.digest, judgement.bundle.digest) != (fields["catalog"], fields["bundle"]):
         raise NotReplayable("what is kept is not the catalogue and bundle of this decision")
-    case = Case(_request(log, entry, fields), own, facts_at(journal.moment(entry)))
+    request = question_of(entry, log.open(entry.index), None)
+    if request is None:
+        raise NotReplayable("the question's text has been erased")
+    case = Case(request, own, facts_at(journal.moment(entry)))
     verdict = checker.check_here(case, judgement)
     recorded = {name: str(fields[name]) for name in ("treatment", "question", "statement_sha256")}
     if verdict.plan is None:
@@ -87,16 +91,22 @@ def _released(shared: Entry, log: AuditLog) -> int | None:
     return None
 
 
-def _request(log: AuditLog, entry: Entry, fields: Mapping[str, Any]) -> Request:
-    openings = log.open(entry.index)
+def question_of(entry: Entry, openings: Mapping[str, Opening], known: Subject | None) -> Request | None:
+    """The question that an entry is about, None where its text has been erased.
+
+    `known` is the requester of entries that do not describe theirs (refusals of older versions).
+    """
+    fields: Mapping[str, Any] = entry.fields
     if "sql" not in openings or "parameters" not in openings:
-        raise NotReplayable("the question's text has been erased")
-    subject = Subject(
-        fields["institution"],
-        InstitutionType(fields["subject"]["type"]),
-        frozenset(fields["subject"]["groups"]),
-        fields["certificate"],
-    )
+        return None
+    subject = known
+    if "subject" in fields or subject is None:
+        subject = Subject(
+            fields["institution"],
+            InstitutionType(fields["subject"]["type"]),
+            frozenset(fields["subject"]["groups"]),
+            fields["certificate"],
+        )
     parameters = {name: _value(kind, text) for name, kind, text in ast.literal_eval(openings["parameters"].text)}
     # Entries from before there were dialects are in DuckDB's.
     dialect = str(fields.get("dialect", "duckdb"))

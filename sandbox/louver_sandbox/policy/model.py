@@ -435,6 +435,41 @@ class Deny(Document):
     reason: Text
 
 
+class Asker(Document):
+    """An institution that tests speak of."""
+
+    type: InstitutionType
+    groups: tuple[Identifier, ...] = ()
+
+
+Sql = Annotated[str, Field(min_length=1, max_length=65_536)]
+Verdict = Annotated[str, Field(pattern=r"^(exact|threshold|dp|LVR-\d{4})$")]
+
+
+class OwnCase(Document):
+    """One test of a policy: who asks what for which purpose, and what must be decided, by which rule.
+
+    A `rule` without a slash is one of this policy.
+    """
+
+    case: Text
+    who: Identifier
+    purpose: Identifier
+    sql: Sql
+    parameters: Mapping[str, str] = Field(default_factory=dict)
+    today: date | None = None
+    expect: Verdict
+    rule: Text | None = None
+
+
+class OwnTests(Document):
+    """The tests that live with a policy and are signed with it; `today` is the day they are asked on."""
+
+    today: date
+    subjects: Mapping[Identifier, Asker] = Field(min_length=1)
+    cases: tuple[OwnCase, ...] = Field(min_length=1)
+
+
 class Policy(Document):
     """The policy of one owner. Its grants count only for tables the catalogue says this owner holds."""
 
@@ -445,6 +480,15 @@ class Policy(Document):
     title: Text
     grants: tuple[Grant, ...] = ()
     denies: tuple[Deny, ...] = ()
+    tests: OwnTests | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `tests` where there are none, so that bundles signed before they were a key stay canonical."""
+        written: dict[str, Any] = handler(self)
+        if self.tests is None:
+            del written["tests"]
+        return written
 
 
 class Group(Document):

@@ -186,6 +186,20 @@ def rows_not_granted(site: Site, ruling: Ruling, *, row_filter: str) -> Refused:
     )
 
 
+def policy_withdrawn(policy: str, version: str, *, why: str, why_zh: str) -> Refused:
+    """LVR-2010: a policy that the question rests on was revoked, or its approval has ended (`why`)."""
+    return _refuse(
+        "LVR-2010",
+        "WITHDRAWN",
+        Site("the question"),
+        Ruling(f"{policy}/approval", version),
+        message=f"policy {policy} is {why}: its grants answer no more",
+        hint="ask the owner of the data when a new version will be in force",
+        message_zh=f"策略 {policy} 已{why_zh}，其授权不再生效",
+        hint_zh="请向数据提供单位询问新版本何时生效",
+    )
+
+
 def raw_rows(site: Site, ruling: Ruling) -> Refused:
     """LVR-2101: protected rows would leave one by one."""
     return _refuse(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -15,6 +16,7 @@ from louver_sandbox import codec
 from louver_sandbox.processes.pool import CheckerPool
 from louver_sandbox.stages import Plan, Request, Verdict
 from louver_sandbox.wiring import JudgeInChecker, sampler_of
+from louver_sandbox.withdrawn import Withdrawn
 
 MADE = planned(world(), "SELECT count(*) FROM gov.account")
 
@@ -27,7 +29,9 @@ class Answering:
 
 
 def judged(*, has_noise: bool) -> Plan:
-    judge = JudgeInChecker(cast(CheckerPool, Answering()), lambda institution: (), 1.0, has_noise=has_noise)
+    nothing = Withdrawn(Path("no revocations"), (), (), {})
+    checkers = cast(CheckerPool, Answering())
+    judge = JudgeInChecker(checkers, lambda institution: (), 1.0, nothing, has_noise=has_noise)
     return judge(Request(MADE.request_id, BANK, "RESEARCH", "SELECT"), facts())
 
 
