@@ -125,6 +125,9 @@ def disagreements(policies: Sequence[Policy]) -> Iterator[tuple[Policy, AtomProb
         expected = declared.get((policy.owner, grant.table))
         if grant.atoms == expected:
             continue
+        if grant.treatment is GrantTreatment.DP:
+            yield (policy, _beside_noise(index, grant))
+            continue
         what, what_zh = ("other", "不同的") if grant.atoms else ("no", "没有")
         yield (
             policy,
@@ -201,3 +204,14 @@ def told(rules: AtomRules | None, column: str) -> str:
     if found is None:
         return "no dimension: only inside count, sum and avg"
     return ", ".join(["dimension", *filter(None, [found.told]), "small groups are merged into neighbours"])
+
+
+def _beside_noise(index: int, grant: Grant) -> AtomProblem:
+    """Which atoms there are depends on every row, so over recoded rows no unit's influence is bounded."""
+    return AtomProblem(
+        ("grants", index, "privacy"),
+        f"another grant on {grant.table} has atoms, and {grant.id} asks for noise over the same rows: what one "
+        "subject changes in recoded rows has no bound",
+        f"{grant.table} 的另一授权声明了原子，{grant.id} 又要求在同一数据上加噪：单个主体对重编码数据的影响没有上界",
+        "a table has atoms, or is answered with differential privacy; both are not possible in this version",
+    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from collections.abc import Iterable
+from datetime import date
 from typing import cast
 
 import pytest
@@ -28,10 +29,16 @@ class Answering:
         return codec.encode(Verdict(MADE, None))
 
 
+class InForce:
+    """A book of revocations in which nothing stands."""
+
+    def check(self, policies: Iterable[str], today: date) -> None:
+        """Every policy answers."""
+
+
 def judged(*, has_noise: bool) -> Plan:
-    nothing = Withdrawn(Path("no revocations"), (), (), {})
-    checkers = cast(CheckerPool, Answering())
-    judge = JudgeInChecker(checkers, lambda institution: (), 1.0, nothing, has_noise=has_noise)
+    checkers, withdrawn = cast(CheckerPool, Answering()), cast(Withdrawn, InForce())
+    judge = JudgeInChecker(checkers, lambda institution: (), 1.0, withdrawn, has_noise=has_noise)
     return judge(Request(MADE.request_id, BANK, "RESEARCH", "SELECT"), facts())
 
 

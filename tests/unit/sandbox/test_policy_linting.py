@@ -68,18 +68,15 @@ def test_nobody_is_unknown_where_no_registry_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "more",
-    ["queries_per_year: 9, predicates_per_day: 500}", "predicates_per_day: 501}\n    threshold: {unit_sets: {}}"],
+    "edit",
+    [
+        (GRADES, "queries_per_day: 5000, queries_per_year: 9, predicates_per_day: 500}"),
+        ("noise: none}", "noise: none, unit_sets: {}}"),
+    ],
 )
-def test_a_longer_window_or_a_cap_ends_the_note(tmp_path: Path, more: str) -> None:
-    edits = [(GRADES, f"queries_per_day: 5000, {more}")] * 2
-    cut = [
-        (
-            "threshold: {person: 10, enterprise: 5, dominance_percent: 60, p_percent: 10, remainder: true, noise: none}",
-            "",
-        )
-    ] * 2
-    assert "budget-without-window" not in findings(tmp_path, *cut, *edits)
+def test_a_longer_window_or_a_cap_ends_the_note(tmp_path: Path, edit: tuple[str, str]) -> None:
+    assert "budget-without-window" in findings(tmp_path)
+    assert "budget-without-window" not in findings(tmp_path, edit, edit)
 
 
 PROBLEM = PolicyProblem("a,b.yaml", 3, 7, "x: 5 %\nno", "不行", "do", "改", "shadowed-grant", Severity.WARNING)
