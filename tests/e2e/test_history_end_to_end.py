@@ -33,7 +33,7 @@ open_type: 不予开放
 operable: [analyse]
 refresh: day
 as_of: 2026-06-30
-source: {{kind: parquet, path: firm.parquet}}
+source: {{kind: parquet, path: {name}.parquet}}
 units:
   - {{type: enterprise, column: uscc, rows_per_unit: 1}}
 columns:
@@ -101,7 +101,8 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     settings = create(tmp_path_factory.mktemp("history") / "home", "louver.dev/history", "127.0.0.1", 0, tools)
     with duckdb.connect() as engine:
         engine.register("stored", pa.Table.from_pylist(FIRMS))
-        engine.execute(f"COPY stored TO '{settings.data}/firm.parquet' (FORMAT parquet)")
+        for name in ("flagged", "refusing"):
+            engine.execute(f"COPY stored TO '{settings.data}/{name}.parquet' (FORMAT parquet)")
     for name in ("flagged", "refusing"):
         (settings.catalog / f"{name}.yaml").write_text(CATALOG.format(name=name), encoding="utf-8")
     policies = settings.home / "policies"

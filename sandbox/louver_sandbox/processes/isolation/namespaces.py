@@ -5,6 +5,7 @@ once, and all its children share them: workers are kept from each other by Landl
 """
 
 import os
+import select
 import signal
 import socket
 from collections.abc import Iterator
@@ -60,13 +61,26 @@ def _map_identity(user: int, group: int) -> None:
 
 
 def _go_on_in_a_child() -> None:
-    """A namespace of processes begins with the next child, and dies with it."""
+    """A namespace of processes begins with the next child, and dies with it.
+
+    The caller stays to end it when whoever started the caller ends: the child looks for itself, but one that was
+    stopped (SIGSTOP) does not.
+    """
+    starter = os.pidfd_open(os.getppid())
     pid = os.fork()
     if pid == 0:
+        os.close(starter)
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         return
     # The child's sockets must close when the child ends, so this process keeps none of them.
-    os.closerange(0, 2**31 - 1)
+    os.closerange(0, starter)
+    os.closerange(starter + 1, 2**31 - 1)
+    child = os.pidfd_open(pid)
+    ended = select.poll()
+    for process in (starter, child):
+        ended.register(process, select.POLLIN)
+    if all(process != child for process, _ in ended.poll()):
+        os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
     code = os.waitstatus_to_exitcode(status)
     os._exit(code if code >= 0 else 128 - code)
