@@ -36,21 +36,25 @@ def test_a_refusal_points_into_the_query_and_says_what_to_do() -> None:
             assert result.outcome.message, row.case.case
 
 
+THRESHOLD = re.compile(r"    threshold:.*\n(?:      .*\n)*")
+"""The terms of the manual's policy, on one line or several."""
+
+
 def test_the_examples_of_the_officers_manual_are_valid() -> None:
     manual = (ROOT / "docs" / "reference" / "policies.md").read_text(encoding="utf-8")
     policy, private, dominance, noise, cap, risk, deny, table = re.findall(r"```yaml\n(.*?)```", manual, re.DOTALL)
     for terms in (dominance, cap, risk):
-        (loaded,), problems = read_policy_text("manual", re.sub(r"    threshold: .*\n", terms, policy))
+        (loaded,), problems = read_policy_text("manual", THRESHOLD.sub(terms, policy))
         assert problems == ()
         assert isinstance(loaded.document, Policy)
         assert tuple(below_floors(loaded.document)) == ()
-    budgeted = re.sub(r"    treatment: .*\n", private, re.sub(r"    threshold: .*\n", "", policy))
+    budgeted = re.sub(r"    treatment: .*\n", private, THRESHOLD.sub("", policy))
     (loaded,), problems = read_policy_text("manual", budgeted)
     assert problems == ()
     assert isinstance(loaded.document, Policy)
     assert tuple(below_floors(loaded.document)) == ()
     assert loaded.document.grants[0].privacy is not None
-    noisy = re.sub(r"    threshold: .*\n", noise, policy)
+    noisy = THRESHOLD.sub(noise, policy)
     (loaded,), problems = read_policy_text("manual", noisy.replace("denies: []\n", deny))
     assert problems == ()
     assert isinstance(loaded.document, Policy)

@@ -70,7 +70,7 @@ _JUDGES: Mapping[str, Judge] = {
     "threshold.prior_percent": _smaller_is_stricter,
     "threshold.class_disclosure": _later_is_stricter([item.value for item in ClassDisclosure]),
     "threshold.remainder": lambda before, after: Direction.of(more=bool(after), less=bool(before)),
-    "threshold.totals": _later_is_stricter([Totals.COMPLEMENTARY.value, Totals.KEEP_BACK.value]),
+    "threshold.totals": _later_is_stricter([Totals.COMPLEMENTARY.value, Totals.KEEP_BACK.value, Totals.KNOWN.value]),
     "threshold.noise": _nothing_is_looser,
     "threshold.unit_sets.percent": _smaller_is_stricter,
     "threshold.unit_sets.institution_percent": _smaller_is_stricter,
