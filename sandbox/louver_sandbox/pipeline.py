@@ -29,6 +29,7 @@ from louver_sandbox.release.decode import decode
 from louver_sandbox.release.encode import encode
 from louver_sandbox.release.margins import TooManyMargins
 from louver_sandbox.release.release import release
+from louver_sandbox.release.seals import Sealer, TooManySealed
 from louver_sandbox.sql.bind import bind
 from louver_sandbox.sql.parse import parse
 from louver_sandbox.stages import Committed, Facts, Plan, Receipted, Request, Stored
@@ -71,7 +72,7 @@ class Pipeline:
     """Answers questions. `judge_in_checker` is `judge` in a killable process; `reserve` gives a worker or refuses.
 
     `solve` finds which further parts are withheld so that totals may stay, in a killable process too; without it
-    totals are kept back. `noise_secret` is the releaser's, by which cell keys are made.
+    totals are kept back. `noise_secret` is the releaser's, by which cell keys are made; `sealer` encrypts.
     """
 
     def __init__(
@@ -83,8 +84,10 @@ class Pipeline:
         new_incident: Callable[[Exception], str],
         solve: Solve = no_solver,
         noise_secret: bytes | None = None,
+        sealer: Sealer | None = None,
     ) -> None:
         self._solve = solve
+        self._sealer = sealer
         self._judge = judge_in_checker
         self._reserve = reserve
         self._books = books
@@ -113,7 +116,7 @@ class Pipeline:
         try:
             execution = decode(slot.run(committed.plan, call), committed)
             released = release(execution, self._solve, self._noise_secret)
-            answer = encode(released, committed)
+            answer = encode(released, committed, self._sealer)
             receipt = journal.record(committed, released, answer, self._books)
         except Exception as error:
             raise self._aborted(committed, error) from error
@@ -154,7 +157,7 @@ def _kind(error: Exception) -> str:
     match error:
         case Failed():
             return error.kind
-        case TooManyMargins():
+        case TooManyMargins() | TooManySealed():
             return "too_large"
         case _:
             return "internal"

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -44,6 +45,9 @@ from louver_sandbox.publishing.record_keys import read_key
 from louver_sandbox.recount import anchor
 from louver_sandbox.refusals import capacity
 from louver_sandbox.release.complementary import Solve, no_solver
+from louver_sandbox.sealing.keys import SealingKeys
+from louver_sandbox.sealing.registry import Registered
+from louver_sandbox.sealing.sealer import Sealer
 from louver_sandbox.settings import Limits, Settings
 from louver_sandbox.shelf import Shelf, SnapshotUnfit
 from louver_sandbox.stages import Case, Facts, Plan, Request, Subject, Verdict
@@ -108,14 +112,22 @@ def open_books(settings: Settings, state: State, clock: Callable[[], datetime]) 
 class JudgeInChecker:
     """`judge` asked of a checker process; what a checker cannot finish is refused as too complex."""
 
-    def __init__(self, pool: CheckerPool, own: Callable[[str], tuple[Table, ...]], seconds: float) -> None:
+    def __init__(
+        self,
+        pool: CheckerPool,
+        own: Callable[[str], tuple[Table, ...]],
+        seconds: float,
+        sealing_key: Callable[[str], str] = lambda institution: "",
+    ) -> None:
         self._pool = pool
         self._own = own
+        self._sealing_key = sealing_key
         self._seconds = seconds
 
     def __call__(self, request: Request, facts: Facts) -> Plan:
         """The plan. Raises `Refused`."""
-        case = Case(request, self._own(request.subject.institution), facts)
+        institution = request.subject.institution
+        case = Case(request, self._own(institution), replace(facts, sealing_key=self._sealing_key(institution)))
         try:
             reply = self._pool.ask(checker.case_to_bytes(case), self._seconds)
         except CheckerFailed as failed:
@@ -244,8 +256,16 @@ class Platform:
         self.own_tables = self._parts.enter_context(
             OwnTables(settings, self.state, self.clock, partial(journal.noted, self.books))
         )
-        judge = JudgeInChecker(self.checkers, self.own_tables.tables, limits.check_seconds)
-        self.pipeline = Pipeline(judge, self.reserve, self.books, self.clock, new_incident, self._solve(), secret)
+        self.sealing_keys = SealingKeys(self.state, self.clock, partial(journal.noted, self.books))
+        self.sealer = self._parts.enter_context(
+            Sealer(self.sealing_keys.public, most=limits.sealed_cells, stock=limits.randomisers)
+        )
+        for kid in self.sealing_keys.live():
+            self.sealer.keep_ready(kid)
+        judge = JudgeInChecker(self.checkers, self.own_tables.tables, limits.check_seconds, self.sealing_keys.current)
+        self.pipeline = Pipeline(
+            judge, self.reserve, self.books, self.clock, new_incident, self._solve(), secret, self.sealer
+        )
 
     def _solve(self) -> Solve:
         """What keeps totals; its processes are started only where a policy in force asks for it.
@@ -300,6 +320,12 @@ class Platform:
             losses = charge_privacy(tx, plan, request, now, dry=True)
             look_back(tx, plan, request, now)
         return balances, cells, losses
+
+    def register_key(self, subject: Subject, message: pb.RegisterKeyRequest, expires: datetime) -> Registered:
+        """Admits a Paillier key and begins to make randomisers for it. Raises `Refused` LVR-5001 to LVR-5005."""
+        kept = self.sealing_keys.register(subject, message.modulus, message.proof, expires, message.signature)
+        self.sealer.keep_ready(kept.key.kid)
+        return kept
 
     def refused_at_the_edge(self, subject: Subject, question: pb.Question, refused: Refused) -> Refused:
         """The refusal of a message that is not the caller's question, once the log has it."""

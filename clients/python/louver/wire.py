@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from louver.errors import Unproven
 from louver.failures import cut_off
@@ -26,11 +26,17 @@ from louver.results import (
     Outcome,
     Permission,
     QueryRecord,
+    SealingKey,
     Table,
 )
 from louver.statuses import refused
 from louver.transparency import Checkpoint, TreeHead, VerifierKey
 from louver.v1 import sandbox_pb2 as pb
+
+if TYPE_CHECKING:
+    from louver.sealing.keys import PrivateKey
+
+    Private = Callable[[str], PrivateKey]
 
 MESSAGE_LIMIT = 4 << 20
 """Bytes of one message, gRPC's own default."""
@@ -65,8 +71,8 @@ class Assembly:
                 self.receipt = part.receipt
         return None
 
-    def answer(self, sql: str, log_key: str) -> Answer:
-        """The whole answer; with a log key, only if its receipt proves it.
+    def answer(self, sql: str, log_key: str, private: Private | None = None) -> Answer:
+        """The whole answer; with a log key, only if its receipt proves it. ``private`` finds keys to open it with.
 
         Raises ``Unreachable`` when pieces are missing and ``Unproven`` when they do not belong together.
         """
@@ -80,7 +86,7 @@ class Assembly:
             raise Unproven("the answer belongs to another request", header.SerializeToString())
         receipt = Receipt.from_bytes(self.receipt)
         proof = _prove(receipt, header, sql, digest.hex(), log_key) if log_key else None
-        return _answer(header, stream, receipt, proof)
+        return _answer(header, stream, receipt, proof, private)
 
 
 def _prove(receipt: Receipt, header: pb.AnswerHeader, sql: str, digest: str, log_key: str) -> VerifiedReceipt:
@@ -97,7 +103,9 @@ def _prove(receipt: Receipt, header: pb.AnswerHeader, sql: str, digest: str, log
     return proof
 
 
-def _answer(header: pb.AnswerHeader, stream: bytes, receipt: Receipt, proof: VerifiedReceipt | None) -> Answer:
+def _answer(
+    header: pb.AnswerHeader, stream: bytes, receipt: Receipt, proof: VerifiedReceipt | None, private: Private | None
+) -> Answer:
     return Answer(
         request_id=header.request_id,
         treatment=header.treatment,
@@ -112,6 +120,7 @@ def _answer(header: pb.AnswerHeader, stream: bytes, receipt: Receipt, proof: Ver
         proof=proof,
         remainder_stream=header.remainder_arrow,
         accuracy=tuple(map(_accuracy, header.accuracy)),
+        private=private,
     )
 
 
@@ -213,6 +222,21 @@ def records(messages: Iterable[pb.QueryRecord]) -> list[QueryRecord]:
             cost=dict(message.cost),
             log_index=message.log_index,
             rows=message.rows,
+        )
+        for message in messages
+    ]
+
+
+def sealing_keys(messages: Iterable[pb.SealingKey]) -> list[SealingKey]:
+    """Registered keys."""
+    return [
+        SealingKey(
+            kid=message.kid,
+            bits=message.bits,
+            registered=message.registered,
+            expires=message.expires,
+            current=message.current,
+            log_index=message.log_index,
         )
         for message in messages
     ]

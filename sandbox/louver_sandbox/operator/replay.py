@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -47,7 +47,10 @@ def replay(index: int, log: AuditLog, settings: Settings, own: tuple[Table, ...]
         raise NotReplayable("the catalogue or bundle of this decision is no longer kept") from None
     if (judgement.catalog.digest, judgement.bundle.digest) != (fields["catalog"], fields["bundle"]):
         raise NotReplayable("what is kept is not the catalogue and bundle of this decision")
-    case = Case(_request(log, entry, fields), own, facts_at(journal.moment(entry)))
+    seal: Mapping[str, Any] = fields.get("seal", {})
+    facts = replace(facts_at(journal.moment(entry)), sealing_key=str(seal.get("key", "")))
+    request = replace(_request(log, entry, fields), seal=str(seal["scheme"]) if seal.get("asked") else "")
+    case = Case(request, own, facts)
     verdict = checker.check_here(case, judgement)
     recorded = {name: str(fields[name]) for name in ("treatment", "question", "statement_sha256")}
     if verdict.plan is None:

@@ -13,6 +13,7 @@ from louver_sandbox.plan.charges import cell_charges, charges
 from louver_sandbox.plan.cores import SourceOf, carriable, core_plans, divided, exact_core, is_shape, without_repeats
 from louver_sandbox.plan.differences import with_finer
 from louver_sandbox.plan.question import question_digest
+from louver_sandbox.plan.sealing import sealed_columns
 from louver_sandbox.plan.selecting import selections
 from louver_sandbox.plan.verify import PlanUnverified, verify_own
 from louver_sandbox.stages import Admitted, Plan, SourceRef, Treatment
@@ -86,6 +87,7 @@ def _plan(admitted: Admitted, sources: tuple[SourceRef, ...], parts: Cut, cores:
     bound = admitted.bound
     shape = None if admitted.treatment is Treatment.EXACT else parts.shape
     threshold = None if admitted.treatment is Treatment.EXACT else admitted.threshold
+    seal = sealed_columns(admitted, parts, cores)
     question = question_digest(
         treatment=admitted.treatment,
         cores=cores,
@@ -95,6 +97,7 @@ def _plan(admitted: Admitted, sources: tuple[SourceRef, ...], parts: Cut, cores:
         threshold=threshold,
         bundle_digest=admitted.bundle_digest,
         catalog_digest=bound.catalog.digest,
+        seal=seal,
     )
     return Plan(
         request_id=bound.request.id,
@@ -113,4 +116,5 @@ def _plan(admitted: Admitted, sources: tuple[SourceRef, ...], parts: Cut, cores:
         uses=bound.uses,
         selections=selections(admitted, parts),
         history=admitted.history,
+        seal=seal,
     )

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.obligations import AccessBudget, ThresholdRules
-from louver_sandbox.policy import unit_sets
+from louver_sandbox.policy import sealing, unit_sets
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.checks import CHECKS, refuse_isolation, refuse_raw_rows
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, VALUE_FUNCTIONS
@@ -97,7 +97,7 @@ def decide(bound: Bound, bundle: Bundle, facts: Facts) -> Admitted:
         treatment=Treatment.THRESHOLD if protected else Treatment.EXACT,
         grants=tuple(_grant_use(choice) for choice in sorted(choices, key=lambda item: item.reading.scan.id)),
         protected=frozenset(choice.reading.scan.id for choice in protected),
-        threshold=_strictest_threshold(protected) if protected else None,
+        threshold=sealing.demanded(_strictest_threshold(protected) if protected else None, bound.request, facts),
         budget=_smallest_budget(question, choices),
         bundle_digest=bundle.digest,
         facts=facts,
@@ -265,6 +265,7 @@ def _strictest_threshold(protected: Sequence[Choice]) -> ThresholdRules:
         unit_sets=unit_sets.combined(rule.unit_sets for rule in rules),
         risks=unit_sets.accepted(rule.risks for rule in rules),
         recoded=any(rule.recoded for rule in rules),
+        seal=sealing.strictest(rule.seal for rule in rules),
     )
 
 
