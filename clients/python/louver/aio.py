@@ -55,6 +55,7 @@ def connect(
     timeout: float | None = None,
     verify: bool | None = None,
     surroundings: Surroundings | None = None,
+    keys: str | Path | None = None,
     key_passphrase: str | Callable[[], str] | None = None,
 ) -> AsyncClient:
     """A client to use in ``async with``; the arguments are those of ``louver.connect``. Raises ``Misused``."""
@@ -71,6 +72,7 @@ def connect(
             timeout=timeout,
             verify=verify,
             surroundings=surroundings,
+            keys=keys,
             key_passphrase=key_passphrase,
         )
     )

@@ -90,15 +90,16 @@ def connect(
     timeout: float | None = None,
     verify: bool | None = None,
     surroundings: Surroundings | None = None,
+    keys: str | Path | None = None,
     key_passphrase: str | Callable[[], str] | None = None,
 ) -> Client:
     """A client of the sandbox at ``target`` (``HOST:PORT``), by mutual TLS.
 
     What is not passed comes from ``LOUVER_*`` variables and the profile (see ``louver.profiles``). ``purpose`` is
     the default purpose of questions, ``dialect`` the SQL they are written in, ``timeout`` seconds per call. With a
-    ``log_key`` every answer must be proved by its receipt, unless ``verify=False``. ``key_passphrase`` (or a function
-    that asks for it) unlocks the private keys of sealed answers. Nothing is sent before the first call. Raises
-    ``Misused``.
+    ``log_key`` every answer must be proved by its receipt, unless ``verify=False``. ``keys`` is the folder of the
+    private keys that open sealed answers; ``key_passphrase`` (or a function that asks for it) unlocks them. Nothing
+    is sent before the first call. Raises ``Misused``.
     """
     return Client(
         settle(
@@ -113,6 +114,7 @@ def connect(
             timeout=timeout,
             verify=verify,
             surroundings=surroundings,
+            keys=keys,
             key_passphrase=key_passphrase,
         )
     )

@@ -125,8 +125,8 @@ def resolve(
 
 
 def keys_folder(settings: Mapping[str, object], environment: Mapping[str, str], home: Path) -> Path:
-    """The folder of the key ring: ``keys`` of the profile, else ``keys`` beside the configuration file."""
-    given = environment.get("LOUVER_KEYS") or settings.get("keys")
+    """The folder of the key ring: ``keys`` of the settings, else ``keys`` beside the configuration file."""
+    given = settings.get("keys")
     return Path(str(given)).expanduser() if given else config_path(environment, home).parent / "keys"
 
 

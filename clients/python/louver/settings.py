@@ -136,6 +136,7 @@ def settle(
     timeout: float | None = None,
     verify: bool | None = None,
     surroundings: Surroundings | None = None,
+    keys: str | Path | None = None,
     key_passphrase: str | Callable[[], str] | None = None,
 ) -> Settings:
     """Settings in force for these arguments, this environment and the configuration file. Raises ``Misused``."""
@@ -148,6 +149,7 @@ def settle(
         "purpose": purpose,
         "dialect": dialect,
         "timeout": timeout,
+        "keys": keys,
     }
     around = surroundings or Surroundings()
     resolved = resolve(arguments, os.environ, Path.home(), profile)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from gmpy2 import mpz
 from tests.support.line import FORBIDDEN, SECTIONS, Line, ask, call, firm_policies, line
+from tests.support.relations import committed, firms, question
 from tests.support.sealed import PlainSealer, small_key
 
 from louver import results
@@ -18,7 +20,12 @@ from louver.errors import Fault, Refused, Unproven
 from louver.failures import Misused
 from louver.sealing.ciphertexts import Owner
 from louver.sealing.columns import METADATA, Mark
-from louver_sandbox.stages import Receipted
+from louver_sandbox.algebra.types import INTEGER, TEXT, Kind, Type
+from louver_sandbox.obligations import Seal, SealedColumns
+from louver_sandbox.plan.plan import plan
+from louver_sandbox.release.encode import encode
+from louver_sandbox.release.seals import TooManySealed
+from louver_sandbox.stages import Cell, OutputColumn, Receipted, Release, Treatment
 
 KEY, OTHER = small_key(), small_key(2)
 TOTALS = {"A": (30, 3435), "B": (8, 1068)}
@@ -220,6 +227,36 @@ def test_without_a_sealer_nothing_leaves(sealing: Line) -> None:
 def test_more_cells_than_can_be_sealed_in_time_are_not_sent_in_clear(sealing: Line) -> None:
     sealing.sealer = PlainSealer(KEY.public, most=3)
     assert aborted(sealing) == "too_large"
+
+
+@pytest.mark.parametrize("remains", [True, False])
+def test_the_remainder_is_sealed_as_the_rows_are(remains: bool) -> None:
+    """Withheld cells together, where that is safe, are a number like any other."""
+    columns = (OutputColumn("g", TEXT), OutputColumn("n", INTEGER), OutputColumn("r", Type(Kind.DECIMAL, 2)))
+    rows: tuple[tuple[Cell, ...], ...] = (("a", 5, Decimal("-50.07")), ("b", None, None))
+    left: tuple[Cell, ...] | None = (None, 12, Decimal("1.00")) if remains else None
+    permit = question(firms(), "SELECT district, count(*) AS n, sum(revenue) AS r FROM gov.tax GROUP BY 1")
+    planned = replace(plan(permit), seal=SealedColumns(Seal.PAILLIER, KEY.kid, (1, 2)))
+    made = encode(
+        Release(columns, rows, (), Treatment.THRESHOLD, left), committed(planned), PlainSealer(KEY.public, most=4)
+    )
+    answer = results.Answer("r", "t", made.arrow, remainder_stream=made.remainder, private=lambda kid: KEY)
+    assert (answer.rows, answer.remainder) == (list(rows), left)
+    assert [column.type for column in answer.columns] == ["text", "integer", "decimal(2)"]
+    assert (METADATA in made.remainder) == remains
+    with pytest.raises(TooManySealed):
+        encode(
+            Release(columns, rows, (), Treatment.THRESHOLD, left),
+            committed(planned),
+            PlainSealer(KEY.public, most=3 if remains else 1),
+        )
+
+
+def test_an_answer_without_rows_is_sealed_too(sealing: Line) -> None:
+    sql = "SELECT section, count(*) AS n FROM gov.firm WHERE section = 'Z' GROUP BY section"
+    answer = answer_of(sealing.pipeline.answer(ask(sql, seal="paillier"), call()))
+    assert answer.rows == []
+    assert [column.type for column in answer.columns] == ["text", "integer"]
 
 
 # opening

@@ -111,7 +111,10 @@ def _ring(session: Session) -> KeyRing:
 
     default, profiles = read_config(config_path(os.environ, Path.home()))
     name = session.profile or os.environ.get("LOUVER_PROFILE") or default
-    return KeyRing(keys_folder(profiles.get(name, {}), os.environ, Path.home()), ask_passphrase)
+    settings = dict(profiles.get(name, {}))
+    if given := os.environ.get("LOUVER_KEYS"):
+        settings["keys"] = given
+    return KeyRing(keys_folder(settings, os.environ, Path.home()), ask_passphrase)
 
 
 def _make(session: Session, ring: KeyRing, bits: int, days: int, register: bool) -> None:

@@ -112,14 +112,16 @@ class Owner:
 
 
 def well_formed(ciphertexts: Iterable[mpz], key: PublicKey) -> bool:
-    """Whether all are units modulo n squared other than 1, its negative and those below n.
+    """Whether all are units modulo n squared, above n, not -1, and none shows its number for want of randomness.
 
     One product of all and one greatest common divisor say whether any shares a factor with n.
     """
     product, largest, sound = mpz(1), key.square - 1, True
     for ciphertext in ciphertexts:
-        sound &= key.n < ciphertext < largest
-        product = product * ciphertext % key.n
+        residue = ciphertext % key.n
+        # 1 + m n is a ciphertext of m with randomness 1: anybody reads it.
+        sound &= bool(key.n < ciphertext < largest and residue != 1)
+        product = product * residue % key.n
     return sound and gmpy2.gcd(product, key.n) == 1
 
 
