@@ -6,13 +6,14 @@ import base64
 import io
 import json
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partialmethod
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from gmpy2 import mpz
 from tests.support.sandbox_simulator import Recorded, Simulation
 from tests.support.sealed import small_key
 from tests.unit.client.conftest import IMPATIENT
@@ -23,7 +24,8 @@ from louver.cli.app import app
 from louver.client import connect
 from louver.errors import Unproven
 from louver.failures import Misused
-from louver.sealing.ciphertexts import Owner
+from louver.sealing import processes
+from louver.sealing.ciphertexts import NotACiphertext, Owner, well_formed
 from louver.sealing.columns import METADATA, Mark
 from louver.sealing.key_files import KeyRing, describe, lock, unlock
 from louver.sealing.keys import PrivateKey, PublicKey, generate_key
@@ -291,3 +293,34 @@ def test_a_mark_of_two_keys_is_no_answer() -> None:
 def test_the_file_says_which_key_it_is_without_a_passphrase(kept: KeyRing) -> None:
     file = describe(kept.find().path)
     assert (file.kid, file.created) == (KEY.kid, NOON)
+
+
+# large batches, and the order in which things are looked at
+
+
+def test_batches_on_two_processes_are_those_on_one() -> None:
+    values = list(range(-600, 600))
+    ciphertexts = processes.encrypt(values, KEY, processes=2)
+    assert Owner(KEY).decrypt(ciphertexts) == values
+    assert processes.decrypt(ciphertexts, KEY, processes=2) == values
+    with pytest.raises(NotACiphertext):
+        processes.decrypt([*ciphertexts[:-1], KEY.public.n], KEY, processes=2)
+
+
+@pytest.mark.parametrize("place", [0, 5, 9])
+def test_every_ciphertext_is_looked_at_before_any_is_decrypted(monkeypatch: pytest.MonkeyPatch, place: int) -> None:
+    """How long a refusal takes does not tell which of them it was, and no decryption is even begun."""
+    ciphertexts = Owner(KEY).encrypt(range(10))
+    ciphertexts[place] = KEY.public.n
+    looked_at: list[int] = []
+
+    def watched() -> Iterator[mpz]:
+        for each in ciphertexts:
+            looked_at.append(each)
+            yield each
+
+    assert not well_formed(watched(), KEY.public)
+    assert len(looked_at) == 10
+    monkeypatch.setattr(Owner, "_plaintexts", lambda owner, given: pytest.fail("a decryption was begun"))
+    with pytest.raises(NotACiphertext):
+        Owner(KEY).decrypt(ciphertexts)

@@ -115,6 +115,27 @@ def test_a_modulus_that_is_none_is_refused_in_the_same_words(kind: str) -> None:
     assert vars(caught.value) == vars(refusals.key_modulus({}))
 
 
+@pytest.mark.parametrize("kind", ["even", "with a small factor", "prime", "a square"])
+def test_every_test_is_made_whatever_the_others_found(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """So the time of a refusal does not tell which of them it was."""
+    made: list[str] = []
+
+    def counting(name: str) -> Callable[..., object]:
+        honest = getattr(gmpy2, name)
+
+        def call(*given: object) -> object:
+            made.append(name)
+            return honest(*given)
+
+        return call
+
+    n = next(found for found in map(BAD_MODULI[kind], range(100)) if found.bit_length() == SMALL)
+    for name in ("gcd", "powmod_base_list", "is_power"):
+        monkeypatch.setattr(gmpy2, name, counting(name))
+    assert code(lambda: admission.modulus(int(n).to_bytes(SMALL // 8, "big"), sizes=SIZES)) == "LVR-5002"
+    assert made == ["gcd", "powmod_base_list", "is_power"]
+
+
 @pytest.mark.parametrize("bits", [4, 512, 1024, 2047, 3064, 8192])
 def test_another_size_is_refused_before_anything_is_computed(bits: int) -> None:
     content = (2**bits - 1).to_bytes((bits + 7) // 8, "big")

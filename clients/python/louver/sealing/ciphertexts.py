@@ -37,6 +37,10 @@ class NotACiphertext(ValueError):
     def __init__(self) -> None:
         super().__init__("not a sealed number of this key")
 
+    def __reduce__(self) -> tuple[type[NotACiphertext], tuple[()]]:
+        # Else it could not come back from another process: its text is no argument.
+        return type(self), ()
+
 
 def encrypt(numbers: Sequence[int], key: PublicKey, randomised: Sequence[mpz]) -> list[mpz]:
     """Ciphertexts of integers, with a fresh randomiser each. Raises ``OutOfWindow``; ValueError for too few."""
