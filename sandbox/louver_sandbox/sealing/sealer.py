@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import sys
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -18,7 +17,14 @@ from louver.sealing.randomisers import Pool
 MOST_POOLS = 128
 """Keys with a stock; the one that was not used for longest gives way."""
 
-_LOWEST_PRIORITY = 19
+AT_ONCE = 4
+"""Randomisers made between two looks at who else is there."""
+
+WANTED_ELSEWHERE = 1.5
+"""From this many times its processor time on, work takes so long because others want the processor."""
+
+RETREAT = 10
+"""How many times as long as the work took it then stays away."""
 
 
 class Sealer:
@@ -28,9 +34,18 @@ class Sealer:
     """
 
     def __init__(
-        self, public: Callable[[str], PublicKey], *, most: int, stock: int, below: RandomBelow = secrets.randbelow
+        self,
+        public: Callable[[str], PublicKey],
+        *,
+        most: int,
+        stock: int,
+        below: RandomBelow = secrets.randbelow,
+        elapsed: Callable[[], float] = time.monotonic,
+        processor: Callable[[], float] = time.thread_time,
     ) -> None:
         self.most = most
+        self._elapsed = elapsed
+        self._processor = processor
         self._public = public
         self._stock = stock
         self._below = below
@@ -67,17 +82,23 @@ class Sealer:
             return pool
 
     def _fill(self) -> None:
-        """Fills stocks until the end, a few randomisers at a time, when no other thread wants the processor."""
-        if sys.platform == "linux":
-            # There the priority is the thread's own (sched(7)).
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
+        """Fills stocks until the end, and stays away for a while whenever others want the processor.
+
+        The thread's priority is as any other's: one that is lower may be kept from running while it holds the
+        interpreter's lock, and with it everybody.
+        """
+        pause = 0.0
         while True:
             with self._changed:
+                self._changed.wait_for(lambda: self._ended, pause)
                 self._changed.wait_for(lambda: self._ended or self._lacking() is not None)
                 pool = self._lacking()
-            if self._ended or pool is None:
-                return
-            pool.fill(self._stock)
+                if self._ended or pool is None:
+                    return
+            began, used = self._elapsed(), self._processor()
+            pool.fill(self._stock, AT_ONCE)
+            took, used = self._elapsed() - began, self._processor() - used
+            pause = RETREAT * took if took > WANTED_ELSEWHERE * used else 0.0
 
     def _lacking(self) -> Pool | None:
         return next((pool for pool in reversed(self._pools.values()) if len(pool) < self._stock), None)

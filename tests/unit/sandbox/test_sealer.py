@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 import time
@@ -13,7 +14,7 @@ from tests.support.sealed import small_key
 from louver.sealing.ciphertexts import Owner
 from louver.sealing.keys import PublicKey, generate_key
 from louver.sealing.randomisers import Pool, randomisers
-from louver_sandbox.sealing.sealer import Sealer
+from louver_sandbox.sealing.sealer import AT_ONCE, Sealer
 
 KEY = small_key()
 
@@ -38,6 +39,21 @@ def test_it_seals_from_its_stock_and_beyond() -> None:
 
 def test_it_seals_without_its_thread_too() -> None:
     assert opened(Sealer(public, most=100, stock=8).sealed(KEY.kid, [7])) == [7]
+
+
+def test_it_retreats_while_others_want_the_processor() -> None:
+    """Four randomisers that seem to take an hour by the clock and no processor time: it stays away for ten hours, the
+    stock stays low, whoever seals is not kept waiting for it, and the end is not either."""
+    hours = itertools.count(step=3600)
+    begin = time.monotonic()
+    with Sealer(public, most=100, stock=12, elapsed=lambda: next(hours), processor=lambda: 0.0) as sealer:
+        sealer.keep_ready(KEY.kid)
+        assert eventually(lambda: sealer.ready(KEY.kid) == AT_ONCE)
+        time.sleep(0.2)
+        assert sealer.ready(KEY.kid) == AT_ONCE
+        assert opened(sealer.sealed(KEY.kid, [1, 2, 3, 4, 5])) == [1, 2, 3, 4, 5]
+        assert sealer.ready(KEY.kid) == 0
+    assert time.monotonic() - begin < 20
 
 
 def test_equal_numbers_have_different_ciphertexts() -> None:
