@@ -129,7 +129,7 @@ class AsyncClient:
         question = self.settings.question(sql, purpose, parameters, request_id, allowed, dialect, seal)
 
         async def attempt(left: float) -> Answer:
-            assembly = wire.Assembly(question.request_id)
+            assembly = wire.Assembly(question.request_id, seal=seal)
             call = self._stub.Analyse(pb.AnalyseRequest(question=question), timeout=left)
             try:
                 async for part in call:

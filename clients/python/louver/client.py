@@ -166,7 +166,7 @@ class Client:
         question = self.settings.question(sql, purpose, parameters, request_id, allowed, dialect, seal)
 
         def attempt(left: float) -> Answer:
-            assembly = wire.Assembly(question.request_id)
+            assembly = wire.Assembly(question.request_id, seal=seal)
             call = self._stub.Analyse(pb.AnalyseRequest(question=question), timeout=left)
             try:
                 for part in call:

@@ -29,6 +29,7 @@ from louver.results import (
     SealingKey,
     Table,
 )
+from louver.sealing.columns import METADATA
 from louver.statuses import refused
 from louver.transparency import Checkpoint, TreeHead, VerifierKey
 from louver.v1 import sandbox_pb2 as pb
@@ -47,11 +48,13 @@ PIECE = 1 << 20
 
 @dataclass
 class Assembly:
-    """One answer under construction; ``take`` every part, then ask for the ``answer``."""
+    """One answer under construction; ``take`` every part, then ask for the ``answer``. ``seal``: the question asked
+    for a sealed one."""
 
     request_id: str
     header: pb.AnswerHeader | None = None
     receipt: bytes = b""
+    seal: bool = False
     _pieces: list[bytes] = field(default_factory=list)
     _size: int = 0
 
@@ -84,6 +87,8 @@ class Assembly:
             raise Unproven("the answer's bytes are not those its header announces", stream)
         if header.request_id != self.request_id:
             raise Unproven("the answer belongs to another request", header.SerializeToString())
+        if self.seal and METADATA not in stream and "SEALED" not in {notice.code for notice in header.notices}:
+            raise Unproven("the answer was to be sealed and came in clear", header.SerializeToString())
         receipt = Receipt.from_bytes(self.receipt)
         proof = _prove(receipt, header, sql, digest.hex(), log_key) if log_key else None
         return _answer(header, stream, receipt, proof, private)

@@ -179,6 +179,15 @@ def test_an_answer_is_opened_when_its_rows_are_looked_at(sealing: Simulation, ke
             answer.sealed.column("g")
 
 
+def test_an_answer_in_clear_is_none_to_who_asked_for_a_seal(sealing: Simulation, kept: KeyRing) -> None:
+    """Whoever stands between must not be able to leave the seal away."""
+    sealing.service.answers[QUESTION] = Recorded(pa.table({"g": ["a"], "n": [41]}), "threshold")
+    with connect(**sealing.arguments(keys=kept.folder, key_passphrase="open sesame")) as bank:
+        assert bank.analyse(QUESTION).rows == [("a", 41)]
+        with pytest.raises(Unproven, match="came in clear"):
+            bank.analyse(QUESTION, seal=True)
+
+
 def test_nothing_is_asked_sealed_that_could_not_be_opened(sealing: Simulation) -> None:
     with connect(**sealing.arguments()) as bank, pytest.raises(Misused, match="no key"):
         bank.analyse(QUESTION, seal=True)
