@@ -83,7 +83,7 @@ class Line:
     """The pipeline with an engine that takes no time, and a stopwatch. Threads may share it."""
 
     def __init__(self, platform: Platform) -> None:
-        self._ask = JudgeInChecker(platform.checkers, platform.own_tables.tables, PATIENCE_S)
+        self._ask = JudgeInChecker(platform.checkers, platform.own_tables.tables, PATIENCE_S, platform.withdrawn)
         self._books = platform.books
         self._watch = Watch()
         self._pipeline = Pipeline(self._judge, self._reserve, platform.books, utc_now, _incident)

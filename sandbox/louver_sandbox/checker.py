@@ -22,14 +22,19 @@ from louver_sandbox.engines import worker
 from louver_sandbox.engines.duckdb import DuckDbEngine
 from louver_sandbox.engines.engine import Engine
 from louver_sandbox.engines.shape import Shape
+from louver_sandbox.perturbation import stored
 from louver_sandbox.pipeline import judge
 from louver_sandbox.plan.verify import form, verify
 from louver_sandbox.policy.bundle import Bundle, parse_bundle
 from louver_sandbox.processes.channel import Channel
 from louver_sandbox.processes.child import serve
+from louver_sandbox.processes.isolation.confinement import seal
 from louver_sandbox.stages import Case, RefusalRecord, Verdict
 
 LOCATION = "LOUVER_JUDGEMENT"
+PRELOAD = ("sqlglot", "encodings.utf_16_be")
+"""What a checker needs beside the engine. The encoding orders names in canonical JSON, and would be imported by the
+first bundle that is read, when the folder it lies in is out of reach."""
 LARGEST_CATALOG = 64 * 1024 * 1024
 MOST_SETS = 64
 """Sets of own tables whose form, whose values, or whose catalogue is remembered."""
@@ -250,6 +255,9 @@ def check_here(case: Case, judgement: Judgement) -> Verdict:
 
 def prepare() -> tuple[Path, DuckDBPyConnection]:
     """Run once in the zygote: where the judgement lies, and the locked engine. Children see no environment."""
+    for name in (stored.PERSONS, stored.ENTERPRISES, stored.MAGNITUDE):
+        # A bundle may name any of them, and where they lie is out of a checker's reach.
+        stored.supplied(name)
     return Path(os.environ[LOCATION]), worker.prepare()
 
 
@@ -257,6 +265,7 @@ def main(channel: Channel, prepared: tuple[Path, DuckDBPyConnection]) -> None:
     """A checker's life: read the judgement, answer cases until the service hangs up."""
     folder, connection = prepared
     checks = Checks(read_judgement(folder), FormReader(DuckDbEngine(connection)))
+    seal()
     serve(channel, lambda request: codec.encode(checks.check(case_from_bytes(request))), Broom().sweep)
 
 

@@ -24,7 +24,7 @@ from fractions import Fraction
 from json.encoder import encode_basestring
 from typing import Any, TypeVar, Union
 
-from louver_sandbox import core_plan, obligations, selections, stages
+from louver_sandbox import core_plan, obligations, private_core, selections, stages
 from louver_sandbox.algebra import expressions, regions, relations
 from louver_sandbox.algebra import types as algebra_types
 from louver_sandbox.catalog import model
@@ -63,6 +63,7 @@ REGISTRY = _registered(
     cost,
     obligations,
     selections,
+    private_core,
     core_plan,
     stages,
 )

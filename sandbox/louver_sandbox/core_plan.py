@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from louver_sandbox.algebra.types import Type
 from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.private_core import PrivateCells
 
 
 class Part(StrEnum):
@@ -180,7 +181,8 @@ class CorePlan:
     `outer` that a protected table stands on the side of an outer join that may be missing; `noisy` are the columns
     that leave with noise where policies ask for it: every one that a measure is made of; `families` say of
     which sets of units its cells are, where policies cap their number. `asked` are the grouping sets that leave,
-    where the worker computes totals that only count as known; empty where all leave.
+    where the worker computes totals that only count as known; empty where all leave. `private` says, in place of
+    all these, which noise its numbers leave with where they are answered with differential privacy.
     The rows of any other core are public or the requester's own and leave as they are.
     """
 
@@ -196,3 +198,4 @@ class CorePlan:
     noisy: tuple[NoisyTotal, ...] = ()
     families: tuple[Family, ...] = ()
     asked: tuple[AskedSet, ...] = ()
+    private: PrivateCells | None = None

@@ -62,6 +62,11 @@ def common(request: Request, kind: str) -> dict[str, JSON]:
     }
 
 
+def _subject(request: Request) -> dict[str, JSON]:
+    """What decisions know of a requester beside its name; a replay and a simulation need it."""
+    return {"type": request.subject.type.value, "groups": sorted(request.subject.groups)}
+
+
 def statement_digest(plan: Plan) -> str:
     """SHA-256 in hex of what runs: of the digests of the cores' statements, in order."""
     digests = (hashlib.sha256(core.statement.encode()).hexdigest() for core in plan.cores)
@@ -86,7 +91,7 @@ def admitted(
     body: dict[str, JSON] = common(request, "admission") | {
         "request_digest": request_digest(request),
         "signature": request.signature.hex(),
-        "subject": {"type": request.subject.type.value, "groups": sorted(request.subject.groups)},
+        "subject": _subject(request),
         "treatment": plan.treatment.value,
         "question": plan.question,
         "bundle": plan.bundle_digest,
@@ -193,6 +198,7 @@ def refuse(request: Request, refused: Refused, books: Books, kind: str = "refusa
         "code": refused.code,
         "rule": refused.rule,
         "policy": refused.policy_version,
+        "subject": _subject(request),
     }
     with books.state.transaction() as tx:
         books.log.append(tx, body, private(request))

@@ -19,6 +19,7 @@ from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.commit import commit, find_stored
 from louver_sandbox.journal import Books
+from louver_sandbox.mechanisms.sampler import Sampler
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.decide import decide
@@ -72,7 +73,8 @@ class Pipeline:
     """Answers questions. `judge_in_checker` is `judge` in a killable process; `reserve` gives a worker or refuses.
 
     `solve` finds which further parts are withheld so that totals may stay, in a killable process too; without it
-    totals are kept back. `noise_secret` is the releaser's, by which cell keys are made; `sealer` encrypts.
+    totals are kept back. `noise_secret` is the releaser's, by which cell keys are made; `sampler` draws the noise
+    of differential privacy; without one `judge_in_checker` must refuse what needs it. `sealer` encrypts.
     """
 
     def __init__(
@@ -84,8 +86,10 @@ class Pipeline:
         new_incident: Callable[[Exception], str],
         solve: Solve = no_solver,
         noise_secret: bytes | None = None,
+        sampler: Sampler | None = None,
         sealer: Sealer | None = None,
     ) -> None:
+        self._sampler = sampler
         self._solve = solve
         self._sealer = sealer
         self._judge = judge_in_checker
@@ -115,7 +119,7 @@ class Pipeline:
         """Everything that reads rows. Refuses nothing; a failure is one constant fault, and stays charged."""
         try:
             execution = decode(slot.run(committed.plan, call), committed)
-            released = release(execution, self._solve, self._noise_secret)
+            released = release(execution, self._solve, self._noise_secret, self._sampler)
             answer = encode(released, committed, self._sealer)
             receipt = journal.record(committed, released, answer, self._books)
         except Exception as error:
@@ -154,13 +158,9 @@ class Pipeline:
 
 def _kind(error: Exception) -> str:
     """What the log says of a failure. More cells than can be judged are as many as a worker may not send."""
-    match error:
-        case Failed():
-            return error.kind
-        case TooManyMargins() | TooManySealed():
-            return "too_large"
-        case _:
-            return "internal"
+    if isinstance(error, Failed):
+        return error.kind
+    return "too_large" if isinstance(error, TooManyMargins | TooManySealed) else "internal"
 
 
 def facts_at(now: datetime) -> Facts:

@@ -54,6 +54,16 @@ class Limits:
     randomisers: int = 512
 
 
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """How well processes that see strangers' texts or data must be confined; below `least` nothing is served."""
+
+    least: str = "default"
+
+
+LEAST_LEVELS = ("default", "hardened")
+"""What `isolation.least` may be. Less is no setting: only development goes without."""
+
 MINIMA = dict.fromkeys((item.name for item in fields(Limits)), 1)
 
 
@@ -65,6 +75,7 @@ class Settings:
     origin: str = "louver.dev/sandbox"
     listen: Listen = field(default_factory=Listen)
     limits: Limits = field(default_factory=Limits)
+    isolation: Isolation = field(default_factory=Isolation)
     development: bool = False
 
     @property
@@ -132,6 +143,16 @@ class Settings:
         """The public keys of the policy officers."""
         return self.home / "officers.json"
 
+    @property
+    def revocations(self) -> Path:
+        """The signed revocations of policies."""
+        return self.home / "revocations.json"
+
+    @property
+    def requests(self) -> Path:
+        """Versions of policy documents on their way into force, and all former ones."""
+        return self.home / "requests"
+
 
 def _section(cls: type[Any], body: Any, where: str, problems: list[str]) -> Any:
     """An instance of a settings dataclass from a TOML table, noting every problem."""
@@ -154,6 +175,8 @@ def _section(cls: type[Any], body: Any, where: str, problems: list[str]) -> Any:
             problems.append(f"{name}: at least {MINIMA[key]}")
         elif key == "port" and not 0 <= value <= 65535:
             problems.append(f"{name}: 0 to 65535")
+        elif key == "least" and value not in LEAST_LEVELS:
+            problems.append(f"{name}: one of {', '.join(LEAST_LEVELS)}")
         else:
             values[key] = value
     return cls(**values)
@@ -166,6 +189,7 @@ class _File:
     origin: str = "louver.dev/sandbox"
     listen: Listen = field(default_factory=Listen)
     limits: Limits = field(default_factory=Limits)
+    isolation: Isolation = field(default_factory=Isolation)
     development: bool = False
 
 
@@ -182,7 +206,7 @@ def load(home: Path) -> Settings:
     parsed = _section(_File, body, "", problems)
     if problems:
         raise SettingsRefused(tuple(problems))
-    return Settings(home.resolve(), parsed.origin, parsed.listen, parsed.limits, parsed.development)
+    return Settings(home.resolve(), parsed.origin, parsed.listen, parsed.limits, parsed.isolation, parsed.development)
 
 
 def pairs(settings: Settings) -> Iterator[tuple[str, str]]:

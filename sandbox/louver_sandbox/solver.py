@@ -10,12 +10,13 @@ from typing import Final
 
 from louver_sandbox.processes.channel import Channel
 from louver_sandbox.processes.child import serve_one
-from louver_sandbox.processes.limits import seal
+from louver_sandbox.processes.isolation.confinement import seal
 from louver_sandbox.suppression.pattern import choose
 from louver_sandbox.suppression.wire import pattern_to_bytes, problem_from_bytes
 
 ENTRY: Final = "louver_sandbox.solver:main"
-PRELOAD: Final = ("highspy", "numpy", "louver_sandbox.suppression.proved")
+PRELOAD: Final = ("highspy", "numpy", "numpy.ma", "louver_sandbox.suppression.proved")
+"""`numpy.ma` would be imported at the first use of `numpy.unique`, when no file can be opened any more."""
 REPLY_CAP: Final = 1 << 20
 """Bytes of the largest pattern."""
 

@@ -24,6 +24,7 @@ from louver_sandbox.obligations import (
     SealedColumns,
     ThresholdRules,
 )
+from louver_sandbox.private_core import PrivateRules
 from louver_sandbox.selections import FLAGGED, HistoryRules, Selection
 
 if TYPE_CHECKING:
@@ -131,10 +132,11 @@ class Bound:
 
 
 class Treatment(StrEnum):
-    """How a permitted answer leaves (PRIVACY 4); this version computes the first two."""
+    """How a permitted answer leaves (PRIVACY 4)."""
 
     EXACT = "exact"
     THRESHOLD = "threshold"
+    DP = "dp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,8 @@ class Facts:
 class Admitted:
     """A permit with its obligations. Made by `policy.decide.decide`.
 
-    `protected` are the scan ids whose privacy units must reach the thresholds; the others are public or own.
+    `protected` are the scan ids whose privacy units must reach the thresholds, or are protected by noise as `private`
+    says; the others are public or own.
     """
 
     bound: Bound
@@ -177,6 +180,7 @@ class Admitted:
     bundle_digest: str
     facts: Facts
     history: HistoryRules = FLAGGED
+    private: tuple[PrivateRules, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +200,8 @@ class Plan:
     releaser computes; None means the one core's rows are the answer. `question` identifies the canonical question
     on this data, catalogue and policy: equal questions get the stored answer. `cells` are what caps on released
     cells are charged, besides `charges`; `selections` are the rows it asks for, which the commit compares with
-    earlier ones as `history` says. `privacy` is what it costs under differential privacy. `seal` are the
-    columns whose numbers leave encrypted.
+    earlier ones as `history` says. `privacy` is its privacy loss, one charge per dataset and kind of unit. `seal` are
+    the columns whose numbers leave encrypted.
     """
 
     request_id: str
@@ -265,7 +269,8 @@ class Accuracy:
     `kind` is count, rows, sum, average or computed. Whatever the true number is, the released one is at most `below`
     over it or `above` under it in 95 of 100 draws of the keys, and `standard_error` is at least the root of its mean
     squared error; for rows, sums and averages, `relative_error` is that of the sum in proportion to its absolute
-    contributions. Decimal text, empty where there is no such statement.
+    contributions. Decimal text, empty where there is no such statement. Under `dp`, `low` and `high` are the ends of
+    the 95 % interval of each row's number, in the order of rows; empty text where a row has none.
     """
 
     column: str
@@ -276,6 +281,8 @@ class Accuracy:
     message: str
     message_zh: str
     relative_error: str = ""
+    low: tuple[str, ...] = ()
+    high: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

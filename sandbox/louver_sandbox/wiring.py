@@ -10,7 +10,7 @@ import hashlib
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -22,25 +22,31 @@ from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox import checker, codec, journal, solver
 from louver_sandbox.accounting.ledger import SHANGHAI, Balance
 from louver_sandbox.accounting.unit_sets import Cells
+from louver_sandbox.audit.entries import JSON
 from louver_sandbox.audit.head import Ed25519Signer
-from louver_sandbox.audit.log import AuditLog
+from louver_sandbox.audit.log import MAX_PAGE, AuditLog
 from louver_sandbox.catalog.load import catalog_of, load_catalog
-from louver_sandbox.catalog.model import SpaceKind, Table
+from louver_sandbox.catalog.model import Catalog, SpaceKind, Table
 from louver_sandbox.checker import Judgement
 from louver_sandbox.commit import charge, charge_cells, charge_privacy, look_back
 from louver_sandbox.engines import WORKER_ENTRY, WORKER_ENVIRONMENT, WORKER_PRELOAD, WORKER_PREPARE
 from louver_sandbox.engines.engine import Job, Source, encode_job
 from louver_sandbox.identity import Registry
 from louver_sandbox.journal import Books
+from louver_sandbox.mechanisms.opendp_sampler import OpenDpSampler
+from louver_sandbox.mechanisms.sampler import Sampler
 from louver_sandbox.obligations import PrivacyBalance, Totals
 from louver_sandbox.pipeline import Call, Failed, Pipeline
-from louver_sandbox.policy.bundle import Bundle
-from louver_sandbox.policy.load import CONTENT_FILE, load_bundle, load_officers
+from louver_sandbox.policy.approvals import Approval
+from louver_sandbox.policy.bundle import Bundle, BundleRefused
+from louver_sandbox.policy.load import CONTENT_FILE, load_approvals, load_bundle, load_officers
+from louver_sandbox.privacy.refused import PrivacyRefused, Reason
 from louver_sandbox.processes.admission import Overloaded
 from louver_sandbox.processes.child import REQUEST_CAP
+from louver_sandbox.processes.isolation.levels import Isolation, Level
 from louver_sandbox.processes.limits import Limits as ProcessLimits
 from louver_sandbox.processes.pool import CheckerFailed, CheckerPool, Slot, WorkerFailed, WorkerPool
-from louver_sandbox.processes.zygote import Zygote
+from louver_sandbox.processes.zygote import Zygote, isolation_here
 from louver_sandbox.publishing.record_keys import read_key
 from louver_sandbox.recount import anchor
 from louver_sandbox.refusals import capacity
@@ -50,11 +56,12 @@ from louver_sandbox.sealing.registry import Registered
 from louver_sandbox.sealing.sealer import Sealer
 from louver_sandbox.settings import Limits, Settings
 from louver_sandbox.shelf import Shelf, SnapshotUnfit
-from louver_sandbox.stages import Case, Facts, Plan, Request, Subject, Verdict
+from louver_sandbox.stages import Case, Facts, Plan, Request, Subject, Treatment, Verdict
 from louver_sandbox.store import State
 from louver_sandbox.suppression.pattern import Pattern, Problem
 from louver_sandbox.suppression.wire import Malformed, pattern_from_bytes, problem_to_bytes
 from louver_sandbox.uploads.own_tables import OwnTables
+from louver_sandbox.withdrawn import Withdrawn
 
 MIB = 1024 * 1024
 WARM_S = 30.0
@@ -73,12 +80,18 @@ def utc_now() -> datetime:
     return datetime.now().astimezone()
 
 
-def load_judgement(settings: Settings, now: datetime) -> Judgement:
-    """Reads and verifies both. Raises `CatalogRefused` or `BundleRefused`."""
+def registered_catalog(settings: Settings) -> Catalog:
+    """What is declared, but for institutions' own tables, which they upload. Raises `CatalogRefused`."""
     declared = load_catalog([settings.catalog], settings.data)
     registered = [table for table in declared.tables.values() if table.space is not SpaceKind.INSTITUTION]
-    bundle = load_bundle(settings.bundle, load_officers(settings.officers), now.astimezone(SHANGHAI).date())
-    return Judgement(catalog_of(registered, base=settings.data.resolve()), bundle)
+    return catalog_of(registered, base=settings.data.resolve())
+
+
+def load_judgement(settings: Settings, now: datetime) -> Judgement:
+    """Reads and verifies both. Raises `CatalogRefused` or `BundleRefused`."""
+    catalog = registered_catalog(settings)
+    today = now.astimezone(SHANGHAI).date()
+    return Judgement(catalog, load_bundle(settings.bundle, load_officers(settings.officers), today, catalog))
 
 
 def noise_secret(settings: Settings, bundle: Bundle) -> bytes | None:
@@ -96,33 +109,89 @@ def asks_for_noise(bundle: Bundle) -> bool:
     return any(grant.threshold.noise != "none" for policy in bundle.policies for grant in policy.grants)
 
 
+def sampler_of(bundle: Bundle) -> Sampler | None:
+    """The source of noise for differential privacy, where a policy in force has a budget and it is installed.
+
+    Without one every such question is refused before it is charged (LVR-3106).
+    """
+    if all(grant.privacy is None for policy in bundle.policies for grant in policy.grants):
+        return None
+    try:
+        return OpenDpSampler()
+    except PrivacyRefused as missing:
+        if missing.reason is not Reason.SAMPLER_MISSING:
+            raise
+        return None
+
+
 def noise_fingerprint(secret: bytes) -> str:
     """What the log calls a noise secret; it tells nothing of 32 random bytes."""
     return hashlib.sha256(b"louver noise secret\0" + secret).hexdigest()[:32]
 
 
-def open_books(settings: Settings, state: State, clock: Callable[[], datetime]) -> Books:
-    """The ledger, the log and the answers over an open state store."""
+def open_books(
+    settings: Settings, state: State, clock: Callable[[], datetime], isolation: Level | None = None
+) -> Books:
+    """The ledger, the log and the answers over an open state store. A service tells the log its isolation."""
     seed = (settings.secrets / "log.seed").read_bytes()
     signer = Ed25519Signer.from_seed(settings.origin, seed)
-    log = AuditLog(state, signer, settings.origin, clock=clock, randomness=secrets.token_bytes)
+    log = AuditLog(
+        state, signer, settings.origin, clock=clock, randomness=secrets.token_bytes, marks=_marks(settings, isolation)
+    )
     return Books(state, log)
 
 
+def _marks(settings: Settings, isolation: Level | None) -> dict[str, JSON]:
+    """What every entry says of the installation that wrote it."""
+    level: dict[str, JSON] = {} if isolation is None else {"isolation": isolation.title}
+    return level | ({"development": True} if settings.development else {})
+
+
+def isolation_of(settings: Settings) -> Isolation:
+    """What this host gives.
+
+    Raises:
+        TooLittleIsolation: less than the settings accept, and this is no development installation.
+    """
+    found = isolation_here()
+    if not settings.development:
+        found.demand(Level.named(settings.isolation.least))
+    return found
+
+
+def checker_zygote(run: Path) -> Zygote:
+    """Forks checkers that judge by the catalogue and bundle which `checker.write_judgement` left in this folder."""
+    return Zygote(
+        "louver_sandbox.checker:main",
+        preload=(*WORKER_PRELOAD, *checker.PRELOAD),
+        prepare="louver_sandbox.checker:prepare",
+        environment={**WORKER_ENVIRONMENT, checker.LOCATION: str(run)},
+        limits=ProcessLimits(memory_mib=512, cpu_seconds=CHECKER_CPU_S),
+        readable=(run,),
+    )
+
+
 class JudgeInChecker:
-    """`judge` asked of a checker process; what a checker cannot finish is refused as too complex."""
+    """`judge` asked of a checker process; what a checker cannot finish is refused as too complex.
+
+    Without `has_noise` a question that needs noise is refused, before anything is charged."""
 
     def __init__(
         self,
         pool: CheckerPool,
         own: Callable[[str], tuple[Table, ...]],
         seconds: float,
+        withdrawn: Withdrawn,
+        *,
+        has_noise: bool = True,
         sealing_key: Callable[[str], str] = lambda institution: "",
     ) -> None:
         self._pool = pool
+        self._has_noise = has_noise
         self._own = own
         self._sealing_key = sealing_key
         self._seconds = seconds
+        self._withdrawn = withdrawn
 
     def __call__(self, request: Request, facts: Facts) -> Plan:
         """The plan. Raises `Refused`."""
@@ -141,6 +210,9 @@ class JudgeInChecker:
             raise checker.refused(verdict.refusal)
         if verdict.plan is None or verdict.plan.request_id != request.id:
             raise codec.Malformed("a verdict without a plan of this request")
+        self._withdrawn.check(verdict.plan.policies, facts.today)
+        if verdict.plan.treatment is Treatment.DP and not self._has_noise:
+            raise capacity.noise_not_installed()
         return verdict.plan
 
 
@@ -217,11 +289,12 @@ class Platform:
 
     def _open(self, new_incident: Callable[[Exception], str]) -> None:
         settings, limits = self.settings, self.settings.limits
+        self.isolation = isolation_of(settings)
         self.judgement = load_judgement(settings, self.clock())
         checker.write_judgement(settings.run, self.judgement.catalog, (settings.bundle / CONTENT_FILE).read_bytes())
         secret = noise_secret(settings, self.judgement.bundle)
         self.state = self._parts.enter_context(State.open(settings.state))
-        self.books = open_books(settings, self.state, self.clock)
+        self.books = open_books(settings, self.state, self.clock, self.isolation.level)
         if (behind := anchor.problem(self.books, settings.anchors)) is not None:
             raise behind
         self.registry = Registry(settings.institutions)
@@ -233,17 +306,10 @@ class Platform:
                 prepare=WORKER_PREPARE,
                 environment=WORKER_ENVIRONMENT,
                 limits=ProcessLimits(memory_mib=2 * limits.memory_mib + 512),
+                readable=(settings.snapshots, settings.uploads),
             )
         )
-        checkers = self._parts.enter_context(
-            Zygote(
-                "louver_sandbox.checker:main",
-                preload=(*WORKER_PRELOAD, "sqlglot"),
-                prepare="louver_sandbox.checker:prepare",
-                environment={**WORKER_ENVIRONMENT, checker.LOCATION: str(settings.run)},
-                limits=ProcessLimits(memory_mib=512, cpu_seconds=CHECKER_CPU_S),
-            )
-        )
+        checkers = self._parts.enter_context(checker_zygote(settings.run))
         self.workers = self._parts.enter_context(
             WorkerPool(
                 workers,
@@ -262,9 +328,22 @@ class Platform:
         )
         for kid in self.sealing_keys.live():
             self.sealer.keep_ready(kid)
-        judge = JudgeInChecker(self.checkers, self.own_tables.tables, limits.check_seconds, self.sealing_keys.current)
+        self.approvals = load_approvals(settings.bundle)
+        statements = [item.statement for item in self.approvals]
+        self.withdrawn = Withdrawn(
+            settings.revocations, statements, load_officers(settings.officers), logged_revocations(self.books)
+        )
+        sampler, own = sampler_of(self.judgement.bundle), self.own_tables.tables
+        judge = JudgeInChecker(
+            self.checkers,
+            own,
+            limits.check_seconds,
+            self.withdrawn,
+            has_noise=sampler is not None,
+            sealing_key=self.sealing_keys.current,
+        )
         self.pipeline = Pipeline(
-            judge, self.reserve, self.books, self.clock, new_incident, self._solve(), secret, self.sealer
+            judge, self.reserve, self.books, self.clock, new_incident, self._solve(), secret, sampler, self.sealer
         )
 
     def _solve(self) -> Solve:
@@ -282,6 +361,7 @@ class Platform:
                 preload=solver.PRELOAD,
                 environment=WORKER_ENVIRONMENT,
                 limits=ProcessLimits(memory_mib=limits.solver_memory_mib, cpu_seconds=2 * limits.solve_seconds),
+                readable=(),
             )
         )
         pool = self._parts.enter_context(
@@ -355,10 +435,45 @@ class Platform:
         self.close()
 
 
-def note_activation(books: Books, judgement: Judgement) -> None:
-    """Logs which policies and catalogue decide from now on, unless the log's last word on it says so already."""
+def activated_serials(books: Books) -> Mapping[str, int]:
+    """The versions of policy documents that the log's last activation says are in force; none before the first."""
     last = books.log.latest(None, 1, institution=None, kinds=("activation",))
-    digests = {"bundle": judgement.bundle.digest, "catalog": judgement.catalog.digest}
-    if last and {name: last[0].fields.get(name) for name in digests} == digests:
-        return
-    journal.note(books, "activation", **digests)
+    serials = last[0].fields.get("serials") if last else None
+    if not isinstance(serials, Mapping):
+        return {}
+    return {name: serial for name, serial in serials.items() if isinstance(serial, int)}
+
+
+def logged_revocations(books: Books) -> Mapping[str, int]:
+    """The last version of each policy document that the log says was revoked, whatever the file says now."""
+    found: dict[str, int] = {}
+    start = 0
+    while page := books.log.entries(start, MAX_PAGE, kind="policy"):
+        for fields in (entry.fields for entry in page):
+            name, serial = fields.get("policy"), fields.get("serial")
+            if fields.get("step") == "revoked" and isinstance(name, str) and isinstance(serial, int):
+                found[name] = max(serial, found.get(name, 0))
+        start = page[-1].index + 1
+    return found
+
+
+def note_activation(books: Books, judgement: Judgement, approvals: Sequence[Approval]) -> None:
+    """Logs which policies and catalogue decide from now on, unless the log's last word on it says so already.
+
+    Raises:
+        BundleRefused: the log's last word is of a later version of some document: what lies here was put back.
+    """
+    last = books.log.latest(None, 1, institution=None, kinds=("activation",))
+    serials = {item.statement.id: item.statement.serial for item in approvals}
+    known = activated_serials(books)
+    if back := [name for name, serial in serials.items() if serial < known.get(name, 0)]:
+        raise BundleRefused(
+            [f"{name}: the log knows version {known[name]}; this is {serials[name]}" for name in back]
+        )
+    said: dict[str, JSON] = {
+        "bundle": judgement.bundle.digest,
+        "catalog": judgement.catalog.digest,
+        "serials": dict(serials),
+    }
+    if not last or {name: last[0].fields.get(name) for name in said} != said:
+        journal.note(books, "activation", **said)

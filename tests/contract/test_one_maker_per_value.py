@@ -15,7 +15,7 @@ MAKERS = {
     "Committed": {"commit.py"},
     "Stored": {"commit.py"},
     "Execution": {"release/decode.py"},
-    "Release": {"release/release.py", "release/exact.py", "release/threshold.py"},
+    "Release": {"release/release.py", "release/exact.py", "release/threshold.py", "release/private.py"},
     "Answer": {"release/encode.py"},
     "Receipted": {"pipeline.py"},
     "Verdict": {"checker.py"},

@@ -22,7 +22,13 @@ import louver_sandbox.__main__ as sandbox_entry
 from louver.cli.app import app as client_app
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "README.zh-CN.md", "docs/reference/operating.md", "docs/reference/cli.md")
+PAGES = (
+    "README.md",
+    "README.zh-CN.md",
+    "docs/reference/operating.md",
+    "docs/reference/cli.md",
+    "docs/reference/policy-tools.md",
+)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 COMMANDS = {"louver": client_app, "louver-sandbox": vars(sandbox_entry)["app"]}

@@ -38,12 +38,18 @@ def test_a_refusal_points_into_the_query_and_says_what_to_do() -> None:
 
 def test_the_examples_of_the_officers_manual_are_valid() -> None:
     manual = (ROOT / "docs" / "reference" / "policies.md").read_text(encoding="utf-8")
-    policy, dominance, noise, cap, risk, deny, table = re.findall(r"```yaml\n(.*?)```", manual, re.DOTALL)
+    policy, private, dominance, noise, cap, risk, deny, table = re.findall(r"```yaml\n(.*?)```", manual, re.DOTALL)
     for terms in (dominance, cap, risk):
         (loaded,), problems = read_policy_text("manual", re.sub(r"    threshold: .*\n", terms, policy))
         assert problems == ()
         assert isinstance(loaded.document, Policy)
         assert tuple(below_floors(loaded.document)) == ()
+    budgeted = re.sub(r"    treatment: .*\n", private, re.sub(r"    threshold: .*\n", "", policy))
+    (loaded,), problems = read_policy_text("manual", budgeted)
+    assert problems == ()
+    assert isinstance(loaded.document, Policy)
+    assert tuple(below_floors(loaded.document)) == ()
+    assert loaded.document.grants[0].privacy is not None
     noisy = re.sub(r"    threshold: .*\n", noise, policy)
     (loaded,), problems = read_policy_text("manual", noisy.replace("denies: []\n", deny))
     assert problems == ()

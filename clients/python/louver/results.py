@@ -49,7 +49,8 @@ class Accuracy:
     ``kind`` is count, rows, sum, average or computed. In 95 of 100 draws the true number is from ``below`` less to
     ``above`` more than the released one; ``standard_error`` is at least the root of its mean squared error. For rows,
     sums and averages ``relative_error`` is the standard error of the sum in proportion to its absolute amounts. They
-    are None where there is no such statement.
+    are None where there is no such statement. Under ``dp``, ``low`` and ``high`` hold the ends of the 95 % interval
+    of each row's number, in the order of rows; they are empty where the column has none.
     """
 
     column: str
@@ -60,6 +61,8 @@ class Accuracy:
     message: str
     message_zh: str = ""
     relative_error: Decimal | None = None
+    low: tuple[Decimal | None, ...] = ()
+    high: tuple[Decimal | None, ...] = ()
 
     def text(self, language: str = "en") -> str:
         """In words, in ``en`` or ``zh``."""
@@ -140,6 +143,19 @@ class Answer:
         _, rows = _decoded(self._opened(self.remainder_stream))
         return rows[0] if rows else None
 
+    @property
+    def readable(self) -> list[Row]:
+        """The rows for people: a number that has an interval is text with it, as in ``137 [67, 207]``."""
+        names = [column.name for column in self.columns]
+        spans = {names.index(item.column): item for item in self.accuracy if item.low and item.column in names}
+        return [
+            tuple(
+                value if place not in spans else _with_interval(value, spans[place], number)
+                for place, value in enumerate(row)
+            )
+            for number, row in enumerate(self._decoded[1])
+        ]
+
     def __iter__(self) -> Iterator[Row]:
         return iter(self._decoded[1])
 
@@ -191,7 +207,7 @@ class Answer:
 
     def __repr__(self) -> str:
         names = [column.name for column in self.columns]
-        lines = [display.table(names, self.rows[:_SHOWN_ROWS])]
+        lines = [display.table(names, self.readable[:_SHOWN_ROWS])]
         if len(self) > _SHOWN_ROWS:
             lines.append(f"... {len(self) - _SHOWN_ROWS} more rows")
         lines.append(f"({display.visible(self.summary)})")
@@ -207,12 +223,26 @@ class Answer:
         )
         notes = "".join(f"<li>{html.escape(f'{what}: {message}')}</li>" for what, message in said)
         more = f"<p>... {len(self) - _SHOWN_ROWS} more rows</p>" if len(self) > _SHOWN_ROWS else ""
-        table = display.html_table(names, self.rows[:_SHOWN_ROWS])
+        table = display.html_table(names, self.readable[:_SHOWN_ROWS])
         return f"{table}{more}<p>{html.escape(self.summary)}</p>" + (f"<ul>{notes}</ul>" if notes else "")
 
 
 def _no_key(kid: str) -> PrivateKey:
     raise Misused(f"this answer is sealed to key {kid[:16]}", "open it with the client whose key ring has that key")
+
+
+def _with_interval(value: object, exactness: Accuracy, row: int) -> object:
+    """The value as it is where its row has no interval."""
+    ends = (*exactness.low[row : row + 1], *exactness.high[row : row + 1])
+    if len(ends) < 2 or None in ends:
+        return value
+    low, high = (_rounded(end) for end in ends if end is not None)
+    return f"{display.cell(value)} [{low}, {high}]"
+
+
+def _rounded(end: Decimal) -> str:
+    """To four digits after the point, as many as there are."""
+    return format(round(end, 4).normalize() + 0, "f")
 
 
 def _decoded(stream: bytes) -> tuple[tuple[AnswerColumn, ...], tuple[Row, ...]]:

@@ -164,6 +164,8 @@ def _accuracy(message: pb.Accuracy) -> Accuracy:
         message=message.message,
         message_zh=message.message_zh,
         relative_error=_figure(message.relative_error),
+        low=tuple(map(_figure, message.low)),
+        high=tuple(map(_figure, message.high)),
     )
 
 

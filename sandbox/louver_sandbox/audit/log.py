@@ -33,11 +33,21 @@ MAX_PAGE = 1000
 class AuditLog:
     """An append-only Merkle log in the state store. Threads may share it.
 
-    ``origin`` names the log for ever and is the name of the key that signs it. Every method may raise the state
+    ``origin`` names the log for ever and is the name of the key that signs it.
+    ``marks`` are what every entry says of the installation that writes it. Every method may raise the state
     store's errors; those that prove or sign may raise ``LogDamaged``.
     """
 
-    def __init__(self, state: State, signer: Signer, origin: str, *, clock: Clock, randomness: Randomness) -> None:
+    def __init__(
+        self,
+        state: State,
+        signer: Signer,
+        origin: str,
+        *,
+        clock: Clock,
+        randomness: Randomness,
+        marks: Mapping[str, JSON] | None = None,
+    ) -> None:
         self._key = signer.verifier_key
         if self._key.name != origin:
             raise ValueError("the log's key must bear the log's name")
@@ -46,6 +56,7 @@ class AuditLog:
         self._signer = signer
         self._clock = clock
         self._randomness = randomness
+        self._marks = dict(marks or {})
         self._remembering = threading.Lock()
         self._latest: Checkpoint | None = None
         with state.reading() as tx:
@@ -76,7 +87,7 @@ class AuditLog:
             raise ValueError("a field is committed to once")
         made = commitments.make(private or {}, self._randomness)
         committed = {name: value for name, (value, _) in made.items()}
-        entry = encode(body, index=index, time=time, commitments={**before, **committed})
+        entry = encode({**body, **self._marks}, index=index, time=time, commitments={**before, **committed})
         commitments.keep(tx, made)
         stored.add(tx, entry, str(body["kind"]), time, body.get("request_id"), body.get("institution"))
         return entry

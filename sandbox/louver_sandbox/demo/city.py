@@ -72,7 +72,7 @@ def build(home: Path, persons: int, tools: Tools, say: Callable[[str], None], se
     settings = create(home, ORIGIN, "127.0.0.1", 0, tools)
     say(f"a city of {persons} made-up persons, their firms and 24 months of records")
     generate(persons=persons, seed=seed, out=settings.data)
-    say("a catalogue, three institutions and policies signed by two officers")
+    say("a catalogue, three institutions and policies signed by their officers")
     for file in sorted(DECLARATIONS.glob("*.yaml")):
         if not file.name.startswith("bank_a."):
             shutil.copyfile(file, settings.catalog / file.name)

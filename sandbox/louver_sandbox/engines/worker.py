@@ -13,7 +13,8 @@ from louver_sandbox.engines.duckdb import DuckDbEngine, open_hardened, prove_loc
 from louver_sandbox.engines.engine import EngineFailed, Job, MalformedJob, decode_job
 from louver_sandbox.processes.channel import Channel
 from louver_sandbox.processes.child import Code, RequestFailed, serve_one
-from louver_sandbox.processes.limits import seal, tighten
+from louver_sandbox.processes.isolation.confinement import open_only, rehearse, seal
+from louver_sandbox.processes.limits import tighten
 
 _OVERHEAD_MIB = 256
 """Address space for stacks, allocator reserve and Arrow, beside the engine's own memory."""
@@ -39,6 +40,7 @@ def main(channel: Channel, connection: duckdb.DuckDBPyConnection) -> None:
     """A worker's whole life."""
     engine = DuckDbEngine(connection, seal=seal)
     engine.warm()
+    rehearse()
     serve_one(channel, lambda request: run_job(engine, request))
 
 
@@ -51,6 +53,8 @@ def run_job(engine: DuckDbEngine, request: bytes) -> bytes:
     try:
         job = decode_job(request)
         _tighten_to(job)
+        # Before the engine opens anything: what threads it starts then are shut in as well.
+        open_only([source.path for source in job.sources])
         return engine.execute(job)
     except MalformedJob:
         raise RequestFailed(Code.ERROR) from None

@@ -14,8 +14,8 @@ from pathlib import Path
 from louver_sandbox.operator.installation import InstallationRefused
 from louver_sandbox.settings import Settings
 
-FILES = ("louver.toml", "institutions.toml", "officers.json", "log.pub")
-FOLDERS = ("bundle", "catalog", "policies", "pki", "uploads", "run/kept")
+FILES = ("louver.toml", "institutions.toml", "officers.json", "revocations.json", "log.pub")
+FOLDERS = ("bundle", "catalog", "policies", "requests", "pki", "uploads", "run/kept")
 
 
 def back_up(settings: Settings, target: Path, *, secrets: bool) -> Iterator[str]:

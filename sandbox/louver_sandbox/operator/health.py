@@ -19,11 +19,15 @@ from louver_sandbox.checker import Judgement
 from louver_sandbox.identity import RegistryRefused, parse_registry
 from louver_sandbox.policy.bundle import BundleRefused
 from louver_sandbox.policy.documents import PolicyRefused
+from louver_sandbox.policy.load import load_officers
+from louver_sandbox.policy.officers import EVERY_DEPARTMENT
+from louver_sandbox.policy.revocations import latest, parse_revocations
+from louver_sandbox.processes.isolation.levels import Level, TooLittleIsolation
 from louver_sandbox.publishing.record_keys import KeyRefused
 from louver_sandbox.recount import anchor
 from louver_sandbox.settings import Settings
 from louver_sandbox.store import State, StoreError
-from louver_sandbox.wiring import NOISE_FILE, load_judgement, noise_secret, open_books
+from louver_sandbox.wiring import NOISE_FILE, isolation_of, load_judgement, noise_secret, open_books
 
 SECRETS = ("log.seed", "record.key", "server.key")
 SOON = timedelta(days=14)
@@ -32,9 +36,11 @@ SOON = timedelta(days=14)
 def problems(settings: Settings, now: datetime) -> Iterator[str]:
     """Every problem, each with the file it is about and what to do."""
     yield from _secrets(settings)
+    yield from _isolation(settings)
     yield from _certificates(settings, now)
     yield from _registry(settings)
     yield from _books(settings, now)
+    yield from _revocations(settings)
     try:
         judgement = load_judgement(settings, now)
     except CatalogRefused as refused:
@@ -55,8 +61,21 @@ def warnings(settings: Settings, now: datetime) -> Iterator[str]:
         ends = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
         if ends - now < SOON:
             yield f"{path.name}: ends on {ends.date()}; renew it"
+    missing = isolation_of(settings).missing_for(Level.named(settings.isolation.least))
+    if missing:
+        yield f"isolation: served as development only; missing: {', '.join(missing)}"
+    for officer in () if settings.development else load_officers(settings.officers):
+        if officer.department == EVERY_DEPARTMENT:
+            yield f"officers.json: {officer.name} may sign for every department; that is for development"
     if not parse_registry(settings.institutions.read_text(encoding="utf-8")):
         yield "institutions.toml: empty; `louver-sandbox institution add` registers one"
+
+
+def _isolation(settings: Settings) -> Iterator[str]:
+    try:
+        isolation_of(settings)
+    except TooLittleIsolation as refused:
+        yield str(refused)
 
 
 def _certificate_files(settings: Settings) -> tuple[Path, ...]:
@@ -111,6 +130,15 @@ def _books(settings: Settings, now: datetime) -> Iterator[str]:
     else:
         if behind is not None:
             yield f"{settings.state.name}: {behind}"
+
+
+def _revocations(settings: Settings) -> Iterator[str]:
+    if not settings.revocations.exists():
+        return
+    try:
+        latest(parse_revocations(settings.revocations.read_bytes()), load_officers(settings.officers))
+    except (BundleRefused, OSError) as refused:
+        yield f"revocations.json: {refused}; every question about other people's data is refused"
 
 
 def _noise(settings: Settings, judgement: Judgement) -> Iterator[str]:

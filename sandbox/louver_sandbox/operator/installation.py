@@ -1,8 +1,8 @@
 """Making an installation: its folder, keys, certificates, registry, and the first signed bundle.
 
 `init` makes a development installation that is complete: an authority of its own, a log key, a record key, a noise
-secret and two policy officers. Private officer keys lie in `secrets/officers/` only because this is development; a
-production installation brings public keys alone.
+secret and three policy officers who may sign for every department. Private officer keys lie in `secrets/officers/`
+only because this is development; a production installation brings public keys alone.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -18,16 +18,27 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.audit.head import Ed25519Signer
 from louver_sandbox.identity import INSTITUTION, Institution, parse_registry
 from louver_sandbox.pki import Authority, Issued, write_secret
-from louver_sandbox.policy.bundle import bundle_content, make_officer, officers_text, sign_bundle
-from louver_sandbox.policy.load import load_library, write_bundle
+from louver_sandbox.policy.approvals import (
+    APPROVAL_CONTEXT,
+    OFFICER_THRESHOLD,
+    Approval,
+    Statement,
+    document_digest,
+    owner_of,
+)
+from louver_sandbox.policy.bundle import BundleRefused, bundle_content
+from louver_sandbox.policy.load import load_approvals, load_library, write_bundle
+from louver_sandbox.policy.model import Platform, Policy
+from louver_sandbox.policy.officers import make_officer, officers_text, sign
 from louver_sandbox.settings import Settings, load
 from louver_sandbox.stages import InstitutionType
 from louver_sandbox.wiring import NOISE_FILE, utc_now
 
-DEVELOPMENT_OFFICERS = ("officer-one", "officer-two")
+DEVELOPMENT_OFFICERS = ("officer-one", "officer-two", "officer-three")
 
 
 class InstallationRefused(Exception):
@@ -155,17 +166,46 @@ def officer_key(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def activate(settings: Settings, policies: Sequence[Path], keys: Sequence[Path]) -> str:
-    """Builds a bundle from these policies, has each key sign it, and puts it in force; returns its digest.
+def activate(
+    settings: Settings, policies: Sequence[Path], keys: Sequence[Path], logged: Mapping[str, int] | None = None
+) -> str:
+    """Builds a bundle from these policies, has each key approve each document, and puts it in force; its digest.
 
-    Raises `PolicyRefused` for policies that cannot be used. Whether the signatures suffice is decided by whoever
-    loads the bundle.
+    The one-step way for development: the first key's owner counts as the submitter. `logged` are the versions that
+    the log knows to have been in force. Raises `PolicyRefused` for
+    policies that cannot be used. Whether the approvals suffice is decided by whoever loads the bundle.
     """
     library = load_library(list(policies))
     content = bundle_content(library.platform, library.policies)
-    signatures = [sign_bundle(content, path.stem, officer_key(path)) for path in keys]
-    write_bundle(settings.bundle, content, signatures)
+    signing = [(path.stem, officer_key(path)) for path in keys]
+    serials = {**(logged or {}), **{item.statement.id: item.statement.serial for item in _in_force(settings)}}
+    today = utc_now().astimezone(SHANGHAI).date()
+
+    def approved(document: Platform | Policy) -> Approval:
+        statement = Statement(
+            document=document_digest(document),
+            id=document.id,
+            owner=owner_of(document),
+            serial=serials.get(document.id, 0) + 1,
+            effective=today,
+            expires=max(library.platform.expires, today),
+            submitter=signing[0][0],
+            four_eyes=len(signing) > OFFICER_THRESHOLD,
+        )
+        signed = tuple(sign(APPROVAL_CONTEXT, statement.to_bytes(), name, key) for name, key in signing)
+        return Approval(statement, signed)
+
+    approvals = [approved(library.platform), *map(approved, library.policies)]
+    write_bundle(settings.bundle, content, approvals)
     return hashlib.sha256(content).hexdigest()
+
+
+def _in_force(settings: Settings) -> tuple[Approval, ...]:
+    """The approvals in the installation's bundle folder, none where there is no bundle."""
+    try:
+        return load_approvals(settings.bundle)
+    except BundleRefused:
+        return ()
 
 
 def development_keys(settings: Settings) -> tuple[Path, ...]:

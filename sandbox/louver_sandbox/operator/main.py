@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ import typer
 
 from louver import __version__
 from louver_sandbox.identity import parse_registry
-from louver_sandbox.operator import configuration, ledger, log, noise, policies, publishing, qualities
+from louver_sandbox.operator import configuration, doctor, ledger, log, noise, policies, publishing, qualities
 from louver_sandbox.operator.backup import back_up
 from louver_sandbox.operator.health import problems
 from louver_sandbox.operator.installation import (
@@ -46,6 +47,7 @@ app.add_typer(log.app, name="log")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(noise.app, name="noise")
 app.add_typer(configuration.app, name="config")
+app.command("doctor")(doctor.doctor)
 
 
 def _print_version(wanted: bool) -> None:
@@ -70,7 +72,7 @@ def init(
     host: Annotated[str, typer.Option(help="Name or address banks will use.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 lets the system choose.")] = 50551,
 ) -> None:
-    """Make a development installation: keys, certificates, two policy officers, empty catalogue and registry.
+    """Make a development installation: keys, certificates, three policy officers, empty catalogue and registry.
 
     Example: louver-sandbox init --home ./louver-home
     """
@@ -82,13 +84,20 @@ def init(
 
 
 @app.command()
-def serve(home: Home = Path("louver-home")) -> None:
+def serve(
+    home: Home = Path("louver-home"),
+    development: Annotated[
+        bool, typer.Option("--development", help="Serve whatever the isolation; every answer and log entry says so.")
+    ] = False,
+) -> None:
     """Run the service until SIGTERM; it finishes running calls, then ends every process it started."""
     from louver_sandbox.service.server import serve as run
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     with explained():
         settings = load(home)
+        if development:
+            settings = replace(settings, development=True)
         if found := tuple(problems(settings, utc_now())):
             raise fail(*found, "not serving: `louver-sandbox config check` shows this list at any time")
         run(settings, lambda address: typer.echo(f"listening on {address}"))

@@ -17,6 +17,7 @@ from louver_sandbox.identity import RegistryRefused
 from louver_sandbox.operator.installation import InstallationRefused
 from louver_sandbox.policy.bundle import BundleRefused
 from louver_sandbox.policy.documents import PolicyRefused
+from louver_sandbox.processes.isolation.levels import TooLittleIsolation
 from louver_sandbox.publishing.record_keys import KeyRefused
 from louver_sandbox.publishing.refused import PublishRefused
 from louver_sandbox.settings import SettingsRefused
@@ -35,6 +36,7 @@ _SAY_IT_THEMSELVES = (
     Refused,
     RegistryRefused,
     StoreError,
+    TooLittleIsolation,
     UnknownEntry,
     Unproven,
 )

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from louver_sandbox import journal
 from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.catalog.load import load_catalog
 from louver_sandbox.catalog.model import Catalog
-from louver_sandbox.operator import publishing
-from louver_sandbox.operator.installation import TOOLS, activate, development_keys
-from louver_sandbox.operator.output import Home, explained, fail
+from louver_sandbox.identity import Institution, parse_registry
+from louver_sandbox.operator import lifecycle_commands, publishing, what_if
+from louver_sandbox.operator.installation import TOOLS
+from louver_sandbox.operator.output import EXIT_PROBLEM, Home, explained, fail, problem
 from louver_sandbox.policy.bundle import bundle_content, parse_bundle
-from louver_sandbox.policy.lint import lint, unaccepted_risks
-from louver_sandbox.policy.load import load_library
-from louver_sandbox.policy.testing import load_cases, report, run_cases
+from louver_sandbox.policy.difference.compare import compare
+from louver_sandbox.policy.difference.directions import Direction
+from louver_sandbox.policy.difference.offers import Documents
+from louver_sandbox.policy.difference.told import as_json, as_lines
+from louver_sandbox.policy.documents import PolicyProblem, PolicyRefused
+from louver_sandbox.policy.lint import lint
+from louver_sandbox.policy.linting.formats import Format, Language, formatted
+from louver_sandbox.policy.load import CONTENT_FILE, load_library
+from louver_sandbox.policy.testing import load_cases, own_cases, report, run_cases, untested
 from louver_sandbox.settings import load
-from louver_sandbox.store import State
-from louver_sandbox.wiring import load_judgement, open_books, utc_now
+from louver_sandbox.stages import Subject
+from louver_sandbox.wiring import utc_now
 
 app = typer.Typer(help="Policies: lint, test, and put a signed bundle in force.", no_args_is_help=True)
 
@@ -33,12 +42,27 @@ CatalogFiles = Annotated[
 ]
 
 
-def _inputs(home: Path, policies: Path | None, catalog: Path | None) -> tuple[Path, Catalog]:
-    """What to read: what was named, and the installation's for the rest."""
+Registered = Annotated[
+    Path | None,
+    typer.Option("--institutions", help="The registry of institutions; default: the installation's, if it is read."),
+]
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What a command reads: what was named, and the installation's for the rest."""
+
+    folder: Path
+    catalog: Catalog
+    registry: Path | None
+
+
+def _inputs(home: Path, policies: Path | None, catalog: Path | None, registry: Path | None = None) -> _Inputs:
     if policies is None or catalog is None:
         settings = load(home)
         policies, catalog = policies or settings.home / "policies", catalog or settings.catalog
-    return policies, load_catalog([catalog], catalog if catalog.is_dir() else catalog.parent)
+        registry = registry or settings.institutions
+    return _Inputs(policies, load_catalog([catalog], catalog if catalog.is_dir() else catalog.parent), registry)
 
 
 def _today() -> date:
@@ -46,77 +70,122 @@ def _today() -> date:
 
 
 @app.command("lint")
-def lint_policies(home: Home = Path("louver-home"), policies: Policies = None, catalog: CatalogFiles = None) -> None:
-    """Every finding with file, line and column; exit 1 when there is one. Needs no running service.
+def lint_policies(
+    home: Home = Path("louver-home"),
+    policies: Policies = None,
+    catalog: CatalogFiles = None,
+    institutions: Registered = None,
+    how: Annotated[Format, typer.Option("--format", help="text, json, or github for annotations.")] = Format.TEXT,
+    language: Annotated[Language, typer.Option("--lang", help="en or zh.")] = Language.ENGLISH,
+    strict: Annotated[bool, typer.Option("--strict", help="Notes fail too.")] = False,
+) -> None:
+    """Every finding with file, line, column, severity and hint. Needs no running service.
 
-    Example: louver-sandbox policy lint --policies policies/library --catalog catalog/
+    Exit code 1 where there is an error or a warning; notes alone are no failure.
+
+    Example: louver-sandbox policy lint --policies policies/library --catalog catalog/ --format json
     """
     with explained():
-        folder, declared = _inputs(home, policies, catalog)
-        library = load_library([folder])
-        findings = lint(library, declared, _today())
-        if findings:
-            raise fail(*map(str, findings))
-        typer.echo(f"{len(library.policies)} policies, no finding")
+        read = _inputs(home, policies, catalog, institutions)
+        known = None if read.registry is None else parse_registry(read.registry.read_text(encoding="utf-8"))
+        count, findings = _findings(read, known)
+        placed = [replace(item, source=_path(read.folder, item.source)) for item in findings]
+        if placed or how is Format.JSON:
+            typer.echo(formatted(placed, how, language))
+        failing = sum(strict or item.severity.fails for item in findings)
+        if how is Format.TEXT:
+            typer.echo(_summary(count, failing, len(findings) - failing), err=bool(failing))
+        if failing:
+            raise typer.Exit(EXIT_PROBLEM)
+
+
+def _findings(read: _Inputs, registered: Mapping[str, Institution] | None) -> tuple[int, tuple[PolicyProblem, ...]]:
+    """How many policies there are, and every finding; documents that cannot be loaded are findings too."""
+    try:
+        library = load_library([read.folder])
+    except PolicyRefused as refused:
+        return 0, refused.problems
+    return len(library.policies), lint(library, read.catalog, _today(), registered)
+
+
+def _path(folder: Path, name: str) -> str:
+    """A file as the caller can open it."""
+    return str(folder / name) if (folder / name).is_file() else str(folder) if folder.name == name else name
+
+
+def _summary(policies: int, failing: int, others: int) -> str:
+    if failing:
+        return f"{failing} findings to mend, {others} notes"
+    return f"{policies} policies, no finding" + (f" but {others} notes" if others else "")
 
 
 @app.command("test")
 def run_decision_tables(
-    cases: Annotated[Path, typer.Argument(help="A file or folder of decision tables.")],
+    cases: Annotated[
+        list[Path] | None, typer.Argument(help="Files or folders of decision tables, beside the policies' own tests.")
+    ] = None,
     home: Home = Path("louver-home"),
     policies: Policies = None,
     catalog: CatalogFiles = None,
 ) -> None:
-    """Run decision tables against the policies; each difference is shown, exit 1 when there is one.
+    """Run the policies' own tests and decision tables; each difference is shown, exit 1 when there is one.
 
     Example: louver-sandbox policy test policies/cases --policies policies/library --catalog catalog/
     """
     with explained():
-        folder, declared = _inputs(home, policies, catalog)
-        library = load_library([folder])
+        read = _inputs(home, policies, catalog)
+        library = load_library([read.folder])
         bundle = parse_bundle(bundle_content(library.platform, library.policies))
-        results = run_cases(load_cases([cases]), declared, bundle)
+        placed = (*own_cases(library), *load_cases(cases or []))
+        results = run_cases(placed, read.catalog, bundle)
+        for name in untested(library.policies):
+            problem(f"{name}: no tests of its own; it cannot be activated")
         if not all(result.passed for result in results):
             raise fail(report(results))
         typer.echo(report(results))
 
 
-@app.command("activate")
-def activate_command(
-    home: Home = Path("louver-home"),
-    policies: Policies = None,
-    key: Annotated[
-        list[Path] | None,
-        typer.Option("--key", help="An officer's private key (PEM); give two. Default: the development officers."),
-    ] = None,
+@app.command("diff")
+def diff_policies(
+    old: Annotated[Path, typer.Argument(help="A folder of policies, or of a bundle.")],
+    new: Annotated[Path, typer.Argument(help="Another.")],
+    registry: Registered = None,
+    as_data: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 where anything is looser.")] = False,
 ) -> None:
-    """Build a bundle, have two officers sign it, verify it as the service will, and put it in force.
+    """What changes for whom: rights by requester, purpose and column, terms and house rules, and which way is looser.
 
-    Refused where terms cannot hold what is promised of numbers and no officer has named the risk in `accepts_risk`.
-    New grants need their snapshots: `louver-sandbox publish`. A running service takes the bundle at its next start.
+    With --institutions it is told for the registered institutions, else for each group and institution that the
+    policies name. Needs no running service and no catalogue.
+
+    Example: louver-sandbox policy diff bundle/ policies/ --json
     """
     with explained():
-        settings = load(home)
-        folder, declared = _inputs(home, policies, None)
-        if risks := unaccepted_risks(load_library([folder]), declared):
-            raise fail(*map(str, risks))
-        digest = activate(settings, [folder], key or development_keys(settings))
-        judgement = load_judgement(settings, utc_now())
-        with State.open(settings.state) as state:
-            books = open_books(settings, state, utc_now)
-            journal.note(books, "activation", bundle=judgement.bundle.digest, catalog=judgement.catalog.digest)
-        typer.echo(f"bundle {digest} is in force")
+        people = None
+        if registry is not None:
+            known = parse_registry(registry.read_text(encoding="utf-8")).values()
+            people = {item.id: Subject(item.id, item.type, item.groups, "") for item in known}
+        found = compare(_documents(old), _documents(new), people)
+        if as_data:
+            typer.echo(json.dumps(as_json(found), ensure_ascii=False, indent=2))
+        else:
+            typer.echo("\n".join(as_lines(found)))
+        if exit_code and found.count(Direction.LOOSER):
+            raise typer.Exit(EXIT_PROBLEM)
 
 
-@app.command("show")
-def show_command(home: Home = Path("louver-home")) -> None:
-    """Print the active bundle's digest and documents, after verifying its signatures."""
-    with explained():
-        settings = load(home)
-        bundle = load_judgement(settings, utc_now()).bundle
-        typer.echo(f"bundle {bundle.digest}")
-        for policy in bundle.policies:
-            typer.echo(f"{policy.id}@{policy.version}  {policy.owner}  {len(policy.grants)} grants  {policy.title}")
+def _documents(path: Path) -> Documents:
+    """The policies of a folder of YAML or of a bundle; a bundle's signatures are not looked at."""
+    content = path / CONTENT_FILE if path.is_dir() else path
+    if content.suffix == ".json" and content.is_file():
+        bundle = parse_bundle(content.read_bytes())
+        return Documents(bundle.platform, bundle.policies)
+    library = load_library([path])
+    return Documents(library.platform, library.policies)
+
+
+lifecycle_commands.register(app)
+what_if.register(app)
 
 
 @app.command("atoms")

@@ -11,6 +11,7 @@ from typing import Any
 
 from louver_sandbox import checker, journal
 from louver_sandbox.algebra.expressions import Value
+from louver_sandbox.audit.commitments import Opening
 from louver_sandbox.audit.entries import Entry
 from louver_sandbox.audit.log import MAX_PAGE, AuditLog
 from louver_sandbox.catalog.model import Table
@@ -47,9 +48,10 @@ def replay(index: int, log: AuditLog, settings: Settings, own: tuple[Table, ...]
         raise NotReplayable("the catalogue or bundle of this decision is no longer kept") from None
     if (judgement.catalog.digest, judgement.bundle.digest) != (fields["catalog"], fields["bundle"]):
         raise NotReplayable("what is kept is not the catalogue and bundle of this decision")
-    seal: Mapping[str, Any] = fields.get("seal", {})
-    facts = replace(facts_at(journal.moment(entry)), sealing_key=str(seal.get("key", "")))
-    request = replace(_request(log, entry, fields), seal=str(seal["scheme"]) if seal.get("asked") else "")
+    request = question_of(entry, log.open(entry.index), None)
+    if request is None:
+        raise NotReplayable("the question's text has been erased")
+    facts = replace(facts_at(journal.moment(entry)), sealing_key=str(_seal(entry).get("key", "")))
     case = Case(request, own, facts)
     verdict = checker.check_here(case, judgement)
     recorded = {name: str(fields[name]) for name in ("treatment", "question", "statement_sha256")}
@@ -90,20 +92,35 @@ def _released(shared: Entry, log: AuditLog) -> int | None:
     return None
 
 
-def _request(log: AuditLog, entry: Entry, fields: Mapping[str, Any]) -> Request:
-    openings = log.open(entry.index)
+def question_of(entry: Entry, openings: Mapping[str, Opening], known: Subject | None) -> Request | None:
+    """The question that an entry is about, None where its text has been erased.
+
+    `known` is the requester of entries that do not describe theirs (refusals of older versions).
+    """
+    fields: Mapping[str, Any] = entry.fields
     if "sql" not in openings or "parameters" not in openings:
-        raise NotReplayable("the question's text has been erased")
-    subject = Subject(
-        fields["institution"],
-        InstitutionType(fields["subject"]["type"]),
-        frozenset(fields["subject"]["groups"]),
-        fields["certificate"],
-    )
+        return None
+    subject = known
+    if "subject" in fields or subject is None:
+        subject = Subject(
+            fields["institution"],
+            InstitutionType(fields["subject"]["type"]),
+            frozenset(fields["subject"]["groups"]),
+            fields["certificate"],
+        )
     parameters = {name: _value(kind, text) for name, kind, text in ast.literal_eval(openings["parameters"].text)}
     # Entries from before there were dialects are in DuckDB's.
     dialect = str(fields.get("dialect", "duckdb"))
-    return Request(fields["request_id"], subject, fields["purpose"], openings["sql"].text, parameters, dialect)
+    made = Request(fields["request_id"], subject, fields["purpose"], openings["sql"].text, parameters, dialect)
+    seal = _seal(entry)
+    return replace(made, seal=str(seal["scheme"])) if seal.get("asked") else made
+
+
+def _seal(entry: Entry) -> Mapping[str, Any]:
+    """What an admission says of its answer's seal; nothing where it is not sealed."""
+    fields: Mapping[str, Any] = entry.fields
+    seal: Mapping[str, Any] = fields.get("seal", {})
+    return seal
 
 
 def _value(kind: str, text: str) -> Value:

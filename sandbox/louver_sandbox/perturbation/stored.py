@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
@@ -72,8 +73,9 @@ def digest(table: PerturbationTable | MagnitudeTable) -> str:
     return "sha256:" + hashlib.sha256(written(table)).hexdigest()
 
 
+@cache
 def supplied(name: str) -> bytes:
-    """The document of a table that comes with the program: `PERSONS`, `ENTERPRISES` or `MAGNITUDE`."""
+    """The document of a table that comes with the program: `PERSONS`, `ENTERPRISES` or `MAGNITUDE`. Read once."""
     return files(__package__).joinpath("tables", name).read_bytes()
 
 

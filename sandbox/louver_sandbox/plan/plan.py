@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 from louver_sandbox.algebra.cores import Core, Cut
@@ -9,9 +10,11 @@ from louver_sandbox.algebra.relations import Project, scans
 from louver_sandbox.catalog.model import SpaceKind
 from louver_sandbox.catalog.snapshots import snapshot_id
 from louver_sandbox.core_plan import CorePlan
+from louver_sandbox.obligations import PrivacyCharge
 from louver_sandbox.plan.charges import cell_charges, charges
 from louver_sandbox.plan.cores import SourceOf, carriable, core_plans, divided, exact_core, is_shape, without_repeats
 from louver_sandbox.plan.differences import with_finer
+from louver_sandbox.plan.private.cores import private_cores
 from louver_sandbox.plan.question import question_digest
 from louver_sandbox.plan.sealing import sealed_columns
 from louver_sandbox.plan.selecting import selections
@@ -31,12 +34,15 @@ def plan(admitted: Admitted) -> Plan:
     for column in admitted.bound.columns:
         carriable(column.type)
     sources, source_of = _sources(admitted)
+    privacy: tuple[PrivacyCharge, ...] = ()
     match admitted.treatment:
         case Treatment.EXACT:
             parts, cores = _exact(admitted, source_of)
         case Treatment.THRESHOLD:
             parts, cores = _threshold(admitted, source_of)
-    made = _plan(admitted, sources, parts, cores)
+        case Treatment.DP:
+            parts, cores, privacy = _private(admitted, source_of)
+    made = replace(_plan(admitted, sources, parts, cores), privacy=privacy)
     verify_own(made, tuple(tuple(source_of(scan) for scan in scans(core.relation)) for core in parts.cores))
     return made
 
@@ -81,6 +87,16 @@ def _threshold(admitted: Admitted, source_of: SourceOf) -> tuple[Cut, tuple[Core
     if not isinstance(parts.shape, Project) or not is_shape(parts.shape, cores):
         raise PlanUnverified("a tree that is not the binder's")
     return parts, cores
+
+
+def _private(admitted: Admitted, source_of: SourceOf) -> tuple[Cut, tuple[CorePlan, ...], tuple[PrivacyCharge, ...]]:
+    if admitted.threshold is not None or not admitted.private or not admitted.protected:
+        raise PlanUnverified("an answer under differential privacy without budgets or protected rows")
+    parts = divided(admitted)
+    cores, privacy = private_cores(admitted, parts, source_of)
+    if not isinstance(parts.shape, Project) or not is_shape(parts.shape, cores):
+        raise PlanUnverified("a tree that is not the binder's")
+    return parts, cores, privacy
 
 
 def _plan(admitted: Admitted, sources: tuple[SourceRef, ...], parts: Cut, cores: tuple[CorePlan, ...]) -> Plan:

@@ -51,7 +51,8 @@ def _core(core: CorePlan) -> object:
     parts = codec.encode((core.columns, core.measures, core.unit_groups)).decode()
     noisy = [codec.encode(core.noisy).decode()] if core.noisy else []
     asked = [[[one.keys, one.cells] for one in core.asked]] if core.asked else []
-    return [core.protected, core.statement, parts, *noisy, *asked]
+    private = [codec.encode(core.private).decode()] if core.private is not None else []
+    return [core.protected, core.statement, parts, *noisy, *asked, *private]
 
 
 def _shape(shape: Relation, cores: tuple[CorePlan, ...]) -> str:

@@ -23,6 +23,7 @@ from sqlglot.errors import SqlglotError
 
 from louver_sandbox.core_plan import CorePlan, JudgedTotal, Part
 from louver_sandbox.obligations import RoundingKind, ThresholdRules
+from louver_sandbox.plan.private.check import problem
 from louver_sandbox.plan.rewrites.threshold import REMAINDER, withheld_condition
 from louver_sandbox.stages import Plan, Treatment
 
@@ -277,15 +278,28 @@ def _verify_obligations(plan: Plan) -> None:
     if plan.treatment is Treatment.EXACT:
         if plan.threshold is not None or plan.shape is not None or any(core.protected for core in plan.cores):
             raise PlanUnverified("an exact plan with thresholds")
+    elif plan.treatment is Treatment.DP:
+        _verify_private(plan)
     elif plan.threshold is None or plan.shape is None:
         raise PlanUnverified("a threshold plan without thresholds")
-    elif not any(core.protected for core in plan.cores):
-        raise PlanUnverified("a threshold plan without protected cores")
+    elif not any(core.protected for core in plan.cores) or plan.privacy:
+        raise PlanUnverified("a threshold plan without protected cores, or with a privacy loss")
     for core in plan.cores:
-        if core.protected and plan.threshold is not None:
+        if core.protected and core.private is not None:
+            if (wrong := problem(core)) is not None:
+                raise PlanUnverified(wrong)
+        elif core.protected and plan.threshold is not None:
             _verify_cells(core, plan.threshold)
         elif core.measures or core.unit_groups or any(column.part is not Part.VALUE for column in core.columns):
             raise PlanUnverified("an exact core with cells")
+
+
+def _verify_private(plan: Plan) -> None:
+    protected = [core for core in plan.cores if core.protected]
+    if plan.threshold is not None or plan.shape is None or not plan.privacy:
+        raise PlanUnverified("an answer under differential privacy that costs nothing")
+    if not protected or any(core.private is None for core in protected):
+        raise PlanUnverified("a protected core without noise")
 
 
 def _verify_cells(core: CorePlan, rules: ThresholdRules) -> None:

@@ -33,8 +33,10 @@ class AtomProblem:
 
 
 def fills_snapshots(grant: Grant) -> bool:
-    """Whether the grant puts columns into snapshots: for analysis, with a treatment that this version computes."""
-    return Verb.ANALYSE in grant.verbs and grant.treatment in (GrantTreatment.EXACT, GrantTreatment.THRESHOLD)
+    """Whether the grant puts columns into snapshots: for analysis, with a treatment that this version computes, and
+    under `dp` with a budget."""
+    computed = grant.treatment in (GrantTreatment.EXACT, GrantTreatment.THRESHOLD)
+    return Verb.ANALYSE in grant.verbs and (computed or grant.privacy is not None)
 
 
 def atom_rules(grants: Sequence[Grant]) -> AtomRules | None:

@@ -7,12 +7,12 @@ tables every owner must permit, and the strictest treatment, thresholds and budg
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from louver_sandbox.catalog.model import UnitType
-from louver_sandbox.obligations import AccessBudget, ThresholdRules
+from louver_sandbox.obligations import AccessBudget, Seal, ThresholdRules
 from louver_sandbox.policy import sealing, unit_sets
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.checks import CHECKS, refuse_isolation, refuse_raw_rows
@@ -26,6 +26,7 @@ from louver_sandbox.policy.reading import Question, Reading, read, scans_apart
 from louver_sandbox.policy.rights import described, missing_right
 from louver_sandbox.policy.shares import strictest as strictest_shares
 from louver_sandbox.policy.shares import strictest_classes
+from louver_sandbox.private_core import PrivateRules
 from louver_sandbox.refusals import policy as refuse
 from louver_sandbox.refusals.policy import Ruling
 from louver_sandbox.selections import strictest_history
@@ -87,21 +88,28 @@ def decide(bound: Bound, bundle: Bundle, facts: Facts) -> Admitted:
         check(question)
     choices = tuple(choose(question, reading) for reading in question.government)
     protected = tuple(choice for choice in choices if choice.treatment is not GrantTreatment.EXACT)
+    private = any(choice.treatment is GrantTreatment.DP for choice in protected)
     if protected:
         refuse_raw_rows(question, tuple(choice.reading for choice in protected))
         refuse_isolation(question)
         _refuse_uncomputed(protected)
-        _refuse_values(question, [choice.reading for choice in protected])
+        if not private:
+            _refuse_values(question, [choice.reading for choice in protected])
+    budgets = _privacy(protected) if private else ()
+    if private:
+        sealing.refuse_private(_seals(protected), bound.request)
+    rules = _strictest_threshold(protected) if protected and not private else None
     return Admitted(
         bound=bound,
-        treatment=Treatment.THRESHOLD if protected else Treatment.EXACT,
+        treatment=Treatment.DP if private else Treatment.THRESHOLD if protected else Treatment.EXACT,
         grants=tuple(_grant_use(choice) for choice in sorted(choices, key=lambda item: item.reading.scan.id)),
         protected=frozenset(choice.reading.scan.id for choice in protected),
-        threshold=sealing.demanded(_strictest_threshold(protected) if protected else None, bound.request, facts),
+        threshold=None if private else sealing.demanded(rules, bound.request, facts),
         budget=_smallest_budget(question, choices),
         bundle_digest=bundle.digest,
         facts=facts,
         history=strictest_history(choice.group.history() for choice in protected),
+        private=budgets,
     )
 
 
@@ -203,19 +211,38 @@ def _rights(permit: Permit, column: str) -> ColumnRights | None:
 
 
 def _refuse_uncomputed(protected: Sequence[Choice]) -> None:
-    """Treatments this version does not compute."""
+    """Treatments that other verbs compute."""
     for choice in protected:
         for item in choice.permitted:
             site = choice.reading.site(item.use)
             match item.treatment:
-                case GrantTreatment.EXACT | GrantTreatment.THRESHOLD:
+                case GrantTreatment.EXACT | GrantTreatment.THRESHOLD | GrantTreatment.DP:
                     continue
-                case GrantTreatment.DP:
-                    raise refuse.needs_differential_privacy(site, item.ruling, level=item.level)
                 case GrantTreatment.AUTHORISED:
                     raise refuse.needs_query(site, item.ruling)
                 case GrantTreatment.MATCHED:
                     raise refuse.needs_match(site, item.ruling)
+
+
+def _privacy(protected: Sequence[Choice]) -> tuple[PrivateRules, ...]:
+    """The budgets of every protected dataset. Where one column needs noise, all that is beside it does.
+
+    Raises:
+        Refused: LVR-2105, a table for which no grant gives a budget.
+    """
+    found: dict[tuple[str, UnitType], PrivateRules] = {}
+    for choice in protected:
+        rules = choice.group.private(choice.reading.table)
+        if rules is None:
+            item = max(choice.permitted, key=lambda item: item.treatment.rank)
+            raise refuse.needs_differential_privacy(choice.reading.site(item.use), item.ruling, level=item.level)
+        for one in rules:
+            known = found.setdefault((one.dataset, one.unit), one)
+            if known != one:
+                raise refuse.needs_differential_privacy(
+                    choice.reading.site(), choice.permitted[0].ruling, level=choice.permitted[0].level
+                )
+    return tuple(found.values())
 
 
 def _refuse_values(question: Question, protected: Sequence[Reading]) -> None:
@@ -246,6 +273,11 @@ def _grant_use(choice: Choice) -> GrantUse:
         columns=choice.group.snapshot_columns(choice.reading.table),
         atoms=choice.group.atoms,
     )
+
+
+def _seals(protected: Sequence[Choice]) -> Iterator[Seal]:
+    """What each grant that the question meets says of seals."""
+    return (permit.grant.threshold.seal for choice in protected for permit in choice.group.permits)
 
 
 def _strictest_threshold(protected: Sequence[Choice]) -> ThresholdRules:

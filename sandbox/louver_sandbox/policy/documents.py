@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from louver_sandbox.policy.atoms import disagreements
 from louver_sandbox.policy.floors import MOST_GROUPS_PER_TABLE, Finding, below_floors
 from louver_sandbox.policy.model import Deny, Grant, Grantees, Platform, Policy
+from louver_sandbox.policy.severity import Severity
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyProblem:
-    """One problem, for a person: the file (or document id), line and column (from 1; 0 unknown), what and how."""
+    """One problem, for a person: the file (or document id), line and column (from 1; 0 unknown), what and how.
+
+    `code` is the rule that found it; it stays the same from version to version.
+    """
 
     source: str
     line: int
@@ -20,6 +24,9 @@ class PolicyProblem:
     message: str
     message_zh: str
     hint: str = ""
+    hint_zh: str = ""
+    code: str = "document"
+    severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
         place = f"{self.source}:{self.line}:{self.column}" if self.line else self.source
@@ -97,14 +104,16 @@ def _purposes(platform: Platform, purposes: Sequence[str], at: tuple[str | int, 
     for index, purpose in enumerate(purposes):
         if purpose not in platform.purposes:
             known = ", ".join(sorted(platform.purposes))
-            yield Finding((*at, index), f"unknown purpose {purpose}", f"未知的目的代码 {purpose}", f"one of {known}")
+            says, says_zh = f"unknown purpose {purpose}", f"未知的目的代码 {purpose}"
+            yield Finding((*at, index), says, says_zh, f"one of {known}", f"可用：{known}", "unknown-purpose")
 
 
 def _groups(platform: Platform, to: Grantees, at: tuple[str | int, ...]) -> Iterator[Finding]:
     for index, group in enumerate(to.groups):
         if group not in platform.groups:
             known = ", ".join(sorted(platform.groups))
-            yield Finding((*at, index), f"unknown group {group}", f"未知的机构组 {group}", f"one of {known}")
+            says, says_zh = f"unknown group {group}", f"未知的机构组 {group}"
+            yield Finding((*at, index), says, says_zh, f"one of {known}", f"可用：{known}", "unknown-group")
 
 
 def _repeated(ids: Sequence[str], at: tuple[str | int, ...]) -> Iterator[Finding]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from louver_sandbox.policy import atoms, noise, shares, unit_sets
+from louver_sandbox.policy import atoms, noise, private, shares, unit_sets
 from louver_sandbox.policy.model import Grant, GrantTreatment, Policy
+from louver_sandbox.policy.severity import Severity
 
 LEAST_UNITS = 3
 """Fewest privacy units of a released cell, whatever a policy says."""
@@ -48,12 +49,15 @@ NEGATIVE_COLUMNS: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something wrong in a document: `where` is the path of keys and indices to it."""
+    """Something wrong in a document: `where` is the path of keys and indices to it, `code` the rule that found it."""
 
     where: tuple[str | int, ...]
     message: str
     message_zh: str
     hint: str = ""
+    hint_zh: str = ""
+    code: str = "document"
+    severity: Severity = Severity.ERROR
 
 
 def below_floors(policy: Policy) -> Iterator[Finding]:
@@ -64,6 +68,8 @@ def below_floors(policy: Policy) -> Iterator[Finding]:
         yield from _columns(grant, at)
         for problem in atoms.problems(grant):
             yield Finding((*at, *problem.where), problem.message, problem.message_zh, problem.hint)
+        for loss in private.problems(grant):
+            yield Finding((*at, "privacy", *loss.where), loss.message, loss.message_zh, loss.hint)
 
 
 def _terms(grant: Grant, at: tuple[str | int, ...]) -> Iterator[Finding]:

@@ -17,19 +17,21 @@ from louver_sandbox.catalog.atoms import AtomRules
 from louver_sandbox.catalog.model import Catalog, SpaceKind, Table, UnitType, Verb
 from louver_sandbox.obligations import AccessBudget, ThresholdRules
 from louver_sandbox.policy import sealing, unit_sets
-from louver_sandbox.policy.atoms import atom_rules
+from louver_sandbox.policy.atoms import atom_rules, fills_snapshots
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, NEGATIVE_COLUMNS
 from louver_sandbox.policy.history import budget_of, smallest_budget, written_history
 from louver_sandbox.policy.levels import strictest_totals
 from louver_sandbox.policy.model import Grant, Grantees, GrantTreatment, NegativeEntry, Platform, Policy
 from louver_sandbox.policy.noise import combined, written
+from louver_sandbox.policy.private import private_rules
 from louver_sandbox.policy.shares import strictest, strictest_classes
 from louver_sandbox.policy.shares import written as written_shares
+from louver_sandbox.private_core import PrivateRules
 from louver_sandbox.selections import HistoryRules, strictest_history
 from louver_sandbox.stages import InstitutionType, Subject
 
-COMPUTED = frozenset({GrantTreatment.EXACT, GrantTreatment.THRESHOLD})
-"""Treatments this version computes; only their grants put columns into a snapshot."""
+COMPUTED = frozenset({GrantTreatment.EXACT, GrantTreatment.THRESHOLD, GrantTreatment.DP})
+"""Treatments this version computes."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +104,7 @@ class GrantGroup:
 
     def snapshot_columns(self, table: Table) -> tuple[str, ...]:
         """The columns a worker may be given: granted with a treatment we compute, operable, and not denied."""
-        granted = {
-            name for permit in self.permits if permit.grant.treatment in COMPUTED for name in permit.grant.rights
-        }
+        granted = {name for permit in self.permits if fills_snapshots(permit.grant) for name in permit.grant.rights}
         return tuple(
             column.name
             for column in sorted(table.columns, key=lambda column: column.name)
@@ -134,6 +134,10 @@ class GrantGroup:
             recoded=self.atoms is not None,
             seal=sealing.strictest(item.seal for item in terms),
         )
+
+    def private(self, table: Table) -> tuple[PrivateRules, ...] | None:
+        """The strictest budgets of the group's grants under `dp`; None where a kind of unit has none."""
+        return private_rules(table, [permit.grant for permit in self.permits])
 
     def budget(self) -> AccessBudget:
         """The smallest budget of the group."""

@@ -6,18 +6,19 @@ Loading already refuses what is malformed or below a floor. Lint holds the docum
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 
 from louver.errors import Refused
 from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.model import Catalog, Column, Role, Table, Verb
-from louver_sandbox.policy import atoms, holding, known_totals, unit_sets
+from louver_sandbox.policy import atoms, holding, known_totals, private, unit_sets
 from louver_sandbox.policy.documents import PolicyProblem
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, VALUE_FUNCTIONS, Finding
 from louver_sandbox.policy.grants import Rulebook
 from louver_sandbox.policy.levels import HIGHEST_UNDER_THRESHOLD, PUBLIC
+from louver_sandbox.policy.linting.surroundings import surroundings
 from louver_sandbox.policy.load import Library
 from louver_sandbox.policy.model import (
     ColumnRights,
@@ -29,7 +30,11 @@ from louver_sandbox.policy.model import (
     Platform,
     Policy,
 )
+from louver_sandbox.policy.severity import Severity
 from louver_sandbox.sql.predicates import bind_predicate
+
+TOO_WIDE = "wider-than-level"
+"""What is granted on a column and its level does not allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +45,13 @@ class _Context:
     today: date
 
 
-def lint(library: Library, catalog: Catalog, today: date) -> tuple[PolicyProblem, ...]:
-    """Every finding over the library, with file, line and column, in document order."""
+def lint(
+    library: Library, catalog: Catalog, today: date, institutions: Collection[str] | None = None
+) -> tuple[PolicyProblem, ...]:
+    """Every finding over the library, with file, line and column, in document order.
+
+    `institutions` are the registered ones; without them no institution is unknown.
+    """
     rulebook = Rulebook.of(library.platform, library.policies)
     problems: list[PolicyProblem] = []
     for item in library.loaded:
@@ -50,6 +60,8 @@ def lint(library: Library, catalog: Catalog, today: date) -> tuple[PolicyProblem
             problems.extend(item.problem(finding) for finding in _policy(context))
         else:
             problems.extend(item.problem(finding) for finding in _platform(item.document, catalog))
+        beside = surroundings(item.document, library.platform, today, institutions)
+        problems.extend(item.problem(finding) for finding in beside)
     return tuple(problems)
 
 
@@ -73,11 +85,18 @@ def _platform(platform: Platform, catalog: Catalog) -> Iterator[Finding]:
             at = ("requester_rules", index, "columns", name)
             table = catalog.table(_name(name))
             if table is None:
-                yield Finding(at, f"unknown table {name}", f"未知的表 {name}", "it bars nothing")
+                yield Finding(
+                    at,
+                    f"unknown table {name}",
+                    f"未知的表 {name}",
+                    "it bars nothing",
+                    "该规则不起作用",
+                    "unknown-table",
+                )
                 continue
             for place, column in enumerate(columns):
                 if table.column(column) is None:
-                    yield Finding((*at, place), f"unknown column {name}.{column}", f"未知的字段 {name}.{column}")
+                    yield _unknown_column((*at, place), name, column)
             yield from _predicate(rule.unless.get(name), table, ("requester_rules", index, "unless", name))
 
 
@@ -93,10 +112,17 @@ def _grant(context: _Context, grant: Grant, at: tuple[str | int, ...]) -> Iterat
     if grant.valid.until < context.today:
         day = grant.valid.until.isoformat()
         yield Finding(
-            (*at, "valid", "until"), f"the grant expired on {day}", f"授权已于 {day} 到期", "renew or remove it"
+            (*at, "valid", "until"),
+            f"the grant expired on {day}",
+            f"授权已于 {day} 到期",
+            "renew or remove it",
+            "请续期或删除",
+            "expired-grant",
+            Severity.WARNING,
         )
     if table is None:
-        yield Finding((*at, "table"), f"unknown table {grant.table}", f"未知的表 {grant.table}", "see the catalogue")
+        says, says_zh = f"unknown table {grant.table}", f"未知的表 {grant.table}"
+        yield Finding((*at, "table"), says, says_zh, "see the catalogue", "请查目录", "unknown-table")
         return
     if table.owner != context.policy.owner:
         yield Finding(
@@ -104,6 +130,8 @@ def _grant(context: _Context, grant: Grant, at: tuple[str | int, ...]) -> Iterat
             f"{grant.table} belongs to {table.owner}: this grant never counts",
             f"{grant.table} 属于{table.owner}，本授权不生效",
             "only the owner of a table grants it",
+            "表只能由其提供单位授权",
+            "not-the-owner",
         )
         return
     yield from _predicate(grant.row_filter, table, (*at, "row_filter"))
@@ -116,17 +144,18 @@ def _grant(context: _Context, grant: Grant, at: tuple[str | int, ...]) -> Iterat
             *known_totals.other_patterns(grant, _others(context, grant)),
         ):
             where = (*at, "threshold", *problem.where)
-            yield Finding(where, problem.message, problem.message_zh, problem.hint)
+            yield Finding(where, problem.message, problem.message_zh, problem.hint, code="weak-terms")
     for name, rights in grant.rights.items():
         column = table.column(name)
         if column is None:
-            yield Finding(
-                (*at, "columns", name), f"unknown column {grant.table}.{name}", f"未知的字段 {grant.table}.{name}"
-            )
+            yield _unknown_column((*at, "columns", name), grant.table, name)
         else:
             yield from _column(grant, table, column, rights, (*at, "columns", name))
+    for loss in private.findings(grant, table) if Verb.ANALYSE in grant.verbs else ():
+        where = (*at, "treatment") if grant.privacy is None else (*at, "privacy", *loss.where)
+        yield Finding(where, loss.message, loss.message_zh, loss.hint)
     for misfit in atoms.misfits(grant.atoms, grant, table) if grant.atoms is not None else ():
-        yield Finding((*at, *misfit.where), misfit.message, misfit.message_zh, misfit.hint)
+        yield Finding((*at, *misfit.where), misfit.message, misfit.message_zh, misfit.hint, code="atoms-misfit")
     yield from _reach(context, grant, table, at)
 
 
@@ -152,33 +181,42 @@ def _column(
 ) -> Iterator[Finding]:
     level, name = min((column.level, *(item.level for item in column.when))), column.name
     if column.level > HIGHEST_OPERABLE_LEVEL:
-        yield Finding(at, f"{name} is L5 and cannot be operated", f"{name} 为五级数据，不得运营")
+        says, says_zh = f"{name} is L5 and cannot be operated", f"{name} 为五级数据，不得运营"
+        yield Finding(at, says, says_zh, "remove the column", "请删除该字段", TOO_WIDE)
         return
     if rights.output is not None:
         yield from _predicate(rights.output.where, table, (*at, "output", "where"))
     if Verb.ANALYSE not in grant.verbs:
         return
     if level > PUBLIC and rights.output is not None:
-        yield Finding(at, f"{name} is L{level}: output is wider than its level", f"{name} 的 output 超出其级别")
+        says, says_zh = f"{name} is L{level}: output is wider than its level", f"{name} 的 output 超出其级别"
+        yield Finding(at, says, says_zh, "grant group_key or aggregate", "请改授 group_key 或 aggregate", TOO_WIDE)
     aggregated = () if rights.aggregate is None else rights.aggregate.functions or ("count", "sum", "avg")
     if grant.treatment is GrantTreatment.EXACT and level > PUBLIC and VALUE_FUNCTIONS.intersection(aggregated):
         says = f"{name} is L{level}: min, max and their like are wider than its level"
-        yield Finding(at, says, f"{name} 的聚合函数超出其级别")
+        hint, hint_zh = "grant count, sum or avg", "请改授 count、sum 或 avg"
+        yield Finding(at, says, f"{name} 的聚合函数超出其级别", hint, hint_zh, TOO_WIDE)
     only_counted = set(aggregated) == {"count"} and not (rights.join_key or rights.group_key or rights.filter)
     protects_too_little = grant.treatment.rank <= GrantTreatment.THRESHOLD.rank and level > HIGHEST_UNDER_THRESHOLD
     if protects_too_little and not only_counted:
         says = f"{name} is L{level}: under {grant.treatment.value} only counting it is answered"
         says_zh = f"{name} 为 L{level} 级：在 {grant.treatment.value} 下只能计数"
-        yield Finding(at, says, says_zh, "grant it with treatment dp")
+        yield Finding(at, says, says_zh, "grant it with treatment dp", "请以 dp 方式授权", TOO_WIDE)
     if column.role is Role.VALUE and column.bounds is None and {"sum", "avg"}.intersection(aggregated):
-        yield Finding(at, f"{column.name} may be summed but has no bounds", f"{column.name} 可求和但未声明取值范围")
+        yield Finding(
+            at,
+            f"{column.name} may be summed but has no bounds",
+            f"{column.name} 可求和但未声明取值范围",
+            "declare bounds in the catalogue",
+            "请在目录中声明取值范围",
+            "missing-bounds",
+        )
 
 
 def _reach(context: _Context, grant: Grant, table: Table, at: tuple[str | int, ...]) -> Iterator[Finding]:
     if not set(grant.verbs) & table.operable:
-        yield Finding(
-            (*at, "verbs"), f"{grant.table} is not operable for these verbs", f"{grant.table} 未开放这些功能"
-        )
+        says, says_zh = f"{grant.table} is not operable for these verbs", f"{grant.table} 未开放这些功能"
+        yield Finding((*at, "verbs"), says, says_zh, code="not-operable", severity=Severity.WARNING)
         return
     if Verb.ANALYSE in grant.verbs and table.view is None and not _reachable(context, grant, table):
         yield Finding(
@@ -186,11 +224,17 @@ def _reach(context: _Context, grant: Grant, table: Table, at: tuple[str | int, .
             "unreachable: denies and the negative list take every column away",
             "不可达：所有字段均被禁止或列入负面清单",
             "remove the grant or the deny",
+            "请删除该授权或相应禁止",
+            "unreachable-grant",
+            Severity.WARNING,
         )
     for policy, other in _others(context, grant):
         if _subsumes(other, grant):
             rule = f"{policy}/{other.id}"
-            yield Finding(at, f"shadowed by {rule}, which grants all of it", f"被 {rule} 完全覆盖", "remove one")
+            says, says_zh = f"shadowed by {rule}, which grants all of it", f"被 {rule} 完全覆盖"
+            yield Finding(
+                at, says, says_zh, "remove one", "请删除其中之一", "shadowed-grant", severity=Severity.WARNING
+            )
             return
 
 
@@ -262,13 +306,12 @@ def _wider_list(wide: Document | None, narrow: Document | None, field: str) -> b
 def _deny(context: _Context, deny: Deny, at: tuple[str | int, ...]) -> Iterator[Finding]:
     table = context.catalog.table(_name(deny.table))
     if table is None:
-        yield Finding((*at, "table"), f"unknown table {deny.table}", f"未知的表 {deny.table}", "it denies nothing")
+        says, says_zh = f"unknown table {deny.table}", f"未知的表 {deny.table}"
+        yield Finding((*at, "table"), says, says_zh, "it denies nothing", "该禁止不起作用", "unknown-table")
         return
     for index, name in enumerate(deny.columns):
         if table.column(name) is None:
-            yield Finding(
-                (*at, "columns", index), f"unknown column {deny.table}.{name}", f"未知的字段 {deny.table}.{name}"
-            )
+            yield _unknown_column((*at, "columns", index), deny.table, name)
 
 
 def _predicate(text: str | None, table: Table, at: tuple[str | int, ...]) -> Iterator[Finding]:
@@ -281,7 +324,15 @@ def _predicate(text: str | None, table: Table, at: tuple[str | int, ...]) -> Ite
             at,
             f"not a predicate over {table.name}: {refused.code}",
             f"不是 {table.name} 上的有效条件：{refused.code}",
+            refused.hint,
+            refused.hint_zh,
+            "not-a-predicate",
         )
+
+
+def _unknown_column(at: tuple[str | int, ...], table: str, column: str) -> Finding:
+    says, says_zh = f"unknown column {table}.{column}", f"未知的字段 {table}.{column}"
+    return Finding(at, says, says_zh, "see the catalogue", "请查目录", "unknown-column")
 
 
 def _name(text: str) -> TableName:

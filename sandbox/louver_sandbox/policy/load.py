@@ -1,7 +1,7 @@
 """Files in, values out: policy YAML with the line and column of every problem, and signed bundle folders.
 
-A bundle folder holds `bundle.json` (canonical content) and `signatures.json`. The trusted officers are a file of
-their own, kept by the operator outside the bundle: a bundle cannot name who may sign it.
+A bundle folder holds `bundle.json` (canonical content) and `approvals.json`. The trusted officers are a file of their
+own, kept by the operator outside the bundle: a bundle cannot name who may sign it.
 """
 
 from __future__ import annotations
@@ -14,25 +14,19 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.catalog.positions import Node, read_documents
 from louver_sandbox.perturbation.named import register
 from louver_sandbox.perturbation.refused import PerturbationRefused
-from louver_sandbox.policy.bundle import (
-    Bundle,
-    BundleRefused,
-    Officer,
-    Signature,
-    parse_officers,
-    parse_signatures,
-    signatures_text,
-    verify_bundle,
-)
+from louver_sandbox.policy.approvals import Approval, approvals_text, parse_approvals, verify_bundle
+from louver_sandbox.policy.bundle import Bundle, BundleRefused
 from louver_sandbox.policy.documents import PolicyProblem, PolicyRefused, check_together
 from louver_sandbox.policy.floors import Finding
 from louver_sandbox.policy.model import Platform, Policy
+from louver_sandbox.policy.officers import Officer, parse_officers
 
 CONTENT_FILE = "bundle.json"
-SIGNATURES_FILE = "signatures.json"
+APPROVALS_FILE = "approvals.json"
 
 _REASONS = {
     "missing": ("is missing", "缺少该项"),
@@ -61,7 +55,17 @@ class Loaded:
     def problem(self, finding: Finding) -> PolicyProblem:
         """The finding at its line and column."""
         line, column = self.node.locate(finding.where)
-        return PolicyProblem(self.path, line, column, finding.message, finding.message_zh, finding.hint)
+        return PolicyProblem(
+            self.path,
+            line,
+            column,
+            finding.message,
+            finding.message_zh,
+            finding.hint,
+            finding.hint_zh,
+            finding.code,
+            finding.severity,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,19 +169,24 @@ def load_officers(path: Path) -> tuple[Officer, ...]:
     return parse_officers(_read(path))
 
 
-def load_bundle(directory: Path, officers: Sequence[Officer], today: date) -> Bundle:
-    """The bundle of a folder, verified: enough different officers, unaltered, not expired, nothing below a floor.
+def load_bundle(directory: Path, officers: Sequence[Officer], today: date, catalog: Catalog) -> Bundle:
+    """The bundle of a folder, verified: approved document by document, unaltered, not expired, nothing below a floor.
 
     Raises BundleRefused with every reason.
     """
     content = _read(directory / CONTENT_FILE)
-    return verify_bundle(content, parse_signatures(_read(directory / SIGNATURES_FILE)), officers, today)
+    return verify_bundle(content, load_approvals(directory), officers, today, catalog)
 
 
-def write_bundle(directory: Path, content: bytes, signatures: Sequence[Signature]) -> None:
-    """Writes a bundle folder; each file is complete or absent, and the signatures come last."""
+def load_approvals(directory: Path) -> tuple[Approval, ...]:
+    """The approvals of a bundle folder, not yet verified. Raises BundleRefused."""
+    return parse_approvals(_read(directory / APPROVALS_FILE))
+
+
+def write_bundle(directory: Path, content: bytes, approvals: Sequence[Approval]) -> None:
+    """Writes a bundle folder; each file is complete or absent, and the approvals come last."""
     directory.mkdir(parents=True, exist_ok=True)
-    for name, data in ((CONTENT_FILE, content), (SIGNATURES_FILE, signatures_text(signatures))):
+    for name, data in ((CONTENT_FILE, content), (APPROVALS_FILE, approvals_text(approvals))):
         unfinished = directory / f".{name}.new"
         unfinished.write_bytes(data)
         os.replace(unfinished, directory / name)

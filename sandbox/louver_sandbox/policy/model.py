@@ -47,7 +47,7 @@ class Document(BaseModel):
 
 
 class GrantTreatment(StrEnum):
-    """The mildest treatment a grant allows (PRIVACY 4), mildest first; this version computes the first two."""
+    """The mildest treatment a grant allows (PRIVACY 4), mildest first; this version computes the first three."""
 
     EXACT = "exact"
     THRESHOLD = "threshold"
@@ -341,6 +341,44 @@ class HistoryTerms(Document):
     window: Period = Period.MONTH
 
 
+class LossTerms(Document):
+    """Privacy loss as people write it: epsilon, and the delta at which it is meant."""
+
+    epsilon: Decimal = Field(gt=0, le=20, max_digits=18, decimal_places=12)
+    delta: Decimal = Field(gt=0, le=Decimal("0.01"), decimal_places=18)
+
+
+class UnitLossTerms(Document):
+    """The budget of one kind of unit under `dp` (PRIVACY 6).
+
+    `lifetime` is the cap over all institutions, for ever; `allowance` an institution's in each `window`, with parts
+    for named `purposes`; a question costs `each`, never more than `most`. A unit counts in at most `groups` cells and
+    with at most `rows` rows (without it, as many as the catalogue declares).
+    """
+
+    lifetime: LossTerms
+    allowance: LossTerms
+    window: Period = Period.MONTH
+    most: LossTerms
+    each: LossTerms
+    purposes: Mapping[PurposeCode, LossTerms] = {}
+    groups: int = Field(default=1, ge=1, le=10_000)
+    rows: int | None = Field(default=None, ge=1, le=1_000_000)
+    shared: bool = True
+
+
+class PrivateTerms(Document):
+    """Budgets of a grant with treatment `dp`, by kind of unit; `exempt` says in words why one is not protected."""
+
+    person: UnitLossTerms | None = None
+    enterprise: UnitLossTerms | None = None
+    exempt: Mapping[UnitType, Text] = {}
+
+    def of(self, unit: UnitType) -> UnitLossTerms | None:
+        """The budget of one kind of unit."""
+        return self.person if unit is UnitType.PERSON else self.enterprise
+
+
 class Grant(Document):
     """One grant: to whom, for which verbs and purposes, when, which columns of which table, and how they leave.
 
@@ -362,11 +400,12 @@ class Grant(Document):
     atom_units: AtomUnits = AtomUnits()
     budget: BudgetTerms
     history: HistoryTerms = HistoryTerms()
+    privacy: PrivateTerms | None = None
 
     @model_serializer(mode="wrap")
     def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `history` and `atom_units` where they are the defaults and `atoms` where there are none, so that
-        bundles signed before they were keys stay canonical."""
+        """Without `history` and `atom_units` where they are the defaults, and `atoms` and `privacy` where there are
+        none, so that bundles signed before they were keys stay canonical."""
         written: dict[str, Any] = handler(self)
         if self.history == HistoryTerms():
             del written["history"]
@@ -374,6 +413,8 @@ class Grant(Document):
             del written["atoms"]
         if self.atom_units == AtomUnits():
             del written["atom_units"]
+        if self.privacy is None:
+            del written["privacy"]
         return written
 
     @cached_property
@@ -396,6 +437,41 @@ class Deny(Document):
     reason: Text
 
 
+class Asker(Document):
+    """An institution that tests speak of."""
+
+    type: InstitutionType
+    groups: tuple[Identifier, ...] = ()
+
+
+Sql = Annotated[str, Field(min_length=1, max_length=65_536)]
+Verdict = Annotated[str, Field(pattern=r"^(exact|threshold|dp|LVR-\d{4})$")]
+
+
+class OwnCase(Document):
+    """One test of a policy: who asks what for which purpose, and what must be decided, by which rule.
+
+    A `rule` without a slash is one of this policy.
+    """
+
+    case: Text
+    who: Identifier
+    purpose: Identifier
+    sql: Sql
+    parameters: Mapping[str, str] = Field(default_factory=dict)
+    today: date | None = None
+    expect: Verdict
+    rule: Text | None = None
+
+
+class OwnTests(Document):
+    """The tests that live with a policy and are signed with it; `today` is the day they are asked on."""
+
+    today: date
+    subjects: Mapping[Identifier, Asker] = Field(min_length=1)
+    cases: tuple[OwnCase, ...] = Field(min_length=1)
+
+
 class Policy(Document):
     """The policy of one owner. Its grants count only for tables the catalogue says this owner holds."""
 
@@ -406,6 +482,15 @@ class Policy(Document):
     title: Text
     grants: tuple[Grant, ...] = ()
     denies: tuple[Deny, ...] = ()
+    tests: OwnTests | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `tests` where there are none, so that bundles signed before they were a key stay canonical."""
+        written: dict[str, Any] = handler(self)
+        if self.tests is None:
+            del written["tests"]
+        return written
 
 
 class Group(Document):

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from louver_sandbox.algebra.types import NUMERIC, Kind
+from louver_sandbox.algebra.types import BOOLEAN, INTEGER, NUMERIC, Kind
 from louver_sandbox.catalog.model import Column, Table, Verb
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL
 from louver_sandbox.policy.grants import COMPUTED, Covering, Permit
@@ -23,6 +23,11 @@ from louver_sandbox.sql.statistics import STATISTICS
 
 PROTECTED_AGGREGATES = DEFAULT_AGGREGATES | {rule.name for rule in STATISTICS}
 """Aggregates whose cells the threshold rules can judge."""
+
+_JUDGED: Mapping[GrantTreatment, frozenset[str]] = {
+    GrantTreatment.THRESHOLD: frozenset(PROTECTED_AGGREGATES),
+    GrantTreatment.DP: frozenset(DEFAULT_AGGREGATES) | {"var_pop", "var_samp", "stddev_pop", "stddev_samp"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +82,12 @@ def _permitted(table: Table, covering: Covering, permit: Permit, day: date) -> I
             levels = _levels(column, grant.row_filter) if covering.atoms is None else ((column.level, ()),)
             for level, rows in levels:
                 treatment = strictest((grant.treatment, treatment_of(level)))
-                held = _counted(table, column, rights) if treatment is GrantTreatment.DP else rights
-                if treatment is GrantTreatment.DP and grant.treatment in COMPUTED:
+                too_high = treatment is GrantTreatment.DP and grant.treatment is not treatment
+                held = _counted(table, column, rights) if too_high else rights
+                if too_high:
                     treatment = GrantTreatment.THRESHOLD
+                if treatment is GrantTreatment.DP and grant.privacy is None:
+                    continue
                 told = _told(_leaving(held, column, level, treatment)) if treatment in COMPUTED else ()
                 if told:
                     where = _all_of((*rows, *unless)).replace(":as_of", f"DATE '{table.as_of.isoformat()}'")
@@ -113,11 +121,19 @@ def _leaving(rights: ColumnRights, column: Column, level: int, treatment: GrantT
         functions = aggregate.functions or (("count", "sum", "avg") if can_add else ("count",))
         if treatment is not GrantTreatment.EXACT:
             # A public number in a protected sum would be a weight that everybody knows (LVR-2310).
-            judged = PROTECTED_AGGREGATES if level > PUBLIC else {"count"}
+            judged = _JUDGED[treatment] if level > PUBLIC else {"count"}
+            if treatment is GrantTreatment.DP and not _is_between_bounds(column):
+                judged = {"count"}
             functions = tuple(name for name in functions if name in judged)
         aggregate = AggregateRight(functions=functions) if functions else None
     output = rights.output if treatment is GrantTreatment.EXACT else None
     return rights.model_copy(update={"aggregate": aggregate, "output": output})
+
+
+def _is_between_bounds(column: Column) -> bool:
+    """Whether what one subject adds to a sum is bounded by declaration, as noise needs it."""
+    listed = column.type == INTEGER and bool(column.domain)
+    return column.bounds is not None or listed or column.type == BOOLEAN
 
 
 def _told(rights: ColumnRights) -> tuple[str, ...]:

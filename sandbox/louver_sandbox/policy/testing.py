@@ -1,13 +1,14 @@
 """Decision tables: who asks what for which purpose, and what the decision must be.
 
-A case file holds documents of three kinds: `subjects` (who), `queries` (named SQL) and `cases`. A case expects a
-treatment (`exact`, `threshold`) or a refusal code, and may expect the rule that decided. Cases run through the very
-functions the service uses (parse, visible, bind, decide) and read no data.
+They stand in case files and in policies (`tests:`). A case file holds documents of three kinds: `subjects` (who),
+`queries` (named SQL) and `cases`. A case expects a treatment (`exact`, `threshold`, `dp`) or a refusal code, and may
+expect the rule that decided. Cases run through the very functions of the line and read no data. They are about
+policies alone: whoever asks has a key to seal to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -21,27 +22,20 @@ from louver_sandbox.catalog.positions import Node, read_documents
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.decide import decide
 from louver_sandbox.policy.documents import PolicyProblem, PolicyRefused
-from louver_sandbox.policy.model import Document, Identifier, Text
+from louver_sandbox.policy.load import Library, Loaded
+from louver_sandbox.policy.model import Asker, Document, Identifier, OwnCase, Policy, Sql, Text, Verdict
+from louver_sandbox.policy.sealing import SOME_KEY
 from louver_sandbox.policy.visible import visible
 from louver_sandbox.sql.bind import bind
 from louver_sandbox.sql.parse import parse
-from louver_sandbox.stages import Facts, InstitutionType, Request, Subject
-
-Sql = Annotated[str, Field(min_length=1, max_length=65_536)]
-
-
-class SubjectEntry(Document):
-    """An institution that cases speak of."""
-
-    type: InstitutionType
-    groups: tuple[Identifier, ...] = ()
+from louver_sandbox.stages import Facts, Request, Subject
 
 
 class Subjects(Document):
     """Institutions by id."""
 
     kind: Literal["subjects"]
-    subjects: Mapping[Identifier, SubjectEntry]
+    subjects: Mapping[Identifier, Asker]
 
 
 class NamedQuery(Document):
@@ -70,7 +64,7 @@ class Case(Document):
     purpose: Identifier | None = None
     parameters: Mapping[str, str] | None = None
     today: date | None = None
-    expect: Annotated[str, Field(pattern=r"^(exact|threshold|LVR-\d{4})$")]
+    expect: Verdict
     rule: Text | None = None
 
 
@@ -202,7 +196,7 @@ def _placed(
     line: int,
     today: date,
     row: Case,
-    subjects: Mapping[str, SubjectEntry],
+    subjects: Mapping[str, Asker],
     queries: Mapping[str, NamedQuery],
 ) -> PlacedCase | PolicyProblem:
     entry = subjects.get(row.who)
@@ -228,6 +222,45 @@ def _placed(
     )
 
 
+def own_cases(library: Library) -> tuple[PlacedCase, ...]:
+    """The tests inside the policies of a library, in document order. Raises PolicyRefused with every problem."""
+    placed = [case for item in library.loaded for case in _own_cases(item)]
+    if problems := [case for case in placed if isinstance(case, PolicyProblem)]:
+        raise PolicyRefused(problems)
+    return tuple(case for case in placed if isinstance(case, PlacedCase))
+
+
+def own_cases_of(policy: Policy) -> tuple[PlacedCase, ...]:
+    """The tests inside one policy, whatever file it came from. Raises PolicyRefused."""
+    placed = tuple(_rows(policy, policy.id, lambda index: index + 1))
+    if problems := [case for case in placed if isinstance(case, PolicyProblem)]:
+        raise PolicyRefused(problems)
+    return tuple(case for case in placed if isinstance(case, PlacedCase))
+
+
+def _own_cases(item: Loaded) -> Iterator[PlacedCase | PolicyProblem]:
+    if isinstance(item.document, Policy):
+        yield from _rows(item.document, item.path, lambda index: item.node.locate(("tests", "cases", index))[0])
+
+
+def _rows(policy: Policy, source: str, line: Callable[[int], int]) -> Iterator[PlacedCase | PolicyProblem]:
+    if policy.tests is None:
+        return
+    for index, row in enumerate(policy.tests.cases):
+        case = Case.model_validate(row.model_dump() | {"rule": _full(policy.id, row)})
+        yield _placed(source, line(index), row.today or policy.tests.today, case, policy.tests.subjects, {})
+
+
+def _full(policy: str, row: OwnCase) -> str | None:
+    """The rule's full name: one without a slash is the policy's own."""
+    return row.rule if row.rule is None or "/" in row.rule else f"{policy}/{row.rule}"
+
+
+def untested(policies: Sequence[Policy]) -> tuple[str, ...]:
+    """The policies without tests of their own; they cannot be activated."""
+    return tuple(policy.id for policy in policies if policy.tests is None)
+
+
 def run_case(placed: PlacedCase, catalog: Catalog, bundle: Bundle) -> CaseResult:
     """The decision on one case, by the functions of the line."""
     request = Request(
@@ -239,7 +272,7 @@ def run_case(placed: PlacedCase, catalog: Catalog, bundle: Bundle) -> CaseResult
     )
     try:
         bound = bind(parse(request), visible(catalog, bundle, placed.subject))
-        admitted = decide(bound, bundle, Facts(placed.today))
+        admitted = decide(bound, bundle, Facts(placed.today, sealing_key=SOME_KEY))
     except Refused as refused:
         return CaseResult(placed, Outcome(refused.code, (refused.rule,) if refused.rule else (), refused.message))
     rules = tuple(

@@ -2,9 +2,9 @@
 
 `LAYERS` is the whole list. A layer has a stage: those of `START` go on before the child's entry function
 runs; those of `SEALED` go on when the child has opened its data and started its threads, before any
-untrusted text is looked at (`seal`). Each has a probe that attempts the forbidden act, so a layer that does
-not bite on this machine is known before anything relies on it. Namespaces and Landlock without rules take
-their rows between the existing ones; the system-call filter is the last row of `SEALED`.
+untrusted text is looked at. Each has a probe that attempts the forbidden act, so a layer that does
+not bite on this machine is known before anything relies on it. Namespaces, Landlock and the filter of system
+calls stand in `isolation`, whose `confinement` puts everything on in order.
 
 Linux only: prctl(2), setrlimit(2), close_range(2).
 """
@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 
 from louver_sandbox.processes.channel import Channel
+from louver_sandbox.processes.isolation.kernel import LayerNotApplied, prctl
 
 CHANNEL_DESCRIPTOR = 3
 """Where a child finds its channel; 0 to 2 are the null device, and nothing else is open."""
@@ -31,10 +32,6 @@ _PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4
 _PR_SET_NO_NEW_PRIVS, _PR_GET_NO_NEW_PRIVS = 38, 39
 
 _libc = ctypes.CDLL(None, use_errno=True)
-
-
-class LimitNotApplied(Exception):
-    """The kernel refused a layer; the child must not go on."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +69,6 @@ class Layer:
     probe: Callable[[Limits], bool]
 
 
-def _prctl(option: int, argument: int = 0) -> None:
-    if _prctl_value(option, argument) < 0:
-        raise LimitNotApplied(f"prctl option {option}")
-
-
 def _prctl_value(option: int, argument: int = 0) -> int:
     unused = ctypes.c_ulong(0)
     return int(_libc.prctl(option, ctypes.c_ulong(argument), unused, unused, unused))
@@ -86,11 +78,11 @@ def _set_limit(which: int, value: int, hard: int | None = None) -> None:
     try:
         resource.setrlimit(which, (value, value if hard is None else hard))
     except (OSError, ValueError):
-        raise LimitNotApplied(f"resource limit {which}") from None
+        raise LayerNotApplied(f"resource limit {which}") from None
 
 
 def _die_with_parent(_: Limits) -> None:
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _has_parent_death_signal(_: Limits) -> bool:
@@ -108,8 +100,24 @@ def _address_space() -> int:
         os.close(descriptor)
 
 
+class _Inherited:
+    """What a zygote has mapped, which its children have too; they cannot read /proc in a file tree without it."""
+
+    address_space: int | None = None
+
+
+def note_inherited() -> None:
+    """In a zygote: what is mapped now is what children begin with."""
+    _Inherited.address_space = _address_space()
+
+
+def _beyond_inherited(memory_mib: int) -> int:
+    begun = _Inherited.address_space
+    return (_address_space() if begun is None else begun) + memory_mib * _MIB
+
+
 def _limit_memory(limits: Limits) -> None:
-    _set_limit(resource.RLIMIT_AS, _address_space() + limits.memory_mib * _MIB)
+    _set_limit(resource.RLIMIT_AS, _beyond_inherited(limits.memory_mib))
 
 
 def _limit_processor_time(limits: Limits) -> None:
@@ -182,13 +190,13 @@ LAYERS: tuple[Layer, ...] = (
     Layer(
         "not_dumpable",
         Stage.START,
-        lambda _: _prctl(_PR_SET_DUMPABLE, 0),
+        lambda _: prctl(_PR_SET_DUMPABLE, 0),
         lambda _: _prctl_value(_PR_GET_DUMPABLE) == 0,
     ),
     Layer(
         "no_new_privileges",
         Stage.START,
-        lambda _: _prctl(_PR_SET_NO_NEW_PRIVS, 1),
+        lambda _: prctl(_PR_SET_NO_NEW_PRIVS, 1),
         lambda _: _prctl_value(_PR_GET_NO_NEW_PRIVS) == 1,
     ),
     Layer("memory", Stage.START, _limit_memory, _cannot_map_too_much),
@@ -228,31 +236,22 @@ def apply_layers(stage: Stage, limits: Limits) -> None:
     """Put on every layer of one stage, in order.
 
     Raises:
-        LimitNotApplied: one was refused by the kernel; the caller must end the process.
+        LayerNotApplied: one was refused by the kernel; the caller must end the process.
     """
     for layer in LAYERS:
         if layer.stage is stage:
             layer.apply(limits)
 
 
-def seal(limits: Limits | None = None) -> None:
-    """Put on the last layers, when data is open and threads run, before untrusted text is looked at.
-
-    Raises:
-        LimitNotApplied: as `apply_layers`.
-    """
-    apply_layers(Stage.SEALED, limits or Limits())
-
-
 def tighten(*, memory_mib: int, cpu_seconds: int) -> None:
     """Lower memory and processor time to what one job was granted; never raises a limit already set.
 
     Raises:
-        LimitNotApplied: as `apply_layers`.
+        LayerNotApplied: as `apply_layers`.
     """
     used = resource.getrusage(resource.RUSAGE_SELF)
     spent = int(used.ru_utime + used.ru_stime) + 1
-    _lower(resource.RLIMIT_AS, _address_space() + memory_mib * _MIB, margin=0)
+    _lower(resource.RLIMIT_AS, _beyond_inherited(memory_mib), margin=0)
     _lower(resource.RLIMIT_CPU, spent + cpu_seconds, margin=1)
 
 
@@ -270,5 +269,5 @@ def probe_all(limits: Limits) -> Mapping[str, bool]:
 def probe_entry(channel: Channel) -> None:
     """Entry function of a child that receives its own limits, seals itself, tries everything and reports."""
     limits = Limits(**json.loads(channel.receive(1024)))
-    seal(limits)
+    apply_layers(Stage.SEALED, limits)
     channel.send(json.dumps(probe_all(limits)).encode())

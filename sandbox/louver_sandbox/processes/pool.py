@@ -4,6 +4,7 @@ The only trusted time limit is SIGKILL (SECURITY section 0, item 7): an engine's
 failure here is one word from a closed list; a child's text never reaches the caller.
 """
 
+import logging
 import signal
 import threading
 import time
@@ -21,6 +22,8 @@ from louver_sandbox.processes.channel import (
 from louver_sandbox.processes.child import MEMORY_EXIT, Code, MalformedReply, RequestFailed, decode_reply
 from louver_sandbox.processes.stock import OutOfStock, Ready, Stock
 from louver_sandbox.processes.zygote import Child, Zygote
+
+_log = logging.getLogger(__name__)
 
 FailureKind = Literal["timeout", "memory", "died", "cancelled", "reply", "error", "too_large"]
 CheckerFailureKind = Literal["timeout", "memory", "died", "reply", "error", "too_large", "busy"]
@@ -60,6 +63,9 @@ class CheckerFailed(Exception):
 
 def _cause_of_death(child: Child) -> Literal["timeout", "memory", "died"]:
     status = child.wait(_EXIT_SECONDS)
+    if status == -signal.SIGSYS:
+        # No question can cause this unless it has taken the process over, or a library asks for something new.
+        _log.error("process %d was ended by the filter of system calls", child.pid)
     if status == MEMORY_EXIT:
         return "memory"
     return "timeout" if status == -signal.SIGXCPU else "died"

@@ -14,12 +14,17 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from louver_sandbox.processes.channel import Channel, ChannelError
+from louver_sandbox.processes.isolation.confinement import Confinement
+from louver_sandbox.processes.isolation.levels import Isolation
+from louver_sandbox.processes.isolation.probe import ProbeFailed, findings, kernel_layers
 from louver_sandbox.processes.limits import Limits
-from louver_sandbox.processes.zygote_process import PID_BYTES, READY, SPAWN, STATUS_BYTES, Blueprint
+from louver_sandbox.processes.zygote_process import READY, SPAWN, SPAWNED, STATUS_BYTES, Blueprint
 
 START_SECONDS = 60.0
 """How long a zygote may take to import what it preloads; generous, since a loaded machine imports slowly."""
@@ -113,7 +118,9 @@ class Zygote:
 
     `entry` and `prepare` name functions as `package.module:function`; `entry` takes the child's channel (and
     what `prepare` returned, if there is one). `preload` are modules imported before any fork. `environment`
-    is all the zygote sees beside PATH, LANG and PYTHONPATH; its children see none of it.
+    is all the zygote sees beside PATH, LANG and PYTHONPATH; its children see none of it. `profile`, `readable`
+    and `writable` are what its children may use (`Confinement`); `layers` what confines them beside their limits,
+    every layer that this host gives if it is None.
     """
 
     def __init__(
@@ -124,11 +131,23 @@ class Zygote:
         prepare: str = "",
         environment: Mapping[str, str] | None = None,
         limits: Limits | None = None,
+        profile: str = "compute",
+        readable: Sequence[Path] | None = None,
+        writable: Sequence[Path] = (),
+        layers: frozenset[str] | None = None,
     ) -> None:
-        self._blueprint = Blueprint(entry, tuple(preload), prepare, limits or Limits())
+        self._confinement = Confinement(
+            limits or Limits(),
+            profile,
+            None if readable is None else tuple(map(str, readable)),
+            tuple(map(str, writable)),
+            offered_layers() if layers is None else layers,
+        )
+        self._blueprint = Blueprint(entry, tuple(preload), prepare, self._confinement)
         self._environment = dict(environment or {})
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._pid: int | None = None
         self._control: socket.socket | None = None
         self._closed = False
 
@@ -142,8 +161,8 @@ class Zygote:
 
     @property
     def pid(self) -> int | None:
-        """The zygote's process id, or None if none has been started."""
-        return None if self._process is None else self._process.pid
+        """The process id of the zygote, the parent of every child, or None if none has been started."""
+        return self._pid
 
     def start(self) -> None:
         """Start the zygote now rather than at the first `spawn`, so that a mistake shows at once.
@@ -188,12 +207,15 @@ class Zygote:
         try:
             with theirs:
                 self._process = self._popen(theirs.fileno())
-            started = ours.recv(len(READY)) == READY
+            said, descriptors, _, _ = socket.recv_fds(ours, len(READY), 1)
         except OSError:
-            started = False
-        if not started:
+            said, descriptors = b"", []
+        if said != READY or len(descriptors) != 1:
             self._stop()
             raise ZygoteFailed("the zygote did not start")
+        # In its own namespace it does not know its number in ours.
+        self._pid = _pid_of(descriptors[0])
+        os.close(descriptors[0])
         return ours
 
     def _popen(self, control: int) -> subprocess.Popen[bytes]:
@@ -215,7 +237,7 @@ class Zygote:
         try:
             control.settimeout(SPAWN_SECONDS)
             socket.send_fds(control, [SPAWN], [theirs.fileno(), status_write])
-            answer, descriptors, _, _ = socket.recv_fds(control, PID_BYTES, 1)
+            answer, descriptors, _, _ = socket.recv_fds(control, len(SPAWNED), 1)
             if not answer:
                 raise _ZygoteGone
         except (OSError, _ZygoteGone):
@@ -230,7 +252,7 @@ class Zygote:
             os.close(status_read)
             raise ZygoteFailed("the zygote could not fork")
         os.set_inheritable(descriptors[0], False)
-        return Child(int.from_bytes(answer, "big"), descriptors[0], status_read, Channel(ours))
+        return Child(_pid_of(descriptors[0]), descriptors[0], status_read, Channel(ours))
 
     def _stop(self) -> None:
         if self._control is not None:
@@ -243,15 +265,50 @@ class Zygote:
                 self._process.kill()
                 self._process.wait()
             self._process = None
+            self._pid = None
+
+
+def _pid_of(pidfd: int) -> int:
+    """The process id here of the process behind a pidfd, -1 if it has ended (proc(5), fdinfo)."""
+    lines = Path(f"/proc/self/fdinfo/{pidfd}").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pid:"))
+
+
+def offered_layers() -> frozenset[str]:
+    """The layers that a process can put on itself on this host.
+
+    Raises:
+        ZygoteFailed: they could not be tried.
+    """
+    try:
+        return frozenset(name for name, missing in kernel_layers().items() if not missing)
+    except ProbeFailed as failed:
+        raise ZygoteFailed(str(failed)) from None
+
+
+@cache
+def isolation_here() -> Isolation:
+    """Every layer on this host and whether it holds, tried once in the life of this process.
+
+    Raises:
+        ZygoteFailed: it could not be tried.
+    """
+    try:
+        return findings(probe_layers(Limits(memory_mib=256, cpu_seconds=10)))
+    except ProbeFailed as failed:
+        raise ZygoteFailed(str(failed)) from None
 
 
 def probe_layers(limits: Limits) -> Mapping[str, bool]:
-    """Which layers of confinement bite on this machine, by name, as found by trying in a child.
+    """Which limits bite on this machine, by name, as found by trying in a child.
 
     Raises:
         ZygoteFailed: no child could be had, or it died of a layer: then nothing may be relied on.
     """
-    with Zygote("louver_sandbox.processes.limits:probe_entry", limits=limits) as zygote, zygote.spawn() as child:
+    with (
+        Zygote("louver_sandbox.processes.limits:probe_entry", limits=limits, layers=frozenset()) as zygote,
+        zygote.spawn() as child,
+    ):
         deadline = time.monotonic() + SPAWN_SECONDS
         try:
             child.channel.send(json.dumps(limits.encode()).encode(), deadline=deadline)

@@ -2,7 +2,7 @@
 
 It is started by `louver_sandbox.processes.zygote.Zygote` and speaks with it over one SOCK_SEQPACKET socket:
 a request is one byte with two descriptors (the child's channel and a pipe for its exit status), the answer
-the child's pid with a pidfd (pidfd_open(2)), so that a kill never reaches a reused pid. Forking is safe
+one byte with a pidfd (pidfd_open(2)), so that a kill never reaches a reused pid. Forking is safe
 because nothing in this process has started a thread; that is checked, not assumed.
 """
 
@@ -20,11 +20,13 @@ from typing import NoReturn
 
 from louver_sandbox.processes.channel import Channel
 from louver_sandbox.processes.child import FAULT_EXIT, MEMORY_EXIT
-from louver_sandbox.processes.limits import CHANNEL_DESCRIPTOR, Limits, Stage, apply_layers
+from louver_sandbox.processes.isolation.confinement import Confinement, begin, enter_namespaces, leave_the_host
+from louver_sandbox.processes.limits import CHANNEL_DESCRIPTOR
 
 READY = b"zygote"
 SPAWN = b"s"
-PID_BYTES = 4
+SPAWNED = b"c"
+FAILED = b"f"
 STATUS_BYTES = 4
 
 
@@ -43,10 +45,10 @@ class Blueprint:
     entry: str
     preload: tuple[str, ...]
     prepare: str
-    limits: Limits
+    confinement: Confinement
 
     def encode(self) -> str:
-        return json.dumps(asdict(self))
+        return json.dumps(asdict(self) | {"confinement": self.confinement.encode()})
 
     @classmethod
     def decode(cls, text: str) -> "Blueprint":
@@ -55,7 +57,7 @@ class Blueprint:
             entry=fields["entry"],
             preload=tuple(fields["preload"]),
             prepare=fields["prepare"],
-            limits=Limits(**fields["limits"]),
+            confinement=Confinement.decode(json.dumps(fields["confinement"])),
         )
 
 
@@ -70,6 +72,9 @@ def main() -> NoReturn:
     """Prepare, say so, and fork until the service or its end of the socket is gone."""
     blueprint = Blueprint.decode(sys.argv[1])
     control = socket.socket(fileno=int(sys.argv[2]))
+    # In a namespace of its own this process could not name the service any more.
+    parent = os.pidfd_open(os.getppid())
+    enter_namespaces(blueprint.confinement)
     for name in blueprint.preload:
         importlib.import_module(name)
     entry = resolve(blueprint.entry)
@@ -79,8 +84,10 @@ def main() -> NoReturn:
     gc.collect()
     # Frozen objects are never visited by a child's collector, so their pages stay shared.
     gc.freeze()
-    control.send(READY)
-    Nursery(control, lambda channel: entry(channel, *prepared), blueprint.limits).run()
+    nursery = Nursery(control, parent, lambda channel: entry(channel, *prepared), blueprint.confinement)
+    leave_the_host(blueprint.confinement)
+    socket.send_fds(control, [READY], [nursery.pidfd])
+    nursery.run()
 
 
 class Nursery:
@@ -90,15 +97,22 @@ class Nursery:
     ends, which under a thread pool is long before the service does (prctl(2), PR_SET_PDEATHSIG, caveats).
     """
 
-    def __init__(self, control: socket.socket, entry: Callable[[Channel], object], limits: Limits) -> None:
+    def __init__(
+        self,
+        control: socket.socket,
+        parent: int,
+        entry: Callable[[Channel], object],
+        confinement: Confinement,
+    ) -> None:
         self._control = control
         self._entry = entry
-        self._limits = limits
+        self._confinement = confinement
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         self._pid = os.getpid()
+        self.pidfd = os.pidfd_open(self._pid)
         self._selector = selectors.PollSelector()
         self._selector.register(control, selectors.EVENT_READ)
-        self._parent = os.pidfd_open(os.getppid())
+        self._parent = parent
         self._selector.register(self._parent, selectors.EVENT_READ)
 
     def run(self) -> NoReturn:
@@ -121,14 +135,14 @@ class Nursery:
         except OSError:
             os.close(channel)
             os.close(status_pipe)
-            self._control.send((0).to_bytes(PID_BYTES, "big"))
+            self._control.send(FAILED)
             return
         if pid == 0:
             self._live(channel)
         os.close(channel)
         pidfd = os.pidfd_open(pid)
         self._selector.register(pidfd, selectors.EVENT_READ, data=status_pipe)
-        socket.send_fds(self._control, [pid.to_bytes(PID_BYTES, "big")], [pidfd])
+        socket.send_fds(self._control, [SPAWNED], [pidfd])
 
     def _report(self, *, pidfd: int, status_pipe: int) -> None:
         result = os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
@@ -163,7 +177,7 @@ class Nursery:
         os.dup2(self._null, 1, inheritable=False)
         os.dup2(self._null, 2, inheritable=False)
         os.dup2(channel, CHANNEL_DESCRIPTOR, inheritable=False)
-        apply_layers(Stage.START, self._limits)
+        begin(self._confinement)
         if os.getppid() != self._pid:
             # The zygote died between the fork and PR_SET_PDEATHSIG, so no signal will come.
             os.kill(os.getpid(), signal.SIGKILL)

@@ -111,3 +111,15 @@ def deadline_too_short() -> Refused:
         hint_zh="请放宽超时后以同一请求编号重试",
         retry_after=0.0,
     )
+
+
+def noise_not_installed() -> Refused:
+    """LVR-3106: this sandbox has no source of noise, so it answers no question under differential privacy."""
+    return refusal(
+        "LVR-3106",
+        message="this sandbox has no exact source of noise installed and answers nothing under differential privacy",
+        hint="tell the operator that the extra louver[dp] is missing; nothing was charged",
+        message_zh="本沙箱未安装精确的噪声源，无法回答差分隐私查询",
+        hint_zh="请告知运营方缺少附加组件 louver[dp]；本次未扣除任何预算",
+        rule="dp",
+    )

@@ -186,6 +186,20 @@ def rows_not_granted(site: Site, ruling: Ruling, *, row_filter: str) -> Refused:
     )
 
 
+def policy_withdrawn(policy: str, version: str, *, why: str, why_zh: str) -> Refused:
+    """LVR-2010: a policy that the question rests on was revoked, or its approval has ended (`why`)."""
+    return _refuse(
+        "LVR-2010",
+        "WITHDRAWN",
+        Site("the question"),
+        Ruling(f"{policy}/approval", version),
+        message=f"policy {policy} is {why}: its grants answer no more",
+        hint="ask the owner of the data when a new version will be in force",
+        message_zh=f"策略 {policy} 已{why_zh}，其授权不再生效",
+        hint_zh="请向数据提供单位询问新版本何时生效",
+    )
+
+
 def raw_rows(site: Site, ruling: Ruling) -> Refused:
     """LVR-2101: protected rows would leave one by one."""
     return _refuse(
@@ -244,16 +258,16 @@ def needs_query(site: Site, ruling: Ruling) -> Refused:
 
 
 def needs_differential_privacy(site: Site, ruling: Ruling, *, level: int) -> Refused:
-    """LVR-2105: the column may only be answered with noise and a privacy budget."""
+    """LVR-2105: the question may only be answered with differential privacy, and no grant gives a budget for it."""
     return _refuse(
         "LVR-2105",
         "DP",
         site,
         ruling,
-        message=f"{site} (level L{level} here) used like this needs differential privacy, not in this version",
-        hint="leave this use of the column out; louver explain says what the rest of the question would do",
-        message_zh=f"{site}（此处为 L{level} 级）的这种用法需要差分隐私，本版本尚未提供",
-        hint_zh="请去掉该字段的这种用法；可用 louver explain 查看其余部分能否作答",
+        message=f"{site} (level L{level} here) needs differential privacy here, and no grant gives a budget for it",
+        hint="leave this use out, ask without this table, or ask its owner for a budget",
+        message_zh=f"{site}（此处为 L{level} 级）的这种用法需要差分隐私，而授权未给出隐私预算",
+        hint_zh="请去掉该字段的这种用法或该表，或请数据主管部门设定隐私预算",
     )
 
 

@@ -144,3 +144,14 @@ def unsealable(column: str, type_: str) -> Refused:
         hint_zh="请转换为整数或十进制数，例如 CAST(avg(x) AS DECIMAL(18, 2))，或去掉该列",
         details={"column": column, "type": type_},
     )
+
+
+def private_answer() -> Refused:
+    """LVR-5024: the answer is one under differential privacy, and is to be sealed."""
+    return refusal(
+        "LVR-5024",
+        message="this answer is given with differential privacy, and such answers are not sealed in this version",
+        hint="ask without seal where no policy demands one; sealed answers with differential privacy come later",
+        message_zh="该结果以差分隐私方式给出，本版本不予密封",
+        hint_zh="策略未要求密封时请去掉密封要求；差分隐私结果的密封将在以后的版本提供",
+    )

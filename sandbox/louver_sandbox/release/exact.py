@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 from louver_sandbox.core_plan import Part
+from louver_sandbox.mechanisms.sampler import Sampler
 from louver_sandbox.release.complementary import Solve
 from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.stages import Cell, Execution, Release, Treatment
@@ -15,7 +16,7 @@ from louver_sandbox.stages import Cell, Execution, Release, Treatment
 class Exact:
     """Releases rows unchanged."""
 
-    def release(self, execution: Execution, solve: Solve, secret: bytes | None) -> Release:
+    def release(self, execution: Execution, solve: Solve, secret: bytes | None, sampler: Sampler | None) -> Release:
         """The rows of an exact plan, which has one core. Nothing is withheld, so nothing is solved or drawn."""
         plan = execution.committed.plan
         parts = {column.part for core in plan.cores for column in core.columns}

@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from louver_sandbox.algebra.types import Kind, Type
+from louver_sandbox.mechanisms.sampler import Sampler
 from louver_sandbox.release import notices
 from louver_sandbox.release.complementary import Solve, no_solver
 from louver_sandbox.release.decode import WorkerLied
@@ -16,10 +17,16 @@ from louver_sandbox.sql.rules import quantize
 from louver_sandbox.stages import Cell, Execution, OutputColumn, Release
 
 
-def release(execution: Execution, solve: Solve = no_solver, secret: bytes | None = None) -> Release:
+def release(
+    execution: Execution,
+    solve: Solve = no_solver,
+    secret: bytes | None = None,
+    sampler: Sampler | None = None,
+) -> Release:
     """What leaves. No value raises; WorkerLied (a fault) when the worker's parts contradict each other,
     TooManyMargins when they are too many to judge in time, NoiseSecretMissing when policies ask for noise and the
-    `secret` by which it is drawn is not given, whatever `solve` raises when it is killed.
+    `secret` by which it is drawn is not given, NoNoise when differential privacy needs a `sampler` and has none,
+    whatever `solve` raises when it is killed.
 
     `solve` finds what else must be withheld so that totals may stay; without one they are kept back.
 
@@ -27,7 +34,7 @@ def release(execution: Execution, solve: Solve = no_solver, secret: bytes | None
     64 bits) is None with a notice, since a wrong number would be worse than none.
     """
     plan = execution.committed.plan
-    made = MECHANISMS[plan.treatment].release(execution, solve, secret)
+    made = MECHANISMS[plan.treatment].release(execution, solve, secret, sampler)
     rows, lost = _fitted(made.rows, made.columns)
     remainder = None if made.remainder is None else _fitted((made.remainder,), made.columns)[0][0]
     found = (*made.notices, notices.out_of_range(lost)) if lost else made.notices

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from louver_sandbox.algebra.relations import Aggregate, Relation, walk
 from louver_sandbox.core_plan import CorePlan, Part
+from louver_sandbox.mechanisms.sampler import Sampler
 from louver_sandbox.obligations import ThresholdRules, Totals
 from louver_sandbox.release import notices
 from louver_sandbox.release.accuracies import accuracies
@@ -31,7 +32,7 @@ Rows = tuple[tuple[Cell, ...], ...]
 class Threshold:
     """Releases protected aggregates."""
 
-    def release(self, execution: Execution, solve: Solve, secret: bytes | None) -> Release:
+    def release(self, execution: Execution, solve: Solve, secret: bytes | None, sampler: Sampler | None) -> Release:
         """The released rows, with noise by the secret of cell keys where policies ask for it.
 
         WorkerLied where parts contradict each other, TooManyMargins where they are too many."""

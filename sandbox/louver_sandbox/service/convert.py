@@ -17,6 +17,7 @@ from louver_sandbox.algebra.expressions import Value
 from louver_sandbox.obligations import NoiseRules, RoundingKind, Seal, ThresholdRules, Totals, UnitSetCap
 from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.release.accuracies import accuracies
+from louver_sandbox.release.losses import predicted
 from louver_sandbox.sealing.registry import Registered
 from louver_sandbox.service import budgets, explaining
 from louver_sandbox.stages import Accuracy, Notice, Plan, Receipted, Request, Subject
@@ -144,6 +145,8 @@ def accuracy(value: Accuracy) -> pb.Accuracy:
         message=value.message,
         message_zh=value.message_zh,
         relative_error=value.relative_error,
+        low=value.low,
+        high=value.high,
     )
 
 
@@ -248,7 +251,7 @@ def explanation(
         rules=[notice(rule) for rule in (*explaining.rules(plan), *limits)],
         notices=[notice(item) for item in explaining.certain_notices(plan)],
         shape=explaining.shape(plan),
-        accuracy=[accuracy(item) for item in accuracies(plan)],
+        accuracy=[accuracy(item) for item in (*accuracies(plan), *predicted(plan))],
     )
 
 

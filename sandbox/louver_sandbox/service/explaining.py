@@ -15,11 +15,13 @@ from louver_sandbox.core_plan import CorePlan, JudgedTotal, Measure, Part
 from louver_sandbox.obligations import NoiseRules, RoundingKind, ThresholdRules, Totals
 from louver_sandbox.perturbation.named import table_of
 from louver_sandbox.plan.emit import emit
+from louver_sandbox.private_core import PrivateCells
 from louver_sandbox.release import notices
 from louver_sandbox.release.classes import judges_classes
+from louver_sandbox.release.losses import private_notices
 from louver_sandbox.release.rules import Rule
 from louver_sandbox.release.threshold import is_plain, keeps_totals, may_mislead
-from louver_sandbox.stages import Notice, Plan
+from louver_sandbox.stages import Notice, Plan, Treatment
 
 Told = tuple[str, str]
 """English and Chinese."""
@@ -63,6 +65,8 @@ def rules(plan: Plan) -> tuple[Notice, ...]:
 
 def certain_notices(plan: Plan) -> tuple[Notice, ...]:
     """What the answer will say whatever the data."""
+    if plan.treatment is Treatment.DP:
+        return private_notices(plan)
     if plan.threshold is None or plan.shape is None:
         return ()
     keyed = any(core.protected and _is_keyed(core) for core in plan.cores)
@@ -148,6 +152,8 @@ class _Tracing:
         core = self.cores[ref.relation]
         if not core.protected:
             return "exact", ("leaves as it is: public data and your own", "原样给出：公开数据与本机构数据")
+        if core.private is not None:
+            return _noisy(core.private, ref.name)
         measure = next((measure for measure in core.measures if measure.name == ref.name), None)
         if measure is None:
             return "key", ("a group: shown for those whose subjects are enough", "分组：主体数量足够的分组才会列出")
@@ -166,6 +172,16 @@ class _Tracing:
             yield ref.relation
             for side in self.behind.get((ref.relation, ref.name), ()):
                 yield from self._through(side)
+
+
+def _noisy(cells: PrivateCells, name: str) -> tuple[str, Told]:
+    measure = next((one for one in cells.measures if one.name == name), None)
+    if measure is None:
+        if cells.domain is not None:
+            return "key", ("a group: every declared value is shown", "分组：所有已声明的取值都会列出")
+        return "key", ("a group: shown where enough subjects are in it", "分组：主体足够多的分组才会列出")
+    kind = measure.kind if measure.kind in _KINDS else "statistic"
+    return kind, ("leaves with noise, and its 95 % interval beside it", "加噪后给出，并附 95 % 区间")
 
 
 def _refs(expression: Expression | WindowCall) -> Iterator[ColumnRef]:

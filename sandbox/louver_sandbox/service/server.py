@@ -70,7 +70,7 @@ class Server:
         self.platform = Platform(settings, utc_now, new_incident)
         self._stopping = threading.Event()
         try:
-            note_activation(self.platform.books, self.platform.judgement)
+            note_activation(self.platform.books, self.platform.judgement, self.platform.approvals)
             self.platform.keep_anchor()
             turnstile = Turnstile(limits)
             self._executor = ThreadPoolExecutor(turnstile.lanes, thread_name_prefix="line")

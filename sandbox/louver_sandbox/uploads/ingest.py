@@ -27,12 +27,15 @@ from louver_sandbox.catalog.rules import RESERVED_PREFIX
 from louver_sandbox.catalog.sources import quote
 from louver_sandbox.processes.channel import Channel
 from louver_sandbox.processes.child import serve_one
+from louver_sandbox.processes.isolation.confinement import open_only, seal
 from louver_sandbox.uploads.arrow_types import algebra_type, stored_type
 from louver_sandbox.uploads.digest import ColumnDigest, table_digest
 
 NAME = re.compile(r"[^\W\d]\w{0,62}\Z")
 """Names of own tables and their columns."""
 TEMPORARY = ".taking-"
+READ_BY_THE_ENGINE = tuple(filter(os.path.isdir, ("/proc/self", "/sys/fs/cgroup")))
+"""DuckDB 2.0 aborts where it connects and cannot read how much memory it may have."""
 CONTINUATION = b"\xff\xff\xff\xff"
 """Begins every message of the Arrow IPC streaming format."""
 END_OF_STREAM = CONTINUATION + bytes(4)
@@ -109,6 +112,9 @@ def answer(request: bytes) -> bytes:
     """One job in JSON, and what came of it in JSON."""
     fields = json.loads(request)
     job = Job(Path(fields["spool"]), Path(fields["folder"]), Caps(**fields["caps"]))
+    job.folder.mkdir(parents=True, exist_ok=True)
+    open_only([str(job.spool), *READ_BY_THE_ENGINE], [str(job.folder)])
+    seal()
     try:
         taken = ingest(job)
     except UploadRefused as refused:
@@ -149,7 +155,7 @@ def ingest(job: Job) -> Taken:
     Raises:
         UploadRefused: LVR-4001 to LVR-4007, or LVR-3103 when the disk takes no more; nothing is left behind.
     """
-    private = job.folder / f"{TEMPORARY}{os.getpid()}"
+    private = job.folder / f"{TEMPORARY}{os.urandom(8).hex()}"
     try:
         job.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _sweep(job.folder)
@@ -165,10 +171,9 @@ def ingest(job: Job) -> Taken:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what children left that were killed at work."""
+    """Remove what children left that were killed at work. One child works at a time (`OwnTables`)."""
     for leftover in folder.glob(f"{TEMPORARY}*"):
-        if not Path("/proc", leftover.name.removeprefix(TEMPORARY)).exists():
-            shutil.rmtree(leftover, ignore_errors=True)
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 @contextmanager
@@ -217,7 +222,9 @@ def _store(job: Job, private: Path, spool: pa.OSFile) -> Taken:
     nulls = [0] * len(target)
     rows = 0
     config: dict[str, str | bool | int | float | list[str]] = {
+        # No thread of the engine's own: a sealed process may start none.
         "threads": 1,
+        "async_threads": 0,
         "temp_directory": "",
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,

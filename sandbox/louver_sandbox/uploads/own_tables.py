@@ -33,7 +33,16 @@ from louver_sandbox.refusals.catalog import (
 from louver_sandbox.settings import Settings
 from louver_sandbox.store import State
 from louver_sandbox.uploads import INGEST_ENTRY, INGEST_ENVIRONMENT, INGEST_PRELOAD, registry
-from louver_sandbox.uploads.ingest import NAME, NO_ROOM, Caps, Job, Taken, UploadRefused, decode_answer
+from louver_sandbox.uploads.ingest import (
+    NAME,
+    NO_ROOM,
+    READ_BY_THE_ENGINE,
+    Caps,
+    Job,
+    Taken,
+    UploadRefused,
+    decode_answer,
+)
 from louver_sandbox.uploads.registry import OwnTable
 
 MIB = 1024 * 1024
@@ -68,6 +77,9 @@ class OwnTables:
             preload=INGEST_PRELOAD,
             environment=INGEST_ENVIRONMENT,
             limits=Limits(memory_mib=CHILD_MEMORY_MIB, file_mib=file_mib),
+            profile="store",
+            readable=(settings.spool, *map(Path, READ_BY_THE_ENGINE)),
+            writable=(settings.uploads,),
         )
         self._pool = WorkerPool(self._zygote, size=1, queue=QUEUE, per_institution=1)
         for leftover in settings.spool.iterdir():

@@ -51,6 +51,23 @@ def test_it_is_said_in_both_languages_and_in_every_form() -> None:
     }
 
 
+def test_intervals_stand_beside_their_numbers_for_people_and_apart_for_programs() -> None:
+    (wired,) = explanation(
+        pb.ExplainResponse(accuracy=[pb.Accuracy(column="n", low=["1", ""], high=["9", "8"])])
+    ).accuracy
+    assert (wired.low, wired.high) == ((Decimal(1), None), (Decimal(9), Decimal(8)))
+    spread = Accuracy(
+        "a", "average", None, None, None, "a", low=(Decimal("0.5"), Decimal("1.23456789")), high=(Decimal(2),) * 2
+    )
+    answer = Answer("id", "dp", ipc(pa.table({"n": [5, 6], "a": [1.5, 1.75]})), accuracy=(wired, spread))
+    assert answer.rows == [(5, 1.5), (6, 1.75)]
+    assert answer.readable == [("5 [1, 9]", "1.5 [0.5, 2]"), (6, "1.75 [1.2346, 2]")]
+    assert "5 [1, 9]" in repr(answer)
+    written = json.loads(as_json(answer))
+    assert written["rows"] == [[5, 1.5], [6, 1.75]]
+    assert written["accuracy"][0]["low"] == ["1", None]
+
+
 def test_a_dry_run_says_it_beforehand() -> None:
     verdict = explanation(pb.ExplainResponse(admitted=True, treatment="threshold", accuracy=[ON_THE_WIRE]))
     assert any("how exact" in line and "n: six" in line for line in explained(verdict, "en"))

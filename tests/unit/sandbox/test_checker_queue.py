@@ -1,5 +1,7 @@
 """Waiting for a free checker costs a request none of its checking time, and no checker its life."""
 
+import os
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +30,7 @@ DEADLINE_S = 1.5
 @pytest.fixture
 def one_checker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CheckerPool]:
     (tmp_path / "slow_checker.py").write_text(CHILD)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, sys.path)]))
     with Zygote("slow_checker:check", limits=Limits()) as zygote, CheckerPool(zygote, size=1) as pool:
         yield pool
 

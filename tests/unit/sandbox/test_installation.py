@@ -26,7 +26,7 @@ from louver_sandbox.operator.installation import (
 )
 from louver_sandbox.pki import Authority
 from louver_sandbox.policy.bundle import BundleRefused
-from louver_sandbox.settings import Settings
+from louver_sandbox.settings import Settings, load
 from louver_sandbox.stages import InstitutionType
 from louver_sandbox.store import State
 from louver_sandbox.wiring import load_judgement, open_books, utc_now
@@ -101,7 +101,7 @@ def test_a_title_that_would_spoil_the_registry_leaves_it_as_it_was(fresh: Settin
 
 def test_one_officer_is_not_enough(own_city: City) -> None:
     settings = own_city.settings
-    (one, _) = development_keys(settings)
+    (one, *_) = development_keys(settings)
     activate(settings, [settings.home / "policies"], [one])
     with pytest.raises(BundleRefused):
         load_judgement(settings, utc_now())
@@ -167,6 +167,24 @@ def test_a_secret_that_others_can_read_is_named(own_city: City) -> None:
 def test_a_public_key_of_another_log_is_named(own_city: City) -> None:
     (own_city.settings.secrets / "log.seed").write_bytes(b"\x01" * 32)
     assert any(text.startswith("log.pub: not the public key") for text in found(own_city))
+
+
+def test_officers_of_every_department_are_a_warning_where_it_is_no_development(own_city: City) -> None:
+    path = own_city.settings.home / "louver.toml"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("development = true", "development = false"), encoding="utf-8"
+    )
+    said = list(warnings(load(own_city.settings.home), utc_now()))
+    assert [text.partition(";")[0] for text in said] == [
+        f"officers.json: officer-{number} may sign for every department" for number in ("one", "two", "three")
+    ]
+
+
+def test_revocations_that_cannot_be_trusted_are_named(own_city: City) -> None:
+    own_city.settings.revocations.write_text("[1]", encoding="utf-8")
+    assert found(own_city) == [
+        "revocations.json: not a list of revocations; every question about other people's data is refused"
+    ]
 
 
 def test_certificates_that_end_soon_are_a_warning_and_ended_ones_a_problem(city: City) -> None:

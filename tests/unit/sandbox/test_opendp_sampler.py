@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections import Counter
 from fractions import Fraction
 from math import exp, sqrt
+from typing import Any
 
 import pytest
 from tests.support.privacy_audit import least_epsilon
@@ -61,9 +63,8 @@ def test_a_count_with_real_noise_proves_no_more_than_it_costs() -> None:
 def test_charges_are_those_that_opendp_states_for_the_same_scale() -> None:
     """Its own are rounded up to a double."""
     sampler()
-    import opendp.measurements as measurements
-    import opendp.prelude as dp
-
+    measurements: Any = importlib.import_module("opendp.measurements")
+    dp: Any = importlib.import_module("opendp.prelude")
     vectors, scale, sensitivity = dp.vector_domain(dp.atom_domain(T="i64")), granted(Fraction(7, 3)), Sensitivity(3)
     stated = measurements.make_gaussian(vectors, dp.l2_distance(T="f64"), float(scale)).map(3.0)
     assert DiscreteGaussian(scale).cost(sensitivity).rho <= Fraction(stated)

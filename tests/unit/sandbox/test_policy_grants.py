@@ -91,5 +91,5 @@ def test_the_city_publishes_no_level_five_and_no_listed_column() -> None:
     columns = {(str(item.table), name) for item in sets for name in item.columns}
     assert ("gov.pop_person", "special_status") not in columns
     assert ("gov.pop_person", "household_id") not in columns
-    assert not {table for table, _ in columns} & {"gov.hf_account", "gov.credit_list", "plat.authorization"}
+    assert not {table for table, _ in columns} & {"gov.credit_list", "plat.authorization"}
     assert GrantSet(CREDIT, ("grade", "rating_year", "uscc"), "grade = 'A'") in sets

@@ -11,7 +11,7 @@ from tests.support.policy_questions import LIBRARY, TODAY, city_catalog, library
 from louver_sandbox.policy.lint import lint
 from louver_sandbox.policy.load import load_library
 
-TAXATION = (LIBRARY / "taxation.yaml").read_text(encoding="utf-8")
+TAXATION = (LIBRARY / "taxation.yaml").read_text(encoding="utf-8").partition("tests:\n")[0]
 PLATFORM = (LIBRARY / "platform.yaml").read_text(encoding="utf-8")
 
 SHADOWED = """\
@@ -41,7 +41,9 @@ def _findings(tmp_path: Path, taxation: str = TAXATION, platform: str = PLATFORM
 
 
 def test_the_library_of_the_demo_city_is_clean() -> None:
-    assert lint(library(), city_catalog(), TODAY) == ()
+    found = lint(library(), city_catalog(), TODAY)
+    assert [str(item) for item in found if item.severity.fails] == []
+    assert {item.code for item in found} <= {"budget-without-window"}
 
 
 def test_expired_grants_are_told(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def catalog(at_least: int | None = 9_000) -> Catalog:
 
 
 def said(library: Library, known: Catalog | None = None) -> list[str]:
-    return [str(problem) for problem in lint(library, known or catalog(), TODAY)]
+    return [str(problem) for problem in lint(library, known or catalog(), TODAY) if problem.severity.fails]
 
 
 def test_a_cap_that_cannot_be_counted_or_is_got_round_is_told(tmp_path: Path) -> None:

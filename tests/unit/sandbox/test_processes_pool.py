@@ -63,7 +63,9 @@ def zygote(tmp_path: Path) -> Iterator[Callable[[str], Zygote]]:
     def make(entry: str) -> Zygote:
         path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH", "")]))
         limits = Limits(memory_mib=200, cpu_seconds=1)
-        made.append(Zygote(f"children_for_test:{entry}", environment={"PYTHONPATH": path}, limits=limits))
+        made.append(
+            Zygote(f"children_for_test:{entry}", environment={"PYTHONPATH": path}, limits=limits, layers=frozenset())
+        )
         return made[-1]
 
     yield make

@@ -54,6 +54,7 @@ def test_what_is_set_is_in_force_and_the_rest_stays(tmp_path: Path) -> None:
         ("[listen]\nport = -1", "listen.port: 0 to 65535"),
         ("listen = 3", "listen: a table is expected"),
         ("development = 1", "development: bool is expected"),
+        ('[isolation]\nleast = "limits"', "isolation.least: one of default, hardened"),
     ],
 )
 def test_a_problem_names_its_key(tmp_path: Path, text: str, problem: str) -> None:

@@ -271,7 +271,9 @@ def test_a_confined_child_takes_an_upload_in_and_outlives_a_bomb(tmp_path: Path)
     good = spooled(tmp_path, stream(EVERY_TYPE))
     (tmp_path / "bomb").write_bytes(stream(pa.table({"a": ["x" * 50_000_000] * 30}), chunk=30, compression="zstd"))
     limits = Limits(memory_mib=1_024, file_mib=100)
-    zygote = Zygote(INGEST_ENTRY, preload=INGEST_PRELOAD, environment=INGEST_ENVIRONMENT, limits=limits)
+    zygote = Zygote(
+        INGEST_ENTRY, preload=INGEST_PRELOAD, environment=INGEST_ENVIRONMENT, limits=limits, profile="store"
+    )
     with zygote, WorkerPool(zygote, size=1, queue=1, per_institution=1) as pool:
         codes = []
         for spool in (tmp_path / "bomb", good.spool):

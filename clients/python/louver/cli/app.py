@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from louver import __version__
-from louver.cli import configuration, keys, receipts
+from louver.cli import configuration, keys, policy, receipts
 from louver.cli.catalogue import columns_of
 from louver.cli.drawing import accuracies, draw, language_of, notices
 from louver.cli.explaining import explained
@@ -42,6 +42,7 @@ app = typer.Typer(
 app.add_typer(receipts.app, name="receipt")
 app.add_typer(configuration.app, name="config")
 app.add_typer(keys.app, name="keys")
+app.add_typer(policy.app, name="policy")
 
 Sql = Annotated[str | None, typer.Argument(help="The SQL; `-` or nothing reads standard input.", show_default=False)]
 SqlFile = Annotated[Path | None, typer.Option("--file", "-f", help="Read the SQL from a file.")]
@@ -138,7 +139,7 @@ def query(
 
 def _write(answer: Answer, form: Format, output: Path | None) -> None:
     if form is Format.TABLE and output is None:
-        print_table([column.name for column in answer.columns], answer.rows)
+        print_table([column.name for column in answer.columns], answer.readable)
         return
     contents = {
         Format.TABLE: lambda: f"{answer!r}\n".encode(),

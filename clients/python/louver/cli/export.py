@@ -105,6 +105,7 @@ def plain_accuracy(item: Accuracy) -> dict[str, object]:
         "above": plain_value(item.above),
         "relative_error": plain_value(item.relative_error),
         "message": item.message,
+        **({"low": plain_value(item.low), "high": plain_value(item.high)} if item.low else {}),
     }
 
 

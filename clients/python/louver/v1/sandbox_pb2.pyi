@@ -115,7 +115,7 @@ class AnswerHeader(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., treatment: _Optional[str] = ..., notices: _Optional[_Iterable[_Union[Notice, _Mapping]]] = ..., cost: _Optional[_Mapping[str, int]] = ..., remaining: _Optional[_Mapping[str, int]] = ..., arrow_bytes: _Optional[int] = ..., result_sha256: _Optional[bytes] = ..., stored: bool = ..., policies: _Optional[_Iterable[str]] = ..., development: bool = ..., rows: _Optional[int] = ..., remainder_arrow: _Optional[bytes] = ..., accuracy: _Optional[_Iterable[_Union[Accuracy, _Mapping]]] = ...) -> None: ...
 
 class Accuracy(_message.Message):
-    __slots__ = ("column", "kind", "standard_error", "below", "above", "message", "message_zh", "relative_error")
+    __slots__ = ("column", "kind", "standard_error", "below", "above", "message", "message_zh", "relative_error", "low", "high")
     COLUMN_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     STANDARD_ERROR_FIELD_NUMBER: _ClassVar[int]
@@ -124,6 +124,8 @@ class Accuracy(_message.Message):
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_ZH_FIELD_NUMBER: _ClassVar[int]
     RELATIVE_ERROR_FIELD_NUMBER: _ClassVar[int]
+    LOW_FIELD_NUMBER: _ClassVar[int]
+    HIGH_FIELD_NUMBER: _ClassVar[int]
     column: str
     kind: str
     standard_error: str
@@ -132,7 +134,9 @@ class Accuracy(_message.Message):
     message: str
     message_zh: str
     relative_error: str
-    def __init__(self, column: _Optional[str] = ..., kind: _Optional[str] = ..., standard_error: _Optional[str] = ..., below: _Optional[str] = ..., above: _Optional[str] = ..., message: _Optional[str] = ..., message_zh: _Optional[str] = ..., relative_error: _Optional[str] = ...) -> None: ...
+    low: _containers.RepeatedScalarFieldContainer[str]
+    high: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, column: _Optional[str] = ..., kind: _Optional[str] = ..., standard_error: _Optional[str] = ..., below: _Optional[str] = ..., above: _Optional[str] = ..., message: _Optional[str] = ..., message_zh: _Optional[str] = ..., relative_error: _Optional[str] = ..., low: _Optional[_Iterable[str]] = ..., high: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Notice(_message.Message):
     __slots__ = ("code", "count", "rule", "message", "message_zh")

@@ -1,0 +1,123 @@
+"""``louver policy``: what a policy officer does where the key is. It needs no connection; the key goes nowhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from louver.approving import ToApprove, new_key, officers_key, read_version, revocation, signature
+from louver.cli.session import Session, ending, read_bytes, write_bytes
+from louver.display import visible
+from louver.failures import Misused
+
+app = typer.Typer(help="Approve and revoke policies with your own key.", no_args_is_help=True)
+
+Officer = Annotated[str, typer.Option(help="Your name among the officers.")]
+Key = Annotated[Path, typer.Option(help="Your private key (PEM); asked for its passphrase where it has one.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file.")]
+
+
+@app.command()
+def key(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="The key file to write; it must not exist.")],
+    officer: Officer,
+    department: Annotated[str, typer.Option(help="The owner in policies, or `platform`.")],
+    encrypt: Annotated[bool, typer.Option(help="Protect it with a passphrase, which is asked for.")] = True,
+) -> None:
+    """Make an officer's key, and print the row that the operator writes into officers.json.
+
+    Example: louver policy key wang.key --officer wang --department 市税务局
+    """
+    session: Session = context.obj
+    with ending(session.language):
+        passphrase = (
+            typer.prompt("passphrase", hide_input=True, confirmation_prompt=True, err=True) if encrypt else ""
+        )
+        pem, row = new_key(officer, department, secrets.token_bytes(32), passphrase.encode() or None)
+        try:
+            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
+                target.write(pem)
+        except FileExistsError:
+            raise Misused(f"{file} exists already") from None
+        typer.echo(json.dumps(row, ensure_ascii=False))
+
+
+@app.command()
+def review(context: typer.Context, file: Annotated[Path, typer.Argument(help="A version file.")]) -> None:
+    """Print what a version file asks you to approve: the statement, what the sandbox found, and the whole document.
+
+    What was found (tests, difference, simulation) is the sandbox's word and not part of what you sign.
+
+    Example: louver policy review taxation-3.json
+    """
+    session: Session = context.obj
+    with ending(session.language):
+        version = read_version(read_bytes(file))
+        _say(version)
+        typer.echo(f"the operator's sandbox found: {json.dumps(version.report, ensure_ascii=False)}", err=True)
+        typer.echo(json.dumps(json.loads(version.document), ensure_ascii=False, indent=2))
+
+
+@app.command()
+def sign(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A version file, as `louver-sandbox policy draft` wrote it.")],
+    officer: Officer,
+    key: Key,
+    output: Output = None,
+) -> None:
+    """Sign a version of a policy; the signature goes to the operator, who files it.
+
+    Example: louver policy sign taxation-3.json --officer wang --key wang.key -o wang.json
+    """
+    session: Session = context.obj
+    with ending(session.language):
+        version = read_version(read_bytes(file))
+        _say(version)
+        signed = signature(version.message, officer, officers_key(*_read_key(key)))
+        write_bytes((json.dumps(signed) + "\n").encode(), output)
+
+
+@app.command()
+def revoke(
+    context: typer.Context,
+    policy: Annotated[str, typer.Argument(help="The policy's id.")],
+    owner: Annotated[str, typer.Option(help="The department that it belongs to.")],
+    serial: Annotated[int, typer.Option(help="The last version that ends.")],
+    reason: Annotated[str, typer.Option(help="Why; it stands in the log.")],
+    officer: Officer,
+    key: Key,
+    output: Output = None,
+) -> None:
+    """Sign the end of a policy; filed by the operator, it counts at the next question.
+
+    Example: louver policy revoke taxation --owner 市税务局 --serial 3 --reason "a leak" --officer wang --key wang.key
+    """
+    session: Session = context.obj
+    with ending(session.language):
+        said = {"id": policy, "officer": officer, "owner": owner, "reason": reason, "serial": serial}
+        signed = revocation(said, officers_key(*_read_key(key)))
+        write_bytes((json.dumps(signed, ensure_ascii=False) + "\n").encode(), output)
+
+
+def _say(version: ToApprove) -> None:
+    said = version.statement
+    typer.echo(f"{visible(said['id'])} version {said['serial']} of {visible(said['owner'])}", err=True)
+    typer.echo(f"in force   {visible(said['effective'])} to {visible(said['expires'])}", err=True)
+    typer.echo(
+        f"submitted  {visible(said['submitter'])}" + (", L4: four eyes" if said["four_eyes"] else ""), err=True
+    )
+    typer.echo(f"document   sha256 {visible(said['document'])}", err=True)
+
+
+def _read_key(path: Path) -> tuple[bytes, bytes | None]:
+    pem = read_bytes(path)
+    if b"ENCRYPTED" not in pem:
+        return pem, None
+    return pem, str(typer.prompt("passphrase", hide_input=True, err=True)).encode()

@@ -1,0 +1,269 @@
+"""Policies on their way into force, on the sandbox's side: files, checks, and a log entry for every step.
+
+Keys never come here: officers sign where their keys are (`louver policy sign`), and bring signatures.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from louver_sandbox import journal
+from louver_sandbox.accounting.ledger import SHANGHAI
+from louver_sandbox.audit.entries import JSON
+from louver_sandbox.catalog.model import Catalog
+from louver_sandbox.journal import Books
+from louver_sandbox.operator.installation import InstallationRefused, Tools
+from louver_sandbox.policy.approvals import Approval, Statement, missing
+from louver_sandbox.policy.bundle import Bundle, BundleRefused, bundle_content, parse_bundle
+from louver_sandbox.policy.difference.compare import compare
+from louver_sandbox.policy.difference.offers import Documents
+from louver_sandbox.policy.difference.told import as_json
+from louver_sandbox.policy.documents import PolicyProblem
+from louver_sandbox.policy.lifecycle import (
+    Standing,
+    State,
+    Version,
+    assembled,
+    drafted,
+    parse_version,
+    signed,
+    verified,
+    version_text,
+)
+from louver_sandbox.policy.lint import lint
+from louver_sandbox.policy.load import CONTENT_FILE, Library, load_approvals, load_officers, write_bundle
+from louver_sandbox.policy.model import Platform, Policy
+from louver_sandbox.policy.officers import Signature
+from louver_sandbox.policy.revocations import (
+    SignedRevocation,
+    latest,
+    parse_revocations,
+    revocations_text,
+    verify_revocation,
+)
+from louver_sandbox.policy.severity import Severity
+from louver_sandbox.policy.testing import own_cases_of, report, run_cases, untested
+from louver_sandbox.settings import Settings
+from louver_sandbox.store import State as Store
+from louver_sandbox.wiring import load_judgement, note_activation, open_books, registered_catalog
+
+STEP = "policy"
+"""The kind of a log entry about a step of a version's life."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a new version is made of: which document of which library, who submits it, and its days."""
+
+    library: Library
+    id: str
+    submitter: str
+    effective: date
+    expires: date | None = None
+
+
+class Lifecycle:
+    """The versions of one installation. Every method that changes something leaves a log entry."""
+
+    def __init__(self, settings: Settings, tools: Tools) -> None:
+        self._settings = settings
+        self._tools = tools
+        self.today = tools.clock().astimezone(SHANGHAI).date()
+        self.officers = load_officers(settings.officers)
+
+    def standing(self) -> Standing:
+        """What states follow from now."""
+        active = {approval.statement.id: approval.statement.serial for _, approval in self._current()}
+        revoked = {name: item.serial for name, item in latest(self._revocations(), self.officers).items()}
+        return Standing(active, revoked, self.officers, self.today)
+
+    def versions(self) -> tuple[Version, ...]:
+        """Every version there is, in the order of documents and serials."""
+        found = [parse_version(path.read_bytes()) for path in self._settings.requests.glob("*.json")]
+        return tuple(sorted(found, key=lambda item: (item.statement.id, item.statement.serial)))
+
+    def version(self, name: str) -> Version:
+        """One of them. Raises InstallationRefused."""
+        for version in self.versions():
+            if version.name == name:
+                return version
+        raise InstallationRefused(f"there is no version {name}; `louver-sandbox policy versions` lists them")
+
+    def draft(self, draft: Draft) -> Version:
+        """A new version, checked beside what is in force. Raises InstallationRefused, PolicyRefused."""
+        document = _document(draft)
+        catalog = self._catalog()
+        bundle, others = self._beside(document, draft.library)
+        _refuse_errors(document, lint(draft.library, catalog, self.today), draft.library)
+        found = _tested(bundle, catalog)
+        standing = self.standing()
+        known = [item.statement.serial for item in self.versions() if item.statement.id == document.id]
+        serial = max([0, *known, standing.active.get(document.id, 0), standing.revoked.get(document.id, 0)]) + 1
+        until = draft.expires or bundle.platform.expires
+        if until < draft.effective:
+            raise InstallationRefused(f"it would end on {until}, before it begins")
+        statement = drafted(document, serial, (draft.effective, until), draft.submitter, catalog)
+        told = {"tests": found, "difference": _difference(others, bundle)}
+        version = Version(document, Approval(statement, ()), told)
+        self._keep(version)
+        self._step(version, "drafted", submitter=draft.submitter)
+        return version
+
+    def sign(self, name: str, signature: Signature) -> Version:
+        """The version with one more officer's signature. Raises BundleRefused, InstallationRefused."""
+        version = self.version(name)
+        state = self.standing().state(version)
+        if state not in (State.DRAFT, State.REVIEW):
+            raise InstallationRefused(f"{name} is {state.value}; it is signed no more")
+        more = signed(version, signature, self.officers)
+        self._keep(more)
+        self._step(more, "submitted" if state is State.DRAFT else "approved", officer=signature.officer)
+        return more
+
+    def content_with(self, document: Platform | Policy) -> bytes:
+        """The bundle in force with this document in its place: what a draft would be judged by."""
+        current = {item.id: item for item, _ in self._current()}
+        together: Mapping[str, Platform | Policy] = {**current, document.id: document}
+        house = next(item for item in together.values() if isinstance(item, Platform))
+        return bundle_content(house, [item for item in together.values() if isinstance(item, Policy)])
+
+    def attach(self, version: Version, simulation: Mapping[str, Any]) -> None:
+        """Keeps a simulation's result with the version, for those who are to approve it."""
+        self._keep(replace(version, report={**version.report, "simulation": simulation}))
+        self._step(version, "simulated", asked=simulation["asked"], changed=simulation["changed"])
+
+    def activate(self) -> tuple[Bundle, tuple[str, ...]]:
+        """Puts every approved version that is due into force; the bundle, and the names of what came.
+
+        The bundle is verified as the service will verify it, and the tests of all its policies are run. Raises
+        BundleRefused, PolicyRefused, InstallationRefused.
+        """
+        standing, catalog = self.standing(), self._catalog()
+        content, approvals = assembled(self._current(), self.versions(), standing)
+        bundle = verified(content, approvals, standing, catalog)
+        _tested(bundle, catalog)
+        new = [
+            item.statement for item in approvals if item.statement.serial != standing.active.get(item.statement.id)
+        ]
+        write_bundle(self._settings.bundle, content, approvals)
+        with self._books() as books:
+            for statement in new:
+                former = standing.active.get(statement.id)
+                journal.note(books, STEP, step="activated", **_named(statement))
+                if former is not None:
+                    journal.note(books, STEP, step="superseded", policy=statement.id, serial=former)
+            note_activation(books, load_judgement(self._settings, self._tools.clock()), approvals)
+        return bundle, tuple(f"{item.id}-{item.serial}" for item in new)
+
+    def revoke(self, item: SignedRevocation) -> None:
+        """Ends a document's versions up to a serial, at the next question. Raises BundleRefused."""
+        verify_revocation(item, self.officers)
+        owners = {document.id: approval.statement.owner for document, approval in self._current()}
+        said = item.revocation
+        if owners.get(said.id, said.owner) != said.owner:
+            raise BundleRefused((f"{said.id} belongs to {owners[said.id]}, not to {said.owner}",))
+        _replace(self._settings.revocations, revocations_text([*self._revocations(), item]))
+        fields: dict[str, JSON] = said.model_dump(mode="json")
+        with self._books() as books:
+            journal.note(books, STEP, step="revoked", policy=fields.pop("id"), **fields)
+
+    def _current(self) -> tuple[tuple[Platform | Policy, Approval], ...]:
+        """The documents in force with their approvals; none where there is no bundle yet."""
+        path = self._settings.bundle / CONTENT_FILE
+        if not path.exists():
+            return ()
+        bundle = parse_bundle(path.read_bytes())
+        by_id = {item.statement.id: item for item in load_approvals(self._settings.bundle)}
+        documents: tuple[Platform | Policy, ...] = (bundle.platform, *bundle.policies)
+        return tuple((document, by_id[document.id]) for document in documents if document.id in by_id)
+
+    def _beside(self, document: Platform | Policy, library: Library) -> tuple[Bundle, Bundle | None]:
+        """The bundle with the document in it, and the one in force; at first the others are the library's."""
+        documents: Sequence[Platform | Policy] = (library.platform, *library.policies)
+        current = {item.id: item for item, _ in self._current()}
+        others = current or {item.id: item for item in documents}
+        together = {**others, document.id: document}
+        house = [item for item in together.values() if isinstance(item, Platform)]
+        policies = [item for item in together.values() if isinstance(item, Policy)]
+        if len(house) != 1:
+            raise InstallationRefused(f"{len(house)} platform documents; exactly one is needed")
+        before = parse_bundle((self._settings.bundle / CONTENT_FILE).read_bytes()) if current else None
+        return parse_bundle(bundle_content(house[0], policies)), before
+
+    def _revocations(self) -> tuple[SignedRevocation, ...]:
+        path = self._settings.revocations
+        return parse_revocations(path.read_bytes()) if path.exists() else ()
+
+    def _catalog(self) -> Catalog:
+        return registered_catalog(self._settings)
+
+    def _keep(self, version: Version) -> None:
+        self._settings.requests.mkdir(exist_ok=True)
+        _replace(self._settings.requests / f"{version.name}.json", version_text(version))
+
+    def _step(self, version: Version, step: str, **more: JSON) -> None:
+        complete = not missing(version.approval, self.officers)
+        with self._books() as books:
+            journal.note(books, STEP, step=step, complete=complete, **_named(version.statement), **more)
+
+    @contextmanager
+    def _books(self) -> Iterator[Books]:
+        with Store.open(self._settings.state) as state:
+            yield open_books(self._settings, state, self._tools.clock)
+
+
+def _named(statement: Statement) -> dict[str, JSON]:
+    """How the log names a version."""
+    return {"policy": statement.id, "serial": statement.serial, "statement": statement.digest}
+
+
+def _document(draft: Draft) -> Platform | Policy:
+    documents: Sequence[Platform | Policy] = (draft.library.platform, *draft.library.policies)
+    for document in documents:
+        if document.id == draft.id:
+            return document
+    raise InstallationRefused(f"there is no document {draft.id} among these policies")
+
+
+def _refuse_errors(document: Platform | Policy, found: Sequence[PolicyProblem], library: Library) -> None:
+    """Errors in the document's own file stop it; warnings and notes are for the reviewers."""
+    files = {item.path for item in library.loaded if item.document.id == document.id}
+    errors = [item for item in found if item.severity is Severity.ERROR and item.source in files]
+    if errors:
+        raise InstallationRefused("\n".join(map(str, errors)))
+
+
+def _tested(bundle: Bundle, catalog: Catalog) -> Mapping[str, int]:
+    """How many tests passed, by policy. Raises InstallationRefused where one fails or a policy has none."""
+    if bare := untested(bundle.policies):
+        raise InstallationRefused(f"{', '.join(bare)}: no tests; a policy without tests cannot be activated")
+    results = {policy.id: run_cases(own_cases_of(policy), catalog, bundle) for policy in bundle.policies}
+    failed = [report(found) for found in results.values() if not all(result.passed for result in found)]
+    if failed:
+        raise InstallationRefused("\n".join(failed))
+    return {name: len(found) for name, found in results.items()}
+
+
+def require_tests(library: Library, settings: Settings) -> None:
+    """Runs the tests of a library's policies. Raises InstallationRefused where one fails or a policy has none."""
+    bundle = parse_bundle(bundle_content(library.platform, library.policies))
+    _tested(bundle, registered_catalog(settings))
+
+
+def _difference(before: Bundle | None, after: Bundle) -> Mapping[str, Any] | None:
+    if before is None:
+        return None
+    old, new = (Documents(bundle.platform, bundle.policies) for bundle in (before, after))
+    return as_json(compare(old, new))
+
+
+def _replace(path: Path, content: bytes) -> None:
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_bytes(content)
+    os.replace(fresh, path)

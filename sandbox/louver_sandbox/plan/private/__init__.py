@@ -1,0 +1,1 @@
+"""Plans of questions answered with differential privacy: bounded contributions, whole numbers, planned noise."""

@@ -1,0 +1,162 @@
+"""From the cut of a question under differential privacy to what the worker runs, the noise, and what it all costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from louver_sandbox.algebra.cores import Core, Cut, columns_of
+from louver_sandbox.algebra.relations import Aggregate, Scan, scans
+from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.core_plan import CorePlan
+from louver_sandbox.obligations import PrivacyCharge, ThresholdRules
+from louver_sandbox.plan.carry import Carrier
+from louver_sandbox.plan.columns import RowColumns
+from louver_sandbox.plan.cores import carriable, exact_core
+from louver_sandbox.plan.private.bounding import Bounded, Rules, bounded, check_form, stored_rows
+from louver_sandbox.plan.private.domains import Domains
+from louver_sandbox.plan.private.measures import UNITS, MeasureReader, place_of
+from louver_sandbox.plan.private.noise import TooLittle, noise_of
+from louver_sandbox.plan.private.ranges import Ranges
+from louver_sandbox.plan.private.statement import Statement
+from louver_sandbox.plan.provenance import trace
+from louver_sandbox.plan.units import UnitGroup, null_extended, protected_units, unit_groups
+from louver_sandbox.plan.verify import PlanUnverified
+from louver_sandbox.privacy.cost import NOTHING, PrivacyCost
+from louver_sandbox.private_core import PrivateCells
+from louver_sandbox.refusals.plan import unit_lost
+from louver_sandbox.refusals.private import budget_too_small, groups_not_public
+from louver_sandbox.stages import Admitted
+
+_NEVER_JUDGED = ThresholdRules(dict.fromkeys(UnitType, 1))
+"""The carrier asks for rules by which it judges inner groups of several units; no such group is accepted here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One core, and what it costs by kind of unit."""
+
+    plan: CorePlan
+    costs: Mapping[UnitType, PrivacyCost]
+    datasets: frozenset[tuple[str, UnitType]]
+
+
+def private_cores(
+    admitted: Admitted, parts: Cut, source_of: Callable[[Scan], str]
+) -> tuple[tuple[CorePlan, ...], tuple[PrivacyCharge, ...]]:
+    """What runs for each core, in order, and the charges, one per dataset and kind of unit.
+
+    Raises:
+        Refused: LVR-235x, LVR-2303, LVR-2304, LVR-2307 to LVR-2309, for what cannot be bounded.
+        PlanUnverified: a protected scan in no core, or without rules.
+    """
+    rules: Rules = {(one.dataset, one.unit): one for one in admitted.private}
+    number = sum(core.protected for core in parts.cores)
+    planner = _Planner(admitted, rules, source_of, number)
+    made = [planner.made(core) if core.protected else exact_core(core, source_of) for core in parts.cores]
+    found = [one for one in made if isinstance(one, Made)]
+    if frozenset().union(*(planner.scans(core) for core in parts.cores)) != admitted.protected:
+        raise PlanUnverified("a protected scan outside the cores")
+    plans = tuple(one.plan if isinstance(one, Made) else one for one in made)
+    return plans, tuple(_charges(found, rules, admitted.bound.request.purpose))
+
+
+def _charges(made: list[Made], rules: Rules, purpose: str) -> Iterator[PrivacyCharge]:
+    for (dataset, unit), rule in rules.items():
+        if rule.terms is None:
+            continue
+        cost = sum((one.costs[unit] for one in made if (dataset, unit) in one.datasets), NOTHING)
+        if cost == NOTHING:
+            continue
+        if not cost.within(rule.terms.most):
+            raise PlanUnverified("a question that costs more than policy allows")
+        yield PrivacyCharge(dataset, purpose, cost, rule.terms)
+
+
+@dataclass(frozen=True, slots=True)
+class _Planner:
+    admitted: Admitted
+    rules: Rules
+    source_of: Callable[[Scan], str]
+    cores: int
+
+    def scans(self, core: Core) -> frozenset[int]:
+        """The protected scans of a core."""
+        found = frozenset(scan.id for scan in scans(core.relation)) & self.admitted.protected
+        return found if core.protected else frozenset()
+
+    def made(self, core: Core) -> Made:
+        """One core."""
+        relation, catalog = core.relation, self.admitted.bound.catalog
+        if not isinstance(relation, Aggregate):
+            raise PlanUnverified("protected rows that no aggregate covers")
+        for key in relation.keys:
+            carriable(key.expression.type)
+        names = [named.name for named in columns_of(core)]
+        if len(set(names)) != len(names):
+            raise PlanUnverified("a tree that is not the binder's")
+        check_form(relation.input, self.admitted.protected)
+        provenance = trace(relation)
+        units = protected_units(relation.input, self.admitted.protected, catalog)
+        tables = {scan.id: catalog.tables[scan.table] for scan in scans(relation.input)}
+        for scan, scan_units in units.items():
+            if not scan_units or any((str(tables[scan].name), unit.type) not in self.rules for unit in scan_units):
+                raise PlanUnverified("a protected scan without rules")
+        held = {
+            scan: tuple(unit for unit in own if not self.rules[str(tables[scan].name), unit.type].exempt)
+            for scan, own in units.items()
+        }
+        carried = Carrier(held, catalog, provenance, _NEVER_JUDGED).carry(relation.input)
+        if carried.guarded:
+            raise unit_lost(next(unit.column for found in units.values() for unit in found), place_of(relation))
+        groups = unit_groups(relation.input, carried.units, carried.keys, provenance)
+        limits = bounded(relation, groups, self.rules, catalog, provenance)
+        ranges = Ranges(relation.input, catalog, stored_rows(limits))
+        columns = RowColumns(tables, provenance, null_extended(relation.input), frozenset())
+        sets = () if relation.sets == (tuple(range(len(relation.keys))),) else relation.sets
+        domain = Domains(ranges).of(relation)
+        if domain is None and limits.clipped is not None:
+            raise groups_not_public(place_of(relation))
+        wanted = MeasureReader(relation, limits, ranges, columns).wanted()
+        listed = () if domain is not None else (UNITS,)
+        numbers = tuple(dict.fromkeys((*listed, *(number for one in wanted for number in one.numbers))))
+        statement = Statement(relation, carried.relation, limits, numbers)
+        cells = None if domain is None else math.prod(map(len, domain))
+        spend = {unit: self._spend(limits, unit) for unit in limits.units}
+        try:
+            noise = noise_of(numbers, statement.names, limits, spend, cells)
+        except TooLittle:
+            raise budget_too_small(place_of(relation)) from None
+        named = dict(zip(numbers, statement.names, strict=True))
+        private = PrivateCells(
+            noise.columns,
+            tuple(one.measure(named) for one in wanted),
+            min(rule.delta for rule in self.rules.values()),
+            domain,
+            units=named[UNITS] if domain is None else "",
+            tau=noise.tau,
+            sets=sets,
+        )
+        counted = tuple(group.counted for group in self._groups(limits))
+        text, shown = statement.text(self.source_of), statement.columns
+        made = CorePlan(core.id, True, text, shown, unit_groups=counted, private=private)
+        return Made(made, noise.costs, self._datasets(limits))
+
+    def _groups(self, limits: Bounded) -> tuple[UnitGroup, ...]:
+        return (*limits.groups, *(() if limits.clipped is None else (limits.clipped,)))
+
+    def _datasets(self, limits: Bounded) -> frozenset[tuple[str, UnitType]]:
+        """Every dataset whose units of a kind the core is about."""
+        tables = {scan.id: str(scan.table) for scan in scans(self.admitted.bound.relation)}
+        return frozenset(
+            (tables[scan], group.type)
+            for group in self._groups(limits)
+            for scan, _ in group.members
+            if scan in tables
+        )
+
+    def _spend(self, limits: Bounded, unit: UnitType) -> PrivacyCost:
+        """What a core may cost units of a kind: what its datasets allow a question, divided over the cores."""
+        found = [rule.each for key in self._datasets(limits) if (rule := self.rules[key]).unit is unit and rule.terms]
+        return PrivacyCost(min(one.rho for one in found) / self.cores, min(one.delta for one in found) / self.cores)

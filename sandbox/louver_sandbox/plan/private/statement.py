@@ -1,0 +1,216 @@
+"""The statement of a core under differential privacy: every unit's rows cut off or clipped, whole numbers per cell.
+
+`partial` has one row per cell and unit. `over` are the units with more cells or rows than count; `chosen` puts the
+cells of each into an order of their own, by a hash of its record key and the cell's keys, which nobody outside knows
+and which no other unit's rows change; `kept` takes the first cells, and of their rows as many as one unit may add,
+beside all cells of the other units. `cell` adds the units up. All values are whole numbers: clipped, in smallest
+units, less the centre. There is no noise in it, no double is added up, and no expression can fail on data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from louver_sandbox.algebra.expressions import Expression, Named
+from louver_sandbox.algebra.relations import Aggregate, Project, Relation, Scan
+from louver_sandbox.algebra.types import INTEGER
+from louver_sandbox.core_plan import CoreColumn, Part
+from louver_sandbox.plan.emit import emit, text_literal, wire
+from louver_sandbox.plan.private.bounding import Bounded
+from louver_sandbox.plan.private.measures import Number
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """The pieces of one core's statement."""
+
+    core: Aggregate
+    source: Relation
+    bounded: Bounded
+    numbers: tuple[Number, ...]
+
+    @property
+    def columns(self) -> tuple[CoreColumn, ...]:
+        """What its result holds: the keys, then the numbers."""
+        keys = (
+            CoreColumn(f"k{i}", Part.KEY, key.expression.type, of=key.name)
+            for i, key in enumerate(self.core.keys, start=1)
+        )
+        return (*keys, *(CoreColumn(name, Part.VALUE, INTEGER) for name in self.names))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns of the numbers, in order."""
+        return tuple(f"v{i}" for i, _ in enumerate(self.numbers, start=1))
+
+    def text(self, source_of: Callable[[Scan], str]) -> str:
+        """The statement."""
+        base = f'({self._base(source_of)}) AS "b"'
+        if self.bounded.clipped is not None:
+            tables = [("partial", self._per_unit(base, ("u2",), '"b"."u1" IS NOT NULL')), ("cell", self._clipped())]
+        else:
+            units = self._units
+            present = " OR ".join(f'"b"."{unit}" IS NOT NULL' for unit in units)
+            only_one = [f'("b"."u1" IS NULL OR "b"."{unit}" IS NULL)' for unit in units[1:]]
+            where = " AND ".join([f"({present})", *only_one])
+            tables = [("partial", self._per_unit(base, units, where))]
+            if self._keys:
+                tables += [("over", self._over()), ("chosen", self._chosen()), ("kept", self._kept())]
+            else:
+                tables.append(("kept", self._cut_off()))
+            tables.append(("cell", self._added_up()))
+        named = ", ".join(f'"{name}" AS MATERIALIZED ({query})' for name, query in tables)
+        shown = [f'{wire(_of_cell(column), column.type)} AS "c{i}"' for i, column in enumerate(self.columns, start=1)]
+        answer = _select(shown, '"cell" AS "c"')
+        return f"WITH {named} {answer}"
+
+    @property
+    def _keys(self) -> tuple[str, ...]:
+        return tuple(f"k{i}" for i, _ in enumerate(self.core.keys, start=1))
+
+    @property
+    def _units(self) -> tuple[str, ...]:
+        return tuple(f"u{i}" for i, _ in enumerate(self.bounded.groups, start=1))
+
+    def _base(self, source_of: Callable[[Scan], str]) -> str:
+        """Keys, record keys and arguments of every row, with names of their own."""
+        groups = (*self.bounded.groups, *(() if self.bounded.clipped is None else (self.bounded.clipped,)))
+        arguments = [
+            (f"a{i}", one.argument) for i, one in enumerate(self.numbers, start=1) if one.argument is not None
+        ]
+        named: list[tuple[str, Expression]] = [
+            *zip(self._keys, (key.expression for key in self.core.keys), strict=True),
+            *((f"u{i}", group.key) for i, group in enumerate(groups, start=1)),
+            *arguments,
+        ]
+        columns = tuple(Named(name, expression) for name, expression in named)
+        inner = emit(Project(self.core.id, self.source, columns), source_of)
+        renamed = [f'"i"."c{i}" AS "{name}"' for i, (name, _) in enumerate(named, start=1)]
+        return _select(renamed, f'({inner}) AS "i"')
+
+    def _per_unit(self, base: str, units: Sequence[str], where: str) -> str:
+        by = (*self._keys, *units)
+        columns = [*(f'"b"."{name}" AS "{name}"' for name in by), 'count(*) AS "n"']
+        for i, number in enumerate(self.numbers, start=1):
+            match number.kind:
+                case "sum":
+                    value = _value(f'"b"."a{i}"', number)
+                    columns.append(f'COALESCE(sum({value}), 0) AS "v{i}"')
+                case "rows" if number.argument is not None:
+                    columns.append(f'count("b"."a{i}") AS "v{i}"')
+                case _:
+                    continue
+        return _select(columns, base, where, [f'"b"."{name}"' for name in by])
+
+    def _over(self) -> str:
+        """The units that are in more cells, or have more rows, than count: few, or none."""
+        units = [f'"p"."{unit}"' for unit in self._units]
+        columns = [f'{text} AS "{unit}"' for text, unit in zip(units, self._units, strict=True)]
+        most = f'count(*) > {self.bounded.cells} OR sum("p"."n") > {self.bounded.rows}'
+        found = _select(columns, '"partial" AS "p"', by=units)
+        return f"{found} HAVING {most}"
+
+    def _same(self, alias: str) -> str:
+        """The condition that a row is of a unit that is over."""
+        return " AND ".join(f'"{alias}"."{unit}" IS NOT DISTINCT FROM "o"."{unit}"' for unit in self._units)
+
+    def _chosen(self) -> str:
+        """Their cells in an order of each one's own, and the rows of all of them up to each."""
+        names = (*self._keys, "n", *self._summed)
+        hashed = ", ".join(f'"p"."{name}"' for name in (*self._units, *self._keys))
+        order = [f"hash({hashed})", *(f'"p"."{name}"' for name in self._keys)]
+        by = ", ".join(f'"p"."{unit}"' for unit in self._units)
+        over = f"OVER (PARTITION BY {by} ORDER BY {', '.join(order)})"
+        columns = [*(f'"p"."{name}" AS "{name}"' for name in names)]
+        columns += [f'row_number() {over} AS "r"', f'sum("p"."n") {over} AS "t"']
+        return _select(columns, f'"partial" AS "p" SEMI JOIN "over" AS "o" ON {self._same("p")}')
+
+    def _kept(self) -> str:
+        """What counts of each unit's cells: at most so many, and so many rows together."""
+        columns = [f'"h"."{name}" AS "{name}"' for name in (*self._keys, *self._summed)]
+        left = f'greatest(least("h"."n", {self.bounded.rows} - ("h"."t" - "h"."n")), 0)'
+        within = f'"h"."r" <= {self.bounded.cells}'
+        cut = _select([*columns, f'CAST({left} AS BIGINT) AS "g"'], '"chosen" AS "h"', within)
+        others = f'"partial" AS "h" ANTI JOIN "over" AS "o" ON {self._same("h")}'
+        whole = _select([*columns, '"h"."n" AS "g"'], others)
+        return f"{cut} UNION ALL {whole}"
+
+    def _cut_off(self) -> str:
+        """What counts of each unit in the only cell there is."""
+        columns = [f'"h"."{name}" AS "{name}"' for name in self._summed]
+        left = f'CAST(least("h"."n", {self.bounded.rows}) AS BIGINT) AS "g"'
+        return _select([*columns, left], '"partial" AS "h"')
+
+    @property
+    def _summed(self) -> tuple[str, ...]:
+        """The numbers that `partial` has a column of their own for."""
+        return tuple(
+            f"v{i}" for i, one in enumerate(self.numbers, start=1) if one.kind == "sum" or one.argument is not None
+        )
+
+    def _added_up(self) -> str:
+        columns = [f'"x"."{name}" AS "{name}"' for name in self._keys]
+        for i, number in enumerate(self.numbers, start=1):
+            made = _within(f'"x"."v{i}"', number, 'CAST("x"."g" AS HUGEINT)')
+            match number.kind:
+                case "units":
+                    text = 'count(*) FILTER (WHERE "x"."g" > 0)'
+                case "rows" if number.argument is None:
+                    text = 'COALESCE(sum("x"."g"), 0)'
+                case _:
+                    text = f"COALESCE(sum({made}), 0)"
+            columns.append(f'{text} AS "v{i}"')
+        return _select(columns, '"kept" AS "x"', by=[f'"x"."{name}"' for name in self._keys])
+
+    def _clipped(self) -> str:
+        """The second kind of unit: what each adds to a cell is clipped; rows that belong to none of it are not."""
+        columns = [f'"x"."{name}" AS "{name}"' for name in self._keys]
+        for i, number in enumerate(self.numbers, start=1):
+            plain = '"x"."n"' if number.kind == "rows" and number.argument is None else f'"x"."v{i}"'
+            most = f"CAST({self.bounded.clipped_rows} AS HUGEINT)"
+            made = _within(plain, number, most)
+            columns.append(f'COALESCE(sum(CASE WHEN "x"."u2" IS NULL THEN {plain} ELSE {made} END), 0) AS "v{i}"')
+        return _select(columns, '"partial" AS "x"', by=[f'"x"."{name}"' for name in self._keys])
+
+
+def _select(columns: Iterable[str], source: str, where: str = "", by: Sequence[str] | None = None) -> str:
+    """One SELECT; an empty `by` is the grand total, None no grouping."""
+    clauses = ["SELECT", ", ".join(columns), "FROM", source]
+    clauses += ["WHERE", where] if where else []
+    clauses += [] if by is None else ["GROUP BY", ", ".join(by) or "()"]
+    return " ".join(clauses)
+
+
+def _of_cell(column: CoreColumn) -> str:
+    return f'"c"."{column.name}"'
+
+
+def _value(text: str, number: Number) -> str:
+    """What one row adds: clipped, whole, less the centre, squared where squares are added up; NULL stays NULL."""
+    digits = number.digits
+    given = f"TRY_CAST({text} AS DECIMAL(38,{digits}))"
+    low, high = (_decimal(bound, digits) for bound in (number.low, number.high))
+    held = f"CAST(greatest(least({given}, {high}), {low}) AS DECIMAL(18,{digits}))"
+    whole = f"CAST({held} * CAST({text_literal(str(10**digits))} AS DECIMAL({digits + 1},0)) AS BIGINT)"
+    moved = f"({whole} - {_whole(number.centre)})" if number.centre else whole
+    added = f"(CAST({moved} AS HUGEINT) * {moved})" if number.square else moved
+    return f"CASE WHEN {given} IS NOT NULL THEN {added} END"
+
+
+def _within(text: str, number: Number, rows: str) -> str:
+    """A sum of one unit between what so many rows can add up to."""
+    if number.kind != "sum":
+        return f"least({text}, {rows})"
+    low, high = min(0, number.least_added), max(0, number.most_added)
+    return f"greatest(least({text}, {rows} * {_whole(high)}), {rows} * {_whole(low)})"
+
+
+def _whole(value: int) -> str:
+    return f"CAST({text_literal(str(value))} AS HUGEINT)"
+
+
+def _decimal(value: int, digits: int) -> str:
+    sign, size = ("-" if value < 0 else ""), str(abs(value)).rjust(digits + 1, "0")
+    written = f"{sign}{size[:-digits]}.{size[-digits:]}" if digits else f"{sign}{size}"
+    return f"CAST({text_literal(written)} AS DECIMAL(38,{digits}))"

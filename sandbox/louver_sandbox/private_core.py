@@ -1,0 +1,84 @@
+"""What a question answered with differential privacy carries: the rules policies give, and the noise of its cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from louver_sandbox.algebra.expressions import Value
+from louver_sandbox.algebra.types import Type
+from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.obligations import PrivacyTerms
+from louver_sandbox.privacy.cost import PrivacyCost
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateRules:
+    """How questions about one dataset are answered with differential privacy of one kind of unit.
+
+    A question costs `each`, of which `each.delta` is for listing groups by a threshold; `delta` is that at which its
+    epsilon is told. A unit counts in at most `groups` cells, with at most `rows` rows together (None: as many as the
+    catalogue declares). With `exempt` the owner has said, in its words, why this kind of unit is not protected here.
+    """
+
+    dataset: str
+    unit: UnitType
+    terms: PrivacyTerms | None
+    each: PrivacyCost
+    delta: Fraction
+    groups: int
+    rows: int | None = None
+    exempt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoisyColumn:
+    """A whole number of each cell that leaves with discrete Gaussian noise of this scale.
+
+    `least` is what no true number is below: 0 for counts. Nothing else of the worker's result is ever looked at.
+    """
+
+    name: str
+    scale: Fraction
+    least: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateMeasure:
+    """How one aggregate is put together from noisy columns.
+
+    `kind` is count, units, sum, average, grouping or a function of `plan.private.measures.VARIANCES`. `count`,
+    `total` and `squares` are names of noisy columns. Values lie between `low` and `high`, in units of 10^-digits;
+    `total` is the sum of values less `centre`, `squares` that of the squares of the same. A grouping tells which of
+    its `keys` are left out.
+    """
+
+    name: str
+    kind: str
+    type: Type
+    count: str = ""
+    total: str = ""
+    squares: str = ""
+    low: int = 0
+    high: int = 0
+    centre: int = 0
+    digits: int = 0
+    keys: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateCells:
+    """The noise of one core's cells, and which cells there are.
+
+    With a `domain` those of every combination of these values, one list for each key, are released, whether a row has
+    them or not; without one those whose noisy number of units, the column `units`, reaches `tau`. `delta` is that at
+    which epsilon is told. With `sets` of keys noise is drawn for cells of all keys only; the others are their sums.
+    """
+
+    noisy: tuple[NoisyColumn, ...]
+    measures: tuple[PrivateMeasure, ...]
+    delta: Fraction
+    domain: tuple[tuple[Value, ...], ...] | None = None
+    units: str = ""
+    tau: int = 0
+    sets: tuple[tuple[int, ...], ...] = ()

@@ -1,0 +1,179 @@
+"""The `dp` mechanism: exact whole numbers of bounded contributions, released with the noise that the plan says.
+
+Nothing of the worker's result leaves but through noise, and which cells there are is public or chosen by a noisy
+threshold. The sampler is handed in; drawing is all that is random here. The answer is computed from what is left.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR
+from itertools import product
+
+from louver_sandbox.algebra.relations import Project
+from louver_sandbox.core_plan import CorePlan, Part
+from louver_sandbox.mechanisms.noise import DiscreteGaussian
+from louver_sandbox.mechanisms.release import Noisy, released
+from louver_sandbox.mechanisms.sampler import Sampler
+from louver_sandbox.private_core import PrivateCells
+from louver_sandbox.release import notices
+from louver_sandbox.release.complementary import Solve
+from louver_sandbox.release.decode import WorkerLied
+from louver_sandbox.release.estimates import in_type, told
+from louver_sandbox.release.exact import exact_rows
+from louver_sandbox.release.intervals import Widened, high, low, widened
+from louver_sandbox.release.joins import TooManyPairs
+from louver_sandbox.release.losses import Tracing, accuracy, private_notices
+from louver_sandbox.release.sets import grouped, left_out
+from louver_sandbox.release.shape import shaped
+from louver_sandbox.release.values import Row
+from louver_sandbox.stages import Accuracy, Cell, Execution, Notice, OutputColumn, Plan, Release
+
+Key = tuple[Cell, ...]
+
+
+class NoNoise(Exception):
+    """An answer that needs noise, and no sampler to draw it: nothing may leave."""
+
+
+class Private:
+    """Releases noisy aggregates."""
+
+    def release(self, execution: Execution, solve: Solve, secret: bytes | None, sampler: Sampler | None) -> Release:
+        """The released rows with an interval for each number. Nothing is withheld and no key decides the noise.
+
+        WorkerLied where the worker's rows are not those of the plan, NoNoise without a sampler."""
+        plan = execution.committed.plan
+        if sampler is None:
+            raise NoNoise("no sampler")
+        if not isinstance(plan.shape, Project) or not any(core.protected for core in plan.cores):
+            raise WorkerLied("an answer under differential privacy without a shape or protected rows")
+        tables = {
+            core.core_id: _rows(core, rows, sampler) for core, rows in zip(plan.cores, execution.rows, strict=True)
+        }
+        wide = widened(plan.shape, measures_of(plan), Tracing(plan).is_noisy)
+        rows, said = _shaped(wide, tables, plan)
+        count = len(plan.columns)
+        found = tuple(_accuracies(plan, wide, [row[count:] for row in rows]))
+        answer = tuple(row[:count] for row in rows)
+        return Release(plan.columns, answer, (*private_notices(plan), *said), plan.treatment, None, found)
+
+
+def measures_of(plan: Plan) -> frozenset[tuple[int, str]]:
+    """The columns of released rows that have an interval."""
+    return frozenset(
+        (core.core_id, measure.name)
+        for core in plan.cores
+        if core.private
+        for measure in core.private.measures
+        if measure.kind != "grouping"
+    )
+
+
+def _shaped(
+    wide: Widened, tables: Mapping[int, Sequence[Row]], plan: Plan
+) -> tuple[tuple[tuple[Cell, ...], ...], tuple[Notice, ...]]:
+    """The answer's rows, each followed by the cells that its intervals are made of."""
+    more = wide.relation.columns[len(plan.columns) :]
+    columns = (*plan.columns, *(OutputColumn(named.name, named.expression.type) for named in more))
+    try:
+        return shaped(wide.relation, tables, columns), ()
+    except TooManyPairs:
+        return (), (notices.join_too_large(),)
+
+
+def _accuracies(plan: Plan, wide: Widened, cells: Sequence[tuple[Cell, ...]]) -> Iterator[Accuracy]:
+    """What is said of each column that noise reaches, with the ends of every row's interval."""
+    place = 0
+    for column, named, parts in zip(plan.columns, wide.relation.columns, wide.parts, strict=False):
+        own = 0 if parts is None else parts.cells
+        rows = [row[place : place + own] for row in cells]
+        found = [] if parts is None else [parts.ends(row) for row in rows]
+        place += own
+        lows = tuple(_text(None if ends is None else in_type(ends[0], column.type, ROUND_FLOOR)) for ends in found)
+        highs = tuple(_text(None if ends is None else in_type(ends[1], column.type, ROUND_CEILING)) for ends in found)
+        one = accuracy(plan, column.name, named, lows, highs, parts)
+        if one is not None:
+            yield one
+
+
+def _text(end: Cell) -> str:
+    return "" if end is None else str(end)
+
+
+def _rows(core: CorePlan, rows: Sequence[Sequence[object]], sampler: Sampler) -> list[Row]:
+    if core.protected and core.private is not None:
+        return list(_Cells(core, core.private).rows(rows, sampler))
+    if core.protected or any(column.part is not Part.VALUE for column in core.columns):
+        raise WorkerLied("rows that are neither exact nor noisy")
+    names = [(core.core_id, column.of) for column in core.columns]
+    return [dict(zip(names, row, strict=True)) for row in exact_rows(rows)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """The cells of one core."""
+
+    core: CorePlan
+    private: PrivateCells
+
+    def rows(self, rows: Sequence[Sequence[object]], sampler: Sampler) -> Iterator[Row]:
+        """The released cells."""
+        exact = self._exact(rows)
+        keys = self._keys(exact)
+        nothing = (0,) * len(self.private.noisy)
+        drawn: dict[str, tuple[Noisy, ...]] = {}
+        for place, column in enumerate(self.private.noisy):
+            numbers = [exact.get(key, nothing)[place] for key in keys]
+            drawn[column.name] = released(numbers, DiscreteGaussian(column.scale), sampler, column.least)
+        names = [(self.core.core_id, column.of) for column in self.core.columns if column.part is Part.KEY]
+        listed = {key: {name: numbers[place] for name, numbers in drawn.items()} for place, key in enumerate(keys)}
+        if self.private.domain is None:
+            units, tau = self.private.units, self.private.tau
+            listed = {key: noisy for key, noisy in listed.items() if noisy[units].value >= tau}
+        for one in self.private.sets or (tuple(range(len(names))),):
+            for key, noisy in grouped(listed, one, len(names), self.private.noisy).items():
+                yield {**dict(zip(names, key, strict=True)), **self._measured(noisy, one)}
+
+    def _measured(self, noisy: Mapping[str, Noisy], one: Sequence[int]) -> Row:
+        row: Row = {}
+        for measure in self.private.measures:
+            core = self.core.core_id
+            if measure.kind == "grouping":
+                row |= {(core, measure.name): left_out(measure.keys, one)}
+                continue
+            found = told(measure, noisy)
+            row |= {(core, measure.name): found.value}
+            row |= {(core, low(measure.name)): found.low, (core, high(measure.name)): found.high}
+        return row
+
+    def _keys(self, exact: Mapping[Key, tuple[int, ...]]) -> list[Key]:
+        """The cells of a public domain, whatever rows there are; else those of the rows, in an order of their own."""
+        if self.private.domain is None:
+            return sorted(exact, key=repr)
+        return [tuple(_cell(value) for value in key) for key in product(*self.private.domain)]
+
+    def _exact(self, rows: Sequence[Sequence[object]]) -> dict[Key, tuple[int, ...]]:
+        """The exact numbers by the keys of their cell. Raises `WorkerLied`."""
+        found: dict[Key, tuple[int, ...]] = {}
+        count = sum(column.part is Part.KEY for column in self.core.columns)
+        for row in rows:
+            (key,) = exact_rows([row[:count]])
+            numbers = tuple(_number(value) for value in row[count:])
+            if key in found or len(numbers) != len(self.private.noisy):
+                raise WorkerLied("a cell that comes twice, or without its numbers")
+            found[key] = numbers
+        return found
+
+
+def _number(value: object) -> int:
+    if type(value) is not int:
+        raise WorkerLied("a number that is not whole")
+    return value
+
+
+def _cell(value: object) -> Cell:
+    ((cell,),) = exact_rows([[value]])
+    return None if isinstance(cell, float) and not math.isfinite(cell) else cell
