@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from louver.signing import is_signed_by
+from louver.signing import is_registered_by, is_signed_by
 from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox.pki import URN
 from louver_sandbox.refusals import identity as refusals
@@ -126,11 +126,23 @@ def check_signature(question: pb.Question, certificate: x509.Certificate, now: d
     key = certificate.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey) or not is_signed_by(question, key):
         raise refusals.bad_signature()
+    if not now <= _moment(question.expires) <= now + LONGEST_LIFE:
+        raise refusals.expired_question()
+
+
+def check_registration(message: pb.RegisterKeyRequest, certificate: x509.Certificate) -> datetime:
+    """Refuses a Paillier key whose registration is not signed by the certificate's key; gives the key's end."""
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not is_registered_by(message, key):
+        raise refusals.bad_signature()
+    return _moment(message.expires)
+
+
+def _moment(text: str) -> datetime:
     try:
-        expires = datetime.fromisoformat(question.expires)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         raise refusals.malformed_request("expires") from None
-    if expires.tzinfo is None:
+    if moment.tzinfo is None:
         raise refusals.malformed_request("expires")
-    if not now <= expires <= now + LONGEST_LIFE:
-        raise refusals.expired_question()
+    return moment

@@ -32,8 +32,11 @@ class Books:
 
 
 def request_digest(request: Request) -> str:
-    """What makes two requests the same one: purpose, dialect, SQL and parameters, not the expiry of the signature."""
-    said = repr((request.purpose, request.dialect, request.sql, parameters(request)))
+    """What makes two requests the same one: purpose, dialect, SQL, parameters, and whether it
+    asks for a seal, not the expiry of the signature."""
+    asked = (request.purpose, request.dialect, request.sql, parameters(request))
+    # A seal that is not asked for adds nothing, so that requests from before there were seals are still the same.
+    said = repr((*asked, request.seal) if request.seal else asked)
     return hashlib.sha256(said.encode()).hexdigest()
 
 
@@ -98,6 +101,8 @@ def admitted(
         "snapshots": {str(source.table): source.snapshot for source in plan.sources},
         **charged,
     }
+    if plan.seal is not None:
+        body["seal"] = {"scheme": plan.seal.seal.value, "key": plan.seal.key, "asked": bool(request.seal)}
     if plan.threshold is not None and plan.threshold.risks:
         body["accepted_risks"] = list(plan.threshold.risks)
     if found:
@@ -140,6 +145,7 @@ def answered(
         "rows": answer.rows,
         "result_digest": hashlib.sha256(answer.arrow).hexdigest(),
         "remainder_digest": hashlib.sha256(answer.remainder).hexdigest(),
+        **({} if plan.seal is None else {"seal": plan.seal.key}),
         **more,
     }
     entry = (

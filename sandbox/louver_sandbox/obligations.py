@@ -54,6 +54,23 @@ class NoiseRules:
     by_bounds: bool = False
 
 
+class Seal(StrEnum):
+    """How the numbers of an answer leave: as they are, or encrypted to the requester's Paillier key. No protection of
+    anybody: what is sealed has been protected before."""
+
+    NONE = "none"
+    PAILLIER = "paillier"
+
+
+@dataclass(frozen=True, slots=True)
+class SealedColumns:
+    """The columns of an answer, by place, whose numbers are encrypted to the key of this id."""
+
+    seal: Seal
+    key: str
+    columns: tuple[int, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class UnitSetCap:
     """How many cells of a dataset may be released from one data version: `percent` of its units to all institutions
@@ -68,6 +85,7 @@ class ThresholdRules:
     """The obligations of a `threshold` answer: least units per type, dominance share, p %, remainder row, noise,
     what becomes of totals, where classes are protected, and the cap on released cells. `risks` are what owners have
     accepted, in their words. `recoded`: dimensions of some table are those of its atoms, which the answer says.
+    `seal`: how its numbers leave, once all of this holds.
 
     The largest unit of a sum holds at most `dominance_percent` of it, the two largest together `dominance_of_two`
     (None: no such rule), and what is left without them is at least `p_percent` / `prior_percent` of the largest: with
@@ -86,6 +104,7 @@ class ThresholdRules:
     unit_sets: UnitSetCap | None = None
     risks: tuple[str, ...] = ()
     recoded: bool = False
+    seal: Seal = Seal.NONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from louver_sandbox.release.decode import decode
 from louver_sandbox.release.encode import encode
 from louver_sandbox.release.margins import TooManyMargins
 from louver_sandbox.release.release import release
+from louver_sandbox.release.seals import Sealer, TooManySealed
 from louver_sandbox.sql.bind import bind
 from louver_sandbox.sql.parse import parse
 from louver_sandbox.stages import Committed, Facts, Plan, Receipted, Request, Stored
@@ -73,7 +74,7 @@ class Pipeline:
 
     `solve` finds which further parts are withheld so that totals may stay, in a killable process too; without it
     totals are kept back. `noise_secret` is the releaser's, by which cell keys are made; `sampler` draws the noise
-    of differential privacy; without one `judge_in_checker` must refuse what needs it.
+    of differential privacy; without one `judge_in_checker` must refuse what needs it. `sealer` encrypts.
     """
 
     def __init__(
@@ -86,9 +87,11 @@ class Pipeline:
         solve: Solve = no_solver,
         noise_secret: bytes | None = None,
         sampler: Sampler | None = None,
+        sealer: Sealer | None = None,
     ) -> None:
         self._sampler = sampler
         self._solve = solve
+        self._sealer = sealer
         self._judge = judge_in_checker
         self._reserve = reserve
         self._books = books
@@ -117,7 +120,7 @@ class Pipeline:
         try:
             execution = decode(slot.run(committed.plan, call), committed)
             released = release(execution, self._solve, self._noise_secret, self._sampler)
-            answer = encode(released, committed)
+            answer = encode(released, committed, self._sealer)
             receipt = journal.record(committed, released, answer, self._books)
         except Exception as error:
             raise self._aborted(committed, error) from error
@@ -155,13 +158,9 @@ class Pipeline:
 
 def _kind(error: Exception) -> str:
     """What the log says of a failure. More cells than can be judged are as many as a worker may not send."""
-    match error:
-        case Failed():
-            return error.kind
-        case TooManyMargins():
-            return "too_large"
-        case _:
-            return "internal"
+    if isinstance(error, Failed):
+        return error.kind
+    return "too_large" if isinstance(error, TooManyMargins | TooManySealed) else "internal"
 
 
 def facts_at(now: datetime) -> Facts:

@@ -50,6 +50,8 @@ class Limits:
     own_tables_mib: int = 4096
     upload_seconds: int = 900
     concurrent_calls: int = 512
+    sealed_cells: int = 1_000
+    randomisers: int = 512
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,15 @@ from louver_sandbox.algebra.types import Position, TableName, Type
 from louver_sandbox.catalog.atoms import AtomRules
 from louver_sandbox.catalog.model import Catalog, Table
 from louver_sandbox.core_plan import CorePlan
-from louver_sandbox.obligations import AccessBudget, CellCharge, Charge, PrivacyBalance, PrivacyCharge, ThresholdRules
+from louver_sandbox.obligations import (
+    AccessBudget,
+    CellCharge,
+    Charge,
+    PrivacyBalance,
+    PrivacyCharge,
+    SealedColumns,
+    ThresholdRules,
+)
 from louver_sandbox.private_core import PrivateRules
 from louver_sandbox.selections import FLAGGED, HistoryRules, Selection
 
@@ -45,7 +53,8 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One signed question. `signature` covers id, expiry, purpose, SQL, its dialect and parameters."""
+    """One signed question. `signature` covers id, expiry, purpose, SQL, its dialect, parameters and `seal`, by which
+    the caller asks for a sealed answer (`paillier`); empty means as policies say."""
 
     id: str
     subject: Subject
@@ -55,6 +64,7 @@ class Request:
     dialect: str = "duckdb"
     received: datetime | None = None
     signature: bytes = field(default=b"", repr=False)
+    seal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +156,11 @@ class GrantUse:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the decision may know besides the query and the policies, handed in so that it stays pure: the day."""
+    """What the decision may know besides the query and the policies, handed in so that it stays pure: the day, and
+    the id of the key that answers to the requester are sealed to (empty: it has none that is valid)."""
 
     today: date
+    sealing_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +200,8 @@ class Plan:
     releaser computes; None means the one core's rows are the answer. `question` identifies the canonical question
     on this data, catalogue and policy: equal questions get the stored answer. `cells` are what caps on released
     cells are charged, besides `charges`; `selections` are the rows it asks for, which the commit compares with
-    earlier ones as `history` says. `privacy` is its privacy loss, one charge per dataset and kind of unit.
+    earlier ones as `history` says. `privacy` is its privacy loss, one charge per dataset and kind of unit. `seal` are
+    the columns whose numbers leave encrypted.
     """
 
     request_id: str
@@ -208,6 +221,7 @@ class Plan:
     selections: tuple[Selection, ...] = ()
     history: HistoryRules = FLAGGED
     privacy: tuple[PrivacyCharge, ...] = ()
+    seal: SealedColumns | None = None
 
 
 @dataclass(frozen=True, slots=True)

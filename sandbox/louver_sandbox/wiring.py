@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -50,6 +51,9 @@ from louver_sandbox.publishing.record_keys import read_key
 from louver_sandbox.recount import anchor
 from louver_sandbox.refusals import capacity
 from louver_sandbox.release.complementary import Solve, no_solver
+from louver_sandbox.sealing.keys import SealingKeys
+from louver_sandbox.sealing.registry import Registered
+from louver_sandbox.sealing.sealer import Sealer
 from louver_sandbox.settings import Limits, Settings
 from louver_sandbox.shelf import Shelf, SnapshotUnfit
 from louver_sandbox.stages import Case, Facts, Plan, Request, Subject, Treatment, Verdict
@@ -180,16 +184,19 @@ class JudgeInChecker:
         withdrawn: Withdrawn,
         *,
         has_noise: bool = True,
+        sealing_key: Callable[[str], str] = lambda institution: "",
     ) -> None:
         self._pool = pool
         self._has_noise = has_noise
         self._own = own
+        self._sealing_key = sealing_key
         self._seconds = seconds
         self._withdrawn = withdrawn
 
     def __call__(self, request: Request, facts: Facts) -> Plan:
         """The plan. Raises `Refused`."""
-        case = Case(request, self._own(request.subject.institution), facts)
+        institution = request.subject.institution
+        case = Case(request, self._own(institution), replace(facts, sealing_key=self._sealing_key(institution)))
         try:
             reply = self._pool.ask(checker.case_to_bytes(case), self._seconds)
         except CheckerFailed as failed:
@@ -315,6 +322,12 @@ class Platform:
         self.own_tables = self._parts.enter_context(
             OwnTables(settings, self.state, self.clock, partial(journal.noted, self.books))
         )
+        self.sealing_keys = SealingKeys(self.state, self.clock, partial(journal.noted, self.books))
+        self.sealer = self._parts.enter_context(
+            Sealer(self.sealing_keys.public, most=limits.sealed_cells, stock=limits.randomisers)
+        )
+        for kid in self.sealing_keys.live():
+            self.sealer.keep_ready(kid)
         self.approvals = load_approvals(settings.bundle)
         statements = [item.statement for item in self.approvals]
         self.withdrawn = Withdrawn(
@@ -322,10 +335,15 @@ class Platform:
         )
         sampler, own = sampler_of(self.judgement.bundle), self.own_tables.tables
         judge = JudgeInChecker(
-            self.checkers, own, limits.check_seconds, self.withdrawn, has_noise=sampler is not None
+            self.checkers,
+            own,
+            limits.check_seconds,
+            self.withdrawn,
+            has_noise=sampler is not None,
+            sealing_key=self.sealing_keys.current,
         )
         self.pipeline = Pipeline(
-            judge, self.reserve, self.books, self.clock, new_incident, self._solve(), secret, sampler
+            judge, self.reserve, self.books, self.clock, new_incident, self._solve(), secret, sampler, self.sealer
         )
 
     def _solve(self) -> Solve:
@@ -382,6 +400,12 @@ class Platform:
             losses = charge_privacy(tx, plan, request, now, dry=True)
             look_back(tx, plan, request, now)
         return balances, cells, losses
+
+    def register_key(self, subject: Subject, message: pb.RegisterKeyRequest, expires: datetime) -> Registered:
+        """Admits a Paillier key and begins to make randomisers for it. Raises `Refused` LVR-5001 to LVR-5005."""
+        kept = self.sealing_keys.register(subject, message.modulus, message.proof, expires, message.signature)
+        self.sealer.keep_ready(kept.key.kid)
+        return kept
 
     def refused_at_the_edge(self, subject: Subject, question: pb.Question, refused: Refused) -> Refused:
         """The refusal of a message that is not the caller's question, once the log has it."""

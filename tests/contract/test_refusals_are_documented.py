@@ -26,6 +26,7 @@ FAMILIES = {
     "privacy": "LVR-301",
     "history": "LVR-32",
     "catalog": "LVR-4",
+    "sealing": "LVR-5",
 }
 
 

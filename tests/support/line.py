@@ -34,6 +34,7 @@ from louver_sandbox.pipeline import Call, Failed, Pipeline, Slot, judge
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.processes.pool import FailureKind
 from louver_sandbox.release.complementary import Solve
+from louver_sandbox.release.seals import Sealer
 from louver_sandbox.stages import Facts, Plan, Request, Subject
 from louver_sandbox.store import State
 from louver_sandbox.suppression.pattern import choose
@@ -52,12 +53,12 @@ def firms() -> Catalog:
     return a_catalog(a_table("gov.firm"))
 
 
-def firm_policies(version: str = "1", totals: str = "keep-back") -> Bundle:
+def firm_policies(version: str = "1", totals: str = "keep-back", seal: str = "none") -> Bundle:
     """What the banks may do with it, three queries a day."""
     grant = grant_document(
         table="gov.firm",
         columns={"section": ["group_key", "filter", "order"], "amount": ["aggregate"]},
-        threshold={"totals": totals},
+        threshold={"totals": totals, "seal": seal},
         budget={"queries_per_day": QUERIES_PER_DAY, "predicates_per_day": 10},
     )
     return bundle_of(policy(grant, owner="测试部门"), version=version)
@@ -69,9 +70,10 @@ def ask(
     who: Subject = BANK_A,
     parameters: Mapping[str, Value] | None = None,
     purpose: str = "RESEARCH",
+    seal: str = "",
 ) -> Request:
     """A question as it comes from the edge."""
-    return Request(request_id, who, purpose, sql, parameters or {}, signature=b"signed")
+    return Request(request_id, who, purpose, sql, parameters or {}, signature=b"signed", seal=seal)
 
 
 def call(deadline_s: float = 10.0) -> Call:
@@ -115,8 +117,8 @@ def stream(table: pa.Table) -> bytes:
 
 @dataclass
 class Line:
-    """A pipeline over fresh books. `slot`, `refusal`, `judge_fault`, `privacy` (what it costs) and `solve` are what
-    the next question meets."""
+    """A pipeline over fresh books. `slot`, `refusal`, `judge_fault`, `privacy` (what it costs), `solve`, `sealing_key`
+    and `sealer` are what the next question meets."""
 
     books: Books
     clock: SettableClock
@@ -127,18 +129,23 @@ class Line:
     judge_fault: Exception | None = None
     privacy: tuple[PrivacyCharge, ...] = ()
     solve: Solve = choose
+    sealing_key: str = ""
+    sealer: Sealer | None = None
     reserved: int = 0
     incidents: list[Exception] = field(default_factory=list)
 
     @property
     def pipeline(self) -> Pipeline:
         """The real one, with the checker's and the pool's places taken by what stands here."""
-        return Pipeline(self._judge, self._reserve, self.books, self.clock, self._incident, self.solve)
+        return Pipeline(
+            self._judge, self._reserve, self.books, self.clock, self._incident, self.solve, sealer=self.sealer
+        )
 
     def _judge(self, request: Request, facts: Facts) -> Plan:
         if self.judge_fault is not None:
             raise self.judge_fault
-        return replace(judge(request, firms(), self.bundle, facts), privacy=self.privacy)
+        keyed = replace(facts, sealing_key=self.sealing_key)
+        return replace(judge(request, firms(), self.bundle, keyed), privacy=self.privacy)
 
     @contextmanager
     def _reserve(self, institution: str, call: Call) -> Iterator[Slot]:

@@ -29,13 +29,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import NameOID
+from gmpy2 import mpz
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
 from louver.errors import Refused
 from louver.receipt import Receipt, commitment
-from louver.signing import is_signed_by
+from louver.sealing.keys import PublicKey
+from louver.sealing.proofs import proves
+from louver.signing import is_registered_by, is_signed_by
 from louver.transparency import Checkpoint, Note, Signature, TreeHead, VerifierKey
 from louver.transparency.merkle import leaf_hash
 from louver.transparency.proofs import TlogProof
@@ -95,7 +98,11 @@ class Authority:
         builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self._name)
         builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
         builder = builder.not_valid_before(now + timedelta(days=since)).not_valid_after(now + timedelta(days=days))
-        names = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+        names = [
+            x509.DNSName("localhost"),
+            x509.IPAddress(ip_address("127.0.0.1")),
+            x509.UniformResourceIdentifier(f"urn:louver:institution:{name}"),
+        ]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         identity = Identity(self.folder / f"{name}.pem", self.folder / f"{name}.key")
         identity.certificate.write_bytes(_pem(builder.sign(self._key, hashes.SHA256())))
@@ -182,6 +189,7 @@ class SandboxSimulator(SandboxServiceServicer):
         self.charged: dict[str, str] = {}
         self.cancelled = threading.Event()
         self.largest_piece = 0
+        self.keys: list[pb.SealingKey] = []
 
     def Analyse(  # noqa: N802
         self, request: pb.AnalyseRequest, context: grpc.ServicerContext
@@ -323,6 +331,23 @@ class SandboxSimulator(SandboxServiceServicer):
         self._trouble(context)
         head = self.log.head(len(self.asked), hashlib.sha256(b"root").digest())
         return pb.GetHeadResponse(checkpoint=head.to_bytes().decode())
+
+    def RegisterKey(  # noqa: N802
+        self, request: pb.RegisterKeyRequest, context: grpc.ServicerContext
+    ) -> pb.RegisterKeyResponse:
+        self._trouble(context)
+        key = PublicKey(mpz(int.from_bytes(request.modulus, "big")))
+        if not is_registered_by(request, _caller_key(context)) or not proves(request.proof, key, "bank-a"):
+            _refuse(context, Refused("LVR-5003", "the proof does not hold"))
+        for older in self.keys:
+            older.current = False
+        made = pb.SealingKey(kid=key.kid, bits=key.bits, expires=request.expires, current=True, log_index=7)
+        self.keys.insert(0, made)
+        return pb.RegisterKeyResponse(key=made)
+
+    def ListKeys(self, request: pb.ListKeysRequest, context: grpc.ServicerContext) -> pb.ListKeysResponse:  # noqa: N802
+        self._trouble(context)
+        return pb.ListKeysResponse(keys=self.keys)
 
     def _refuse_if_recorded(self, sql: str, context: grpc.ServicerContext) -> None:
         if refused := self.refusals.get(sql):

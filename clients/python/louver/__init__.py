@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Outcome,
         Permission,
         QueryRecord,
+        SealingKey,
         Table,
     )
 
@@ -45,6 +46,7 @@ _HOMES = {
     "Permission": "louver.results",
     "QueryRecord": "louver.results",
     "Receipt": "louver.receipt",
+    "SealingKey": "louver.results",
     "Table": "louver.results",
     "VerifiedReceipt": "louver.receipt",
     "connect": "louver.client",
@@ -70,6 +72,7 @@ __all__ = [
     "QueryRecord",
     "Receipt",
     "Refused",
+    "SealingKey",
     "Table",
     "Unproven",
     "Unreachable",

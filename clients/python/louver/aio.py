@@ -12,6 +12,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -20,12 +21,12 @@ import grpc
 import grpc.aio
 
 from louver import questions, wire
-from louver.client import CHANNEL_OPTIONS, UPLOAD_SECONDS, open_channel_credentials, told, translated
+from louver.client import CHANNEL_OPTIONS, KEY_LIFE, UPLOAD_SECONDS, open_channel_credentials, told, translated
 from louver.encoding import encode
 from louver.failures import Misused, Unreachable
 from louver.questions import Parameter
 from louver.receipt import Receipt
-from louver.results import Answer, Explanation, QueryRecord, Table
+from louver.results import Answer, Explanation, QueryRecord, SealingKey, Table
 from louver.settings import Settings, settle
 from louver.surroundings import Surroundings, pause_before_retry
 from louver.transparency import TreeHead
@@ -35,6 +36,7 @@ from louver.v1.sandbox_pb2_grpc import SandboxServiceStub
 if TYPE_CHECKING:
     from typing import Self
 
+    from louver.sealing.keys import PrivateKey
     from louver.v1.sandbox_pb2_grpc import SandboxServiceAsyncStub
 
 T = TypeVar("T")
@@ -53,6 +55,8 @@ def connect(
     timeout: float | None = None,
     verify: bool | None = None,
     surroundings: Surroundings | None = None,
+    keys: str | Path | None = None,
+    key_passphrase: str | Callable[[], str] | None = None,
 ) -> AsyncClient:
     """A client to use in ``async with``; the arguments are those of ``louver.connect``. Raises ``Misused``."""
     return AsyncClient(
@@ -68,6 +72,8 @@ def connect(
             timeout=timeout,
             verify=verify,
             surroundings=surroundings,
+            keys=keys,
+            key_passphrase=key_passphrase,
         )
     )
 
@@ -116,13 +122,14 @@ class AsyncClient:
         request_id: str | None = None,
         timeout: float | None = None,
         progress: Callable[[str], None] | None = None,
+        seal: bool = False,
     ) -> Answer:
         """Ask a question and get the protected answer; see ``louver.client.Client.analyse``."""
         allowed = self.settings.time_allowed(timeout)
-        question = self.settings.question(sql, purpose, parameters, request_id, allowed, dialect)
+        question = self.settings.question(sql, purpose, parameters, request_id, allowed, dialect, seal)
 
         async def attempt(left: float) -> Answer:
-            assembly = wire.Assembly(question.request_id)
+            assembly = wire.Assembly(question.request_id, seal=seal)
             call = self._stub.Analyse(pb.AnalyseRequest(question=question), timeout=left)
             try:
                 async for part in call:
@@ -131,7 +138,7 @@ class AsyncClient:
                         progress(stage)
             finally:
                 call.cancel()
-            return assembly.answer(sql, self.settings.log_key)
+            return assembly.answer(sql, self.settings.log_key, self.settings.private)
 
         return await self._persistently(attempt, allowed, question.request_id)
 
@@ -143,9 +150,10 @@ class AsyncClient:
         parameters: Mapping[str, Parameter] | None = None,
         dialect: str | None = None,
         timeout: float | None = None,
+        seal: bool = False,
     ) -> Explanation:
         """What ``analyse`` would do. Spends nothing."""
-        request = self.settings.explain_request(sql, purpose, parameters, dialect)
+        request = self.settings.explain_request(sql, purpose, parameters, dialect, seal)
         allowed = self.settings.time_allowed(timeout)
         response = await self._persistently(lambda left: self._stub.Explain(request, timeout=left), allowed)
         return wire.explanation(response)
@@ -180,6 +188,17 @@ class AsyncClient:
         await self._translated(
             lambda left: self._stub.DropTable(request, timeout=left), self.settings.profile.timeout
         )
+
+    async def register_key(self, key: PrivateKey, valid_for: timedelta = KEY_LIFE) -> SealingKey:
+        """Register the public part of a Paillier key; the proof of its modulus is made in a thread."""
+        request = await asyncio.to_thread(self.settings.key_registration, key, valid_for)
+        response = await self._call(lambda left: self._stub.RegisterKey(request, timeout=left))
+        return wire.sealing_keys([response.key])[0]
+
+    async def keys(self) -> list[SealingKey]:
+        """The caller's registered Paillier keys, the newest first."""
+        response = await self._call(lambda left: self._stub.ListKeys(pb.ListKeysRequest(), timeout=left))
+        return wire.sealing_keys(response.keys)
 
     async def my_queries(self, limit: int = 20) -> list[QueryRecord]:
         """The newest ``limit`` lines of the caller's own trail."""

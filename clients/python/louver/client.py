@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
@@ -25,7 +26,7 @@ from louver.errors import Error
 from louver.failures import Misused, Unreachable
 from louver.questions import Parameter
 from louver.receipt import Receipt
-from louver.results import Answer, Explanation, QueryRecord, Table
+from louver.results import Answer, Explanation, QueryRecord, SealingKey, Table
 from louver.settings import Settings, settle
 from louver.statuses import failure
 from louver.surroundings import Surroundings, pause_before_retry
@@ -36,6 +37,8 @@ from louver.v1.sandbox_pb2_grpc import SandboxServiceStub
 
 if TYPE_CHECKING:
     from typing import Self
+
+    from louver.sealing.keys import PrivateKey
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -50,6 +53,9 @@ CHANNEL_OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.enable_retries", 0),  # repeated here instead, with the same request id
 )
+
+KEY_LIFE = timedelta(days=730)
+"""How long answers are sealed to a registered key when nobody says otherwise."""
 
 UPLOAD_SECONDS = 3600.0
 """How long an upload may take when nobody says otherwise."""
@@ -84,13 +90,16 @@ def connect(
     timeout: float | None = None,
     verify: bool | None = None,
     surroundings: Surroundings | None = None,
+    keys: str | Path | None = None,
+    key_passphrase: str | Callable[[], str] | None = None,
 ) -> Client:
     """A client of the sandbox at ``target`` (``HOST:PORT``), by mutual TLS.
 
     What is not passed comes from ``LOUVER_*`` variables and the profile (see ``louver.profiles``). ``purpose`` is
     the default purpose of questions, ``dialect`` the SQL they are written in, ``timeout`` seconds per call. With a
-    ``log_key`` every answer must be proved by its receipt, unless ``verify=False``. Nothing is sent before the first
-    call. Raises ``Misused``.
+    ``log_key`` every answer must be proved by its receipt, unless ``verify=False``. ``keys`` is the folder of the
+    private keys that open sealed answers; ``key_passphrase`` (or a function that asks for it) unlocks them. Nothing
+    is sent before the first call. Raises ``Misused``.
     """
     return Client(
         settle(
@@ -105,6 +114,8 @@ def connect(
             timeout=timeout,
             verify=verify,
             surroundings=surroundings,
+            keys=keys,
+            key_passphrase=key_passphrase,
         )
     )
 
@@ -143,17 +154,19 @@ class Client:
         request_id: str | None = None,
         timeout: float | None = None,
         progress: Callable[[str], None] | None = None,
+        seal: bool = False,
     ) -> Answer:
         """Ask a question and get the protected answer, paid for and logged.
 
         ``parameters`` fill ``:name`` in the SQL. Asking again with the same ``request_id`` gives the same answer
-        and charges nothing, which is how a call that was cut off is repeated. ``progress`` is told each stage.
+        and charges nothing, which is how a call that was cut off is repeated. ``progress`` is told each stage. With
+        ``seal`` the numbers leave the platform encrypted to your registered Paillier key, and are opened here.
         """
         allowed = self.settings.time_allowed(timeout)
-        question = self.settings.question(sql, purpose, parameters, request_id, allowed, dialect)
+        question = self.settings.question(sql, purpose, parameters, request_id, allowed, dialect, seal)
 
         def attempt(left: float) -> Answer:
-            assembly = wire.Assembly(question.request_id)
+            assembly = wire.Assembly(question.request_id, seal=seal)
             call = self._stub.Analyse(pb.AnalyseRequest(question=question), timeout=left)
             try:
                 for part in call:
@@ -162,7 +175,7 @@ class Client:
                         progress(stage)
             finally:
                 call.cancel()  # after a whole answer this does nothing; after Ctrl-C it stops the engine
-            return assembly.answer(sql, self.settings.log_key)
+            return assembly.answer(sql, self.settings.log_key, self.settings.private)
 
         return self._persistently(attempt, allowed, question.request_id)
 
@@ -174,9 +187,10 @@ class Client:
         parameters: Mapping[str, Parameter] | None = None,
         dialect: str | None = None,
         timeout: float | None = None,
+        seal: bool = False,
     ) -> Explanation:
         """What ``analyse`` would do. Spends nothing; a question that would be refused comes back as a verdict."""
-        request = self.settings.explain_request(sql, purpose, parameters, dialect)
+        request = self.settings.explain_request(sql, purpose, parameters, dialect, seal)
         return wire.explanation(self._call(self._stub.Explain, request, timeout))
 
     def tables(self, own_only: bool = False) -> list[Table]:
@@ -210,6 +224,19 @@ class Client:
         """Forget one of the caller's own tables. Not repeated by itself: a second drop is refused."""
         request, seconds = pb.DropTableRequest(name=name), self.settings.profile.timeout
         self._translated(lambda: _awaited(self._stub.DropTable.future(request, timeout=seconds)))
+
+    def register_key(self, key: PrivateKey, valid_for: timedelta = KEY_LIFE) -> SealingKey:
+        """Register the public part of a Paillier key; from then on answers are sealed to it.
+
+        The private part stays here: what is sent is the modulus and a proof that it is sound.
+        """
+        request = self.settings.key_registration(key, valid_for)
+        response = self._call(self._stub.RegisterKey, request)
+        return wire.sealing_keys([response.key])[0]
+
+    def keys(self) -> list[SealingKey]:
+        """The caller's registered Paillier keys, the newest first."""
+        return wire.sealing_keys(self._call(self._stub.ListKeys, pb.ListKeysRequest()).keys)
 
     def my_queries(self, limit: int = 20) -> list[QueryRecord]:
         """The newest ``limit`` lines of the caller's own trail."""

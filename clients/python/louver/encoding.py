@@ -238,7 +238,7 @@ def _decimals(nanoarrow: Any, name: str, values: Sequence[Decimal | None]) -> An
         raise Misused(f"column {name} needs more than {_DECIMAL_DIGITS} digits")
     data = b"".join(number.to_bytes(_DECIMAL_BYTES, "little", signed=True) for number in unscaled)
     kind = nanoarrow.decimal128(_DECIMAL_DIGITS, scale)
-    return nanoarrow.c_array_from_buffers(kind, len(values), [_validity(values), data])
+    return nanoarrow.c_array_from_buffers(kind, len(values), [validity(values), data])
 
 
 def _scale(value: Decimal) -> int:
@@ -253,7 +253,7 @@ def _unscaled(value: Decimal, scale: int) -> int:
     return -number if sign else number
 
 
-def _validity(values: Sequence[object]) -> bytes:
+def validity(values: Sequence[object]) -> bytes:
     """The validity bitmap: bit i of byte i // 8, least significant first (Arrow columnar format)."""
     bits = sum(1 << index for index, value in enumerate(values) if value is not None)
     return bits.to_bytes((len(values) + 7) // 8, "little")

@@ -11,6 +11,7 @@ log_key = "louver.example/log+1f2e3d4c+..."   # or the path of a file that holds
 purpose = "RESEARCH"
 dialect = "duckdb"              # or postgres, mysql, spark, oracle
 timeout = 120                   # seconds
+keys = "keys"                   # folder of Paillier keys; this is the default
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ DEFAULT_TIMEOUT = 120.0
 """Seconds a call may take, retries included, when nobody says otherwise."""
 
 _PATHS = ("certificate", "key", "ca")
-_FIELDS = ("target", *_PATHS, "log_key", "purpose", "dialect", "timeout")
+_FIELDS = ("target", *_PATHS, "log_key", "purpose", "dialect", "timeout", "keys")
 _VERIFIER_KEY = re.compile(r"[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+")
 _TARGET = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}")
 
@@ -36,7 +37,7 @@ _TARGET = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}")
 class Profile:
     """Everything needed to reach a sandbox. ``log_key`` is a C2SP verifier key; empty means receipts stay unproven.
 
-    ``timeout`` is in seconds and covers the retries of a call.
+    ``timeout`` is in seconds and covers the retries of a call. ``keys`` is the folder of the key ring.
     """
 
     target: str
@@ -48,6 +49,7 @@ class Profile:
     dialect: str = ""
     timeout: float = DEFAULT_TIMEOUT
     name: str = ""
+    keys: Path = Path("keys")
 
 
 def config_path(environment: Mapping[str, str], home: Path) -> Path:
@@ -83,7 +85,7 @@ def _checked(name: str, profile: Mapping[str, object], folder: Path) -> Mapping[
         elif not isinstance(value, str):
             raise Misused(f"{field} of profile {name} must be a string")
         else:
-            checked[field] = str(folder / Path(value).expanduser()) if field in _PATHS else value
+            checked[field] = str(folder / Path(value).expanduser()) if field in (*_PATHS, "keys") else value
     log_key = checked.get("log_key")
     if isinstance(log_key, str) and not _VERIFIER_KEY.fullmatch(log_key.strip()):
         checked["log_key"] = str(folder / Path(log_key).expanduser())
@@ -119,10 +121,16 @@ def resolve(
             merged[field] = value
         if (given := arguments.get(field)) is not None:
             merged[field] = given
-    return _profile(merged, name)
+    return _profile(merged, name, keys_folder(merged, environment, home))
 
 
-def _profile(merged: Mapping[str, object], name: str) -> Profile:
+def keys_folder(settings: Mapping[str, object], environment: Mapping[str, str], home: Path) -> Path:
+    """The folder of the key ring: ``keys`` of the settings, else ``keys`` beside the configuration file."""
+    given = settings.get("keys")
+    return Path(str(given)).expanduser() if given else config_path(environment, home).parent / "keys"
+
+
+def _profile(merged: Mapping[str, object], name: str, keys: Path) -> Profile:
     missing = [field for field in ("target", *_PATHS) if not merged.get(field)]
     if missing:
         raise Misused(
@@ -143,6 +151,7 @@ def _profile(merged: Mapping[str, object], name: str) -> Profile:
         dialect=str(merged.get("dialect") or ""),
         timeout=_timeout(merged.get("timeout")),
         name=name,
+        keys=keys,
     )
 
 

@@ -111,6 +111,7 @@ def ask(
     expires: datetime,
     key: ec.EllipticCurvePrivateKey,
     dialect: str = "",
+    seal: str = "",
 ) -> pb.Question:
     """The signed question. Raises ``Misused`` when something in it cannot be sent."""
     question = pb.Question(
@@ -120,6 +121,7 @@ def ask(
         parameters=encode_parameters(parameters),
         expires=rfc3339(expires),
         dialect=checked_dialect(dialect),
+        seal=seal,
     )
     question.signature = sign(question, key)
     return question

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING
 from louver import display
 from louver.decoding import AnswerColumn, Row, Undecodable, decode, open_stream
 from louver.errors import Refused, Unproven
-from louver.failures import missing_extra
+from louver.failures import Misused, missing_extra
 from louver.receipt import Receipt, VerifiedReceipt
+from louver.sealing.columns import METADATA
 
 if TYPE_CHECKING:
     import pandas
     import polars
     import pyarrow
+
+    from louver.sealing.keys import PrivateKey
+    from louver.sealing.opening import Sealed
 
 _SHOWN_ROWS = 20
 
@@ -73,6 +77,9 @@ class Answer:
     the stored answer to the same question, which costs nothing. ``proof`` is the verified receipt, None when no
     log key was given. ``accuracy`` says how exact each column with noise is. ``development`` warns that the
     service runs without the isolation of production.
+
+    An answer may be sealed to your key: ``stream`` is then what was released, and opened when rows are first asked
+    for, by the private key that ``private`` finds. ``sealed`` are the ciphertexts.
     """
 
     request_id: str
@@ -88,10 +95,35 @@ class Answer:
     proof: VerifiedReceipt | None = field(default=None, repr=False)
     remainder_stream: bytes = field(default=b"", repr=False)
     accuracy: tuple[Accuracy, ...] = ()
+    private: Callable[[str], PrivateKey] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def _decoded(self) -> tuple[tuple[AnswerColumn, ...], tuple[Row, ...]]:
-        return _decoded(self.stream)
+        return _decoded(self.opened)
+
+    @cached_property
+    def opened(self) -> bytes:
+        """The Arrow stream with numbers in it: ``stream`` itself, unless that is sealed.
+
+        Raises ``Misused`` when the private key is not at hand, ``Unproven`` when a cell does not open.
+        """
+        return self._opened(self.stream)
+
+    @cached_property
+    def sealed(self) -> Sealed | None:
+        """The ciphertexts; None for an answer that is not sealed."""
+        if METADATA not in self.stream:
+            return None
+        from louver.sealing.opening import sealed
+
+        return sealed(self.stream)
+
+    def _opened(self, stream: bytes) -> bytes:
+        if METADATA not in stream:
+            return stream
+        from louver.sealing.opening import opened
+
+        return opened(stream, self.private or _no_key)
 
     @property
     def columns(self) -> tuple[AnswerColumn, ...]:
@@ -108,7 +140,7 @@ class Answer:
         """The withheld cells taken together as one row, where that is safe to release."""
         if not self.remainder_stream:
             return None
-        _, rows = _decoded(self.remainder_stream)
+        _, rows = _decoded(self._opened(self.remainder_stream))
         return rows[0] if rows else None
 
     @property
@@ -132,7 +164,7 @@ class Answer:
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """The Arrow PyCapsule interface: any dataframe library can read an answer."""
-        return open_stream(self.stream).__arrow_c_stream__(requested_schema)
+        return open_stream(self.opened).__arrow_c_stream__(requested_schema)
 
     def to_arrow(self) -> pyarrow.Table:
         """A pyarrow table. Raises ``MissingExtra`` without ``louver[arrow]``."""
@@ -140,7 +172,7 @@ class Answer:
             import pyarrow
         except ImportError:
             raise missing_extra("pyarrow", "arrow") from None
-        return pyarrow.ipc.open_stream(self.stream).read_all()
+        return pyarrow.ipc.open_stream(self.opened).read_all()
 
     def to_pandas(self) -> pandas.DataFrame:
         """A pandas frame with nullable integers and booleans, so that a withheld cell costs no exactness.
@@ -170,6 +202,7 @@ class Answer:
         cost = ", ".join(f"{count} {kind}" for kind, count in sorted(self.cost.items())) or "nothing"
         proof = "receipt verified" if self.proof else "receipt not verified" if self.receipt else "no receipt"
         parts = [f"{len(self)} rows", self.treatment, "stored answer" if self.stored else f"cost {cost}", proof]
+        parts += ["sealed"] if self.sealed else []
         return " | ".join([*parts, *(["DEVELOPMENT MODE"] if self.development else [])])
 
     def __repr__(self) -> str:
@@ -192,6 +225,10 @@ class Answer:
         more = f"<p>... {len(self) - _SHOWN_ROWS} more rows</p>" if len(self) > _SHOWN_ROWS else ""
         table = display.html_table(names, self.readable[:_SHOWN_ROWS])
         return f"{table}{more}<p>{html.escape(self.summary)}</p>" + (f"<ul>{notes}</ul>" if notes else "")
+
+
+def _no_key(kid: str) -> PrivateKey:
+    raise Misused(f"this answer is sealed to key {kid[:16]}", "open it with the client whose key ring has that key")
 
 
 def _with_interval(value: object, exactness: Accuracy, row: int) -> object:
@@ -339,3 +376,15 @@ class QueryRecord:
     cost: Mapping[str, int]
     log_index: int
     rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class SealingKey:
+    """One of the caller's registered Paillier keys. Answers are sealed to the ``current`` one; times are RFC 3339."""
+
+    kid: str
+    bits: int
+    registered: str
+    expires: str
+    current: bool
+    log_index: int

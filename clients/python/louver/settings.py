@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from louver import questions
 from louver.failures import Misused
 from louver.profiles import Profile, resolve
 from louver.questions import Parameter
+from louver.sealing.columns import SCHEME
+from louver.signing import sign_registration
 from louver.surroundings import Surroundings
-from louver.tls import Credentials, read_credentials
+from louver.tls import Credentials, institution_of, read_credentials
 from louver.transparency import VerifierKey
 from louver.v1 import sandbox_pb2 as pb
 
+if TYPE_CHECKING:
+    from louver.sealing.key_files import KeyRing
+    from louver.sealing.keys import PrivateKey
 
-@dataclass(frozen=True, slots=True)
+
+def passphrase_of_environment() -> str:
+    """``LOUVER_KEY_PASSPHRASE``. Raises ``Misused``."""
+    found = os.environ.get("LOUVER_KEY_PASSPHRASE", "")
+    if not found:
+        raise Misused("a private key is needed and its passphrase is not given", "set LOUVER_KEY_PASSPHRASE")
+    return found
+
+
+@dataclass(frozen=True)
 class Settings:
     """A profile with its credentials read, and whether receipts must prove the answers."""
 
@@ -25,6 +42,24 @@ class Settings:
     credentials: Credentials
     verify: bool
     around: Surroundings
+    passphrase: Callable[[], str] = passphrase_of_environment
+
+    @cached_property
+    def key_ring(self) -> KeyRing:
+        """The Paillier keys that sealed answers are opened with."""
+        from louver.sealing.key_files import KeyRing
+
+        return KeyRing(self.profile.keys, self.passphrase)
+
+    def private(self, kid: str) -> PrivateKey:
+        """The private key of that id, unlocked when it is first needed. Raises ``Misused``."""
+        return self.key_ring.private(kid)
+
+    def seal(self, wanted: bool) -> str:
+        """What a question says of sealing. Raises ``Misused`` when there is no key to open the answer with."""
+        if wanted:
+            self.key_ring.find()
+        return SCHEME if wanted else ""
 
     @property
     def log_key(self) -> str:
@@ -39,6 +74,7 @@ class Settings:
         request_id: str | None,
         timeout: float,
         dialect: str | None = None,
+        seal: bool = False,
     ) -> pb.Question:
         """The signed question, good for the call's whole time and a margin for clocks that differ."""
         return questions.ask(
@@ -49,6 +85,7 @@ class Settings:
             expires=questions.expiry(self.around.clock(), timeout),
             key=self.credentials.signing_key,
             dialect=self.profile.dialect if dialect is None else dialect,
+            seal=self.seal(seal),
         )
 
     def explain_request(
@@ -57,6 +94,7 @@ class Settings:
         purpose: str | None,
         parameters: Mapping[str, Parameter] | None,
         dialect: str | None = None,
+        seal: bool = False,
     ) -> pb.ExplainRequest:
         """The unsigned dry run of a question."""
         return pb.ExplainRequest(
@@ -64,7 +102,21 @@ class Settings:
             sql=questions.checked_sql(sql),
             parameters=questions.encode_parameters(parameters),
             dialect=questions.checked_dialect(self.profile.dialect if dialect is None else dialect),
+            seal=SCHEME if seal else "",
         )
+
+    def key_registration(self, key: PrivateKey, valid_for: timedelta) -> pb.RegisterKeyRequest:
+        """The signed registration of a key's public part, with the proof of its modulus. Raises ``Misused``."""
+        from louver.sealing.proofs import prove
+
+        institution = institution_of(self.credentials.certificate)
+        request = pb.RegisterKeyRequest(
+            modulus=key.public.to_bytes(),
+            proof=prove(key, institution),
+            expires=questions.rfc3339(self.around.clock() + valid_for),
+        )
+        request.signature = sign_registration(request, self.credentials.signing_key)
+        return request
 
     def time_allowed(self, timeout: float | None) -> float:
         """Seconds for one call, retries included."""
@@ -84,6 +136,8 @@ def settle(
     timeout: float | None = None,
     verify: bool | None = None,
     surroundings: Surroundings | None = None,
+    keys: str | Path | None = None,
+    key_passphrase: str | Callable[[], str] | None = None,
 ) -> Settings:
     """Settings in force for these arguments, this environment and the configuration file. Raises ``Misused``."""
     arguments = {
@@ -95,6 +149,7 @@ def settle(
         "purpose": purpose,
         "dialect": dialect,
         "timeout": timeout,
+        "keys": keys,
     }
     around = surroundings or Surroundings()
     resolved = resolve(arguments, os.environ, Path.home(), profile)
@@ -103,4 +158,11 @@ def settle(
     if resolved.log_key:
         VerifierKey.parse(resolved.log_key)  # a key that can verify nothing must not look like one that can
     credentials = read_credentials(resolved, around.clock())
-    return Settings(resolved, credentials, bool(resolved.log_key) if verify is None else verify, around)
+    passphrase = partial(str, key_passphrase) if isinstance(key_passphrase, str) else key_passphrase
+    return Settings(
+        resolved,
+        credentials,
+        bool(resolved.log_key) if verify is None else verify,
+        around,
+        passphrase or passphrase_of_environment,
+    )

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from louver.v1 import sandbox_pb2 as pb
 
 DOMAIN = "louver.dev/question/v1"
+REGISTRATION_DOMAIN = "louver.dev/sealing-key/v1"
 
 
 def parameters_digest(parameters: Mapping[str, pb.Value]) -> str:
@@ -36,6 +37,7 @@ def signing_bytes(question: pb.Question) -> bytes:
     """The bytes a signature is made over."""
     # A field that is not set adds no line, so that what was signed before the field came still verifies.
     dialect = (f"dialect: {question.dialect}",) if question.dialect else ()
+    seal = (f"seal: {question.seal}",) if question.seal else ()
     lines = (
         DOMAIN,
         f"request_id: {question.request_id}",
@@ -44,6 +46,7 @@ def signing_bytes(question: pb.Question) -> bytes:
         f"sql_sha256: {hashlib.sha256(question.sql.encode()).hexdigest()}",
         f"parameters_sha256: {parameters_digest(question.parameters)}",
         *dialect,
+        *seal,
     )
     return ("\n".join(lines) + "\n").encode()
 
@@ -55,8 +58,33 @@ def sign(question: pb.Question, key: ec.EllipticCurvePrivateKey) -> bytes:
 
 def is_signed_by(question: pb.Question, key: ec.EllipticCurvePublicKey) -> bool:
     """Whether the question's signature is by this key."""
+    return _verifies(question.signature, signing_bytes(question), key)
+
+
+def registration_bytes(request: pb.RegisterKeyRequest) -> bytes:
+    """The bytes that the registration of a Paillier key is signed over."""
+    lines = (
+        REGISTRATION_DOMAIN,
+        f"modulus_sha256: {hashlib.sha256(request.modulus).hexdigest()}",
+        f"proof_sha256: {hashlib.sha256(request.proof).hexdigest()}",
+        f"expires: {request.expires}",
+    )
+    return ("\n".join(lines) + "\n").encode()
+
+
+def sign_registration(request: pb.RegisterKeyRequest, key: ec.EllipticCurvePrivateKey) -> bytes:
+    """The signature to put into the registration of a Paillier key."""
+    return key.sign(registration_bytes(request), ec.ECDSA(hashes.SHA256()))
+
+
+def is_registered_by(request: pb.RegisterKeyRequest, key: ec.EllipticCurvePublicKey) -> bool:
+    """Whether the registration's signature is by this key."""
+    return _verifies(request.signature, registration_bytes(request), key)
+
+
+def _verifies(signature: bytes, content: bytes, key: ec.EllipticCurvePublicKey) -> bool:
     try:
-        key.verify(question.signature, signing_bytes(question), ec.ECDSA(hashes.SHA256()))
+        key.verify(signature, content, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
         return False
     return True

@@ -21,6 +21,7 @@ from louver.failures import UNKNOWN_INCIDENT, Misused, Unreachable
 from louver.profiles import Profile
 
 _PROBE_SECONDS = 3.0
+_URN = "urn:louver:institution:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,17 @@ def read_credentials(profile: Profile, now: datetime) -> Credentials:
         day = certificate.not_valid_before_utc.date().isoformat()
         raise Misused(f"your certificate is valid from {day} on", "check this machine's clock")
     return Credentials(chain, private_key, roots, signing_key, certificate)
+
+
+def institution_of(certificate: x509.Certificate) -> str:
+    """The institution a client certificate names. Raises ``Misused`` when it names none, or several."""
+    names: list[str] = []
+    with contextlib.suppress(x509.ExtensionNotFound):
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = found.get_values_for_type(x509.UniformResourceIdentifier)
+    if len(names) != 1 or not names[0].startswith(_URN):
+        raise Misused("your certificate does not name one institution", "ask the operator for another")
+    return names[0].removeprefix(_URN)
 
 
 def _read(path: Path, what: str) -> bytes:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from louver.errors import Unproven
 from louver.failures import cut_off
@@ -26,11 +26,18 @@ from louver.results import (
     Outcome,
     Permission,
     QueryRecord,
+    SealingKey,
     Table,
 )
+from louver.sealing.columns import METADATA
 from louver.statuses import refused
 from louver.transparency import Checkpoint, TreeHead, VerifierKey
 from louver.v1 import sandbox_pb2 as pb
+
+if TYPE_CHECKING:
+    from louver.sealing.keys import PrivateKey
+
+    Private = Callable[[str], PrivateKey]
 
 MESSAGE_LIMIT = 4 << 20
 """Bytes of one message, gRPC's own default."""
@@ -41,11 +48,13 @@ PIECE = 1 << 20
 
 @dataclass
 class Assembly:
-    """One answer under construction; ``take`` every part, then ask for the ``answer``."""
+    """One answer under construction; ``take`` every part, then ask for the ``answer``. ``seal``: the question asked
+    for a sealed one."""
 
     request_id: str
     header: pb.AnswerHeader | None = None
     receipt: bytes = b""
+    seal: bool = False
     _pieces: list[bytes] = field(default_factory=list)
     _size: int = 0
 
@@ -65,8 +74,8 @@ class Assembly:
                 self.receipt = part.receipt
         return None
 
-    def answer(self, sql: str, log_key: str) -> Answer:
-        """The whole answer; with a log key, only if its receipt proves it.
+    def answer(self, sql: str, log_key: str, private: Private | None = None) -> Answer:
+        """The whole answer; with a log key, only if its receipt proves it. ``private`` finds keys to open it with.
 
         Raises ``Unreachable`` when pieces are missing and ``Unproven`` when they do not belong together.
         """
@@ -78,9 +87,11 @@ class Assembly:
             raise Unproven("the answer's bytes are not those its header announces", stream)
         if header.request_id != self.request_id:
             raise Unproven("the answer belongs to another request", header.SerializeToString())
+        if self.seal and METADATA not in stream and "SEALED" not in {notice.code for notice in header.notices}:
+            raise Unproven("the answer was to be sealed and came in clear", header.SerializeToString())
         receipt = Receipt.from_bytes(self.receipt)
         proof = _prove(receipt, header, sql, digest.hex(), log_key) if log_key else None
-        return _answer(header, stream, receipt, proof)
+        return _answer(header, stream, receipt, proof, private)
 
 
 def _prove(receipt: Receipt, header: pb.AnswerHeader, sql: str, digest: str, log_key: str) -> VerifiedReceipt:
@@ -97,7 +108,9 @@ def _prove(receipt: Receipt, header: pb.AnswerHeader, sql: str, digest: str, log
     return proof
 
 
-def _answer(header: pb.AnswerHeader, stream: bytes, receipt: Receipt, proof: VerifiedReceipt | None) -> Answer:
+def _answer(
+    header: pb.AnswerHeader, stream: bytes, receipt: Receipt, proof: VerifiedReceipt | None, private: Private | None
+) -> Answer:
     return Answer(
         request_id=header.request_id,
         treatment=header.treatment,
@@ -112,6 +125,7 @@ def _answer(header: pb.AnswerHeader, stream: bytes, receipt: Receipt, proof: Ver
         proof=proof,
         remainder_stream=header.remainder_arrow,
         accuracy=tuple(map(_accuracy, header.accuracy)),
+        private=private,
     )
 
 
@@ -215,6 +229,21 @@ def records(messages: Iterable[pb.QueryRecord]) -> list[QueryRecord]:
             cost=dict(message.cost),
             log_index=message.log_index,
             rows=message.rows,
+        )
+        for message in messages
+    ]
+
+
+def sealing_keys(messages: Iterable[pb.SealingKey]) -> list[SealingKey]:
+    """Registered keys."""
+    return [
+        SealingKey(
+            kid=message.kid,
+            bits=message.bits,
+            registered=message.registered,
+            expires=message.expires,
+            current=message.current,
+            log_index=message.log_index,
         )
         for message in messages
     ]

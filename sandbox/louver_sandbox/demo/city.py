@@ -57,6 +57,8 @@ class City:
             log_key=self.log_key,
             purpose=purpose,
             timeout=timeout,
+            keys=clients / f"{institution}-keys",
+            key_passphrase="demonstration",  # noqa: S106 - nobody lives in this city
         )
 
     @property

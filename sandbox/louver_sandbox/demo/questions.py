@@ -18,6 +18,7 @@ class Question:
 
 
 PORTFOLIO = "A07"
+SEALED = "A08"
 
 ANSWERED = (
     Question(

@@ -16,6 +16,7 @@ import louver
 from louver.cli import drawing
 from louver.errors import Refused
 from louver.receipt import Receipt
+from louver.sealing.keys import generate_key
 from louver_sandbox.audit.verify import verify_log
 from louver_sandbox.demo import questions
 from louver_sandbox.demo.city import City, build
@@ -25,6 +26,8 @@ from louver_sandbox.store import State
 from louver_sandbox.wiring import utc_now
 
 SHOWN_ROWS = 6
+_DEMO_BITS = 2048
+"""The least that is admitted, so that nobody waits for the demonstration."""
 
 
 class Teller:
@@ -73,11 +76,13 @@ def _ask(city: City, teller: Teller) -> bytes:
             loans = parquet.read_table(city.world / "bank_a.loan_book")
             table = bank.upload("loan_book", loans)
             teller.line(f"{table.rows} loans, content {table.version[:16]}, seen by bank A only")
+            _registered(bank, teller)
             receipt = b""
             for question in questions.ANSWERED:
                 answer = _answered(bank, question, teller)
                 if answer.receipt is not None and question.name == questions.PORTFOLIO:
                     receipt = answer.receipt.to_bytes()
+            _sealed(bank, teller)
             _dry_run(bank, teller)
             for question in questions.REFUSED:
                 _refused(bank, question, teller)
@@ -98,6 +103,28 @@ def _answered(bank: louver.Client, question: questions.Question, teller: Teller)
     for notice in answer.notices:
         teller.line(f"notice {notice.code}: {notice.message}")
     return answer
+
+
+def _registered(bank: louver.Client, teller: Teller) -> None:
+    """Early, so that the service has made its randomisers by the time the sealed answer is asked for."""
+    key = generate_key(_DEMO_BITS)
+    bank.settings.key_ring.add(key, utc_now())
+    kept = bank.register_key(key)
+    teller.line(f"Paillier key {kept.kid[:16]} of {kept.bits} bits, registered in log entry {kept.log_index}")
+
+
+def _sealed(bank: louver.Client, teller: Teller) -> None:
+    question = next(question for question in questions.ANSWERED if question.name == questions.SEALED)
+    teller.chapter(f"{question.name} again, sealed: the numbers leave encrypted to bank A's own key")
+    plain = bank.analyse(question.sql, purpose=question.purpose)
+    answer = bank.analyse(question.sql, purpose=question.purpose, seal=True)
+    if answer.sealed is None or answer.rows != plain.rows:
+        raise AssertionError("a sealed answer must open to the numbers of the plain one")
+    first = next(cell for row in answer.sealed.rows for cell in row if cell is not None)
+    teller.line(
+        f"on the wire, in the store and under the log's digest: {str(first)[:60]}... ({len(str(first))} digits)"
+    )
+    teller.line(f"opened by bank A: {len(answer)} rows, the same as without the seal")
 
 
 def _dry_run(bank: louver.Client, teller: Teller) -> None:

@@ -32,6 +32,7 @@ from louver_sandbox.policy.model import (
     Policy,
 )
 from louver_sandbox.policy.rights import BARE, missing_right
+from louver_sandbox.policy.sealing import SOME_KEY
 from louver_sandbox.sql.bind import bind
 from louver_sandbox.sql.parse import parse
 from louver_sandbox.stages import Clause, Facts, Request, Use
@@ -104,7 +105,7 @@ class _Search:
         """Why the question is refused when these rights are granted beside what is in force; None if it is not."""
         bundle = parse_bundle(bundle_content(self.platform, self._with(rights, treatment)))
         try:
-            judge(self.request, self.catalog, bundle, Facts(self.today))
+            judge(self.request, self.catalog, bundle, Facts(self.today, sealing_key=SOME_KEY))
         except Refused as refused:
             return refused
         return None

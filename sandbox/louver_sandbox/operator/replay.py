@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -51,7 +51,8 @@ def replay(index: int, log: AuditLog, settings: Settings, own: tuple[Table, ...]
     request = question_of(entry, log.open(entry.index), None)
     if request is None:
         raise NotReplayable("the question's text has been erased")
-    case = Case(request, own, facts_at(journal.moment(entry)))
+    facts = replace(facts_at(journal.moment(entry)), sealing_key=str(_seal(entry).get("key", "")))
+    case = Case(request, own, facts)
     verdict = checker.check_here(case, judgement)
     recorded = {name: str(fields[name]) for name in ("treatment", "question", "statement_sha256")}
     if verdict.plan is None:
@@ -110,7 +111,16 @@ def question_of(entry: Entry, openings: Mapping[str, Opening], known: Subject | 
     parameters = {name: _value(kind, text) for name, kind, text in ast.literal_eval(openings["parameters"].text)}
     # Entries from before there were dialects are in DuckDB's.
     dialect = str(fields.get("dialect", "duckdb"))
-    return Request(fields["request_id"], subject, fields["purpose"], openings["sql"].text, parameters, dialect)
+    made = Request(fields["request_id"], subject, fields["purpose"], openings["sql"].text, parameters, dialect)
+    seal = _seal(entry)
+    return replace(made, seal=str(seal["scheme"])) if seal.get("asked") else made
+
+
+def _seal(entry: Entry) -> Mapping[str, Any]:
+    """What an admission says of its answer's seal; nothing where it is not sealed."""
+    fields: Mapping[str, Any] = entry.fields
+    seal: Mapping[str, Any] = fields.get("seal", {})
+    return seal
 
 
 def _value(kind: str, text: str) -> Value:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -164,13 +164,18 @@ def simulate(
     progress: Callable[[int, int], None],
     threads: int = 2,
     examples: int = 3,
+    sealing_key: Callable[[str], str] = lambda institution: "",
 ) -> Simulation:
-    """Judges every question by both sides; `progress` hears how many of how many are done."""
+    """Judges every question by both sides; `progress` hears how many of how many are done. `sealing_key` is the id of
+    an institution's key of today."""
     result = Simulation(sum(len(item.entries) for item in past.asked), len(past.asked), past.erased, past.unknown)
-    tables = {name: own(name) for name in {item.request.subject.institution for item in past.asked}}
+    askers = {item.request.subject.institution for item in past.asked}
+    tables = {name: own(name) for name in askers}
+    facts = {name: replace(today, sealing_key=sealing_key(name)) for name in askers}
 
     def both(item: Asked) -> tuple[Asked, Outcome, Outcome]:
-        case = Case(item.request, tables[item.request.subject.institution], today)
+        asker = item.request.subject.institution
+        case = Case(item.request, tables[asker], facts[asker])
         return item, _outcome(sides[0](case)), _outcome(sides[1](case))
 
     with ThreadPoolExecutor(threads) as pool:

@@ -22,6 +22,7 @@ from louver_sandbox.operator.simulation import history, judging, lines, simulate
 from louver_sandbox.pipeline import facts_at
 from louver_sandbox.policy.bundle import bundle_content
 from louver_sandbox.policy.load import CONTENT_FILE, load_library
+from louver_sandbox.sealing import registry as sealing
 from louver_sandbox.settings import load
 from louver_sandbox.stages import InstitutionType, Request, Subject
 from louver_sandbox.store import State
@@ -117,7 +118,12 @@ def simulate_command(
                 with state.reading() as tx:
                     return tuple(map(uploads.catalog_table, uploads.own_tables(tx, institution)))
 
-            found = simulate(past, (before, after), own, facts_at(now), _progress, limits.checkers, examples)
+            def sealing_key(institution: str) -> str:
+                with state.reading() as tx:
+                    return sealing.current(tx, institution, now)
+
+            today, threads = facts_at(now), limits.checkers
+            found = simulate(past, (before, after), own, today, _progress, threads, examples, sealing_key)
         if version is not None:
             lifecycle.attach(version, found.plain())
         typer.echo(json.dumps(found.plain(), ensure_ascii=False, indent=2) if as_data else "\n".join(lines(found)))

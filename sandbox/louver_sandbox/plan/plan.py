@@ -16,6 +16,7 @@ from louver_sandbox.plan.cores import SourceOf, carriable, core_plans, divided, 
 from louver_sandbox.plan.differences import with_finer
 from louver_sandbox.plan.private.cores import private_cores
 from louver_sandbox.plan.question import question_digest
+from louver_sandbox.plan.sealing import sealed_columns
 from louver_sandbox.plan.selecting import selections
 from louver_sandbox.plan.verify import PlanUnverified, verify_own
 from louver_sandbox.stages import Admitted, Plan, SourceRef, Treatment
@@ -102,6 +103,7 @@ def _plan(admitted: Admitted, sources: tuple[SourceRef, ...], parts: Cut, cores:
     bound = admitted.bound
     shape = None if admitted.treatment is Treatment.EXACT else parts.shape
     threshold = None if admitted.treatment is Treatment.EXACT else admitted.threshold
+    seal = sealed_columns(admitted, parts, cores)
     question = question_digest(
         treatment=admitted.treatment,
         cores=cores,
@@ -111,6 +113,7 @@ def _plan(admitted: Admitted, sources: tuple[SourceRef, ...], parts: Cut, cores:
         threshold=threshold,
         bundle_digest=admitted.bundle_digest,
         catalog_digest=bound.catalog.digest,
+        seal=seal,
     )
     return Plan(
         request_id=bound.request.id,
@@ -129,4 +132,5 @@ def _plan(admitted: Admitted, sources: tuple[SourceRef, ...], parts: Cut, cores:
         uses=bound.uses,
         selections=selections(admitted, parts),
         history=admitted.history,
+        seal=seal,
     )

@@ -8,7 +8,7 @@ import json
 from louver_sandbox import codec
 from louver_sandbox.algebra.relations import Relation
 from louver_sandbox.core_plan import CorePlan
-from louver_sandbox.obligations import ThresholdRules
+from louver_sandbox.obligations import SealedColumns, ThresholdRules
 from louver_sandbox.plan.emit import emit
 from louver_sandbox.stages import OutputColumn, SourceRef, Treatment
 
@@ -26,9 +26,10 @@ def question_digest(
     threshold: ThresholdRules | None,
     bundle_digest: str,
     catalog_digest: str,
+    seal: SealedColumns | None = None,
 ) -> str:
     """SHA-256 in hex over everything that decides the answer's bytes, column names included."""
-    content = {
+    content: dict[str, object] = {
         "format": FORMAT,
         "treatment": treatment.value,
         "cores": [_core(core) for core in cores],
@@ -39,6 +40,9 @@ def question_digest(
         "policies": bundle_digest,
         "catalogue": catalog_digest,
     }
+    if seal is not None:
+        # Another key is another question: what is sealed to the old one would open for nobody.
+        content["seal"] = codec.encode(seal).decode()
     return hashlib.sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
 

@@ -7,13 +7,13 @@ tables every owner must permit, and the strictest treatment, thresholds and budg
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from louver_sandbox.catalog.model import UnitType
-from louver_sandbox.obligations import AccessBudget, ThresholdRules
-from louver_sandbox.policy import unit_sets
+from louver_sandbox.obligations import AccessBudget, Seal, ThresholdRules
+from louver_sandbox.policy import sealing, unit_sets
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.checks import CHECKS, refuse_isolation, refuse_raw_rows
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, VALUE_FUNCTIONS
@@ -95,17 +95,21 @@ def decide(bound: Bound, bundle: Bundle, facts: Facts) -> Admitted:
         _refuse_uncomputed(protected)
         if not private:
             _refuse_values(question, [choice.reading for choice in protected])
+    budgets = _privacy(protected) if private else ()
+    if private:
+        sealing.refuse_private(_seals(protected), bound.request)
+    rules = _strictest_threshold(protected) if protected and not private else None
     return Admitted(
         bound=bound,
         treatment=Treatment.DP if private else Treatment.THRESHOLD if protected else Treatment.EXACT,
         grants=tuple(_grant_use(choice) for choice in sorted(choices, key=lambda item: item.reading.scan.id)),
         protected=frozenset(choice.reading.scan.id for choice in protected),
-        threshold=_strictest_threshold(protected) if protected and not private else None,
+        threshold=None if private else sealing.demanded(rules, bound.request, facts),
         budget=_smallest_budget(question, choices),
         bundle_digest=bundle.digest,
         facts=facts,
         history=strictest_history(choice.group.history() for choice in protected),
-        private=_privacy(protected) if private else (),
+        private=budgets,
     )
 
 
@@ -271,6 +275,11 @@ def _grant_use(choice: Choice) -> GrantUse:
     )
 
 
+def _seals(protected: Sequence[Choice]) -> Iterator[Seal]:
+    """What each grant that the question meets says of seals."""
+    return (permit.grant.threshold.seal for choice in protected for permit in choice.group.permits)
+
+
 def _strictest_threshold(protected: Sequence[Choice]) -> ThresholdRules:
     rules = [choice.group.threshold() for choice in protected]
     k = {unit: max(rule.k[unit] for rule in rules) for unit in UnitType}
@@ -288,6 +297,7 @@ def _strictest_threshold(protected: Sequence[Choice]) -> ThresholdRules:
         unit_sets=unit_sets.combined(rule.unit_sets for rule in rules),
         risks=unit_sets.accepted(rule.risks for rule in rules),
         recoded=any(rule.recoded for rule in rules),
+        seal=sealing.strictest(rule.seal for rule in rules),
     )
 
 

@@ -28,7 +28,7 @@ from pydantic import (
 
 from louver_sandbox.catalog.atoms import AtomUnits, Dimension
 from louver_sandbox.catalog.model import UnitType, Verb
-from louver_sandbox.obligations import ClassDisclosure, Period, RoundingKind, Totals
+from louver_sandbox.obligations import ClassDisclosure, Period, RoundingKind, Seal, Totals
 from louver_sandbox.policy.risks import Risk
 from louver_sandbox.selections import Response
 from louver_sandbox.stages import InstitutionType
@@ -266,7 +266,7 @@ class ThresholdTerms(Document):
 
     `dominance_percent` is the (1,k) rule and `p_percent` the (p,100) rule; `dominance` and `pq` are more of them. All
     must pass. With `accepts_risk` an officer names the risks of terms that lint finds too weak, and says why they may
-    stand.
+    stand. `seal` asks for numbers that are encrypted to the requester, on top of all of this.
     """
 
     person: int = Field(default=10, ge=1, le=100_000)
@@ -281,6 +281,7 @@ class ThresholdTerms(Document):
     totals: Totals = Totals.KEEP_BACK
     unit_sets: UnitSetTerms | None = None
     accepts_risk: Acceptance | None = None
+    seal: Seal = Seal.NONE
 
     @model_serializer(mode="wrap")
     def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -299,6 +300,7 @@ _NOT_SIGNED_BEFORE: Mapping[str, object] = {
     "class_disclosure": ClassDisclosure.OWN,
     "unit_sets": None,
     "accepts_risk": None,
+    "seal": Seal.NONE,
 }
 """Keys of later versions and their defaults: left out of a bundle's content, so that older bundles stay canonical."""
 

@@ -2,7 +2,8 @@
 
 They stand in case files and in policies (`tests:`). A case file holds documents of three kinds: `subjects` (who),
 `queries` (named SQL) and `cases`. A case expects a treatment (`exact`, `threshold`, `dp`) or a refusal code, and may
-expect the rule that decided. Cases run through the very functions of the line and read no data.
+expect the rule that decided. Cases run through the very functions of the line and read no data. They are about
+policies alone: whoever asks has a key to seal to.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from louver_sandbox.policy.decide import decide
 from louver_sandbox.policy.documents import PolicyProblem, PolicyRefused
 from louver_sandbox.policy.load import Library, Loaded
 from louver_sandbox.policy.model import Asker, Document, Identifier, OwnCase, Policy, Sql, Text, Verdict
+from louver_sandbox.policy.sealing import SOME_KEY
 from louver_sandbox.policy.visible import visible
 from louver_sandbox.sql.bind import bind
 from louver_sandbox.sql.parse import parse
@@ -270,7 +272,7 @@ def run_case(placed: PlacedCase, catalog: Catalog, bundle: Bundle) -> CaseResult
     )
     try:
         bound = bind(parse(request), visible(catalog, bundle, placed.subject))
-        admitted = decide(bound, bundle, Facts(placed.today))
+        admitted = decide(bound, bundle, Facts(placed.today, sealing_key=SOME_KEY))
     except Refused as refused:
         return CaseResult(placed, Outcome(refused.code, (refused.rule,) if refused.rule else (), refused.message))
     rules = tuple(

@@ -6,12 +6,14 @@ These bytes are stored, sent and digested. Integers are int64, decimals decimal1
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 
 from louver_sandbox.algebra.types import Kind, Type
-from louver_sandbox.stages import Answer, Cell, Committed, OutputColumn, Release
+from louver_sandbox.release import notices
+from louver_sandbox.release.seals import Sealer, check_number, column
+from louver_sandbox.stages import Answer, Cell, Committed, Release
 
 _ARROW = {
     Kind.NULL: pa.null(),
@@ -25,16 +27,35 @@ _ARROW = {
 
 BATCH_ROWS = 65_536
 
+Carried = tuple[pa.Field, Sequence[object]]
+"""A column as it leaves: its Arrow field and its cells."""
 
-def encode(release: Release, committed: Committed) -> Answer:
-    """The released rows and remainder as Arrow IPC streams, with what the answer cost."""
-    remainder = b"" if release.remainder is None else _stream(release.columns, (release.remainder,))
+
+def encode(release: Release, committed: Committed, sealer: Sealer | None = None) -> Answer:
+    """The released rows and remainder as Arrow IPC streams, with what the answer cost.
+
+    Where the plan seals columns, the `sealer` encrypts them. Without one nothing leaves (`SealMissing`), nor does it
+    with more cells than can be sealed in time (`TooManySealed`).
+    """
+    seal = committed.plan.seal
+    told = release.notices
+    if seal is not None:
+        check_number((release.rows, () if release.remainder is None else (release.remainder,)), seal, sealer)
+        told = (*told, notices.sealed(seal))
+
+    def carried(place: int, cells: Sequence[Cell]) -> Carried:
+        described = release.columns[place]
+        if seal is not None and place in seal.columns:
+            return column(described, cells, seal, sealer)
+        return pa.field(described.name, _type(described.type)), cells
+
+    remainder = b"" if release.remainder is None else _stream((release.remainder,), len(release.columns), carried)
     return Answer(
         treatment=release.treatment,
-        arrow=_stream(release.columns, release.rows),
+        arrow=_stream(release.rows, len(release.columns), carried),
         remainder=remainder,
         rows=len(release.rows),
-        notices=release.notices,
+        notices=told,
         cost=committed.cost,
         remaining=committed.remaining,
         policies=committed.plan.policies,
@@ -48,15 +69,20 @@ def result_digest(arrow: bytes) -> str:
     return hashlib.sha256(arrow).hexdigest()
 
 
-def _stream(columns: tuple[OutputColumn, ...], rows: Sequence[tuple[Cell, ...]]) -> bytes:
-    schema = pa.schema([pa.field(column.name, _type(column.type)) for column in columns])
+def _stream(rows: Sequence[tuple[Cell, ...]], width: int, carried: Callable[[int, Sequence[Cell]], Carried]) -> bytes:
+    fields: list[pa.Field] = []
+    values: list[Sequence[object]] = []
+    for place in range(width):
+        field, given = carried(place, [row[place] for row in rows])
+        fields.append(field)
+        values.append(given)
+    schema = pa.schema(fields)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema) as writer:
         for start in range(0, max(len(rows), 1), BATCH_ROWS):
-            part = rows[start : start + BATCH_ROWS]
             arrays = [
-                pa.array([row[i] for row in part], type=field.type, from_pandas=False)
-                for i, field in enumerate(schema)
+                pa.array(each[start : start + BATCH_ROWS], type=field.type, from_pandas=False)
+                for each, field in zip(values, schema, strict=True)
             ]
             writer.write_batch(pa.record_batch(arrays, schema=schema))
     content: bytes = sink.getvalue().to_pybytes()

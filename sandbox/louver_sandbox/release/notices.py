@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from louver_sandbox.obligations import NoiseRules, RoundingKind
+from louver_sandbox.obligations import NoiseRules, RoundingKind, SealedColumns
 from louver_sandbox.release.rules import Rule
 from louver_sandbox.stages import Notice
 
@@ -23,6 +23,7 @@ JOIN_TOO_LARGE = "JOIN_TOO_LARGE"
 PERTURBED = "PERTURBED"
 RECODED = "RECODED"
 RISK_ACCEPTED = "RISK_ACCEPTED"
+SEALED = "SEALED"
 TOTALS_ADD_UP = "TOTALS_ADD_UP"
 TOTALS_DO_NOT_ADD_UP = "TOTALS_DO_NOT_ADD_UP"
 OF_REMAINDER = frozenset({REMAINDER_RELEASED, REMAINDER_WITHHELD})
@@ -227,4 +228,17 @@ def out_of_range(count: int) -> Notice:
         "type",
         f"{count} value(s) do not fit the column's type and are left empty",
         f"有 {count} 个数值超出列类型范围并留空",
+    )
+
+
+def sealed(seal: SealedColumns) -> Notice:
+    """Columns whose numbers leave encrypted, and to which key. It says too what that is not."""
+    places, key = len(seal.columns), seal.key[:16]
+    return Notice(
+        SEALED,
+        places,
+        "sealed",
+        f"{places} columns are encrypted to your key {key} on top of their protection: this hides them from whoever "
+        "carries or stores the answer, not from whoever holds the key",
+        f"{places} 列在保护之外另以您的密钥 {key} 加密：对传输与存储方保密，对密钥持有人不保密",
     )

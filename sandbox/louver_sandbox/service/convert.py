@@ -10,13 +10,15 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 
 from louver.errors import Refused
+from louver.sealing.columns import SCHEME
 from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox.accounting import unit_sets
 from louver_sandbox.algebra.expressions import Value
-from louver_sandbox.obligations import NoiseRules, RoundingKind, ThresholdRules, Totals, UnitSetCap
+from louver_sandbox.obligations import NoiseRules, RoundingKind, Seal, ThresholdRules, Totals, UnitSetCap
 from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.release.accuracies import accuracies
 from louver_sandbox.release.losses import predicted
+from louver_sandbox.sealing.registry import Registered
 from louver_sandbox.service import budgets, explaining
 from louver_sandbox.stages import Accuracy, Notice, Plan, Receipted, Request, Subject
 
@@ -25,6 +27,7 @@ PURPOSE = re.compile(r"[A-Z][A-Z0-9_]{0,63}\Z")
 PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
 DECIMAL = re.compile(r"-?[0-9]{1,38}(\.[0-9]{1,38})?\Z")
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
+SEALS = ("", SCHEME)
 LONGEST_TEXT = 4096
 MOST_PARAMETERS = 64
 PIECE = 512 * 1024
@@ -68,6 +71,8 @@ def request(question: pb.Question, subject: Subject) -> Request:
         raise refusals.malformed_request("purpose")
     if not DIALECT.match(question.dialect):
         raise refusals.malformed_request("dialect")
+    if question.seal not in SEALS:
+        raise refusals.malformed_request("seal")
     if not question.sql.strip():
         raise refusals.malformed_request("sql")
     return Request(
@@ -78,6 +83,7 @@ def request(question: pb.Question, subject: Subject) -> Request:
         parameters=parameters(question.parameters),
         dialect=question.dialect or "duckdb",
         signature=question.signature,
+        seal=question.seal,
     )
 
 
@@ -89,6 +95,7 @@ def dry_request(message: pb.ExplainRequest, subject: Subject) -> Request:
         sql=message.sql,
         parameters=message.parameters,
         dialect=message.dialect,
+        seal=message.seal,
     )
     return request(question, subject)
 
@@ -106,6 +113,18 @@ def _chunks(messages: Iterator[pb.UploadTableRequest]) -> Iterator[bytes]:
         if message.WhichOneof("part") != "arrow":
             raise refusals.malformed_request("arrow")
         yield message.arrow
+
+
+def sealing_key(kept: Registered, current: str) -> pb.SealingKey:
+    """A registered key as the wire carries it; `current` is the id of the one that answers are sealed to."""
+    return pb.SealingKey(
+        kid=kept.key.kid,
+        bits=kept.key.bits,
+        registered=kept.registered.isoformat(),
+        expires=kept.expires.isoformat(),
+        current=kept.key.kid == current,
+        log_index=kept.entry,
+    )
 
 
 def notice(value: Notice) -> pb.Notice:
@@ -179,6 +198,7 @@ def obligations(rules: ThresholdRules | None) -> list[str]:
         *_TOTALS[rules.totals],
         *([] if rules.noise is None else [noise(rules.noise)]),
         *([] if rules.unit_sets is None else [cap(rules.unit_sets)]),
+        *([] if rules.seal is Seal.NONE else [f"numbers leave encrypted to your key ({rules.seal.value})"]),
     ]
 
 

@@ -76,6 +76,7 @@ def certain_notices(plan: Plan) -> tuple[Notice, ...]:
     found += [] if plan.threshold.noise is None else [notices.perturbed(plan.threshold.noise)]
     found += [notices.recoded()] if plan.threshold.recoded else []
     found += map(notices.risk_accepted, plan.threshold.risks)
+    found += [] if plan.seal is None else [notices.sealed(plan.seal)]
     return tuple(found)
 
 

@@ -17,7 +17,7 @@ from louver.errors import Refused
 from louver.v1 import sandbox_pb2 as pb
 from louver.v1 import sandbox_pb2_grpc as pb_grpc
 from louver_sandbox.commit import remaining
-from louver_sandbox.identity import check_signature
+from louver_sandbox.identity import check_registration, check_signature
 from louver_sandbox.pipeline import Call
 from louver_sandbox.service import budgets, catalogue, convert, trail
 from louver_sandbox.service.edge import deadline, guarded, on_end, peer_certificate
@@ -149,6 +149,29 @@ class Sandbox(pb_grpc.SandboxServiceServicer):
         with guarded(context):
             subject, _ = self._peer(context)
             return pb.GetReceiptResponse(receipt=trail.receipt(self._platform.books, subject, message.request_id))
+
+    def RegisterKey(self, message: pb.RegisterKeyRequest, context: grpc.ServicerContext) -> pb.RegisterKeyResponse:
+        """Admits one of the caller's Paillier keys."""
+        with guarded(context):
+            subject, certificate = self._peer(context)
+            # Proofs take the processor for some tenths of a second, so they wait their turn like questions.
+            with self._turnstile.line_up(subject.institution, self._seconds(context)) as place:
+                on_end(context, place.wake)
+                place.wait(math.inf)
+                place.take()
+                expires = check_registration(message, certificate)
+                kept = self._platform.register_key(subject, message, expires)
+            return pb.RegisterKeyResponse(key=convert.sealing_key(kept, kept.key.kid))
+
+    def ListKeys(self, message: pb.ListKeysRequest, context: grpc.ServicerContext) -> pb.ListKeysResponse:
+        """The caller's own registered Paillier keys."""
+        with guarded(context):
+            subject, _ = self._peer(context)
+            keys = self._platform.sealing_keys
+            current = keys.current(subject.institution)
+            return pb.ListKeysResponse(
+                keys=[convert.sealing_key(kept, current) for kept in keys.of(subject.institution)]
+            )
 
     def GetHead(self, message: pb.GetHeadRequest, context: grpc.ServicerContext) -> pb.GetHeadResponse:
         """The log's newest signed head."""

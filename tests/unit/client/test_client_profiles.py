@@ -50,6 +50,7 @@ def test_the_default_profile_is_used_and_paths_are_relative_to_the_file(home: Pa
         purpose="credit_approval",
         timeout=9.0,
         name="a",
+        keys=folder / "keys",
     )
 
 
@@ -122,3 +123,11 @@ def test_where_the_file_is_looked_for(tmp_path: Path) -> None:
     assert config_path({"LOUVER_CONFIG": "/x/y.toml"}, tmp_path) == Path("/x/y.toml")
     assert config_path({"XDG_CONFIG_HOME": "/xdg"}, tmp_path) == Path("/xdg/louver/config.toml")
     assert config_path({}, tmp_path) == tmp_path / ".config/louver/config.toml"
+
+
+def test_the_key_ring_is_where_the_profile_or_the_environment_says(home: Path) -> None:
+    file = home / ".config" / "louver" / "config.toml"
+    file.write_text(CONFIG.replace("[profiles.a]", '[profiles.a]\nkeys = "ring"'))
+    assert resolve({}, {}, home).keys == file.parent / "ring"
+    assert resolve({}, {"LOUVER_KEYS": "/elsewhere"}, home).keys == Path("/elsewhere")
+    assert resolve({"keys": "/argument"}, {"LOUVER_KEYS": "/elsewhere"}, home).keys == Path("/argument")

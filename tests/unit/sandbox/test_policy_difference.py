@@ -79,6 +79,7 @@ def test_the_same_policies_differ_in_nothing_whatever_their_order_and_version() 
         ({"threshold": {"p_percent": 20}}, ("stricter", "changed", "", "threshold.p_percent")),
         ({"threshold": {"totals": "complementary"}}, ("looser", "changed", "", "threshold.totals")),
         ({"threshold": {"totals": "known"}}, ("stricter", "changed", "", "threshold.totals")),
+        ({"threshold": {"seal": "paillier"}}, ("stricter", "changed", "", "threshold.seal")),
         ({"threshold": {"remainder": False}}, ("stricter", "changed", "", "threshold.remainder")),
         ({"threshold": {"unit_sets": {}}}, ("stricter", "changed", "", "threshold.unit_sets.percent")),
         ({"threshold": {"noise": {"method": "cell-key"}}}, ("stricter", "changed", "", "threshold.noise")),

@@ -51,6 +51,20 @@ def test_a_decision_replays_to_the_same_verdict(own_city: City, books: Books) ->
     assert set(result.recorded) == {"treatment", "question", "statement_sha256"}
 
 
+@pytest.mark.parametrize("asked", ["paillier", ""])
+def test_a_sealed_admission_replays_with_the_key_of_its_time(own_city: City, books: Books, asked: str) -> None:
+    """The key is a fact of the decision: the log has it, and no register is looked at."""
+    now, request = utc_now(), replace(ask(GRADES.sql, purpose=GRADES.purpose), seal=asked)
+    judgement = load_judgement(own_city.settings, now)
+    facts = replace(facts_at(now), sealing_key="k" * 64)
+    plan = checker.check_here(Case(request, (), facts), judgement).plan
+    assert plan is not None
+    assert (plan.seal is not None) == bool(asked)
+    found = commit(plan, request, books, now)
+    assert isinstance(found, Committed)
+    assert replay(found.admission, books.log, own_city.settings, ()).same
+
+
 @pytest.mark.parametrize(
     ("condition", "parameters"),
     [

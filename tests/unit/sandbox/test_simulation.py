@@ -113,9 +113,19 @@ def test_both_sides_judge_the_same_case_today_and_examples_are_few_and_without_s
         return PERMIT if len(cases) % 2 else REFUSED
 
     past = History([Asked(ask(f"SELECT secret{number}"), (number,)) for number in range(9)])
-    found = simulate(past, (side, side), lambda name: (), facts_at(NOW), lambda *at: None, threads=1, examples=2)
+    found = simulate(
+        past,
+        (side, side),
+        lambda name: (),
+        facts_at(NOW),
+        lambda *at: None,
+        threads=1,
+        examples=2,
+        sealing_key=lambda name: f"key of {name}",
+    )
     assert cases[::2] == cases[1::2]
-    assert {case.facts for case in cases} == {facts_at(NOW)}
+    asker = ask("SELECT 1").subject.institution
+    assert {case.facts for case in cases} == {replace(facts_at(NOW), sealing_key=f"key of {asker}")}
     (move,) = found.plain()["moves"]
     assert (move["questions"], len(move["examples"])) == (9, 2)
     told = "\n".join(lines(found))

@@ -26,6 +26,7 @@ from tests.support.audit_logs import KEY, answer, behind_the_back, open_log
 
 from louver_sandbox.audit import verify_log
 from louver_sandbox.audit.stored import size_of
+from louver_sandbox.sealing import registry as sealing_keys
 from louver_sandbox.store import State, StoreBusy, StoreConflict, StoreUnavailable, answers, schema
 from louver_sandbox.store.answers import RequestReused, StoredAnswer
 from louver_sandbox.store.clock import rfc3339
@@ -51,7 +52,11 @@ def sizes(state: State) -> list[int]:
 
 def test_the_migrations_make_the_tables_the_code_uses(state: State) -> None:
     with state.reading() as tx:
-        every: Any = [schema.metadata, registry.metadata]  # the library takes a list; its types do not say so
+        every: Any = [
+            schema.metadata,
+            registry.metadata,
+            sealing_keys.metadata,
+        ]  # the library takes a list; its types do not say so
         assert compare_metadata(MigrationContext.configure(tx), every) == []
 
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from louver import __version__
-from louver.cli import configuration, policy, receipts
+from louver.cli import configuration, keys, policy, receipts
 from louver.cli.catalogue import columns_of
 from louver.cli.drawing import accuracies, draw, language_of, notices
 from louver.cli.explaining import explained
@@ -41,6 +41,7 @@ app = typer.Typer(
 )
 app.add_typer(receipts.app, name="receipt")
 app.add_typer(configuration.app, name="config")
+app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
 
 Sql = Annotated[str | None, typer.Argument(help="The SQL; `-` or nothing reads standard input.", show_default=False)]
@@ -50,6 +51,7 @@ Purpose = Annotated[str | None, typer.Option(help="What the answer is for, such 
 Param = Annotated[list[str] | None, typer.Option(help="name=value or name:type=value (bool int decimal text date).")]
 Shape = Annotated[Format | None, typer.Option("--format", help="Default: table on a terminal, else csv.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file; its ending picks the format.")]
+Seal = Annotated[bool, typer.Option("--seal", help="Encrypt the numbers to your registered key; see louver keys.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 
@@ -111,6 +113,7 @@ def query(
     output: Output = None,
     receipt: Annotated[Path | None, typer.Option(help="Save the receipt to a file.")] = None,
     request_id: Annotated[str | None, typer.Option(help="Repeat a question: same answer, no charge.")] = None,
+    seal: Seal = False,
 ) -> None:
     """Ask a question; the protected answer goes to standard output.
 
@@ -124,7 +127,7 @@ def query(
         parameters = parse_parameters(param or [])
         with session.connect_to_ask(purpose) as client, showing_progress("asking") as progress:
             answer = client.analyse(
-                text, parameters=parameters, dialect=dialect, request_id=request_id, progress=progress
+                text, parameters=parameters, dialect=dialect, request_id=request_id, progress=progress, seal=seal
             )
         if receipt is not None and answer.receipt is not None:
             write_bytes(answer.receipt.to_bytes(), receipt)
@@ -155,6 +158,7 @@ def explain(
     purpose: Purpose = None,
     dialect: Dialect = None,
     param: Param = None,
+    seal: Seal = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what a question would do, and spend nothing. Exits with 1 when it would be refused.
@@ -167,7 +171,7 @@ def explain(
     with ending(session.language, text):
         parameters = parse_parameters(param or [])
         with session.connect_to_ask(purpose) as client:
-            verdict = client.explain(text, parameters=parameters, dialect=dialect)
+            verdict = client.explain(text, parameters=parameters, dialect=dialect, seal=seal)
         if as_json:
             typer.echo(_verdict_json(verdict))
         else:

@@ -55,6 +55,7 @@ class Session:
             purpose=purpose,
             timeout=self.timeout,
             verify=self.verify,
+            key_passphrase=ask_passphrase,
         )
 
     def connect_to_ask(self, purpose: str | None) -> Client:
@@ -65,6 +66,17 @@ class Session:
             client.close()
             raise Misused("there is no purpose", "add --purpose, such as --purpose RESEARCH, or set LOUVER_PURPOSE")
         return client
+
+
+def ask_passphrase() -> str:
+    """The passphrase of the key ring: ``LOUVER_KEY_PASSPHRASE``, else asked of the person at the terminal.
+
+    Raises ``Misused`` where there is neither.
+    """
+    given = os.environ.get("LOUVER_KEY_PASSPHRASE", "")
+    if not given and not sys.stdin.isatty():
+        raise Misused("a private key is needed and its passphrase is not given", "set LOUVER_KEY_PASSPHRASE")
+    return given or str(typer.prompt("passphrase of your keys", hide_input=True, err=True))
 
 
 @contextmanager

@@ -20,7 +20,7 @@ class Value(_message.Message):
     def __init__(self, boolean: bool = ..., integer: _Optional[int] = ..., decimal: _Optional[str] = ..., text: _Optional[str] = ..., date: _Optional[str] = ...) -> None: ...
 
 class Question(_message.Message):
-    __slots__ = ("request_id", "purpose", "sql", "parameters", "expires", "signature", "dialect")
+    __slots__ = ("request_id", "purpose", "sql", "parameters", "expires", "signature", "dialect", "seal")
     class ParametersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -35,6 +35,7 @@ class Question(_message.Message):
     EXPIRES_FIELD_NUMBER: _ClassVar[int]
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     DIALECT_FIELD_NUMBER: _ClassVar[int]
+    SEAL_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     purpose: str
     sql: str
@@ -42,7 +43,8 @@ class Question(_message.Message):
     expires: str
     signature: bytes
     dialect: str
-    def __init__(self, request_id: _Optional[str] = ..., purpose: _Optional[str] = ..., sql: _Optional[str] = ..., parameters: _Optional[_Mapping[str, Value]] = ..., expires: _Optional[str] = ..., signature: _Optional[bytes] = ..., dialect: _Optional[str] = ...) -> None: ...
+    seal: str
+    def __init__(self, request_id: _Optional[str] = ..., purpose: _Optional[str] = ..., sql: _Optional[str] = ..., parameters: _Optional[_Mapping[str, Value]] = ..., expires: _Optional[str] = ..., signature: _Optional[bytes] = ..., dialect: _Optional[str] = ..., seal: _Optional[str] = ...) -> None: ...
 
 class AnalyseRequest(_message.Message):
     __slots__ = ("question",)
@@ -151,7 +153,7 @@ class Notice(_message.Message):
     def __init__(self, code: _Optional[str] = ..., count: _Optional[int] = ..., rule: _Optional[str] = ..., message: _Optional[str] = ..., message_zh: _Optional[str] = ...) -> None: ...
 
 class ExplainRequest(_message.Message):
-    __slots__ = ("purpose", "sql", "parameters", "dialect")
+    __slots__ = ("purpose", "sql", "parameters", "dialect", "seal")
     class ParametersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -163,11 +165,13 @@ class ExplainRequest(_message.Message):
     SQL_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     DIALECT_FIELD_NUMBER: _ClassVar[int]
+    SEAL_FIELD_NUMBER: _ClassVar[int]
     purpose: str
     sql: str
     parameters: _containers.MessageMap[str, Value]
     dialect: str
-    def __init__(self, purpose: _Optional[str] = ..., sql: _Optional[str] = ..., parameters: _Optional[_Mapping[str, Value]] = ..., dialect: _Optional[str] = ...) -> None: ...
+    seal: str
+    def __init__(self, purpose: _Optional[str] = ..., sql: _Optional[str] = ..., parameters: _Optional[_Mapping[str, Value]] = ..., dialect: _Optional[str] = ..., seal: _Optional[str] = ...) -> None: ...
 
 class ExplainResponse(_message.Message):
     __slots__ = ("admitted", "refusal", "treatment", "statement", "cost", "remaining", "policies", "uses", "columns", "obligations", "outcomes", "rules", "notices", "shape", "accuracy")
@@ -452,3 +456,47 @@ class GetHeadResponse(_message.Message):
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     checkpoint: str
     def __init__(self, checkpoint: _Optional[str] = ...) -> None: ...
+
+class RegisterKeyRequest(_message.Message):
+    __slots__ = ("modulus", "proof", "expires", "signature")
+    MODULUS_FIELD_NUMBER: _ClassVar[int]
+    PROOF_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    modulus: bytes
+    proof: bytes
+    expires: str
+    signature: bytes
+    def __init__(self, modulus: _Optional[bytes] = ..., proof: _Optional[bytes] = ..., expires: _Optional[str] = ..., signature: _Optional[bytes] = ...) -> None: ...
+
+class RegisterKeyResponse(_message.Message):
+    __slots__ = ("key",)
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    key: SealingKey
+    def __init__(self, key: _Optional[_Union[SealingKey, _Mapping]] = ...) -> None: ...
+
+class ListKeysRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListKeysResponse(_message.Message):
+    __slots__ = ("keys",)
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    keys: _containers.RepeatedCompositeFieldContainer[SealingKey]
+    def __init__(self, keys: _Optional[_Iterable[_Union[SealingKey, _Mapping]]] = ...) -> None: ...
+
+class SealingKey(_message.Message):
+    __slots__ = ("kid", "bits", "registered", "expires", "current", "log_index")
+    KID_FIELD_NUMBER: _ClassVar[int]
+    BITS_FIELD_NUMBER: _ClassVar[int]
+    REGISTERED_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_FIELD_NUMBER: _ClassVar[int]
+    CURRENT_FIELD_NUMBER: _ClassVar[int]
+    LOG_INDEX_FIELD_NUMBER: _ClassVar[int]
+    kid: str
+    bits: int
+    registered: str
+    expires: str
+    current: bool
+    log_index: int
+    def __init__(self, kid: _Optional[str] = ..., bits: _Optional[int] = ..., registered: _Optional[str] = ..., expires: _Optional[str] = ..., current: bool = ..., log_index: _Optional[int] = ...) -> None: ...

@@ -75,6 +75,16 @@ class SandboxServiceStub(object):
                 request_serializer=louver_dot_v1_dot_sandbox__pb2.GetHeadRequest.SerializeToString,
                 response_deserializer=louver_dot_v1_dot_sandbox__pb2.GetHeadResponse.FromString,
                 _registered_method=True)
+        self.RegisterKey = channel.unary_unary(
+                '/louver.v1.SandboxService/RegisterKey',
+                request_serializer=louver_dot_v1_dot_sandbox__pb2.RegisterKeyRequest.SerializeToString,
+                response_deserializer=louver_dot_v1_dot_sandbox__pb2.RegisterKeyResponse.FromString,
+                _registered_method=True)
+        self.ListKeys = channel.unary_unary(
+                '/louver.v1.SandboxService/ListKeys',
+                request_serializer=louver_dot_v1_dot_sandbox__pb2.ListKeysRequest.SerializeToString,
+                response_deserializer=louver_dot_v1_dot_sandbox__pb2.ListKeysResponse.FromString,
+                _registered_method=True)
 
 
 class SandboxServiceServicer(object):
@@ -137,6 +147,20 @@ class SandboxServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RegisterKey(self, request, context):
+        """Registers the public part of one of the caller's Paillier keys; sealed answers are encrypted to the newest.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListKeys(self, request, context):
+        """The caller's own registered Paillier keys, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SandboxServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -179,6 +203,16 @@ def add_SandboxServiceServicer_to_server(servicer, server):
                     servicer.GetHead,
                     request_deserializer=louver_dot_v1_dot_sandbox__pb2.GetHeadRequest.FromString,
                     response_serializer=louver_dot_v1_dot_sandbox__pb2.GetHeadResponse.SerializeToString,
+            ),
+            'RegisterKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RegisterKey,
+                    request_deserializer=louver_dot_v1_dot_sandbox__pb2.RegisterKeyRequest.FromString,
+                    response_serializer=louver_dot_v1_dot_sandbox__pb2.RegisterKeyResponse.SerializeToString,
+            ),
+            'ListKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListKeys,
+                    request_deserializer=louver_dot_v1_dot_sandbox__pb2.ListKeysRequest.FromString,
+                    response_serializer=louver_dot_v1_dot_sandbox__pb2.ListKeysResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -398,6 +432,60 @@ class SandboxService(object):
             '/louver.v1.SandboxService/GetHead',
             louver_dot_v1_dot_sandbox__pb2.GetHeadRequest.SerializeToString,
             louver_dot_v1_dot_sandbox__pb2.GetHeadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RegisterKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/louver.v1.SandboxService/RegisterKey',
+            louver_dot_v1_dot_sandbox__pb2.RegisterKeyRequest.SerializeToString,
+            louver_dot_v1_dot_sandbox__pb2.RegisterKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/louver.v1.SandboxService/ListKeys',
+            louver_dot_v1_dot_sandbox__pb2.ListKeysRequest.SerializeToString,
+            louver_dot_v1_dot_sandbox__pb2.ListKeysResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -69,6 +69,18 @@ class SandboxServiceStub:
     ]
     """The log's newest signed head; public."""
 
+    RegisterKey: grpc.UnaryUnaryMultiCallable[
+        louver.v1.sandbox_pb2.RegisterKeyRequest,
+        louver.v1.sandbox_pb2.RegisterKeyResponse,
+    ]
+    """Registers the public part of one of the caller's Paillier keys; sealed answers are encrypted to the newest."""
+
+    ListKeys: grpc.UnaryUnaryMultiCallable[
+        louver.v1.sandbox_pb2.ListKeysRequest,
+        louver.v1.sandbox_pb2.ListKeysResponse,
+    ]
+    """The caller's own registered Paillier keys, the newest first."""
+
 class SandboxServiceAsyncStub:
     """The data plane a bank talks to. Every call is made over mutual TLS; who asks is what the certificate says."""
 
@@ -119,6 +131,18 @@ class SandboxServiceAsyncStub:
         louver.v1.sandbox_pb2.GetHeadResponse,
     ]
     """The log's newest signed head; public."""
+
+    RegisterKey: grpc.aio.UnaryUnaryMultiCallable[
+        louver.v1.sandbox_pb2.RegisterKeyRequest,
+        louver.v1.sandbox_pb2.RegisterKeyResponse,
+    ]
+    """Registers the public part of one of the caller's Paillier keys; sealed answers are encrypted to the newest."""
+
+    ListKeys: grpc.aio.UnaryUnaryMultiCallable[
+        louver.v1.sandbox_pb2.ListKeysRequest,
+        louver.v1.sandbox_pb2.ListKeysResponse,
+    ]
+    """The caller's own registered Paillier keys, the newest first."""
 
 class SandboxServiceServicer(metaclass=abc.ABCMeta):
     """The data plane a bank talks to. Every call is made over mutual TLS; who asks is what the certificate says."""
@@ -186,5 +210,21 @@ class SandboxServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[louver.v1.sandbox_pb2.GetHeadResponse, collections.abc.Awaitable[louver.v1.sandbox_pb2.GetHeadResponse]]:
         """The log's newest signed head; public."""
+
+    @abc.abstractmethod
+    def RegisterKey(
+        self,
+        request: louver.v1.sandbox_pb2.RegisterKeyRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[louver.v1.sandbox_pb2.RegisterKeyResponse, collections.abc.Awaitable[louver.v1.sandbox_pb2.RegisterKeyResponse]]:
+        """Registers the public part of one of the caller's Paillier keys; sealed answers are encrypted to the newest."""
+
+    @abc.abstractmethod
+    def ListKeys(
+        self,
+        request: louver.v1.sandbox_pb2.ListKeysRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[louver.v1.sandbox_pb2.ListKeysResponse, collections.abc.Awaitable[louver.v1.sandbox_pb2.ListKeysResponse]]:
+        """The caller's own registered Paillier keys, the newest first."""
 
 def add_SandboxServiceServicer_to_server(servicer: SandboxServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 
-from louver_sandbox.obligations import ClassDisclosure, Period, Totals
+from louver_sandbox.obligations import ClassDisclosure, Period, Seal, Totals
 from louver_sandbox.policy.grants import GrantGroup, Permit
 from louver_sandbox.policy.model import BudgetTerms, GrantTreatment
 from louver_sandbox.selections import Pattern, Response
@@ -71,6 +71,7 @@ _JUDGES: Mapping[str, Judge] = {
     "threshold.class_disclosure": _later_is_stricter([item.value for item in ClassDisclosure]),
     "threshold.remainder": lambda before, after: Direction.of(more=bool(after), less=bool(before)),
     "threshold.totals": _later_is_stricter([Totals.COMPLEMENTARY.value, Totals.KEEP_BACK.value, Totals.KNOWN.value]),
+    "threshold.seal": _later_is_stricter([item.value for item in Seal]),
     "threshold.noise": _nothing_is_looser,
     "threshold.unit_sets.percent": _smaller_is_stricter,
     "threshold.unit_sets.institution_percent": _smaller_is_stricter,
@@ -94,7 +95,9 @@ def direction(name: str, before: Value, after: Value) -> Direction:
     """Which way this term went. A term of one side only is for a person, unless absence itself is judged."""
     judge = _JUDGES.get(name, _nothing_is_looser)
     absent = before is None or after is None
-    if absent and name.startswith(("threshold.class", "threshold.remainder", "threshold.totals", "history.")):
+    if absent and name.startswith(
+        ("threshold.class", "threshold.remainder", "threshold.totals", "threshold.seal", "history.")
+    ):
         return Direction.UNCLEAR
     return judge(before, after)
 
@@ -127,6 +130,7 @@ def _threshold(group: GrantGroup) -> Mapping[str, Value]:
         "threshold.class_disclosure": rules.class_disclosure.value,
         "threshold.remainder": rules.remainder,
         "threshold.totals": rules.totals.value,
+        "threshold.seal": rules.seal.value,
         "threshold.noise": None if rules.noise is None else _noise(group),
         "threshold.unit_sets.percent": None if cap is None else cap.percent,
         "threshold.unit_sets.institution_percent": None if cap is None else cap.institution_percent,

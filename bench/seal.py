@@ -1,0 +1,223 @@
+"""Sealing beside python-paillier, both on gmpy2, taken alternately in one run; 2048 bits unless said otherwise.
+
+Keys: `owner_encrypt_x` and `decrypt_x` their processor time over ours for the holder of the private key, `pooled_x`
+the same for encrypting with a randomiser from the pool, `inline_x` with one made on the spot, `bytes_ratio` bytes of
+a ciphertext in bulk over those in their JSON, `write_x` and `read_x` their time over ours to write and read these,
+`admit_us` one ciphertext's share of the admission of a batch, `admit_key_ms` the admission of a key,
+`owner_encrypt_3072_x` the first at 3072 bits; `gil_stall_ms` the longest that another thread waits for the
+interpreter beside randomisers, decryption and admission, `rpc_stall_ms` the longest small gRPC call beside them, and
+`gil_idle_ms`, `rpc_idle_ms` the same while nothing else of ours runs.
+
+What belongs to encrypted columns, scorecards and matching comes with them.
+"""
+
+import json
+import secrets
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from contextlib import contextmanager
+
+import grpc
+import phe
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from bench.report import Pairs, arguments, paired, report
+from louver.sealing import bulk, interchange, proofs
+from louver.sealing.ciphertexts import Owner, encrypt
+from louver.sealing.keys import PrivateKey, generate_key
+from louver.sealing.randomisers import Pool, randomisers
+from louver_sandbox.sealing import admission
+
+OURS, THEIRS = 200, 10
+"""Numbers in one timing of ours and of theirs; a ratio is of one number."""
+
+ROUNDS, ROUNDS_FULL = 5, 15
+
+
+def number() -> int:
+    """An amount in fen."""
+    return secrets.randbelow(10**12) - 5 * 10**11
+
+
+def per_number(taken: Pairs, ours: int = OURS, theirs: int = THEIRS) -> float:
+    """Their time for one number over ours."""
+    return 1 / (taken.ratio * theirs / ours)
+
+
+class Side:
+    """One key on both sides."""
+
+    def __init__(self, bits: int) -> None:
+        self.key: PrivateKey = generate_key(bits)
+        self.owner = Owner(self.key)
+        self.owner.randomisers(OURS)  # makes the tables, once for a key
+        self.public = phe.PaillierPublicKey(int(self.key.public.n))
+        self.private = phe.PaillierPrivateKey(self.public, int(self.key.p), int(self.key.q))
+
+    def encrypt_theirs(self, count: int = THEIRS) -> list[phe.EncryptedNumber]:
+        """As they do it."""
+        return [self.public.encrypt(number(), precision=None) for _ in range(count)]
+
+
+def timed(ours: Callable[[], object], theirs: Callable[[], object], rounds: int) -> Pairs:
+    """Processor time, since the machine may be busy."""
+    return paired(ours, theirs, pairs=rounds, clock=time.process_time)
+
+
+def encrypting(side: Side, rounds: int) -> Pairs:
+    """By the holder of the private key."""
+    numbers = [number() for _ in range(OURS)]
+    return timed(lambda: side.owner.encrypt(numbers), side.encrypt_theirs, rounds)
+
+
+def decrypting(side: Side, rounds: int) -> Pairs:
+    """Ours looks at every ciphertext first."""
+    ciphertexts = side.owner.encrypt([number() for _ in range(THEIRS)])
+    theirs = interchange.to_phe(ciphertexts, side.key.public)
+    return timed(
+        lambda: side.owner.decrypt(ciphertexts), lambda: [side.private.decrypt(each) for each in theirs], rounds
+    )
+
+
+def sealing(side: Side, rounds: int) -> tuple[Pairs, Pairs]:
+    """By somebody who has the public key only: with a filled pool, and with none."""
+    numbers = [number() for _ in range(THEIRS)]
+    pool = Pool(side.key.public)
+    pool.fill(THEIRS * rounds, most=THEIRS * rounds)
+    pooled = timed(lambda: encrypt(numbers, side.key.public, pool.take(THEIRS)), side.encrypt_theirs, rounds)
+    inline = timed(
+        lambda: encrypt(numbers, side.key.public, randomisers(side.key.public, THEIRS)), side.encrypt_theirs, rounds
+    )
+    return pooled, inline
+
+
+def carrying(side: Side, rounds: int) -> tuple[Pairs, Pairs, float]:
+    """Writing and reading ciphertexts, and their bytes."""
+    ciphertexts = side.owner.encrypt([number() for _ in range(OURS)])
+    theirs = interchange.to_phe(ciphertexts, side.key.public)
+    content = bulk.write(ciphertexts, side.key.public)
+    text = json.dumps({"values": [(str(each.ciphertext(be_secure=False)), each.exponent) for each in theirs]})
+    written = timed(
+        lambda: bulk.write(ciphertexts, side.key.public),
+        lambda: json.dumps({"values": [(str(each.ciphertext(be_secure=False)), each.exponent) for each in theirs]}),
+        rounds,
+    )
+    read = timed(
+        lambda: bulk.numbers(bulk.read(content)[1], side.key.public.width),
+        lambda: [phe.EncryptedNumber(side.public, int(each), e) for each, e in json.loads(text)["values"]],
+        rounds,
+    )
+    return written, read, len(content) / len(text)
+
+
+def admitting(side: Side, rounds: int) -> tuple[float, float]:
+    """Microseconds of admitting one ciphertext of a batch, and milliseconds of admitting the key."""
+    content = bulk.write(side.owner.encrypt([number() for _ in range(OURS)]), side.key.public)
+    proof = proofs.prove(side.key, "bench")
+    ciphertexts, keys = [], []
+    for _ in range(rounds):
+        begin = time.process_time()
+        admission.batch(content, side.key.public, (0,), OURS)
+        between = time.process_time()
+        admission.proof(proof, admission.modulus(side.key.public.to_bytes()), "bench")
+        ciphertexts.append((between - begin) / OURS * 1e6)
+        keys.append((time.process_time() - between) * 1e3)
+    return statistics.median(ciphertexts), statistics.median(keys)
+
+
+@contextmanager
+def answering() -> Iterator[health_pb2_grpc.HealthStub]:
+    """A small gRPC service in this process, and a way to ask it."""
+    server = grpc.server(futures.ThreadPoolExecutor(2))
+    health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield health_pb2_grpc.HealthStub(channel)
+    server.stop(None).wait()
+
+
+def longest(step: Callable[[], object], seconds: float) -> float:
+    """The longest of many small steps, in milliseconds."""
+    most, end = 0.0, time.perf_counter() + seconds
+    while (begin := time.perf_counter()) < end:
+        step()
+        most = max(most, time.perf_counter() - begin)
+    return most * 1e3
+
+
+def stalls(side: Side, rounds: int) -> tuple[float, ...]:
+    """The longest waits of a thread and of a small call beside long calls of the kernel, and without them."""
+    ended = threading.Event()
+    ciphertexts = side.owner.encrypt([number() for _ in range(64)])
+    proof = proofs.prove(side.key, "bench")
+
+    def work() -> None:
+        while not ended.is_set():
+            randomisers(side.key.public, 32)
+            side.owner.decrypt(ciphertexts)
+            admission.proof(proof, admission.modulus(side.key.public.to_bytes()), "bench")
+
+    with answering() as stub:
+        ask = health_pb2.HealthCheckRequest()
+        steps: tuple[Callable[[], object], ...] = (lambda: time.sleep(0), lambda: stub.Check(ask))
+        idle = [[longest(step, 0.4) for step in steps] for _ in range(rounds)]
+        worker = threading.Thread(target=work)
+        worker.start()
+        try:
+            busy = [[longest(step, 0.4) for step in steps] for _ in range(rounds)]
+        finally:
+            ended.set()
+            worker.join()
+    return tuple(statistics.median(row[place] for row in rows) for rows in (busy, idle) for place in (0, 1))
+
+
+def main() -> None:
+    """Make keys, time both sides, report."""
+    rounds = ROUNDS_FULL if arguments(__doc__ or "").full else ROUNDS
+    side = Side(2048)
+    owner, decrypted = encrypting(side, rounds), decrypting(side, rounds)
+    pooled, inline = sealing(side, rounds)
+    written, read, ratio = carrying(side, rounds)
+    admit_us, admit_key_ms = admitting(side, rounds)
+    gil, rpc, gil_idle, rpc_idle = stalls(side, rounds)
+    larger = encrypting(Side(3072), rounds)
+
+    def row(what: str, taken: Pairs, ours: int, theirs: int) -> dict[str, object]:
+        one = statistics.median(taken.ours) / ours * 1e6
+        other = statistics.median(taken.theirs) / theirs * 1e6
+        return {"one number": what, "ours, us": one, "phe, us": other, "x": per_number(taken, ours, theirs)}
+
+    rows = [
+        row("encrypt, holder of the key", owner, OURS, THEIRS),
+        row("encrypt, holder of the key, 3072 bits", larger, OURS, THEIRS),
+        row("decrypt (ours looks at it first)", decrypted, THEIRS, THEIRS),
+        row("encrypt, randomiser in stock", pooled, THEIRS, THEIRS),
+        row("encrypt, randomiser made", inline, THEIRS, THEIRS),
+        row("write (bulk, JSON)", written, OURS, OURS),
+        row("read (bulk, JSON)", read, OURS, OURS),
+    ]
+    figures = {
+        "owner_encrypt_x": round(per_number(owner), 2),
+        "owner_encrypt_3072_x": round(per_number(larger), 2),
+        "decrypt_x": round(per_number(decrypted, THEIRS), 2),
+        "pooled_x": round(per_number(pooled, THEIRS), 1),
+        "inline_x": round(per_number(inline, THEIRS), 2),
+        "write_x": round(per_number(written, OURS, OURS), 1),
+        "read_x": round(per_number(read, OURS, OURS), 1),
+        "bytes_ratio": round(ratio, 3),
+        "admit_us": round(admit_us, 1),
+        "admit_key_ms": round(admit_key_ms, 1),
+        "gil_stall_ms": round(gil, 2),
+        "rpc_stall_ms": round(rpc, 2),
+        "gil_idle_ms": round(gil_idle, 2),
+        "rpc_idle_ms": round(rpc_idle, 2),
+    }
+    report("sealing beside python-paillier 1.5 on gmpy2", rows, figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Sealed columns of a release: ciphertexts in place of numbers, before anything is stored or sent.
+
+This is no protection of a subject. What is sealed has been protected before, and whoever holds the key reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Protocol
+
+import pyarrow as pa
+
+from louver.sealing.columns import METADATA, Mark
+from louver_sandbox.algebra.types import Kind, Type
+from louver_sandbox.obligations import SealedColumns
+from louver_sandbox.stages import Cell, OutputColumn
+
+
+class SealMissing(Exception):
+    """An answer must leave sealed, and there is nothing here to seal it with."""
+
+
+class TooManySealed(Exception):
+    """More cells than can be sealed in time."""
+
+
+class Sealer(Protocol):
+    """Encrypts integers to a registered key. ``most`` are the cells of one answer."""
+
+    @property
+    def most(self) -> int: ...
+
+    def sealed(self, kid: str, numbers: Sequence[int]) -> tuple[int, list[bytes]]:
+        """How many bytes a ciphertext has, and one for each number."""
+        ...
+
+
+def column(
+    described: OutputColumn, cells: Sequence[Cell], seal: SealedColumns, sealer: Sealer | None
+) -> tuple[pa.Field, list[bytes | None]]:
+    """A sealed column: its Arrow field and its ciphertexts, None where there is no number."""
+    if sealer is None:
+        raise SealMissing
+    width, ciphertexts = sealer.sealed(
+        seal.key, [_integer(cell, described.type) for cell in cells if cell is not None]
+    )
+    given = iter(ciphertexts)
+    mark = Mark(seal.key, described.type.kind.value, described.type.scale, seal.seal.value)
+    field = pa.field(described.name, pa.binary(width), metadata={METADATA: mark.to_bytes()})
+    return field, [None if cell is None else next(given) for cell in cells]
+
+
+def check_number(tables: Sequence[Sequence[tuple[Cell, ...]]], seal: SealedColumns, sealer: Sealer | None) -> None:
+    """Raises `TooManySealed` before anything is encrypted."""
+    if sealer is None:
+        raise SealMissing
+    if sum(row[place] is not None for rows in tables for row in rows for place in seal.columns) > sealer.most:
+        raise TooManySealed
+
+
+def _integer(cell: Cell, type_: Type) -> int:
+    match type_.kind, cell:
+        case Kind.BOOLEAN, bool():
+            return int(cell)
+        case Kind.INTEGER, int() if not isinstance(cell, bool):
+            return cell
+        case Kind.DECIMAL, Decimal():
+            sign, digits, exponent = cell.as_tuple()
+            if exponent == -type_.scale:
+                return int("".join(map(str, digits))) * (-1 if sign else 1)
+    raise TypeError("a released value is not of its column's type")

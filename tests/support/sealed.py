@@ -1,0 +1,36 @@
+"""Small Paillier keys, made from seeds, and a sealer without a service. Only tests may use keys of this size."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from functools import cache
+
+from louver.sealing.ciphertexts import encrypt
+from louver.sealing.keys import PrivateKey, PublicKey, generate_key
+from louver.sealing.randomisers import randomisers
+
+SMALL = 512
+SIZES = (SMALL,)
+
+
+@cache
+def small_key(seed: int = 1) -> PrivateKey:
+    """A key of 512 bits, the same for the same seed."""
+    return generate_key(SMALL, sizes=SIZES, below=random.Random(seed).randrange)
+
+
+class PlainSealer:
+    """Seals to the given keys. `leak` makes it a deliberately broken one, whose ciphertexts are the numbers."""
+
+    def __init__(self, *keys: PublicKey, most: int = 1000, leak: bool = False) -> None:
+        self.most = most
+        self._keys = {key.kid: key for key in keys}
+        self._leak = leak
+
+    def sealed(self, kid: str, numbers: Sequence[int]) -> tuple[int, list[bytes]]:
+        key = self._keys[kid]
+        if self._leak:
+            return key.width, [str(number).encode().rjust(key.width, b"\0") for number in numbers]
+        made = encrypt(numbers, key, randomisers(key, len(numbers)))
+        return key.width, [int(ciphertext).to_bytes(key.width, "big") for ciphertext in made]
