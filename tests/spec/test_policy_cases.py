@@ -11,7 +11,8 @@ from tests.support.queries import QUERIES
 from louver_sandbox.catalog.positions import read_documents
 from louver_sandbox.policy.floors import below_floors
 from louver_sandbox.policy.load import read_policy_text
-from louver_sandbox.policy.model import CellKeyTerms, Policy
+from louver_sandbox.policy.model import Policy
+from louver_sandbox.policy.terms import CellKeyTerms
 from louver_sandbox.policy.testing import CASE_DOCUMENT, Cases, PlacedCase, load_cases, run_case
 
 ROWS = load_cases([CASES])

@@ -23,8 +23,9 @@ from pydantic import ValidationError
 
 from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.policy.bundle import Bundle, BundleRefused, document_content, parse_bundle
-from louver_sandbox.policy.model import Document, Identifier, Platform, Policy, Text
+from louver_sandbox.policy.model import Platform, Policy
 from louver_sandbox.policy.officers import Officer, Signature, serves, signers
+from louver_sandbox.policy.words import Document, Identifier, Text
 
 APPROVAL_CONTEXT = b"louver policy approval v1\n"
 OFFICER_THRESHOLD = 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from louver_sandbox.obligations import AccessBudget, Period, WindowLimit
-from louver_sandbox.policy.model import BudgetTerms, HistoryTerms
+from louver_sandbox.policy.terms import BudgetTerms, HistoryTerms
 from louver_sandbox.selections import HistoryRules
 
 _WINDOWS = (

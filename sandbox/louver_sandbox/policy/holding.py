@@ -16,8 +16,9 @@ from louver_sandbox.catalog.model import Column, Table, Verb
 from louver_sandbox.obligations import RoundingKind
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, Finding
 from louver_sandbox.policy.levels import PUBLIC
-from louver_sandbox.policy.model import AcceptedRisk, CellKeyTerms, Grant, GrantTreatment
+from louver_sandbox.policy.model import Grant, GrantTreatment
 from louver_sandbox.policy.risks import Risk
+from louver_sandbox.policy.terms import AcceptedRisk, CellKeyTerms
 
 HOLDING_PERCENT: Final = 1
 """Most released cells, in percent of the units, by which the values of all units together cannot be solved for."""

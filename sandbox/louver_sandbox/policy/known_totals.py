@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from louver_sandbox.catalog.model import Verb
 from louver_sandbox.obligations import Totals
-from louver_sandbox.policy.model import Grant, GrantTreatment, ThresholdTerms
+from louver_sandbox.policy.model import Grant, GrantTreatment
+from louver_sandbox.policy.terms import ThresholdTerms
 from louver_sandbox.policy.unit_sets import TermsProblem
 
 _DECIDE = (

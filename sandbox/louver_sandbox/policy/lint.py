@@ -20,17 +20,9 @@ from louver_sandbox.policy.grants import Rulebook
 from louver_sandbox.policy.levels import HIGHEST_UNDER_THRESHOLD, PUBLIC
 from louver_sandbox.policy.linting.surroundings import surroundings
 from louver_sandbox.policy.load import Library
-from louver_sandbox.policy.model import (
-    ColumnRights,
-    Deny,
-    Document,
-    Grant,
-    Grantees,
-    GrantTreatment,
-    Platform,
-    Policy,
-)
+from louver_sandbox.policy.model import ColumnRights, Deny, Grant, Grantees, GrantTreatment, Platform, Policy
 from louver_sandbox.policy.severity import Severity
+from louver_sandbox.policy.words import Document
 from louver_sandbox.sql.predicates import bind_predicate
 
 TOO_WIDE = "wider-than-level"

@@ -9,41 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
-    Discriminator,
     Field,
     SerializerFunctionWrapHandler,
-    StringConstraints,
-    Tag,
     model_serializer,
     model_validator,
 )
 
 from louver_sandbox.catalog.atoms import AtomUnits, Dimension
 from louver_sandbox.catalog.model import UnitType, Verb
-from louver_sandbox.obligations import ClassDisclosure, Period, RoundingKind, Seal, Totals
-from louver_sandbox.policy.risks import Risk
-from louver_sandbox.selections import Response
+from louver_sandbox.policy.terms import BudgetTerms, HistoryTerms, PrivateTerms, ThresholdTerms
+from louver_sandbox.policy.words import Document, Identifier, PurposeCode, TableText, Text
 from louver_sandbox.stages import InstitutionType
-
-Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$")]
-TableText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*$")]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
-TableId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}(@sha256:[0-9a-f]{64})?$")]
-PurposeCode = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,39}$")]
-
-
-class Document(BaseModel):
-    """The base of every part: frozen, and a key nobody declared is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class GrantTreatment(StrEnum):
@@ -153,230 +135,6 @@ class Validity(Document):
     def holds(self, day: date) -> bool:
         """Whether the day is one of them."""
         return self.start <= day <= self.until
-
-
-class RoundingTerms(Document):
-    """Rounding of perturbed counts to multiples of `base`; `none` has no base."""
-
-    mode: RoundingKind = RoundingKind.NONE
-    base: int | None = Field(default=None, ge=2, le=100_000)
-
-    @model_validator(mode="after")
-    def _whole(self) -> RoundingTerms:
-        if (self.base is None) is not (self.mode is RoundingKind.NONE):
-            raise ValueError("a base belongs to every mode but none")
-        return self
-
-
-class SumBase(StrEnum):
-    """What decides the base to which a sum is rounded."""
-
-    CELL = "cell"
-    BOUNDS = "bounds"
-
-
-class SumTerms(Document):
-    """Noise of sums: its standard deviations for each of the largest contributions. With 2 a sum hides the absence of
-    its largest unit as a count with variance 4 does. `base` says what decides the base to which sums are rounded:
-    each cell's noise, or the bounds that the catalogue declares."""
-
-    share: Decimal = Field(default=Decimal(2), gt=0, le=1_000, max_digits=8, decimal_places=4)
-    base: SumBase = SumBase.CELL
-
-    @model_serializer(mode="wrap")
-    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `base` where it is the default, so that bundles signed before it was a key stay canonical."""
-        written: dict[str, Any] = handler(self)
-        if self.base is SumBase.CELL:
-            del written["base"]
-        return written
-
-
-class CellKeyTerms(Document):
-    """Noise by cell key (PRIVACY 5.6): the perturbation table for each unit type, by name, and the rounding after.
-    Without `sums` no sum of protected values leaves, nor a number of rows of which a unit may have several."""
-
-    method: Literal["cell-key"]
-    person: TableId = "persons"
-    enterprise: TableId = "enterprises"
-    rounding: RoundingTerms = RoundingTerms()
-    sums: SumTerms | None = None
-
-
-def _kind_of_noise(given: object) -> str:
-    """Which form of `noise` is meant, so that what is wrong is said of that form and at its place."""
-    return "CellKeyTerms" if isinstance(given, Mapping | CellKeyTerms) else "literal[none]"
-
-
-NoiseChoice = Annotated[
-    Annotated[Literal["none"], Tag("literal[none]")] | Annotated[CellKeyTerms, Tag("CellKeyTerms")],
-    Discriminator(_kind_of_noise),
-]
-
-
-class DominanceTerms(Document):
-    """(n,k) dominance: the `n` largest units hold at most `k` percent of a sum."""
-
-    n: int = Field(ge=1, le=2)
-    k: int = Field(ge=1, le=100)
-
-
-class PriorPosteriorTerms(Document):
-    """(p,q): whoever knows every contribution to within `q` percent must not learn one to within `p` percent."""
-
-    p: int = Field(ge=1, le=100)
-    q: int = Field(ge=1, le=100)
-
-    @model_validator(mode="after")
-    def _learns(self) -> PriorPosteriorTerms:
-        if self.p > self.q:
-            raise ValueError("asks for more than is unknown beforehand")
-        return self
-
-
-class UnitSetTerms(Document):
-    """Cap on released cells per data version (PRIVACY 5.6): their number in percent of the table's units, over all
-    institutions together, and the part of that which one institution may use up."""
-
-    percent: int = Field(default=1, ge=1, le=100)
-    institution_percent: int = Field(default=25, ge=1, le=100)
-
-
-class AcceptedRisk(Document):
-    """A risk that an officer takes, by name, and why."""
-
-    risk: Risk
-    because: Text
-
-
-def _kind_of_acceptance(given: object) -> str:
-    """Whether risks are named, or told in one text as they were before they had names."""
-    return "constrained-str" if isinstance(given, str) else "AcceptedRisks"
-
-
-Acceptance = Annotated[
-    Annotated[Text, Tag("constrained-str")]
-    | Annotated[tuple[AcceptedRisk, ...], Field(min_length=1), Tag("AcceptedRisks")],
-    Discriminator(_kind_of_acceptance),
-]
-
-
-class ThresholdTerms(Document):
-    """Obligations of a threshold answer: least units per cell, dominance and p percent, noise, cap (PRIVACY 5).
-
-    `dominance_percent` is the (1,k) rule and `p_percent` the (p,100) rule; `dominance` and `pq` are more of them. All
-    must pass. With `accepts_risk` an officer names the risks of terms that lint finds too weak, and says why they may
-    stand. `seal` asks for numbers that are encrypted to the requester, on top of all of this.
-    """
-
-    person: int = Field(default=10, ge=1, le=100_000)
-    enterprise: int = Field(default=5, ge=1, le=100_000)
-    dominance_percent: int = Field(default=60, ge=1, le=100)
-    p_percent: int = Field(default=10, ge=0, le=100)
-    dominance: tuple[DominanceTerms, ...] = Field(default=(), max_length=8)
-    pq: tuple[PriorPosteriorTerms, ...] = Field(default=(), max_length=8)
-    class_disclosure: ClassDisclosure = ClassDisclosure.OWN
-    remainder: bool = True
-    noise: NoiseChoice = "none"
-    totals: Totals = Totals.KEEP_BACK
-    unit_sets: UnitSetTerms | None = None
-    accepts_risk: Acceptance | None = None
-    seal: Seal = Seal.NONE
-
-    @model_serializer(mode="wrap")
-    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without the keys of `_NOT_SIGNED_BEFORE` that have their defaults."""
-        written: dict[str, Any] = handler(self)
-        for name, default in _NOT_SIGNED_BEFORE.items():
-            if getattr(self, name) == default:
-                del written[name]
-        return written
-
-
-_NOT_SIGNED_BEFORE: Mapping[str, object] = {
-    "totals": Totals.KEEP_BACK,
-    "dominance": (),
-    "pq": (),
-    "class_disclosure": ClassDisclosure.OWN,
-    "unit_sets": None,
-    "accepts_risk": None,
-    "seal": Seal.NONE,
-}
-"""Keys of later versions and their defaults: left out of a bundle's content, so that older bundles stay canonical."""
-
-
-Amount = Annotated[int, Field(ge=1, le=1_000_000)]
-
-
-class BudgetTerms(Document):
-    """Most queries and distinct predicates per institution, dataset and purpose, in a Beijing calendar day and, where
-    they are given, in a month, in a year, and for ever."""
-
-    queries_per_day: Amount
-    predicates_per_day: Amount
-    queries_per_month: Amount | None = None
-    queries_per_year: Amount | None = None
-    queries_in_all: Amount | None = None
-    predicates_per_month: Amount | None = None
-    predicates_per_year: Amount | None = None
-    predicates_in_all: Amount | None = None
-
-    @model_serializer(mode="wrap")
-    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Only the windows that are given, so that bundles signed before there were others stay canonical."""
-        written: dict[str, Any] = handler(self)
-        return {name: most for name, most in written.items() if most is not None}
-
-
-class HistoryTerms(Document):
-    """What is done when a question and an earlier one of the institution would tell more together than each alone,
-    and how long questions are remembered: until the end of the Beijing calendar window."""
-
-    complement: Response = Response.FLAG
-    subset: Response = Response.FLAG
-    near_duplicate: Response = Response.FLAG
-    margins: Response = Response.FLAG
-    overlap: Response = Response.OFF
-    isolating: Response = Response.FLAG
-    window: Period = Period.MONTH
-
-
-class LossTerms(Document):
-    """Privacy loss as people write it: epsilon, and the delta at which it is meant."""
-
-    epsilon: Decimal = Field(gt=0, le=20, max_digits=18, decimal_places=12)
-    delta: Decimal = Field(gt=0, le=Decimal("0.01"), decimal_places=18)
-
-
-class UnitLossTerms(Document):
-    """The budget of one kind of unit under `dp` (PRIVACY 6).
-
-    `lifetime` is the cap over all institutions, for ever; `allowance` an institution's in each `window`, with parts
-    for named `purposes`; a question costs `each`, never more than `most`. A unit counts in at most `groups` cells and
-    with at most `rows` rows (without it, as many as the catalogue declares).
-    """
-
-    lifetime: LossTerms
-    allowance: LossTerms
-    window: Period = Period.MONTH
-    most: LossTerms
-    each: LossTerms
-    purposes: Mapping[PurposeCode, LossTerms] = {}
-    groups: int = Field(default=1, ge=1, le=10_000)
-    rows: int | None = Field(default=None, ge=1, le=1_000_000)
-    shared: bool = True
-
-
-class PrivateTerms(Document):
-    """Budgets of a grant with treatment `dp`, by kind of unit; `exempt` says in words why one is not protected."""
-
-    person: UnitLossTerms | None = None
-    enterprise: UnitLossTerms | None = None
-    exempt: Mapping[UnitType, Text] = {}
-
-    def of(self, unit: UnitType) -> UnitLossTerms | None:
-        """The budget of one kind of unit."""
-        return self.person if unit is UnitType.PERSON else self.enterprise
 
 
 class Grant(Document):

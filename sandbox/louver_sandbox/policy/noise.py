@@ -20,7 +20,8 @@ from louver_sandbox.obligations import NoiseRules, RoundingKind
 from louver_sandbox.perturbation.named import SUPPLIED, fitting, is_known, named, rounding_of, table_of
 from louver_sandbox.perturbation.refused import PerturbationRefused
 from louver_sandbox.perturbation.rounding import checked
-from louver_sandbox.policy.model import CellKeyTerms, Policy, SumBase, ThresholdTerms
+from louver_sandbox.policy.model import Policy
+from louver_sandbox.policy.terms import CellKeyTerms, SumBase, ThresholdTerms
 
 LEAST_VARIANCE: Final = Fraction(1)
 """Least variance of a count's noise, whatever table a policy names."""

@@ -13,7 +13,8 @@ from functools import lru_cache
 
 from louver_sandbox.catalog.model import Table, UnitType
 from louver_sandbox.obligations import Period, PrivacyTerms
-from louver_sandbox.policy.model import Grant, GrantTreatment, LossTerms, PrivateTerms, UnitLossTerms
+from louver_sandbox.policy.model import Grant, GrantTreatment
+from louver_sandbox.policy.terms import LossTerms, PrivateTerms, UnitLossTerms
 from louver_sandbox.privacy import amounts
 from louver_sandbox.privacy.conversion import rho_of
 from louver_sandbox.privacy.cost import PrivacyCost

@@ -17,8 +17,8 @@ from pydantic import ValidationError
 
 from louver_sandbox.policy.approvals import HOUSE
 from louver_sandbox.policy.bundle import BundleRefused
-from louver_sandbox.policy.model import Document, Identifier, Text
 from louver_sandbox.policy.officers import Officer, Signature, serves, signers
+from louver_sandbox.policy.words import Document, Identifier, Text
 
 REVOCATION_CONTEXT = b"louver policy revocation v1\n"
 

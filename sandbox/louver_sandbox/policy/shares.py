@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Final
 
 from louver_sandbox.obligations import ClassDisclosure, ThresholdRules
-from louver_sandbox.policy.model import ThresholdTerms
+from louver_sandbox.policy.terms import ThresholdTerms
 
 MOST_PERCENT_OF_LARGEST: Final = {1: 90, 2: 95}
 """Largest share of a released sum that one unit, or the two largest together, may hold."""

@@ -23,9 +23,10 @@ from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.decide import decide
 from louver_sandbox.policy.documents import PolicyProblem, PolicyRefused
 from louver_sandbox.policy.load import Library, Loaded
-from louver_sandbox.policy.model import Asker, Document, Identifier, OwnCase, Policy, Sql, Text, Verdict
+from louver_sandbox.policy.model import Asker, OwnCase, Policy, Sql, Verdict
 from louver_sandbox.policy.sealing import SOME_KEY
 from louver_sandbox.policy.visible import visible
+from louver_sandbox.policy.words import Document, Identifier, Text
 from louver_sandbox.sql.bind import bind
 from louver_sandbox.sql.parse import parse
 from louver_sandbox.stages import Facts, Request, Subject

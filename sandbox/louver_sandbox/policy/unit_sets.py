@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from louver_sandbox.obligations import UnitSetCap
-from louver_sandbox.policy.model import ThresholdTerms
+from louver_sandbox.policy.terms import ThresholdTerms
 
 MOST_PERCENT: Final = 10
 """Most cells that may be released of one data version, in percent of the units."""

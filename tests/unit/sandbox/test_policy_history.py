@@ -18,7 +18,8 @@ from louver_sandbox.policy.bundle import bundle_content, parse_bundle
 from louver_sandbox.policy.documents import PolicyRefused
 from louver_sandbox.policy.history import smallest_budget
 from louver_sandbox.policy.load import load_library
-from louver_sandbox.policy.model import Grant, HistoryTerms
+from louver_sandbox.policy.model import Grant
+from louver_sandbox.policy.terms import HistoryTerms
 from louver_sandbox.selections import FLAGGED, Response
 from louver_sandbox.service import budgets
 from louver_sandbox.stages import Plan

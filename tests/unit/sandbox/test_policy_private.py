@@ -12,8 +12,9 @@ from tests.support.private_worlds import world
 
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.obligations import Period
-from louver_sandbox.policy.model import Grant, PrivateTerms
+from louver_sandbox.policy.model import Grant
 from louver_sandbox.policy.private import cost_of, findings, private_rules, problems
+from louver_sandbox.policy.terms import PrivateTerms
 from louver_sandbox.privacy.conversion import epsilon_of
 
 PAY = world().tables[1]

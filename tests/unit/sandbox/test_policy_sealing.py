@@ -26,7 +26,7 @@ from louver_sandbox.obligations import Seal, ThresholdRules
 from louver_sandbox.policy import sealing
 from louver_sandbox.policy.bundle import Bundle, bundle_content, parse_bundle
 from louver_sandbox.policy.decide import decide
-from louver_sandbox.policy.model import ThresholdTerms
+from louver_sandbox.policy.terms import ThresholdTerms
 from louver_sandbox.policy.testing import Case, PlacedCase, run_case
 from louver_sandbox.stages import Bound, Clause, Treatment
 

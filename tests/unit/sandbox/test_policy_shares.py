@@ -6,8 +6,9 @@ import pytest
 from tests.support.policy_questions import grant_document
 
 from louver_sandbox.obligations import ClassDisclosure
-from louver_sandbox.policy.model import Grant, ThresholdTerms
+from louver_sandbox.policy.model import Grant
 from louver_sandbox.policy.shares import Shares, strictest, strictest_classes, written
+from louver_sandbox.policy.terms import ThresholdTerms
 
 BOTH = {"dominance": [{"n": 2, "k": 85}, {"n": 1, "k": 50}, {"n": 2, "k": 80}], "pq": [{"p": 10, "q": 50}]}
 

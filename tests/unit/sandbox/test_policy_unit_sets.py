@@ -16,7 +16,7 @@ from louver_sandbox.policy.bundle import bundle_content
 from louver_sandbox.policy.documents import PolicyRefused
 from louver_sandbox.policy.lint import lint
 from louver_sandbox.policy.load import Library, load_library
-from louver_sandbox.policy.model import ThresholdTerms
+from louver_sandbox.policy.terms import ThresholdTerms
 from louver_sandbox.policy.unit_sets import accepted, combined, written
 
 CAP = "unit_sets: {percent: 1, institution_percent: 25}"

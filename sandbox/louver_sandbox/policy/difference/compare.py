@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from louver_sandbox.policy.difference.directions import Direction, Value, changed, direction
 from louver_sandbox.policy.difference.offers import Documents, Offer, Offered, Place, offered, requesters
-from louver_sandbox.policy.model import BudgetTerms, Platform
+from louver_sandbox.policy.model import Platform
+from louver_sandbox.policy.terms import BudgetTerms
 from louver_sandbox.stages import Subject
 
 

@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from louver_sandbox.obligations import ClassDisclosure, Period, Seal, Totals
 from louver_sandbox.policy.grants import GrantGroup, Permit
-from louver_sandbox.policy.model import BudgetTerms, GrantTreatment
+from louver_sandbox.policy.model import GrantTreatment
+from louver_sandbox.policy.terms import BudgetTerms
 from louver_sandbox.selections import Pattern, Response
 
 
