@@ -28,11 +28,12 @@ from bench.support.callers import Asked, ask, rss_mib
 from bench.support.city import city
 from bench.support.history import grow
 from bench.support.questions import PURPOSE, question
+from louver_sandbox.delegates import JudgeInChecker
 from louver_sandbox.demo.city import City
 from louver_sandbox.demo.running import running
 from louver_sandbox.pipeline import Call, Pipeline
 from louver_sandbox.stages import Answer, Facts, InstitutionType, Plan, Request, Subject
-from louver_sandbox.wiring import JudgeInChecker, Platform, utc_now
+from louver_sandbox.wiring import Platform, utc_now
 
 PERSONS = 2000
 WARM, ALONE, TOGETHER, CALLERS = 40, 200, 200, 8

@@ -11,6 +11,7 @@ import pytest
 from tests.support.additive_tables import flat, random_table
 
 from louver_sandbox import solver
+from louver_sandbox.delegates import SolveInProcess
 from louver_sandbox.engines import WORKER_ENVIRONMENT
 from louver_sandbox.pipeline import Failed
 from louver_sandbox.processes.child import REQUEST_CAP
@@ -26,7 +27,6 @@ from louver_sandbox.suppression.wire import (
     problem_from_bytes,
     problem_to_bytes,
 )
-from louver_sandbox.wiring import SolveInProcess
 
 STRANGE = """
 import os, time

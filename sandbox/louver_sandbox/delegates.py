@@ -1,0 +1,143 @@
+"""The stages that run in processes of their own, as the line calls them: judging, solving, working."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from louver_sandbox import checker, codec
+from louver_sandbox.catalog.model import Table
+from louver_sandbox.engines import WORKER_ENVIRONMENT, WORKER_PRELOAD
+from louver_sandbox.engines.engine import Job, Source, encode_job
+from louver_sandbox.pipeline import Call, Failed
+from louver_sandbox.processes.child import REQUEST_CAP
+from louver_sandbox.processes.limits import Limits as ProcessLimits
+from louver_sandbox.processes.pool import CheckerFailed, CheckerPool, Slot, WorkerFailed
+from louver_sandbox.processes.zygote import Zygote
+from louver_sandbox.refusals import capacity
+from louver_sandbox.settings import Limits
+from louver_sandbox.shelf import SnapshotUnfit
+from louver_sandbox.stages import Case, Facts, Plan, Request, Treatment, Verdict
+from louver_sandbox.suppression.pattern import Pattern, Problem
+from louver_sandbox.suppression.wire import Malformed, pattern_from_bytes, problem_to_bytes
+from louver_sandbox.withdrawn import Withdrawn
+
+MIB = 1024 * 1024
+OUR_FAULT = frozenset({"error", "reply", "too_large"})
+"""Failures of a checker that no query should be able to cause; the operator has to know."""
+CHECKER_CPU_S = 100_000
+"""Processor time of one checker's whole life; a single case is bounded by its deadline."""
+
+
+def checker_zygote(run: Path) -> Zygote:
+    """Forks checkers that judge by the catalogue and bundle which `checker.write_judgement` left in this folder."""
+    return Zygote(
+        "louver_sandbox.checker:main",
+        preload=(*WORKER_PRELOAD, *checker.PRELOAD),
+        prepare="louver_sandbox.checker:prepare",
+        environment={**WORKER_ENVIRONMENT, checker.LOCATION: str(run)},
+        limits=ProcessLimits(memory_mib=512, cpu_seconds=CHECKER_CPU_S),
+        readable=(run,),
+    )
+
+
+class JudgeInChecker:
+    """`judge` asked of a checker process; what a checker cannot finish is refused as too complex.
+
+    Without `has_noise` a question that needs noise is refused, before anything is charged."""
+
+    def __init__(
+        self,
+        pool: CheckerPool,
+        own: Callable[[str], tuple[Table, ...]],
+        seconds: float,
+        withdrawn: Withdrawn,
+        *,
+        has_noise: bool = True,
+        sealing_key: Callable[[str], str] = lambda institution: "",
+    ) -> None:
+        self._pool = pool
+        self._has_noise = has_noise
+        self._own = own
+        self._sealing_key = sealing_key
+        self._seconds = seconds
+        self._withdrawn = withdrawn
+
+    def __call__(self, request: Request, facts: Facts) -> Plan:
+        """The plan. Raises `Refused`."""
+        institution = request.subject.institution
+        case = Case(request, self._own(institution), replace(facts, sealing_key=self._sealing_key(institution)))
+        try:
+            reply = self._pool.ask(checker.case_to_bytes(case), self._seconds)
+        except CheckerFailed as failed:
+            if failed.kind == "busy":
+                raise capacity.overloaded("service", 1.0) from None
+            if failed.kind in OUR_FAULT:
+                raise
+            raise capacity.too_complex() from None
+        verdict = codec.decode(reply, Verdict)
+        if verdict.refusal is not None:
+            raise checker.refused(verdict.refusal)
+        if verdict.plan is None or verdict.plan.request_id != request.id:
+            raise codec.Malformed("a verdict without a plan of this request")
+        self._withdrawn.check(verdict.plan.policies, facts.today)
+        if verdict.plan.treatment is Treatment.DP and not self._has_noise:
+            raise capacity.noise_not_installed()
+        return verdict.plan
+
+
+class SolveInProcess:
+    """Asks a solver, each problem of a new one; what it cannot finish within its limits is a worker's fault."""
+
+    def __init__(self, pool: CheckerPool, seconds: float) -> None:
+        self._pool = pool
+        self._seconds = seconds
+
+    def __call__(self, problem: Problem) -> Pattern | None:
+        """The pattern, None where there is none or the problem is too large to ask. Raises `Failed`."""
+        asked = problem_to_bytes(problem)
+        if len(asked) > REQUEST_CAP:
+            return None
+        try:
+            return pattern_from_bytes(self._pool.ask(asked, self._seconds), problem)
+        except CheckerFailed as failed:
+            raise Failed("timeout" if failed.kind == "busy" else failed.kind) from None
+        except Malformed:
+            raise Failed("reply") from None
+
+
+class Worker:
+    """One reserved worker as the pipeline sees it."""
+
+    def __init__(self, slot: Slot, limits: Limits, locate: Callable[[str, str], Path], institution: str) -> None:
+        self._slot = slot
+        self._limits = limits
+        self._locate = locate
+        self._institution = institution
+
+    def run(self, plan: Plan, call: Call) -> bytes:
+        """The worker's Arrow reply, one stream per core. Raises `Failed`."""
+        seconds = max(0.05, call.deadline_s)
+        job = Job(
+            sources=self._sources(plan),
+            statements=tuple(core.statement for core in plan.cores),
+            row_cap=self._limits.result_rows,
+            byte_cap=self._limits.result_mib * MIB,
+            memory_mib=self._limits.memory_mib,
+            threads=self._limits.threads_per_worker,
+            timeout_ms=int(seconds * 1000),
+        )
+        try:
+            return self._slot.run(
+                encode_job(job), deadline_s=seconds, cancelled=call.cancelled, reply_cap=2 * job.byte_cap
+            )
+        except WorkerFailed as failed:
+            raise Failed(failed.kind) from None
+
+    def _sources(self, plan: Plan) -> tuple[Source, ...]:
+        try:
+            found = [self._locate(source.snapshot, self._institution) for source in plan.sources]
+        except SnapshotUnfit as unfit:
+            raise Failed("snapshot") from unfit
+        return tuple(Source(source.alias, str(path)) for source, path in zip(plan.sources, found, strict=True))
