@@ -29,7 +29,7 @@ def test_the_histogram_of_deposits_is_answered_once_and_costs_what_was_said(own_
         for (_, number), low, high in zip(answer, exactness.low, exactness.high, strict=True):
             assert low is not None
             assert high is not None
-            assert max(0, number - exactness.above) <= low <= high <= max(0, number + exactness.above)
+            assert (low, high) == (max(0, number - exactness.below), max(0, number + exactness.above))
         assert len({number for _, number in answer}) > 1
         again = bank.analyse(question.sql + " -- once more", purpose="RESEARCH")
         assert again.stored

@@ -12,7 +12,7 @@ from tests.support.naive_divisions import bluntly, division
 from tests.support.naive_rows import kept_units, missing_relations
 
 from louver_sandbox.algebra.cores import Core, columns_of, cut
-from louver_sandbox.algebra.expressions import Call, ColumnRef, Value
+from louver_sandbox.algebra.expressions import Call, ColumnRef, Literal, Value
 from louver_sandbox.algebra.expressions import walk as parts_of
 from louver_sandbox.algebra.relations import (
     Aggregate,
@@ -77,12 +77,21 @@ def _sees_nulls(shape: Relation) -> bool:
     return any(
         (isinstance(node, Join) and node.kind is JoinKind.ANTI)
         or any(
-            isinstance(part, Call) and part.function in _SEES_NULLS
+            isinstance(part, Call) and part.function in _SEES_NULLS and not _keeps_null(part)
             for whole in expressions(node)
             for part in parts_of(whole)
         )
         for node in walk(shape)
     )
+
+
+def _keeps_null(call: Call) -> bool:
+    """NULLIF of something and a constant makes NULL of NULL, as it makes a withheld value of a withheld one."""
+    match call:
+        case Call("nullif", (_, Literal(value=constant))):
+            return constant is not None
+        case _:
+            return False
 
 
 def _has_withheld(judged: Mapping[Aggregate, _Cells]) -> bool:
