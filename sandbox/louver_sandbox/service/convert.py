@@ -19,7 +19,7 @@ from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.release.accuracies import accuracies
 from louver_sandbox.release.losses import predicted
 from louver_sandbox.sealing.registry import Registered
-from louver_sandbox.service import budgets, explaining
+from louver_sandbox.service import budgets, explaining, rules_told
 from louver_sandbox.stages import Accuracy, Notice, Plan, Receipted, Request, Subject
 
 DIALECT = re.compile(r"[a-z]{0,16}\Z")
@@ -248,7 +248,7 @@ def explanation(
             pb.Outcome(name=one.name, type=one.type, kind=one.kind, message=one.told[0], message_zh=one.told[1])
             for one in explaining.outcomes(plan)
         ],
-        rules=[notice(rule) for rule in (*explaining.rules(plan), *limits)],
+        rules=[notice(rule) for rule in (*rules_told.rules(plan), *limits)],
         notices=[notice(item) for item in explaining.certain_notices(plan)],
         shape=explaining.shape(plan),
         accuracy=[accuracy(item) for item in (*accuracies(plan), *predicted(plan))],

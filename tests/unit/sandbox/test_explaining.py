@@ -11,7 +11,7 @@ from louver_sandbox.algebra.relations import scans
 from louver_sandbox.algebra.types import TableName
 from louver_sandbox.obligations import Totals
 from louver_sandbox.release import notices
-from louver_sandbox.service import convert, explaining
+from louver_sandbox.service import convert, explaining, rules_told
 
 PROTECTED = (TableName("gov", "tax"), TableName("gov", "registry"))
 
@@ -68,7 +68,7 @@ def test_a_sum_of_conditions_is_told_as_the_count_it_is() -> None:
 
 
 def rules(sql: str) -> dict[str, tuple[int, str]]:
-    return {rule.rule: (rule.count, rule.message) for rule in explaining.rules(asked(sql).plan)}
+    return {rule.rule: (rule.count, rule.message) for rule in rules_told.rules(asked(sql).plan)}
 
 
 def test_rules_carry_their_numbers_and_only_those_that_can_apply_are_told() -> None:
@@ -161,6 +161,6 @@ def test_it_is_told_that_further_parts_are_withheld_where_the_policy_keeps_total
     made = asked(sql).plan
     assert made.threshold is not None
     keeping = replace(made, threshold=replace(made.threshold, totals=Totals.COMPLEMENTARY))
-    assert "complementary" not in {notice.rule for notice in explaining.rules(made)}
-    assert "complementary" in {notice.rule for notice in explaining.rules(keeping)}
+    assert "complementary" not in {notice.rule for notice in rules_told.rules(made)}
+    assert "complementary" in {notice.rule for notice in rules_told.rules(keeping)}
     assert explaining.certain_notices(keeping) == explaining.certain_notices(made)

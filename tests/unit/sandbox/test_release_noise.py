@@ -32,7 +32,7 @@ from louver_sandbox.plan.plan import plan
 from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.release.noise import NoiseSecretMissing
 from louver_sandbox.release.release import release
-from louver_sandbox.service import explaining
+from louver_sandbox.service import explaining, rules_told
 from louver_sandbox.stages import Execution
 
 FIRMS = sections(A=30, B=17, C=3, D=4)
@@ -224,11 +224,11 @@ def test_without_noise_a_worker_combines_nothing() -> None:
 
 def test_a_dry_run_says_which_noise_and_rounding_apply() -> None:
     made = plan(question(world(FIRMS), SECTIONS, rules=ROUNDED))
-    found = {(rule.rule, rule.count) for rule in explaining.rules(made)}
+    found = {(rule.rule, rule.count) for rule in rules_told.rules(made)}
     assert found >= {("noise", 8), ("rounding", 5)}
     assert "PERTURBED" in {notice.code for notice in explaining.certain_notices(made)}
     plain = plan(question(world(FIRMS), SECTIONS, rules=NONE))
-    assert not {"noise", "rounding"} & {rule.rule for rule in explaining.rules(plain)}
+    assert not {"noise", "rounding"} & {rule.rule for rule in rules_told.rules(plain)}
 
 
 def test_nearest_rounding_needs_no_draw() -> None:

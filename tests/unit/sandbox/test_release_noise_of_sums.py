@@ -14,7 +14,7 @@ from louver.errors import Refused
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.release.release import release
-from louver_sandbox.service import explaining
+from louver_sandbox.service import rules_told
 from louver_sandbox.stages import Execution
 
 FIRMS: list[Row] = [firm(number, "AB"[number % 2], revenue=f"{10 + number % 9}.25") for number in range(120)]
@@ -155,7 +155,7 @@ def test_variances_and_correlations_are_refused(function: str) -> None:
 def test_a_dry_run_tells_the_noise_of_sums() -> None:
     def told(sql: str) -> list[tuple[str, int]]:
         made = plan(question(world(FIRMS), sql, rules=SUMS))
-        return [(rule.rule, rule.count) for rule in explaining.rules(made) if rule.rule in ("noise", "rounding")]
+        return [(rule.rule, rule.count) for rule in rules_told.rules(made) if rule.rule in ("noise", "rounding")]
 
     assert told(TOTAL) == [("noise", 0)]
     assert told("SELECT count(DISTINCT uscc) FROM gov.return") == [("noise", 8)]

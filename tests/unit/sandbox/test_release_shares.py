@@ -14,7 +14,7 @@ from louver_sandbox.core_plan import CountedUnit, JudgedTotal
 from louver_sandbox.obligations import ThresholdRules
 from louver_sandbox.release.levels import sum_protection
 from louver_sandbox.release.rules import Contributions, Rule, withheld_by
-from louver_sandbox.service import explaining
+from louver_sandbox.service import rules_told
 from louver_sandbox.suppression.table import Protection
 
 TWO = replace(RULES_5, dominance_of_two=80)
@@ -86,6 +86,6 @@ def test_values_that_rows_are_compared_with_are_held_to_them() -> None:
 def test_explain_tells_them() -> None:
     world = firms(TWO_BIG)
     asked = question(world, "SELECT sum(revenue) FROM gov.tax", rules=replace(TWO, prior_percent=40))
-    told = [(rule.rule, rule.count, rule.message) for rule in explaining.rules(run(world, asked).plan)]
+    told = [(rule.rule, rule.count, rule.message) for rule in rules_told.rules(run(world, asked).plan)]
     assert ("dominance", 80, "no two subjects together may hold more than 80 % of a sum") in told
     assert any(rule == "p-percent" and "to within 40 % beforehand" in message for rule, _, message in told)

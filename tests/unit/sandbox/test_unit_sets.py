@@ -29,7 +29,7 @@ from louver_sandbox.obligations import ThresholdRules, UnitSetCap
 from louver_sandbox.pipeline import facts_at, judge
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.policy.bundle import Bundle
-from louver_sandbox.service import convert, explaining
+from louver_sandbox.service import convert, explaining, rules_told
 from louver_sandbox.stages import Committed, Facts, Plan, Request, Subject
 from louver_sandbox.store import State
 
@@ -293,7 +293,7 @@ def test_a_dry_run_says_cost_and_rest_and_spends_nothing(house: House) -> None:
     assert house.spent("cells") == 5
     told = convert.explanation(made, "SELECT 1", {}, cells)
     assert (told.cost["gov.firm cells"], told.remaining["gov.firm cells"]) == (5, 5)
-    (rule,) = (rule for rule in explaining.rules(made) if rule.rule == "unit-sets")
+    (rule,) = (rule for rule in rules_told.rules(made) if rule.rule == "unit-sets")
     assert rule.count == 10
     assert "40" in rule.message
     assert "15" in rule.message_zh
