@@ -28,6 +28,8 @@ _SHARE: Final = 0.95
 """Of those, how many have to be of an element for it to be proposed."""
 _FEW: Final = 60
 """Distinct values up to which a text is taken for a code."""
+_SHARED: Final = 10
+"""Rows that each value has to stand in before the list of them is shown: a value of one row may be a person's."""
 _TELLING: Final = [
     "uscc",
     "citizen_number",
@@ -81,6 +83,7 @@ class Seen:
     least: Decimal | None = None
     greatest: Decimal | None = None
     most_rows: int = 0
+    least_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,9 @@ def _seen(connection: DuckDBPyConnection, rows: str, name: str, type_: Type | No
     total, filled, distinct = connection.execute(
         f"SELECT count(*), count({column}), count(DISTINCT {column}) FROM {rows}"  # noqa: S608
     ).fetchall()[0]
-    most = f"SELECT max(n) FROM (SELECT count(*) AS n FROM {rows} WHERE {column} IS NOT NULL GROUP BY {column})"  # noqa: S608
+    most = (
+        f"SELECT max(n), min(n) FROM (SELECT count(*) AS n FROM {rows} WHERE {column} IS NOT NULL GROUP BY {column})"  # noqa: S608
+    )
     sample = connection.execute(
         f"SELECT DISTINCT CAST({column} AS VARCHAR) AS text FROM {rows} WHERE {column} IS NOT NULL "  # noqa: S608
         f"ORDER BY md5(text) LIMIT {SAMPLE}"
@@ -125,8 +130,8 @@ def _seen(connection: DuckDBPyConnection, rows: str, name: str, type_: Type | No
         low, high = connection.execute(f"SELECT min({column}), max({column}) FROM {rows}").fetchall()[0]  # noqa: S608
         least, greatest = Decimal(str(low)), Decimal(str(high))
     texts = tuple(str(text) for (text,) in sample)
-    most_rows = int(connection.execute(most).fetchall()[0][0] or 0)
-    return Seen(name, type_, total, total - filled, distinct, texts, least, greatest, most_rows)
+    most_rows, least_rows = (int(number or 0) for number in connection.execute(most).fetchall()[0])
+    return Seen(name, type_, total, total - filled, distinct, texts, least, greatest, most_rows, least_rows)
 
 
 def suggest(seen: Seen) -> Suggestion:
@@ -215,7 +220,7 @@ def _column_lines(item: Suggestion) -> Iterator[str]:
         parts.append("decimals: 6")
     if item.role is Role.VALUE and seen.least is not None and seen.greatest is not None:
         parts.append(f"bounds: [{_outward(seen.least, up=False)}, {_outward(seen.greatest, up=True)}]")
-    if item.role is Role.QUASI_IDENTIFIER and seen.distinct <= _FEW and seen.distinct == len(seen.sample):
+    if item.role is Role.QUASI_IDENTIFIER and seen.distinct <= _FEW and seen.least_rows >= _SHARED:
         parts.append(f"domain: [{', '.join(map(_text, sorted(seen.sample)))}]")
     if item.element:
         parts.append(f"element: {item.element}")
