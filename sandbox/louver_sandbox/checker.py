@@ -24,6 +24,7 @@ from louver_sandbox.engines.engine import Engine
 from louver_sandbox.engines.shape import Shape
 from louver_sandbox.perturbation import stored
 from louver_sandbox.pipeline import judge
+from louver_sandbox.plan.lookups import about_nobody
 from louver_sandbox.plan.verify import form, verify
 from louver_sandbox.policy.bundle import Bundle, parse_bundle
 from louver_sandbox.processes.channel import Channel
@@ -243,7 +244,8 @@ def check(case: Case, judgement: Judgement, engine: FormReader) -> Verdict:
         planned = judge(case.request, judgement.with_own(case.own), judgement.bundle, case.facts)
     except Refused as reason:
         return Verdict(None, record(reason))
-    verify(planned, tuple(engine.parse(core.statement) for core in planned.cores))
+    for made in (planned, *about_nobody(planned)):
+        verify(made, tuple(engine.parse(core.statement) for core in made.cores))
     return Verdict(planned, None)
 
 

@@ -24,7 +24,7 @@ from fractions import Fraction
 from json.encoder import encode_basestring
 from typing import Any, TypeVar, Union
 
-from louver_sandbox import core_plan, obligations, private_core, selections, stages
+from louver_sandbox import core_plan, lookups, obligations, private_core, selections, stages
 from louver_sandbox.algebra import expressions, regions, relations
 from louver_sandbox.algebra import types as algebra_types
 from louver_sandbox.catalog import model
@@ -65,6 +65,7 @@ REGISTRY = _registered(
     selections,
     private_core,
     core_plan,
+    lookups,
     stages,
 )
 

@@ -17,11 +17,15 @@ from louver_sandbox import codec, journal
 from louver_sandbox.accounting import history, ledger, privacy, unit_sets
 from louver_sandbox.audit import stored as log_rows
 from louver_sandbox.audit.entries import JSON, Entry
+from louver_sandbox.consents import standing
 from louver_sandbox.journal import Books, request_digest
+from louver_sandbox.lookups import Standing
 from louver_sandbox.obligations import Charge, PrivacyBalance
+from louver_sandbox.plan.lookups import about_nobody
+from louver_sandbox.policy.called import is_call
 from louver_sandbox.recount import charged, mark
 from louver_sandbox.refusals import capacity as refusals
-from louver_sandbox.refusals import identity
+from louver_sandbox.refusals import identity, lookups
 from louver_sandbox.refusals import privacy as privacy_refusals
 from louver_sandbox.selections import Response
 from louver_sandbox.stages import Answer, Committed, Plan, Request, Stored
@@ -34,6 +38,8 @@ MOST_ADMISSIONS = 100
 
 def find_stored(request: Request, books: Books) -> Stored | None:
     """The answer this very request has had; looked up first, so that a retry outlives a change of policy."""
+    if is_call(request):
+        return None  # whether it may be given again is asked at the commit
     with books.state.reading() as tx:
         return _same_request(tx, request)
 
@@ -44,7 +50,10 @@ def commit(plan: Plan, request: Request, books: Books, now: datetime) -> Committ
     try:
         with books.state.transaction() as tx:
             unfinished = _unfinished(tx, plan, request)
-            stored = _same_request(tx, request) or _same_question(tx, plan, request, books, now)
+            stored = _same_request(tx, request)
+            if plan.lookup is not None:
+                return _of_one(tx, plan, request, books, now, stored, unfinished)
+            stored = stored or _same_question(tx, plan, request, books, now)
             stored = stored or _shared(tx, plan, request, books, now)
             if stored is not None:
                 return stored
@@ -56,7 +65,35 @@ def commit(plan: Plan, request: Request, books: Books, now: datetime) -> Committ
         raise refusals.not_accepting() from None
 
 
-def paid(tx: Connection, plan: Plan, request: Request, books: Books, now: datetime) -> Committed:
+def _of_one(
+    tx: Connection,
+    plan: Plan,
+    request: Request,
+    books: Books,
+    now: datetime,
+    stored: Stored | None,
+    unfinished: Entry | None,
+) -> Committed | Stored:
+    """A lookup: the authorisation is read now, and where it does not cover the subject the statement about nobody
+    runs. What was given before is given again only while it still would be. Raises `Refused` LVR-6106."""
+    found = standing.stand(tx, plan, request, now)
+    if stored is not None:
+        if not found.covered and stored.answer.rows:
+            raise lookups.answered_before()
+        return stored
+    if found.covered:
+        standing.use(tx, plan, request, now)
+    if unfinished is None:
+        made = paid(tx, plan, request, books, now, found)
+    else:
+        made = Committed(plan, request, unfinished.index, unfinished.commitments, {}, {}, standing=found)
+    # The log names the statement about the subject in either case, so that no receipt tells which one ran.
+    return made if found.covered else replace(made, plan=about_nobody(plan)[0])
+
+
+def paid(
+    tx: Connection, plan: Plan, request: Request, books: Books, now: datetime, said: Standing | None = None
+) -> Committed:
     """Charges everything and logs the admission that says so. Raises `Refused` before anything is written."""
     before = mark.rows(tx, request.id)
     balances = charge(tx, plan.charges, request, now)
@@ -64,11 +101,11 @@ def paid(tx: Connection, plan: Plan, request: Request, books: Books, now: dateti
     losses = charge_privacy(tx, plan, request, now)
     asked, found = look_back(tx, plan, request, now)
     reached = mark.after(tx, request.id, before)
-    entry = journal.admitted(tx, plan, request, books, charged.body(plan, now, reached), found)
+    entry = journal.admitted(tx, plan, request, books, charged.body(plan, now, reached), found, said)
     history.record(tx, asked, plan.selections, entry.index, now)
     spent, left = cost(plan.charges), remaining(balances)
     spent, left = {**spent, **unit_sets.cost(cells)}, {**left, **unit_sets.remaining(cells)}
-    return Committed(plan, request, entry.index, entry.commitments, spent, left, losses)
+    return Committed(plan, request, entry.index, entry.commitments, spent, left, losses, said)
 
 
 def _same_request(tx: Connection, request: Request) -> Stored | None:

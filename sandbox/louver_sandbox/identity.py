@@ -19,8 +19,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from louver.signing import is_registered_by, is_signed_by
+from louver.signing import is_recorded_by, is_registered_by, is_signed_by
 from louver.v1 import sandbox_pb2 as pb
+from louver.v1 import subjects_pb2
 from louver_sandbox.pki import URN
 from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.stages import InstitutionType, Subject
@@ -136,6 +137,13 @@ def check_registration(message: pb.RegisterKeyRequest, certificate: x509.Certifi
     if not isinstance(key, ec.EllipticCurvePublicKey) or not is_registered_by(message, key):
         raise refusals.bad_signature()
     return _moment(message.expires)
+
+
+def check_recording(message: subjects_pb2.RecordAuthorisationRequest, certificate: x509.Certificate) -> None:
+    """Refuses an authorisation whose recording is not signed by the certificate's key."""
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not is_recorded_by(message, key):
+        raise refusals.bad_signature()
 
 
 def _moment(text: str) -> datetime:

@@ -19,6 +19,7 @@ from louver_sandbox import codec
 from louver_sandbox.accounting.history import Found
 from louver_sandbox.audit.entries import JSON, Entry
 from louver_sandbox.audit.log import AuditLog
+from louver_sandbox.lookups import Standing
 from louver_sandbox.stages import Answer, Committed, Plan, Release, Request
 from louver_sandbox.store import State, answers
 
@@ -45,9 +46,11 @@ def parameters(request: Request) -> str:
     return repr(sorted((name, type(value).__name__, str(value)) for name, value in request.parameters.items()))
 
 
-def private(request: Request) -> Mapping[str, str]:
-    """The texts that enter the log as commitments only."""
-    return {"sql": request.sql, "parameters": parameters(request)}
+def private(request: Request, standing: Standing | None = None) -> Mapping[str, str]:
+    """The texts that enter the log as commitments only: the question, and what an authorisation said to it, which
+    the institution's own receipt must not tell."""
+    texts = {"sql": request.sql, "parameters": parameters(request)}
+    return texts if standing is None else {**texts, "standing": " ".join(standing.told) or "covered"}
 
 
 def common(request: Request, kind: str) -> dict[str, JSON]:
@@ -80,13 +83,14 @@ def admitted(
     books: Books,
     charged: Mapping[str, JSON],
     found: Sequence[Found] = (),
+    standing: Standing | None = None,
 ) -> Entry:
     """Logs an admission: everything that a replay of the decision needs, and the client's signature (law 6).
 
     `charged` is all that was charged for it, so that every balance follows from the log alone (`recount.charged`).
 
     `found` is what the question tells together with earlier ones, for the auditor. Like the charges it depends on
-    the books, so no replay decides it again.
+    the books, so no replay decides it again, and so does `standing`, what an authorisation said.
     """
     body: dict[str, JSON] = common(request, "admission") | {
         "request_digest": request_digest(request),
@@ -107,7 +111,7 @@ def admitted(
         body["accepted_risks"] = list(plan.threshold.risks)
     if found:
         body["history"] = findings(found)
-    return books.log.append(tx, body, private(request))
+    return books.log.append(tx, body, private(request, standing))
 
 
 def findings(found: Sequence[Found]) -> Sequence[JSON]:
@@ -218,6 +222,11 @@ def note(books: Books, kind: str, **more: JSON) -> int:
     """Logs an act of the operator or the platform itself, such as a published snapshot; returns the index."""
     with books.state.transaction() as tx:
         return noted(books, tx, kind, **more)
+
+
+def told(books: Books, tx: Connection, kind: str, texts: Mapping[str, str], **more: JSON) -> int:
+    """The same, with texts of which the log holds commitments only."""
+    return books.log.append(tx, {"kind": kind, **more}, texts).index
 
 
 def noted(books: Books, tx: Connection, kind: str, **more: JSON) -> int:

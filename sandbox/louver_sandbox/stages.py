@@ -15,6 +15,7 @@ from louver_sandbox.algebra.types import Position, TableName, Type
 from louver_sandbox.catalog.atoms import AtomRules
 from louver_sandbox.catalog.model import Catalog, Table
 from louver_sandbox.core_plan import CorePlan
+from louver_sandbox.lookups import LookupPlan, LookupRules, Standing
 from louver_sandbox.obligations import (
     AccessBudget,
     CellCharge,
@@ -137,6 +138,12 @@ class Treatment(StrEnum):
     EXACT = "exact"
     THRESHOLD = "threshold"
     DP = "dp"
+    AUTHORISED = "authorised"
+
+    @property
+    def of_rows(self) -> bool:
+        """Whether what leaves are rows as a worker found them, and no cells that are judged or drawn."""
+        return self in (Treatment.EXACT, Treatment.AUTHORISED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +175,8 @@ class Admitted:
     """A permit with its obligations. Made by `policy.decide.decide`.
 
     `protected` are the scan ids whose privacy units must reach the thresholds, or are protected by noise as `private`
-    says; the others are public or own.
+    says; the others are public or own. `lookup` is what an authorisation must cover, and `about_nobody` the same
+    question about a subject that does not exist.
     """
 
     bound: Bound
@@ -181,6 +189,8 @@ class Admitted:
     facts: Facts
     history: HistoryRules = FLAGGED
     private: tuple[PrivateRules, ...] = ()
+    lookup: LookupRules | None = None
+    about_nobody: Relation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +211,7 @@ class Plan:
     on this data, catalogue and policy: equal questions get the stored answer. `cells` are what caps on released
     cells are charged, besides `charges`; `selections` are the rows it asks for, which the commit compares with
     earlier ones as `history` says. `privacy` is its privacy loss, one charge per dataset and kind of unit. `seal` are
-    the columns whose numbers leave encrypted.
+    the columns whose numbers leave encrypted. `lookup` is what an authorisation must cover when it commits.
     """
 
     request_id: str
@@ -222,6 +232,7 @@ class Plan:
     history: HistoryRules = FLAGGED
     privacy: tuple[PrivacyCharge, ...] = ()
     seal: SealedColumns | None = None
+    lookup: LookupPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +240,7 @@ class Committed:
     """A plan that is paid for and logged; nothing after it may refuse. Made by `commit.commit`.
 
     `admission` is the index of its log entry, `commitments` what that entry holds in place of the texts, by field.
+    `standing` is what the authorisation of a lookup said.
     """
 
     plan: Plan
@@ -238,6 +250,7 @@ class Committed:
     cost: Mapping[str, int]
     remaining: Mapping[str, int]
     privacy: tuple[PrivacyBalance, ...] = ()
+    standing: Standing | None = None
 
 
 @dataclass(frozen=True, slots=True)

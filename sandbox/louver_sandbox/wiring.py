@@ -27,6 +27,7 @@ from louver_sandbox.catalog.load import catalog_of, load_catalog
 from louver_sandbox.catalog.model import Catalog, SpaceKind
 from louver_sandbox.checker import Judgement
 from louver_sandbox.commit import charge, charge_cells, charge_privacy, look_back
+from louver_sandbox.consents.record import Consents
 from louver_sandbox.delegates import JudgeInChecker, SolveInProcess, Worker, checker_zygote
 from louver_sandbox.engines import WORKER_ENTRY, WORKER_ENVIRONMENT, WORKER_PRELOAD, WORKER_PREPARE
 from louver_sandbox.identity import Registry
@@ -63,6 +64,11 @@ WARM_S = 30.0
 
 NOISE_FILE = "noise.key"
 """The file in `secrets/` with the releaser's secret of cell keys."""
+
+
+def new_consent_id() -> str:
+    """An id that nobody can guess and that says nothing of anybody."""
+    return secrets.token_hex(16)
 
 
 def utc_now() -> datetime:
@@ -198,6 +204,9 @@ class Platform:
         self.checkers = self._parts.enter_context(CheckerPool(checkers, size=limits.checkers))
         self.own_tables = self._parts.enter_context(
             OwnTables(settings, self.state, self.clock, partial(journal.noted, self.books))
+        )
+        self.consents = Consents(
+            self.state, self.clock, partial(journal.told, self.books), self.judgement.catalog, new_consent_id
         )
         self.sealing_keys = SealingKeys(self.state, self.clock, partial(journal.noted, self.books))
         self.sealer = self._parts.enter_context(

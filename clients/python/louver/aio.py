@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import grpc
 import grpc.aio
 
-from louver import questions, wire
+from louver import questions, subjects, wire
 from louver.client import CHANNEL_OPTIONS, KEY_LIFE, UPLOAD_SECONDS, open_channel_credentials, told, translated
 from louver.encoding import encode
 from louver.failures import Misused, Unreachable
@@ -31,13 +31,16 @@ from louver.settings import Settings, settle
 from louver.surroundings import Surroundings, pause_before_retry
 from louver.transparency import TreeHead
 from louver.v1 import sandbox_pb2 as pb
+from louver.v1 import subjects_pb2
 from louver.v1.sandbox_pb2_grpc import SandboxServiceStub
+from louver.v1.subjects_pb2_grpc import SubjectServiceStub
 
 if TYPE_CHECKING:
     from typing import Self
 
     from louver.sealing.keys import PrivateKey
     from louver.v1.sandbox_pb2_grpc import SandboxServiceAsyncStub
+    from louver.v1.subjects_pb2_grpc import SubjectServiceAsyncStub
 
 T = TypeVar("T")
 
@@ -102,7 +105,7 @@ class AsyncClient:
             self._channel = None
 
     @property
-    def _stub(self) -> SandboxServiceAsyncStub:
+    def _opened(self) -> grpc.aio.Channel:
         if self._closed:
             raise Misused("the client is closed", "connect again")
         # Opened on first use: a grpc.aio channel belongs to the loop that runs at that moment.
@@ -110,7 +113,15 @@ class AsyncClient:
             credentials = open_channel_credentials(self.settings)
             target = self.settings.profile.target
             self._channel = grpc.aio.secure_channel(target, credentials, options=CHANNEL_OPTIONS)
-        return cast("SandboxServiceAsyncStub", SandboxServiceStub(self._channel))
+        return self._channel
+
+    @property
+    def _stub(self) -> SandboxServiceAsyncStub:
+        return cast("SandboxServiceAsyncStub", SandboxServiceStub(self._opened))
+
+    @property
+    def _subjects(self) -> SubjectServiceAsyncStub:
+        return cast("SubjectServiceAsyncStub", SubjectServiceStub(self._opened))
 
     async def analyse(
         self,
@@ -157,6 +168,91 @@ class AsyncClient:
         allowed = self.settings.time_allowed(timeout)
         response = await self._persistently(lambda left: self._stub.Explain(request, timeout=left), allowed)
         return wire.explanation(response)
+
+    async def lookup(
+        self,
+        template: str,
+        subject: str,
+        *,
+        authorisation: str = "",
+        purpose: str | None = None,
+        parameters: Mapping[str, Parameter] | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+        progress: Callable[[str], None] | None = None,
+    ) -> Answer:
+        """Ask an approved template (``id@version``) about one subject, under its recorded authorisation.
+
+        The answer's notices say the sources and until when it is authorised. Where there is nothing to tell it has
+        no rows, whether there is no such subject, no authorisation, or one that was revoked a moment ago.
+        """
+        given = subjects.call_parameters(subject, authorisation, parameters)
+        return await self.analyse(
+            template,
+            purpose=purpose,
+            parameters=given,
+            dialect=subjects.DIALECT,
+            request_id=request_id,
+            timeout=timeout,
+            progress=progress,
+        )
+
+    async def templates(self) -> list[subjects.Template]:
+        """The templates that are offered to this caller today."""
+        request = subjects_pb2.ListTemplatesRequest()
+        response = await self._call(lambda left: self._subjects.ListTemplates(request, timeout=left))
+        return subjects.templates(response.templates)
+
+    async def record_authorisation(
+        self,
+        unit: subjects.Unit,
+        subject: str,
+        *,
+        scope: Sequence[str],
+        expires_on: date,
+        evidence: str | Path | bytes,
+        purpose: str | None = None,
+        granted_on: date | None = None,
+        single_consent: bool = False,
+        adverse_notice: bool = False,
+        uses: int | None = 1,
+    ) -> subjects.Authorisation:
+        """Record that a subject has authorised this institution, by the digest of the signed document.
+
+        ``evidence`` is that file, its bytes or its SHA-256. It begins today unless ``granted_on`` says when, and is
+        good for one lookup unless ``uses`` says for how many (None: any number).
+        """
+        request = self.settings.recording(
+            unit,
+            subject,
+            scope=scope,
+            expires_on=expires_on,
+            evidence=evidence,
+            purpose=purpose,
+            granted_on=granted_on,
+            single_consent=single_consent,
+            adverse_notice=adverse_notice,
+            uses=uses,
+        )
+        # Not repeated by itself: each recording is one of its own.
+        seconds = self.settings.profile.timeout
+        made = await self._translated(lambda left: self._subjects.RecordAuthorisation(request, timeout=left), seconds)
+        return subjects.authorisations([made.authorisation])[0]
+
+    async def revoke_authorisation(self, authorisation: str) -> str:
+        """Make one of your authorisations void from now on; gives the moment."""
+        request = subjects_pb2.RevokeAuthorisationRequest(id=authorisation)
+        seconds = self.settings.profile.timeout
+        response = await self._translated(
+            lambda left: self._subjects.RevokeAuthorisation(request, timeout=left), seconds
+        )
+        return response.revoked
+
+    async def authorisations(self) -> list[subjects.Authorisation]:
+        """The authorisations this institution has recorded, the newest first."""
+        request = subjects_pb2.ListAuthorisationsRequest()
+        response = await self._call(lambda left: self._subjects.ListAuthorisations(request, timeout=left))
+        return subjects.authorisations(response.authorisations)
 
     async def tables(self, own_only: bool = False) -> list[Table]:
         """The catalogue as this caller may see it."""

@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 
-from louver import questions, wire
+from louver import questions, subjects, wire
 from louver.encoding import encode
 from louver.errors import Error
 from louver.failures import Misused, Unreachable
@@ -33,7 +33,9 @@ from louver.surroundings import Surroundings, pause_before_retry
 from louver.tls import diagnose
 from louver.transparency import TreeHead
 from louver.v1 import sandbox_pb2 as pb
+from louver.v1 import subjects_pb2
 from louver.v1.sandbox_pb2_grpc import SandboxServiceStub
+from louver.v1.subjects_pb2_grpc import SubjectServiceStub
 
 if TYPE_CHECKING:
     from typing import Self
@@ -129,6 +131,7 @@ class Client:
             settings.profile.target, open_channel_credentials(settings), options=CHANNEL_OPTIONS
         )
         self._stub = SandboxServiceStub(self._channel)
+        self._subjects = SubjectServiceStub(self._channel)
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -192,6 +195,89 @@ class Client:
         """What ``analyse`` would do. Spends nothing; a question that would be refused comes back as a verdict."""
         request = self.settings.explain_request(sql, purpose, parameters, dialect, seal)
         return wire.explanation(self._call(self._stub.Explain, request, timeout))
+
+    def lookup(
+        self,
+        template: str,
+        subject: str,
+        *,
+        authorisation: str = "",
+        purpose: str | None = None,
+        parameters: Mapping[str, Parameter] | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+        progress: Callable[[str], None] | None = None,
+    ) -> Answer:
+        """Ask an approved template (``id@version``) about one subject, under its recorded authorisation.
+
+        The answer's notices say the sources and until when it is authorised. Where there is nothing to tell it has
+        no rows, whether there is no such subject, no authorisation, or one that was revoked a moment ago.
+        """
+        given = subjects.call_parameters(subject, authorisation, parameters)
+        return self.analyse(
+            template,
+            purpose=purpose,
+            parameters=given,
+            dialect=subjects.DIALECT,
+            request_id=request_id,
+            timeout=timeout,
+            progress=progress,
+        )
+
+    def templates(self) -> list[subjects.Template]:
+        """The templates that are offered to this caller today."""
+        return subjects.templates(
+            self._call(self._subjects.ListTemplates, subjects_pb2.ListTemplatesRequest()).templates
+        )
+
+    def record_authorisation(
+        self,
+        unit: subjects.Unit,
+        subject: str,
+        *,
+        scope: Sequence[str],
+        expires_on: date,
+        evidence: str | Path | bytes,
+        purpose: str | None = None,
+        granted_on: date | None = None,
+        single_consent: bool = False,
+        adverse_notice: bool = False,
+        uses: int | None = 1,
+    ) -> subjects.Authorisation:
+        """Record that a subject has authorised this institution, by the digest of the signed document.
+
+        ``evidence`` is that file, its bytes or its SHA-256. It begins today unless ``granted_on`` says when, and is
+        good for one lookup unless ``uses`` says for how many (None: any number).
+        """
+        request = self.settings.recording(
+            unit,
+            subject,
+            scope=scope,
+            expires_on=expires_on,
+            evidence=evidence,
+            purpose=purpose,
+            granted_on=granted_on,
+            single_consent=single_consent,
+            adverse_notice=adverse_notice,
+            uses=uses,
+        )
+        # Not repeated by itself: each recording is one of its own.
+        seconds = self.settings.profile.timeout
+        made = self._translated(lambda: _awaited(self._subjects.RecordAuthorisation.future(request, timeout=seconds)))
+        return subjects.authorisations([made.authorisation])[0]
+
+    def revoke_authorisation(self, authorisation: str) -> str:
+        """Make one of your authorisations void from now on; gives the moment."""
+        request = subjects_pb2.RevokeAuthorisationRequest(id=authorisation)
+        seconds = self.settings.profile.timeout
+        return self._translated(
+            lambda: _awaited(self._subjects.RevokeAuthorisation.future(request, timeout=seconds))
+        ).revoked
+
+    def authorisations(self) -> list[subjects.Authorisation]:
+        """The authorisations this institution has recorded, the newest first."""
+        response = self._call(self._subjects.ListAuthorisations, subjects_pb2.ListAuthorisationsRequest())
+        return subjects.authorisations(response.authorisations)
 
     def tables(self, own_only: bool = False) -> list[Table]:
         """The catalogue as this caller may see it; with ``own_only`` just the uploaded tables."""

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from louver import questions
+from louver import questions, subjects
 from louver.failures import Misused
 from louver.profiles import Profile, resolve
 from louver.questions import Parameter
 from louver.sealing.columns import SCHEME
-from louver.signing import sign_registration
+from louver.signing import sign_authorisation, sign_registration
 from louver.surroundings import Surroundings
 from louver.tls import Credentials, institution_of, read_credentials
 from louver.transparency import VerifierKey
 from louver.v1 import sandbox_pb2 as pb
+from louver.v1 import subjects_pb2
 
 if TYPE_CHECKING:
     from louver.sealing.key_files import KeyRing
@@ -116,6 +117,38 @@ class Settings:
             expires=questions.rfc3339(self.around.clock() + valid_for),
         )
         request.signature = sign_registration(request, self.credentials.signing_key)
+        return request
+
+    def recording(
+        self,
+        unit: subjects.Unit,
+        subject: str,
+        *,
+        scope: Sequence[str],
+        expires_on: date,
+        evidence: str | Path | bytes,
+        purpose: str | None,
+        granted_on: date | None,
+        single_consent: bool,
+        adverse_notice: bool,
+        uses: int | None,
+    ) -> subjects_pb2.RecordAuthorisationRequest:
+        """The signed recording of an authorisation; its first day is today's in Beijing unless said. Raises
+        ``Misused``."""
+        today = self.around.clock().astimezone(subjects.BEIJING).date()
+        request = subjects.recording(
+            unit,
+            subject,
+            purpose=self.profile.purpose if purpose is None else purpose,
+            scope=scope,
+            granted_on=granted_on or today,
+            expires_on=expires_on,
+            evidence=evidence,
+            single_consent=single_consent,
+            adverse_notice=adverse_notice,
+            uses=uses,
+        )
+        request.signature = sign_authorisation(request, self.credentials.signing_key)
         return request
 
     def time_allowed(self, timeout: float | None) -> float:

@@ -15,9 +15,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from louver.v1 import sandbox_pb2 as pb
+from louver.v1 import subjects_pb2
 
 DOMAIN = "louver.dev/question/v1"
 REGISTRATION_DOMAIN = "louver.dev/sealing-key/v1"
+AUTHORISATION_DOMAIN = "louver.dev/authorisation/v1"
 
 
 def parameters_digest(parameters: Mapping[str, pb.Value]) -> str:
@@ -80,6 +82,34 @@ def sign_registration(request: pb.RegisterKeyRequest, key: ec.EllipticCurvePriva
 def is_registered_by(request: pb.RegisterKeyRequest, key: ec.EllipticCurvePublicKey) -> bool:
     """Whether the registration's signature is by this key."""
     return _verifies(request.signature, registration_bytes(request), key)
+
+
+def authorisation_bytes(request: subjects_pb2.RecordAuthorisationRequest) -> bytes:
+    """The bytes that the recording of an authorisation is signed over; the subject goes in as a digest."""
+    lines = (
+        AUTHORISATION_DOMAIN,
+        f"unit: {request.unit}",
+        f"subject_sha256: {hashlib.sha256(request.subject.encode()).hexdigest()}",
+        f"purpose: {request.purpose}",
+        f"scope: {' '.join(request.scope)}",
+        f"granted_on: {request.granted_on}",
+        f"expires_on: {request.expires_on}",
+        f"evidence_sha256: {request.evidence_sha256}",
+        f"single_consent: {request.single_consent}",
+        f"adverse_notice: {request.adverse_notice}",
+        f"uses: {request.uses}",
+    )
+    return ("\n".join(lines) + "\n").encode()
+
+
+def sign_authorisation(request: subjects_pb2.RecordAuthorisationRequest, key: ec.EllipticCurvePrivateKey) -> bytes:
+    """The signature to put into the recording of an authorisation."""
+    return key.sign(authorisation_bytes(request), ec.ECDSA(hashes.SHA256()))
+
+
+def is_recorded_by(request: subjects_pb2.RecordAuthorisationRequest, key: ec.EllipticCurvePublicKey) -> bool:
+    """Whether the recording's signature is by this key."""
+    return _verifies(request.signature, authorisation_bytes(request), key)
 
 
 def _verifies(signature: bytes, content: bytes, key: ec.EllipticCurvePublicKey) -> bool:

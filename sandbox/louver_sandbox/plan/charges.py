@@ -15,7 +15,7 @@ from louver_sandbox.obligations import CellCharge, Charge
 from louver_sandbox.plan.emit import emit_expression, quote
 from louver_sandbox.plan.provenance import Provenance, conjuncts, trace
 from louver_sandbox.refusals.plan import units_undeclared
-from louver_sandbox.stages import Admitted, Treatment
+from louver_sandbox.stages import Admitted
 
 QUERY = "query"
 PREDICATE = "predicate"
@@ -29,10 +29,10 @@ def charges(admitted: Admitted, parts: Cut) -> tuple[Charge, ...]:
     they join; every FILTER clause and CASE condition of an aggregate is one more. What selects alike counts once a
     day.
 
-    An `exact` question costs one query of every dataset it reads under a grant, and one of every own table when it
-    reads nothing else; what it selects is free.
+    An `exact` question, and one about one subject, costs one query of every dataset it reads under a grant, and one
+    of every own table when it reads nothing else; what it selects is free.
     """
-    if admitted.treatment is Treatment.EXACT:
+    if admitted.treatment.of_rows:
         return tuple(_of_exact(admitted))
     return tuple(charge for core in parts.cores if core.protected for charge in _of_core(core, admitted))
 

@@ -14,6 +14,7 @@ from louver_sandbox.obligations import PrivacyCharge
 from louver_sandbox.plan.charges import cell_charges, charges
 from louver_sandbox.plan.cores import SourceOf, carriable, core_plans, divided, exact_core, is_shape, without_repeats
 from louver_sandbox.plan.differences import with_finer
+from louver_sandbox.plan.lookups import lookup_plan, verify_lookup
 from louver_sandbox.plan.private.cores import private_cores
 from louver_sandbox.plan.question import question_digest
 from louver_sandbox.plan.sealing import sealed_columns
@@ -42,8 +43,11 @@ def plan(admitted: Admitted) -> Plan:
             parts, cores = _threshold(admitted, source_of)
         case Treatment.DP:
             parts, cores, privacy = _private(admitted, source_of)
-    made = replace(_plan(admitted, sources, parts, cores), privacy=privacy)
+        case Treatment.AUTHORISED:
+            parts, cores = _exact(admitted, source_of)
+    made = replace(_plan(admitted, sources, parts, cores), privacy=privacy, lookup=lookup_plan(admitted, source_of))
     verify_own(made, tuple(tuple(source_of(scan) for scan in scans(core.relation)) for core in parts.cores))
+    verify_lookup(made)
     return made
 
 
@@ -101,8 +105,8 @@ def _private(admitted: Admitted, source_of: SourceOf) -> tuple[Cut, tuple[CorePl
 
 def _plan(admitted: Admitted, sources: tuple[SourceRef, ...], parts: Cut, cores: tuple[CorePlan, ...]) -> Plan:
     bound = admitted.bound
-    shape = None if admitted.treatment is Treatment.EXACT else parts.shape
-    threshold = None if admitted.treatment is Treatment.EXACT else admitted.threshold
+    shape = None if admitted.treatment.of_rows else parts.shape
+    threshold = None if admitted.treatment.of_rows else admitted.threshold
     seal = sealed_columns(admitted, parts, cores)
     question = question_digest(
         treatment=admitted.treatment,
@@ -124,7 +128,7 @@ def _plan(admitted: Admitted, sources: tuple[SourceRef, ...], parts: Cut, cores:
         columns=bound.columns,
         threshold=threshold,
         charges=charges(admitted, parts),
-        cells=() if admitted.treatment is Treatment.EXACT else cell_charges(admitted, parts, cores),
+        cells=() if admitted.treatment.of_rows else cell_charges(admitted, parts, cores),
         question=question,
         bundle_digest=admitted.bundle_digest,
         catalog_digest=bound.catalog.digest,

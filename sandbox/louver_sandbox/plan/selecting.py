@@ -28,7 +28,7 @@ from louver_sandbox.plan.emit import emit_expression, quote
 from louver_sandbox.plan.isolating import reasons
 from louver_sandbox.plan.provenance import Provenance, trace
 from louver_sandbox.selections import Condition, Selected, Selection, conjoined, digest_of
-from louver_sandbox.stages import Admitted, Treatment
+from louver_sandbox.stages import Admitted
 
 Conjunction = tuple[Condition, ...]
 
@@ -42,9 +42,9 @@ _FEW = 4
 def selections(admitted: Admitted, parts: Parts) -> tuple[Selection, ...]:
     """Each way in which a protected core selects rows: its base rows, and those of each FILTER and CASE among them.
 
-    Selections that no row can satisfy are left out. An `exact` question has none.
+    Selections that no row can satisfy are left out. An `exact` question has none, nor has one about one subject.
     """
-    if admitted.treatment is Treatment.EXACT:
+    if admitted.treatment.of_rows:
         return ()
     protected = [core for core in parts.cores if core.protected]
     return tuple(one for place, core in enumerate(protected) for one in _of_core(core, place, admitted))

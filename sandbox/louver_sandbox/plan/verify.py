@@ -275,7 +275,7 @@ def _read_around(statement: str) -> Reading:
 
 def _verify_obligations(plan: Plan) -> None:
     """Thresholds, unit counts and remainder are in the statements, and every measure's parts are in the results."""
-    if plan.treatment is Treatment.EXACT:
+    if plan.treatment.of_rows:
         if plan.threshold is not None or plan.shape is not None or any(core.protected for core in plan.cores):
             raise PlanUnverified("an exact plan with thresholds")
     elif plan.treatment is Treatment.DP:

@@ -26,6 +26,7 @@ from louver_sandbox.policy.documents import PolicyProblem, PolicyRefused, check_
 from louver_sandbox.policy.grants import Covering, GrantSet, Rulebook
 from louver_sandbox.policy.model import Platform, Policy
 from louver_sandbox.policy.noise import computed_tables
+from louver_sandbox.policy.templated import lookup_sets
 from louver_sandbox.stages import InstitutionType
 
 FORMAT = "louver-policy-bundle/v1"
@@ -73,7 +74,9 @@ class Bundle:
 
         With `today`, sets that only held on earlier days are left out.
         """
-        return self.rulebook.grant_sets(catalog, today)
+        templates = [template.name for policy in self.policies for template in policy.templates]
+        found = {*self.rulebook.grant_sets(catalog, today), *lookup_sets(self.rulebook, templates, catalog, today)}
+        return tuple(sorted(found, key=lambda item: (str(item.table), item.columns, item.row_filter or "")))
 
 
 def bundle_content(platform: Platform, policies: Sequence[Policy]) -> bytes:

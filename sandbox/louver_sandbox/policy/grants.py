@@ -284,7 +284,7 @@ class Rulebook:
         for table in catalog.tables.values():
             if table.space is not SpaceKind.GOVERNMENT or table.view is not None:
                 continue
-            days = self._days(table, today)
+            days = self.days(table, today)
             coverings = {covering.rules: covering for covering in self.coverings(table)}
             for covering, purpose, day in itertools.product(coverings.values(), self.platform.purposes, days):
                 for group in covering.groups(table, purpose, day):
@@ -293,7 +293,7 @@ class Rulebook:
                         found.add(GrantSet(table.name, columns, group.row_filter, group.atoms))
         return tuple(sorted(found, key=lambda item: (str(item.table), item.columns, item.row_filter or "")))
 
-    def _days(self, table: Table, today: date | None) -> tuple[date, ...]:
+    def days(self, table: Table, today: date | None) -> tuple[date, ...]:
         """One day out of each span between which the grants in force do not change."""
         spans = [permit.grant.valid for permit in self.permits.get(str(table.name), ())]
         days = {span.start for span in spans} | {span.until + timedelta(days=1) for span in spans}

@@ -23,8 +23,9 @@ from pydantic import (
 
 from louver_sandbox.catalog.atoms import AtomUnits, Dimension
 from louver_sandbox.catalog.model import UnitType, Verb
+from louver_sandbox.policy.templates import Template
 from louver_sandbox.policy.terms import BudgetTerms, HistoryTerms, PrivateTerms, ThresholdTerms
-from louver_sandbox.policy.words import Document, Identifier, PurposeCode, TableText, Text
+from louver_sandbox.policy.words import Document, Identifier, PurposeCode, TableText, TemplateName, Text
 from louver_sandbox.stages import InstitutionType
 
 
@@ -159,11 +160,22 @@ class Grant(Document):
     budget: BudgetTerms
     history: HistoryTerms = HistoryTerms()
     privacy: PrivateTerms | None = None
+    templates: tuple[TemplateName, ...] = Field(default=(), max_length=100)
+
+    @model_validator(mode="after")
+    def _one_subject(self) -> Grant:
+        """What leaves with an authorisation leaves by a template, and by nothing else."""
+        authorised = self.treatment is GrantTreatment.AUTHORISED
+        if self.templates and not authorised:
+            raise ValueError("templates are named where the treatment is authorised")
+        if authorised and (set(self.verbs) != {Verb.QUERY} or self.row_filter is not None):
+            raise ValueError("what is authorised is for the verb query alone, and for whole tables")
+        return self
 
     @model_serializer(mode="wrap")
     def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `history` and `atom_units` where they are the defaults, and `atoms` and `privacy` where there are
-        none, so that bundles signed before they were keys stay canonical."""
+        """Without `history` and `atom_units` where they are the defaults, and what there is none of (`atoms`,
+        `privacy`, `templates`), so that bundles signed before they were keys stay canonical."""
         written: dict[str, Any] = handler(self)
         if self.history == HistoryTerms():
             del written["history"]
@@ -173,6 +185,8 @@ class Grant(Document):
             del written["atom_units"]
         if self.privacy is None:
             del written["privacy"]
+        if not self.templates:
+            del written["templates"]
         return written
 
     @cached_property
@@ -240,12 +254,16 @@ class Policy(Document):
     title: Text
     grants: tuple[Grant, ...] = ()
     denies: tuple[Deny, ...] = ()
+    templates: tuple[Template, ...] = ()
     tests: OwnTests | None = None
 
     @model_serializer(mode="wrap")
     def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `tests` where there are none, so that bundles signed before they were a key stay canonical."""
+        """Without `templates` and `tests` where there are none, so that bundles signed before they were keys stay
+        canonical."""
         written: dict[str, Any] = handler(self)
+        if not self.templates:
+            del written["templates"]
         if self.tests is None:
             del written["tests"]
         return written

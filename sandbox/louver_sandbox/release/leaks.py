@@ -13,14 +13,14 @@ from dataclasses import replace
 from louver_sandbox.algebra.types import Kind
 from louver_sandbox.elements.scanner import PERSONAL, scan
 from louver_sandbox.release import notices
-from louver_sandbox.stages import Cell, Release, Treatment
+from louver_sandbox.stages import Cell, Release
 
 
 def without_personal_numbers(released: Release) -> Release:
     """The same answer with every text emptied that holds a citizen number, a mobile number or a bank card's, and a
     notice of how many these are. An `exact` answer stays what it is."""
     places = [place for place, column in enumerate(released.columns) if column.type.kind is Kind.TEXT]
-    if released.treatment is Treatment.EXACT or not places:
+    if released.treatment.of_rows or not places:
         return released
     texts = {row[place] for row in released.rows for place in places}
     if released.remainder is not None:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from louver_sandbox.mechanisms.sampler import Sampler
+from louver_sandbox.release.authorised import Authorised
 from louver_sandbox.release.complementary import Solve
 from louver_sandbox.release.exact import Exact
 from louver_sandbox.release.private import Private
@@ -25,5 +26,10 @@ class Mechanism(Protocol):
 
 
 MECHANISMS: Mapping[Treatment, Mechanism] = MappingProxyType(
-    {Treatment.EXACT: Exact(), Treatment.THRESHOLD: Threshold(), Treatment.DP: Private()}
+    {
+        Treatment.EXACT: Exact(),
+        Treatment.THRESHOLD: Threshold(),
+        Treatment.DP: Private(),
+        Treatment.AUTHORISED: Authorised(),
+    }
 )

@@ -19,8 +19,10 @@ from louver.v1 import sandbox_pb2_grpc as pb_grpc
 from louver_sandbox.commit import remaining
 from louver_sandbox.identity import check_registration, check_signature
 from louver_sandbox.pipeline import Call
+from louver_sandbox.policy.called import is_call
 from louver_sandbox.service import budgets, catalogue, convert, trail
 from louver_sandbox.service.edge import deadline, guarded, on_end, peer_certificate
+from louver_sandbox.service.marks import LOOKUP_MARK_S, Started
 from louver_sandbox.service.turnstile import Place, Turnstile
 from louver_sandbox.stages import Receipted, Request, Subject
 from louver_sandbox.wiring import Platform
@@ -37,17 +39,12 @@ class Sandbox(pb_grpc.SandboxServiceServicer):
         self._turnstile = turnstile
 
     def _peer(self, context: grpc.ServicerContext) -> tuple[Subject, x509.Certificate]:
-        """Who asks; somebody with a certificate of our authority that is not registered is noted in the log."""
-        certificate = peer_certificate(context)
-        try:
-            return self._platform.registry.subject(certificate), certificate
-        except Refused as refused:
-            self._platform.note_stranger(certificate.fingerprint(hashes.SHA256()).hex(), refused)
-            raise
+        return peer(self._platform, context)
 
     def Analyse(self, message: pb.AnalyseRequest, context: grpc.ServicerContext) -> Iterator[pb.AnalyseResponse]:
         """Runs a query; progress while it runs, then header, rows and receipt."""
         with guarded(context):
+            started = Started()
             subject, certificate = self._peer(context)
             said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
             cancelled = threading.Event()
@@ -63,7 +60,10 @@ class Sandbox(pb_grpc.SandboxServiceServicer):
                 call = Call(self._seconds(context), cancelled, said.put)
                 future = self._executor.submit(self._answer, request, call, said, held.pop_all())
             yield from _progress(said)
-            yield from self._parts(request, future.result())
+            receipted = future.result()
+            if is_call(request):
+                started.wait_for_mark(LOOKUP_MARK_S)
+            yield from self._parts(request, receipted)
 
     def _seconds(self, context: grpc.ServicerContext) -> float:
         """What is left of the time that this question may take."""
@@ -178,6 +178,16 @@ class Sandbox(pb_grpc.SandboxServiceServicer):
         with guarded(context):
             self._peer(context)
             return pb.GetHeadResponse(checkpoint=self._platform.books.log.head().to_bytes().decode())
+
+
+def peer(platform: Platform, context: grpc.ServicerContext) -> tuple[Subject, x509.Certificate]:
+    """Who asks; somebody with a certificate of our authority that is not registered is noted in the log."""
+    certificate = peer_certificate(context)
+    try:
+        return platform.registry.subject(certificate), certificate
+    except Refused as refused:
+        platform.note_stranger(certificate.fingerprint(hashes.SHA256()).hex(), refused)
+        raise
 
 
 def _waiting(place: Place) -> Iterator[pb.AnalyseResponse]:

@@ -29,8 +29,11 @@ from louver_sandbox.sql.windowing import check_rows, misplaced
 from louver_sandbox.stages import Bound, OutputColumn, Parsed
 
 
-def bind(parsed: Parsed, catalog: Catalog) -> Bound:
-    """The query over `catalog`, which holds only what the caller may see. Raises `Refused` (LVR-1xxx)."""
+def bind(parsed: Parsed, catalog: Catalog, *, about_one: bool = False) -> Bound:
+    """The query over `catalog`, which holds only what the caller may see. Raises `Refused` (LVR-1xxx).
+
+    `about_one`: the query will be cut down to one subject, whose single rows windows may rank.
+    """
     request = parsed.request
     context = Context(catalog, request.subject.institution, request.parameters, dialect=request.dialect)
     if not isinstance(parsed.tree, (exp.Select, exp.SetOperation, exp.Subquery)):
@@ -38,7 +41,8 @@ def bind(parsed: Parsed, catalog: Catalog) -> Bound:
     environment = Environment(Text(parsed.source), {})
     try:
         project = _Query(context, environment).bind(parsed.tree, outermost=True).project
-        check_rows(project, catalog)
+        if not about_one:
+            check_rows(project, catalog)
         relation = narrow(project)
     except RecursionError:
         raise refusals.too_deep(None) from None

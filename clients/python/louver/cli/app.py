@@ -12,11 +12,11 @@ from typing import Annotated
 import typer
 
 from louver import __version__
-from louver.cli import configuration, keys, policy, receipts
+from louver.cli import configuration, keys, policy, receipts, subjects
 from louver.cli.catalogue import columns_of
 from louver.cli.drawing import accuracies, draw, language_of, notices
 from louver.cli.explaining import explained
-from louver.cli.export import Format, as_csv, as_json, chosen_format, plain_accuracy
+from louver.cli.export import Format, chosen_format, plain_accuracy
 from louver.cli.parameters import parse_parameters
 from louver.cli.session import (
     Session,
@@ -27,9 +27,10 @@ from louver.cli.session import (
     showing_progress,
     write_bytes,
 )
+from louver.cli.writing import write_answer
 from louver.display import visible
 from louver.failures import Misused
-from louver.results import Answer, Explanation
+from louver.results import Explanation
 
 app = typer.Typer(
     name="louver",
@@ -43,6 +44,9 @@ app.add_typer(receipts.app, name="receipt")
 app.add_typer(configuration.app, name="config")
 app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
+app.add_typer(subjects.app, name="authorisations")
+app.command()(subjects.lookup)
+app.command()(subjects.templates)
 
 Sql = Annotated[str | None, typer.Argument(help="The SQL; `-` or nothing reads standard input.", show_default=False)]
 SqlFile = Annotated[Path | None, typer.Option("--file", "-f", help="Read the SQL from a file.")]
@@ -131,23 +135,10 @@ def query(
             )
         if receipt is not None and answer.receipt is not None:
             write_bytes(answer.receipt.to_bytes(), receipt)
-        _write(answer, form, output)
+        write_answer(answer, form, output)
         said = (*notices(answer.notices, session.language), *accuracies(answer.accuracy, session.language))
         for line in (*said, f"({answer.summary})"):
             typer.echo(visible(line), err=True)
-
-
-def _write(answer: Answer, form: Format, output: Path | None) -> None:
-    if form is Format.TABLE and output is None:
-        print_table([column.name for column in answer.columns], answer.readable)
-        return
-    contents = {
-        Format.TABLE: lambda: f"{answer!r}\n".encode(),
-        Format.CSV: lambda: as_csv(answer).encode(),
-        Format.JSON: lambda: f"{as_json(answer)}\n".encode(),
-        Format.ARROW: lambda: answer.stream,
-    }
-    write_bytes(contents[form](), output)
 
 
 @app.command()

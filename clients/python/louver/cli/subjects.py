@@ -1,0 +1,191 @@
+"""``louver lookup``, ``templates`` and ``authorisations``: questions about one subject, under its authorisation."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from louver.cli.drawing import notices
+from louver.cli.export import Format, chosen_format
+from louver.cli.parameters import parse_parameters
+from louver.cli.session import Session, ending, print_table, showing_progress, write_bytes
+from louver.cli.writing import write_answer
+from louver.display import visible
+from louver.failures import Misused
+from louver.subjects import Template, Unit
+
+app = typer.Typer(help="Record, list and revoke the authorisations of subjects.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+Purpose = Annotated[str | None, typer.Option(help="What it is for, such as LOAN_ORIGINATION.")]
+
+
+def lookup(
+    context: typer.Context,
+    template: Annotated[str, typer.Argument(help="The template, as id@version; `louver templates` lists them.")],
+    subject: Annotated[str, typer.Argument(help="The number of the firm or person.")],
+    authorisation: Annotated[str, typer.Option("--authorisation", "-a", help="The id of its authorisation.")] = "",
+    purpose: Purpose = None,
+    param: Annotated[list[str] | None, typer.Option(help="name=value or name:type=value.")] = None,
+    shape: Annotated[Format | None, typer.Option("--format", help="Default: table on a terminal, else csv.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file.")] = None,
+    receipt: Annotated[Path | None, typer.Option(help="Save the receipt to a file.")] = None,
+    request_id: Annotated[str | None, typer.Option(help="Repeat a lookup: same answer, no charge.")] = None,
+) -> None:
+    """Ask an approved template about one subject. Without an authorisation in force there is nothing to tell.
+
+    Example: louver lookup enterprise-report@1 913702000000000000 -a 5f2c... --purpose LOAN_ORIGINATION
+    """
+    session: Session = context.obj
+    with ending(session.language):
+        form = chosen_format(shape, output, sys.stdout.isatty())
+        with session.connect_to_ask(purpose) as client, showing_progress("asking") as progress:
+            answer = client.lookup(
+                template,
+                subject,
+                authorisation=authorisation,
+                parameters=parse_parameters(param or []),
+                request_id=request_id,
+                progress=progress,
+            )
+        if receipt is not None and answer.receipt is not None:
+            write_bytes(answer.receipt.to_bytes(), receipt)
+        write_answer(answer, form, output)
+        for line in (*notices(answer.notices, session.language), f"({answer.summary})"):
+            typer.echo(visible(line), err=True)
+
+
+def templates(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="What this one takes and gives.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the templates that you may ask, or what one of them takes and gives.
+
+    Example: louver templates enterprise-report@1
+    """
+    session: Session = context.obj
+    with ending(session.language):
+        with session.connect() as client:
+            found = client.templates()
+        if name is not None:
+            found = [one for one in found if name in (one.name, one.name.partition("@")[0])]
+            if not found:
+                raise Misused(f"no template {name!r} is offered to you", "louver templates lists those that are")
+        if as_json:
+            _print_json([asdict(one) for one in found])
+        elif name is None:
+            rows = [(t.name, t.title, t.subject, " ".join(t.purposes), t.owner) for t in found]
+            print_table(["template", "title", "about", "purposes", "owner"], [*rows])
+        else:
+            print_table(["", "name", "type", "takes or shows", "title"], [row for t in found for row in _parts(t)])
+
+
+def _parts(one: Template) -> list[tuple[str, str, str, str, str]]:
+    takes = [
+        ("takes", p.name, p.type, ", ".join(p.choices) or f"{p.least} .. {p.most}".strip(" ."), p.title)
+        for p in one.parameters
+    ]
+    return [*takes, *(("gives", field.name, "", field.show, field.title) for field in one.fields)]
+
+
+@app.command("list")
+def list_(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the authorisations that you have recorded, the newest first.
+
+    Example: louver authorisations list --json
+    """
+    session: Session = context.obj
+    with ending(session.language):
+        with session.connect() as client:
+            found = client.authorisations()
+        if as_json:
+            _print_json([asdict(one) for one in found])
+            return
+        heading = ["id", "about", "subject", "purpose", "from", "until", "used", "revoked"]
+        rows = [
+            (
+                a.id,
+                a.unit,
+                a.subject,
+                a.purpose,
+                a.granted_on.isoformat(),
+                a.expires_on.isoformat(),
+                f"{a.used} of {a.uses or 'any'}",
+                a.revoked,
+            )
+            for a in found
+        ]
+        print_table(heading, [*rows])
+
+
+@app.command()
+def record(
+    context: typer.Context,
+    unit: Annotated[str, typer.Argument(help="enterprise or person.")],
+    subject: Annotated[str, typer.Argument(help="The number of the firm or person.")],
+    evidence: Annotated[str, typer.Option(help="The file that was signed, or its SHA-256.")],
+    table: Annotated[list[str], typer.Option(help="A table it may be asked of; once for each.")],
+    until: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The last day, in Beijing.")],
+    purpose: Purpose = None,
+    since: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day; today by default.")
+    ] = None,
+    uses: Annotated[int, typer.Option(min=0, help="For how many lookups; 0 is any number.")] = 1,
+    single_consent: Annotated[bool, typer.Option(help="Given separately for this (单独同意).")] = False,
+    adverse_notice: Annotated[bool, typer.Option(help="Told of adverse consequences, agreed in writing.")] = False,
+) -> None:
+    """Record that a subject has authorised you; prints the id. The document stays with you, its digest is logged.
+
+    Example: louver authorisations record enterprise 913702000000000000 --evidence signed.pdf --table gov.tax_credit --until 2026-12-31 --purpose LOAN_ORIGINATION
+    """  # noqa: E501  # an example is one line, to be copied
+    session: Session = context.obj
+    with ending(session.language):
+        with session.connect_to_ask(purpose) as client:
+            made = client.record_authorisation(
+                _unit(unit),
+                subject,
+                scope=table,
+                expires_on=until.date(),
+                granted_on=_day(since),
+                evidence=evidence,
+                single_consent=single_consent,
+                adverse_notice=adverse_notice,
+                uses=uses or None,
+            )
+        typer.echo(visible(made.id))
+
+
+def _unit(text: str) -> Unit:
+    if text == "person":
+        return "person"
+    if text == "enterprise":
+        return "enterprise"
+    raise Misused(f"{text!r} is no kind of subject", "enterprise or person")
+
+
+def _day(moment: datetime | None) -> date | None:
+    return None if moment is None else moment.date()
+
+
+@app.command()
+def revoke(context: typer.Context, authorisation: Annotated[str, typer.Argument(help="Its id.")]) -> None:
+    """Make an authorisation void from now on: the next lookup under it has nothing to tell.
+
+    Example: louver authorisations revoke 5f2c0b1d9e8a47c6b3d2f1e0a9b8c7d6
+    """
+    session: Session = context.obj
+    with ending(session.language):
+        with session.connect() as client:
+            revoked = client.revoke_authorisation(authorisation)
+        typer.echo(f"void since {visible(revoked)}", err=True)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=1, default=str))
