@@ -17,6 +17,7 @@ import sqlglot.parser
 from sqlglot import exp
 
 from louver.errors import Refused
+from louver_sandbox.algebra.expressions import Value
 from louver_sandbox.policy.testing import load_cases
 from louver_sandbox.sql import grammar
 from louver_sandbox.sql.dialects import DIALECTS
@@ -39,7 +40,7 @@ NESTED = (
 """What can stand inside itself, each repeated below as often as the gate lets tokens through."""
 
 
-def texts() -> Iterator[tuple[str, Mapping[str, str]]]:
+def texts() -> Iterator[tuple[str, Mapping[str, Value]]]:
     """The SQL of every decision table and of every page of the reference."""
     for placed in load_cases([ROOT / "policies" / "cases"]):
         yield placed.sql, placed.parameters
@@ -47,7 +48,7 @@ def texts() -> Iterator[tuple[str, Mapping[str, str]]]:
         yield from ((sql, {}) for sql in _BLOCK.findall(page.read_text(encoding="utf-8")))
 
 
-def parsed(sql: str, parameters: Mapping[str, str], dialect: str) -> Any:
+def parsed(sql: str, parameters: Mapping[str, Value], dialect: str) -> Any:
     """Every node with its plain arguments and its place; or the refusal."""
     try:
         tree = parse(Request("r", ANYBODY, "RESEARCH", sql, parameters, dialect)).tree

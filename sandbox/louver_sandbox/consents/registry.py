@@ -105,7 +105,7 @@ def add(tx: Connection, made: Authorisation, recorded: datetime, entry: int) -> 
 def find(tx: Connection, identifier: str) -> Authorisation | None:
     """The authorisation of that id, whoever's it is."""
     row = tx.execute(select(*_COLUMNS).where(_a.id == identifier)).one_or_none()
-    return None if row is None else _authorisation(*row)
+    return None if row is None else _authorisation(*tuple(row))
 
 
 def of_grantee(tx: Connection, grantee: str, most: int) -> tuple[Recorded, ...]:

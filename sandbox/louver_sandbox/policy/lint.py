@@ -19,6 +19,7 @@ from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, VALUE_FUNCTIONS
 from louver_sandbox.policy.grants import Rulebook
 from louver_sandbox.policy.levels import HIGHEST_UNDER_THRESHOLD, PUBLIC
 from louver_sandbox.policy.linting.surroundings import surroundings
+from louver_sandbox.policy.linting.templates import template_findings
 from louver_sandbox.policy.load import Library
 from louver_sandbox.policy.model import ColumnRights, Deny, Grant, Grantees, GrantTreatment, Platform, Policy
 from louver_sandbox.policy.severity import Severity
@@ -97,6 +98,9 @@ def _policy(context: _Context) -> Iterator[Finding]:
         yield from _grant(context, grant, ("grants", index))
     for index, deny in enumerate(context.policy.denies):
         yield from _deny(context, deny, ("denies", index))
+    for index, template in enumerate(context.policy.templates):
+        for finding in template_findings(template, context.policy, context.rulebook, context.catalog, context.today):
+            yield replace(finding, where=("templates", index, *finding.where))
 
 
 def _grant(context: _Context, grant: Grant, at: tuple[str | int, ...]) -> Iterator[Finding]:

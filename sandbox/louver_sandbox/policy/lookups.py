@@ -158,7 +158,11 @@ def admit_call(request: Request, catalog: Catalog, bundle: Bundle, facts: Facts)
 
     The officers' statement is read against everything that is registered; what of it is granted is decided after.
     """
-    call = called(request, bundle, facts)
+    return admit(called(request, bundle, facts), catalog, bundle, facts)
+
+
+def admit(call: Called, catalog: Catalog, bundle: Bundle, facts: Facts) -> Admitted:
+    """The permit for a template with what it was given. Raises `Refused` LVR-6104 or LVR-6105."""
     try:
         bound = bind(parse(call.statement), catalog, about_one=True)
     except Refused as unfit:

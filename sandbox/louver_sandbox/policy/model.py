@@ -217,23 +217,35 @@ class Asker(Document):
 
 
 Sql = Annotated[str, Field(min_length=1, max_length=65_536)]
-Verdict = Annotated[str, Field(pattern=r"^(exact|threshold|dp|LVR-\d{4})$")]
+Verdict = Annotated[str, Field(pattern=r"^(exact|threshold|dp|authorised|LVR-\d{4})$")]
+Given = Mapping[str, bool | int | date | str]
+"""Parameters of a case."""
 
 
 class OwnCase(Document):
     """One test of a policy: who asks what for which purpose, and what must be decided, by which rule.
 
-    A `rule` without a slash is one of this policy.
+    A `rule` without a slash is one of this policy. A case asks `sql`, or a `template` with its subject among the
+    parameters; of no case is it asked whether a subject exists or has authorised anything.
     """
 
     case: Text
     who: Identifier
     purpose: Identifier
-    sql: Sql
-    parameters: Mapping[str, str] = Field(default_factory=dict)
+    sql: Sql | None = None
+    template: TemplateName | None = None
+    parameters: Given = Field(default_factory=dict)
     today: date | None = None
     expect: Verdict
     rule: Text | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `template` where there is none, so that bundles signed before it was a key stay canonical."""
+        written: dict[str, Any] = handler(self)
+        if self.template is None:
+            del written["template"]
+        return written
 
 
 class OwnTests(Document):

@@ -19,14 +19,17 @@ from pydantic import Field, TypeAdapter, ValidationError
 from louver.errors import Refused
 from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.catalog.positions import Node, read_documents
+from louver_sandbox.lookups import DIALECT
 from louver_sandbox.policy.bundle import Bundle
+from louver_sandbox.policy.called import is_call
 from louver_sandbox.policy.decide import decide
 from louver_sandbox.policy.documents import PolicyProblem, PolicyRefused
 from louver_sandbox.policy.load import Library, Loaded
-from louver_sandbox.policy.model import Asker, OwnCase, Policy, Sql, Verdict
+from louver_sandbox.policy.lookups import admit_call
+from louver_sandbox.policy.model import Asker, Given, OwnCase, Policy, Sql, Verdict
 from louver_sandbox.policy.sealing import SOME_KEY
 from louver_sandbox.policy.visible import visible
-from louver_sandbox.policy.words import Document, Identifier, Text
+from louver_sandbox.policy.words import Document, Identifier, TemplateName, Text
 from louver_sandbox.sql.bind import bind
 from louver_sandbox.sql.parse import parse
 from louver_sandbox.stages import Facts, Request, Subject
@@ -62,8 +65,9 @@ class Case(Document):
     who: Identifier
     query: Identifier | None = None
     sql: Sql | None = None
+    template: TemplateName | None = None
     purpose: Identifier | None = None
-    parameters: Mapping[str, str] | None = None
+    parameters: Given | None = None
     today: date | None = None
     expect: Verdict
     rule: Text | None = None
@@ -92,8 +96,9 @@ class PlacedCase:
     subject: Subject
     sql: str
     purpose: str
-    parameters: Mapping[str, str]
+    parameters: Given
     today: date
+    dialect: str = "duckdb"
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +208,9 @@ def _placed(
     entry = subjects.get(row.who)
     if entry is None:
         return PolicyProblem(source, line, 0, f"{row.who} is not a subject of these files", f"未声明的机构 {row.who}")
-    if (row.query is None) == (row.sql is None):
-        return PolicyProblem(source, line, 0, "a case has either query or sql", "须且仅须给出 query 或 sql 之一")
+    if sum(one is not None for one in (row.query, row.sql, row.template)) != 1:
+        says, says_zh = "a case has one of query, sql and template", "须且仅须给出 query、sql、template 之一"
+        return PolicyProblem(source, line, 0, says, says_zh)
     named = queries.get(row.query) if row.query is not None else None
     if row.query is not None and named is None:
         return PolicyProblem(source, line, 0, f"there is no query {row.query}", f"没有名为 {row.query} 的查询")
@@ -216,10 +222,11 @@ def _placed(
         line=line,
         case=row,
         subject=Subject(row.who, entry.type, frozenset(entry.groups), ""),
-        sql=named.sql if named else row.sql or "",
+        sql=named.sql if named else row.sql or row.template or "",
         purpose=purpose,
         parameters=row.parameters if row.parameters is not None else (named.parameters if named else {}),
         today=today,
+        dialect=DIALECT if row.template is not None else "duckdb",
     )
 
 
@@ -270,10 +277,14 @@ def run_case(placed: PlacedCase, catalog: Catalog, bundle: Bundle) -> CaseResult
         purpose=placed.purpose,
         sql=placed.sql,
         parameters=dict(placed.parameters),
+        dialect=placed.dialect,
     )
+    facts = Facts(placed.today, sealing_key=SOME_KEY)
     try:
-        bound = bind(parse(request), visible(catalog, bundle, placed.subject))
-        admitted = decide(bound, bundle, Facts(placed.today, sealing_key=SOME_KEY))
+        if is_call(request):
+            admitted = admit_call(request, catalog, bundle, facts)
+        else:
+            admitted = decide(bind(parse(request), visible(catalog, bundle, placed.subject)), bundle, facts)
     except Refused as refused:
         return CaseResult(placed, Outcome(refused.code, (refused.rule,) if refused.rule else (), refused.message))
     rules = tuple(
