@@ -19,7 +19,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from louver.signing import is_registered_by, is_signed_by
+from louver.signing import is_match_signed_by, is_registered_by, is_signed_by
+from louver.v1 import matching_pb2 as matching_pb
 from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox.pki import URN
 from louver_sandbox.refusals import identity as refusals
@@ -125,6 +126,15 @@ def check_signature(question: pb.Question, certificate: x509.Certificate, now: d
     """Refuses a question that is not signed by the certificate's key or not of this hour."""
     key = certificate.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey) or not is_signed_by(question, key):
+        raise refusals.bad_signature()
+    if not now <= _moment(question.expires) <= now + LONGEST_LIFE:
+        raise refusals.expired_question()
+
+
+def check_match(question: matching_pb.MatchQuestion, certificate: x509.Certificate, now: datetime) -> None:
+    """Refuses a match that is not signed by the certificate's key or not of this hour."""
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not is_match_signed_by(question, key):
         raise refusals.bad_signature()
     if not now <= _moment(question.expires) <= now + LONGEST_LIFE:
         raise refusals.expired_question()

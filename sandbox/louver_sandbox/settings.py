@@ -124,6 +124,11 @@ class Settings:
         return self.home / "secrets"
 
     @property
+    def matching(self) -> Path:
+        """The key of private matching and the sets made with it; only matchers and the set builder read them."""
+        return self.home / "matching"
+
+    @property
     def pki(self) -> Path:
         """Certificates: the authority that banks are known by, and the server's own."""
         return self.home / "pki"

@@ -31,6 +31,9 @@ from louver_sandbox.delegates import JudgeInChecker, SolveInProcess, Worker, che
 from louver_sandbox.engines import WORKER_ENTRY, WORKER_ENVIRONMENT, WORKER_PRELOAD, WORKER_PREPARE
 from louver_sandbox.identity import Registry
 from louver_sandbox.journal import Books
+from louver_sandbox.match_line import Judging, MatchLine
+from louver_sandbox.matching import process as matcher
+from louver_sandbox.matching.editions import Editions
 from louver_sandbox.mechanisms.opendp_sampler import OpenDpSampler
 from louver_sandbox.mechanisms.sampler import Sampler
 from louver_sandbox.obligations import PrivacyBalance, Totals
@@ -43,6 +46,7 @@ from louver_sandbox.processes.admission import Overloaded
 from louver_sandbox.processes.isolation.levels import Isolation, Level
 from louver_sandbox.processes.limits import Limits as ProcessLimits
 from louver_sandbox.processes.pool import CheckerPool, WorkerPool
+from louver_sandbox.processes.sessions import SessionPool
 from louver_sandbox.processes.zygote import Zygote, isolation_here
 from louver_sandbox.publishing.record_keys import read_key
 from louver_sandbox.recount import anchor
@@ -63,6 +67,8 @@ WARM_S = 30.0
 
 NOISE_FILE = "noise.key"
 """The file in `secrets/` with the releaser's secret of cell keys."""
+MATCHING_FILE = matcher.KEY_FILE
+"""The file in `matching/` with the seed of the keys that lists are matched by."""
 
 
 def utc_now() -> datetime:
@@ -222,6 +228,39 @@ class Platform:
         self.pipeline = Pipeline(
             judge, self.reserve, self.books, self.clock, new_incident, self._solve(), secret, sampler, self.sealer
         )
+        self._matchers: SessionPool | None = None
+        self.matches = MatchLine(
+            Judging(
+                self.judgement.catalog,
+                self.judgement.bundle,
+                lambda policies, now: self.withdrawn.check(policies, now.astimezone(SHANGHAI).date()),
+            ),
+            self.books,
+            self.clock,
+            new_incident,
+            Editions(settings, partial(journal.note, self.books), partial(logged_set, self.books)),
+            self._match_sessions,
+            secret,
+        )
+
+    def _match_sessions(self) -> SessionPool:
+        """The matchers; their zygote is started at the first match."""
+        with self._lock:
+            if self._matchers is None:
+                limits = self.settings.limits
+                zygote = self._parts.enter_context(
+                    Zygote(
+                        matcher.ENTRY,
+                        preload=matcher.PRELOAD,
+                        prepare=matcher.PREPARE,
+                        environment={**WORKER_ENVIRONMENT, matcher.LOCATION: str(self.settings.matching)},
+                        limits=ProcessLimits(memory_mib=limits.memory_mib, cpu_seconds=limits.upload_seconds),
+                        readable=(self.settings.matching,),
+                    )
+                )
+                self._matchers = SessionPool(zygote, size=min(2, limits.workers))
+                self._parts.callback(self._matchers.close)
+            return self._matchers
 
     def _solve(self) -> Solve:
         """What keeps totals; its processes are started only where a policy in force asks for it.
@@ -319,6 +358,17 @@ def activated_serials(books: Books) -> Mapping[str, int]:
     if not isinstance(serials, Mapping):
         return {}
     return {name: serial for name, serial in serials.items() if isinstance(serial, int)}
+
+
+def logged_set(books: Books, edition: str) -> str | None:
+    """The digest of a matching set in the newest log entry about it."""
+    before: int | None = None
+    while page := books.log.latest(before, MAX_PAGE, kinds=("match_set",)):
+        for entry in page:
+            if entry.fields.get("edition") == edition:
+                return str(entry.fields.get("sha256"))
+        before = page[-1].index
+    return None
 
 
 def logged_revocations(books: Books) -> Mapping[str, int]:

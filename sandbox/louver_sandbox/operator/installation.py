@@ -36,7 +36,7 @@ from louver_sandbox.policy.model import Platform, Policy
 from louver_sandbox.policy.officers import make_officer, officers_text, sign
 from louver_sandbox.settings import Settings, load
 from louver_sandbox.stages import InstitutionType
-from louver_sandbox.wiring import NOISE_FILE, utc_now
+from louver_sandbox.wiring import MATCHING_FILE, NOISE_FILE, utc_now
 
 DEVELOPMENT_OFFICERS = ("officer-one", "officer-two", "officer-three")
 
@@ -63,9 +63,21 @@ def create(home: Path, origin: str, host: str, port: int, tools: Tools) -> Setti
         raise InstallationRefused(f"{home} is an installation already; choose another folder")
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o700)
-    for name in ("catalog", "data", "snapshots", "uploads", "spool", "run", "secrets", "pki", "bundle", "policies"):
+    for name in (
+        "catalog",
+        "data",
+        "snapshots",
+        "uploads",
+        "spool",
+        "run",
+        "secrets",
+        "pki",
+        "bundle",
+        "policies",
+        "matching",
+    ):
         (home / name).mkdir(exist_ok=True)
-    for private in ("secrets", "spool", "run"):
+    for private in ("secrets", "spool", "run", "matching"):
         (home / private).chmod(0o700)
     now = tools.clock()
     authority = Authority.create(now)
@@ -77,6 +89,7 @@ def create(home: Path, origin: str, host: str, port: int, tools: Tools) -> Setti
     (home / "log.pub").write_text(f"{Ed25519Signer.from_seed(origin, seed).verifier_key}\n")
     write_secret(home / "secrets" / "record.key", tools.randomness(32))
     write_secret(home / "secrets" / NOISE_FILE, tools.randomness(32))
+    write_secret(home / "matching" / MATCHING_FILE, tools.randomness(32))
     _make_officers(home, tools)
     (home / "institutions.toml").write_text("", encoding="utf-8")
     (home / "louver.toml").write_text(_toml(origin, host, port), encoding="utf-8")

@@ -13,7 +13,7 @@ from datetime import date
 from louver.errors import Refused
 from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.model import Catalog, Column, Role, Table, Verb
-from louver_sandbox.policy import atoms, holding, known_totals, private, unit_sets
+from louver_sandbox.policy import atoms, holding, known_totals, match_lint, private, unit_sets
 from louver_sandbox.policy.documents import PolicyProblem
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, VALUE_FUNCTIONS, Finding
 from louver_sandbox.policy.grants import Rulebook
@@ -143,6 +143,10 @@ def _grant(context: _Context, grant: Grant, at: tuple[str | int, ...]) -> Iterat
             yield _unknown_column((*at, "columns", name), grant.table, name)
         else:
             yield from _column(grant, table, column, rights, (*at, "columns", name))
+    for found in match_lint.findings(grant, table):
+        yield replace(found, where=(*at, *found.where))
+    for name, predicate in (grant.matching.lists if grant.matching is not None else {}).items():
+        yield from _predicate(predicate, table, (*at, "matching", "lists", name))
     for loss in private.findings(grant, table) if Verb.ANALYSE in grant.verbs else ():
         where = (*at, "treatment") if grant.privacy is None else (*at, "privacy", *loss.where)
         yield Finding(where, loss.message, loss.message_zh, loss.hint)
@@ -275,6 +279,8 @@ def _wider(wide: ColumnRights | None, narrow: ColumnRights) -> bool:
     if wide is None:
         return False
     if (narrow.join_key and not wide.join_key) or (narrow.order and not wide.order):
+        return False
+    if narrow.match and not wide.match:
         return False
     if narrow.output is not None and wide.output not in (narrow.output, type(narrow.output)()):
         return False

@@ -23,6 +23,7 @@ from pydantic import (
 
 from louver_sandbox.catalog.atoms import AtomUnits, Dimension
 from louver_sandbox.catalog.model import UnitType, Verb
+from louver_sandbox.policy.match_terms import MatchAsked, MatchTerms
 from louver_sandbox.policy.terms import BudgetTerms, HistoryTerms, PrivateTerms, ThresholdTerms
 from louver_sandbox.policy.words import Document, Identifier, PurposeCode, TableText, Text
 from louver_sandbox.stages import InstitutionType
@@ -55,6 +56,7 @@ class Right(StrEnum):
     AGGREGATE = "aggregate"
     ORDER = "order"
     OUTPUT = "output"
+    MATCH = "match"
 
 
 class GroupKeyRight(Document):
@@ -90,6 +92,15 @@ class ColumnRights(Document):
     aggregate: AggregateRight | None = None
     order: bool = False
     output: OutputRight | None = None
+    match: bool = False
+
+    @model_serializer(mode="wrap")
+    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `match` where it is not given, so that bundles signed before it was a right stay canonical."""
+        written: dict[str, Any] = handler(self)
+        if not self.match:
+            del written["match"]
+        return written
 
     @classmethod
     def of(cls, rights: tuple[Right, ...]) -> ColumnRights:
@@ -101,6 +112,7 @@ class ColumnRights(Document):
             aggregate=AggregateRight() if Right.AGGREGATE in rights else None,
             order=Right.ORDER in rights,
             output=OutputRight() if Right.OUTPUT in rights else None,
+            match=Right.MATCH in rights,
         )
 
 
@@ -159,11 +171,12 @@ class Grant(Document):
     budget: BudgetTerms
     history: HistoryTerms = HistoryTerms()
     privacy: PrivateTerms | None = None
+    matching: MatchTerms | None = None
 
     @model_serializer(mode="wrap")
     def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `history` and `atom_units` where they are the defaults, and `atoms` and `privacy` where there are
-        none, so that bundles signed before they were keys stay canonical."""
+        """Without `history` and `atom_units` where they are the defaults, and `atoms`, `privacy` and `matching` where
+        there are none, so that bundles signed before they were keys stay canonical."""
         written: dict[str, Any] = handler(self)
         if self.history == HistoryTerms():
             del written["history"]
@@ -173,6 +186,8 @@ class Grant(Document):
             del written["atom_units"]
         if self.privacy is None:
             del written["privacy"]
+        if self.matching is None:
+            del written["matching"]
         return written
 
     @cached_property
@@ -203,23 +218,38 @@ class Asker(Document):
 
 
 Sql = Annotated[str, Field(min_length=1, max_length=65_536)]
-Verdict = Annotated[str, Field(pattern=r"^(exact|threshold|dp|LVR-\d{4})$")]
+Verdict = Annotated[str, Field(pattern=r"^(exact|threshold|dp|matched|LVR-\d{4})$")]
 
 
 class OwnCase(Document):
-    """One test of a policy: who asks what for which purpose, and what must be decided, by which rule.
-
-    A `rule` without a slash is one of this policy.
+    """One test of a policy: who asks what (`sql`, or a `match`) for which purpose, and what must be decided, by which
+    rule. A `rule` without a slash is one of this policy.
     """
 
     case: Text
     who: Identifier
     purpose: Identifier
-    sql: Sql
+    sql: Sql | None = None
+    match: MatchAsked | None = None
     parameters: Mapping[str, str] = Field(default_factory=dict)
     today: date | None = None
     expect: Verdict
     rule: Text | None = None
+
+    @model_validator(mode="after")
+    def _one_question(self) -> OwnCase:
+        if (self.sql is None) == (self.match is None):
+            raise ValueError("asks either sql or a match")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `match` or `sql`, whichever is not asked, so that older bundles stay canonical."""
+        written: dict[str, Any] = handler(self)
+        for name in ("match", "sql"):
+            if written[name] is None:
+                del written[name]
+        return written
 
 
 class OwnTests(Document):

@@ -77,7 +77,8 @@ def _access(charges: Sequence[Charge]) -> list[JSON]:
 
 def _charges(item: Mapping[str, Any], institution: str, purpose: str) -> Iterator[ledger.Charge]:
     for key in (*(None for _ in range(item["count"])), *item["keys"]):
-        yield ledger.Charge(institution, str(item["dataset"]), purpose, str(item["kind"]), 1, key)
+        amount = int(item.get("amount", 1))
+        yield ledger.Charge(institution, str(item["dataset"]), purpose, str(item["kind"]), amount, key)
 
 
 def _limits(item: Mapping[str, Any]) -> Iterator[ledger.Limit]:

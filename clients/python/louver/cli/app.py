@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from louver import __version__
-from louver.cli import configuration, keys, policy, receipts
+from louver.cli import configuration, keys, matching, policy, receipts
 from louver.cli.catalogue import columns_of
 from louver.cli.drawing import accuracies, draw, language_of, notices
 from louver.cli.explaining import explained
@@ -43,6 +43,8 @@ app.add_typer(receipts.app, name="receipt")
 app.add_typer(configuration.app, name="config")
 app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
+app.command("match")(matching.match)
+app.command("report-measure")(matching.report_measure)
 
 Sql = Annotated[str | None, typer.Argument(help="The SQL; `-` or nothing reads standard input.", show_default=False)]
 SqlFile = Annotated[Path | None, typer.Option("--file", "-f", help="Read the SQL from a file.")]

@@ -9,12 +9,13 @@ A token is 64 bytes that depend on the input and the platform's key alone. Curve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from louver.errors import Unproven
-from louver.failures import Misused
+from louver.failures import Misused, missing_extra
 
 SUITE = "ristretto255-SHA512"
 """The cipher suite, as RFC 9497 names it."""
@@ -33,7 +34,7 @@ def library() -> Any:
     try:
         from voprf import ristretto
     except ModuleNotFoundError:
-        raise Misused("private matching needs the library voprf", "pip install 'louver[match]'") from None
+        raise missing_extra("voprf, which private matching needs,", "match") from None
     return ristretto
 
 
@@ -89,6 +90,75 @@ def finalize(blinded: Blinded, evaluated: bytes, public_key: bytes) -> list[byte
             raise
         raise _not_by_that_key() from None
     return tokens
+
+
+class NotElements(Exception):
+    """Bytes that are no whole number of group elements, or hold one that is none or the identity.
+
+    It says nothing of which: the bytes are a stranger's.
+    """
+
+
+def elements_of(content: bytes) -> list[Any]:
+    """Blinded elements as the library's objects, each decoded and found to be in the group and not the identity.
+
+    Raises ``NotElements`` where one is not.
+    """
+    if not content or len(content) % ELEMENT_BYTES:
+        raise NotElements("not a whole number of elements")
+    read = library().BlindedInput.deserialize
+    try:
+        return [read(content[start : start + ELEMENT_BYTES]) for start in range(0, len(content), ELEMENT_BYTES)]
+    except ValueError:
+        raise NotElements("not elements of the group") from None
+
+
+class Evaluator:
+    """Whoever holds a key. ``public`` are the 32 bytes that its evaluations are verified by."""
+
+    def __init__(self, made: Any) -> None:
+        """``made`` is the library's evaluator, with its key."""
+        self._made = made
+        self.public = bytes(made.public_key.serialize())
+
+    @classmethod
+    def of(cls, randomness: bytes) -> Evaluator:
+        """A key for one use, of 32 random bytes."""
+        return cls(library().Evaluator(randomness))
+
+    def evaluate(self, elements: bytes) -> bytes:
+        """Each blinded element multiplied by the key; before each batch the proof that it was this key.
+
+        Raises ``NotElements``; then nothing has been evaluated.
+        """
+        read = elements_of(elements)
+        return b"".join(self._batch(read[start : start + BATCH]) for start in range(0, len(read), BATCH))
+
+    def _batch(self, batch: Sequence[Any]) -> bytes:
+        return bytes(self._made.evaluate_batch(batch).serialize())
+
+    def token(self, value: bytes) -> bytes:
+        """What the other side gets for this input."""
+        return bytes(self._made.evaluate_known_input(value))
+
+    def tokens(self, values: Sequence[bytes]) -> Iterator[bytes]:
+        """The token of each input, in order."""
+        evaluate = self._made.evaluate_known_input
+        return (bytes(evaluate(value)) for value in values)
+
+
+def elements_digest(evaluated: bytes) -> str:
+    """SHA-256 in hex of evaluated elements without their proofs, which come before each batch and are drawn anew each
+    time; receipts name it."""
+    digest = hashlib.sha256()
+    for start in range(0, len(evaluated), evaluated_bytes(BATCH)):
+        digest.update(evaluated[start + PROOF_BYTES : start + evaluated_bytes(BATCH)])
+    return digest.hexdigest()
+
+
+def number_digest(value: int | None, rule: str) -> str:
+    """SHA-256 in hex of a number as it leaves: its decimal digits, or the rule that withholds it."""
+    return hashlib.sha256((rule if value is None else str(value)).encode()).hexdigest()
 
 
 def _not_by_that_key() -> Unproven:
