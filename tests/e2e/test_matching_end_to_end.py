@@ -44,9 +44,7 @@ PLANTED = "PLANTED7MISS4242X"
 @pytest.fixture(scope="module")
 def book(served: Service) -> list[tuple[str, int]]:
     """Bank A's loan book: ids and balances in fen."""
-    rows = duckdb.sql(
-        f"SELECT id_no, CAST(round(balance * 100) AS BIGINT) FROM '{served.city.world}/bank_a.loan_book/*.parquet'"
-    ).fetchall()
+    rows = plain(served, "SELECT id_no, CAST(round(balance * 100) AS BIGINT) FROM BOOK")
     assert len(rows) > 100
     return [(str(id_), int(amount)) for id_, amount in rows]
 
@@ -60,7 +58,7 @@ def bank(served: Service) -> Iterator[louver.Client]:
 def plain(served: Service, sql: str) -> list[tuple[Any, ...]]:
     """The computation as it would be made by whoever may see everything."""
     world = served.city.world
-    found = duckdb.sql(
+    found = duckdb.execute(
         sql.replace("LIST", f"'{world}/gov.credit_list/*.parquet'")
         .replace("COURT", f"'{world}/gov.court_dishonest/*.parquet'")
         .replace("BOOK", f"'{world}/bank_a.loan_book/*.parquet'")
@@ -282,7 +280,7 @@ def refusal(stub: Any, messages: list[pb.MatchRequest]) -> str:
     try:
         list(stub.Match(iter(messages), timeout=30))
     except grpc.RpcError as error:
-        found = failure(error.code(), error.trailing_metadata())  # type: ignore[attr-defined]
+        found = failure_of(error)
         assert isinstance(found, Refused), found
         return found.code
     return "answered"
@@ -308,6 +306,12 @@ def test_an_evaluation_that_is_cut_off_or_wrong_ends_the_match_and_leaves_no_num
             assert kinds == ["admission", "aborted"]
 
 
+def failure_of(error: grpc.RpcError) -> louver.Error:
+    """Our error for what a call ended with."""
+    assert isinstance(error, grpc.Call)
+    return failure(error.code(), error.trailing_metadata())
+
+
 def talked(stub: Any, asked: pb.MatchQuestion, content: bytes, wrong: Any) -> tuple[set[str | None], str]:
     """What came of a match that evaluates wrongly, and the code it ended with."""
     seen, parts = bytearray(), set()
@@ -316,7 +320,7 @@ def talked(stub: Any, asked: pb.MatchQuestion, content: bytes, wrong: Any) -> tu
             seen += response.blinded
             parts.add(response.WhichOneof("part"))
     except grpc.RpcError as error:
-        found = failure(error.code(), error.trailing_metadata())  # type: ignore[attr-defined]
+        found = failure_of(error)
         return parts, found.code if isinstance(found, Refused) else str(found)
     return parts, "answered"
 
