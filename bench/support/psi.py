@@ -1,4 +1,4 @@
-"""The peer's side of `bench.matching`: for each line on standard input one set-up and its processor time, in seconds."""
+"""The peer of `bench.matching`: for each line on standard input one set-up and its processor time, in seconds."""
 
 import sys
 import time

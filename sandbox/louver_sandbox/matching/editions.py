@@ -19,6 +19,9 @@ from louver_sandbox.matching.building import SetRefused
 from louver_sandbox.policy.matching import ListSpec
 from louver_sandbox.settings import Settings
 
+KEPT_SECONDS = 3 * 24 * 3600
+"""How long before the newest set was made another one is still kept."""
+
 Build = Callable[[Job], str]
 Note = Callable[..., int]
 """Writes a log entry (kind, then its fields) and gives its index."""
@@ -97,6 +100,7 @@ class Editions:
                 spec=spec,
             )
         )
+        _sweep(self._path(spec, "set"))
         # Anybody who was given another set under this name would find it contradicted here.
         if self._logged(spec.id) != digest:
             size = self._path(spec, "set").stat().st_size
@@ -112,6 +116,14 @@ class Editions:
 
     def _path(self, spec: ListSpec, kind: str) -> Path:
         return self._settings.matching / "sets" / f"{spec.id}.{kind}"
+
+
+def _sweep(made: Path) -> None:
+    """Removes the sets of former days: whoever has one needs no second, and nobody is given one again."""
+    newest = made.stat().st_mtime
+    for file in made.parent.iterdir():
+        if file.stat().st_mtime < newest - KEPT_SECONDS:
+            file.unlink(missing_ok=True)
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:
