@@ -14,7 +14,7 @@ from pathlib import Path
 from louver_sandbox.operator.installation import InstallationRefused
 from louver_sandbox.settings import Settings
 
-FILES = ("louver.toml", "institutions.toml", "officers.json", "revocations.json", "log.pub")
+FILES = ("louver.toml", "institutions.toml", "officers.json", "revocations.json", "auditors.json", "log.pub")
 FOLDERS = ("bundle", "catalog", "policies", "requests", "pki", "uploads", "run/kept")
 
 

@@ -128,6 +128,7 @@ def described(rights: ColumnRights | None) -> tuple[str, ...]:
         _narrowed("aggregate", rights.aggregate.functions) if rights.aggregate else None,
         "order" if rights.order else None,
         "output" if rights.output else None,
+        "score" if rights.score else None,
     )
     return tuple(part for part in parts if part is not None)
 

@@ -54,7 +54,7 @@ def _cost(charges: Sequence[Mapping[str, Any]]) -> Mapping[str, int]:
     """How many charges of each kind: those with a key, and those without."""
     total: Counter[str] = Counter()
     for item in charges:
-        total[f"{item['dataset']} {item['kind']}"] += item["count"] + len(item["keys"])
+        total[f"{item['dataset']} {item['kind']}"] += item["count"] * item.get("amount", 1) + len(item["keys"])
     return total
 
 
