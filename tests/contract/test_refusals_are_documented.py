@@ -27,6 +27,7 @@ FAMILIES = {
     "history": "LVR-32",
     "catalog": "LVR-4",
     "sealing": "LVR-5",
+    "scoring": "LVR-52",
 }
 
 

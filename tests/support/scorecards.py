@@ -41,7 +41,7 @@ def card(
 ) -> Scorecard:
     """A scorecard with these points in order; without any, some that an auditor signs."""
     given = points or [
-        [-3 * place + 2, *(number * 7 + place for number in range(1, len(one.bins)))]
+        [-3 * place + 2, *(number * (7 + 3 * place) + place for number in range(1, len(one.bins)))]
         for place, one in enumerate(features.features)
     ]
     named = {one.name: dict(zip(one.bins, of, strict=True)) for one, of in zip(features.features, given, strict=True)}
