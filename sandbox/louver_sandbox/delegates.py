@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from louver_sandbox import checker, codec
+from gmpy2 import mpz
+
+from louver.sealing.keys import PublicKey
+from louver_sandbox import checker, codec, scorer
 from louver_sandbox.catalog.model import Table
 from louver_sandbox.engines import WORKER_ENVIRONMENT, WORKER_PRELOAD
 from louver_sandbox.engines.engine import Job, Source, encode_job
@@ -16,9 +20,12 @@ from louver_sandbox.processes.limits import Limits as ProcessLimits
 from louver_sandbox.processes.pool import CheckerFailed, CheckerPool, Slot, WorkerFailed
 from louver_sandbox.processes.zygote import Zygote
 from louver_sandbox.refusals import capacity
+from louver_sandbox.scoring.line import Pack
+from louver_sandbox.scoring.registry import RegisteredModel
+from louver_sandbox.sealing.sealer import Sealer
 from louver_sandbox.settings import Limits
 from louver_sandbox.shelf import SnapshotUnfit
-from louver_sandbox.stages import Case, Facts, Plan, Request, Treatment, Verdict
+from louver_sandbox.stages import Case, Facts, Plan, Request, SourceRef, Treatment, Verdict
 from louver_sandbox.suppression.pattern import Pattern, Problem
 from louver_sandbox.suppression.wire import Malformed, pattern_from_bytes, problem_to_bytes
 from louver_sandbox.withdrawn import Withdrawn
@@ -107,6 +114,46 @@ class SolveInProcess:
             raise Failed("reply") from None
 
 
+class AddUpInProcess:
+    """Asks scorers, as many at once as there are, for a few ciphertexts each; randomisers come from the sealer's
+    stock."""
+
+    def __init__(self, pool: CheckerPool, size: int, sealer: Sealer, seconds: float) -> None:
+        self._pool = pool
+        self._size = size
+        self._sealer = sealer
+        self._seconds = seconds
+
+    def __call__(
+        self,
+        model: RegisteredModel,
+        key: PublicKey,
+        ciphertexts: Sequence[mpz],
+        bins: Sequence[int],
+        packs: Sequence[Pack],
+    ) -> Iterator[bytes]:
+        """The ciphertext of each pack, in order. Raises `Failed`."""
+
+        def ask(part: Sequence[Pack]) -> bytes:
+            powers = self._sealer.randomisers(model.kid, len(part))
+            job = scorer.Job(model.digest, int(key.n), tuple(bins), tuple(ciphertexts), tuple(part), tuple(powers))
+            return self._asked(scorer.job_to_bytes(job), len(part) * key.width)
+
+        parts = [packs[start : start + scorer.PACKS] for start in range(0, len(packs), scorer.PACKS)]
+        with ThreadPoolExecutor(self._size, thread_name_prefix="score") as threads:
+            for reply in threads.map(ask, parts):
+                yield from (reply[at : at + key.width] for at in range(0, len(reply), key.width))
+
+    def _asked(self, job: bytes, expected: int) -> bytes:
+        try:
+            reply = self._pool.ask(job, self._seconds)
+        except CheckerFailed as failed:
+            raise Failed("timeout" if failed.kind == "busy" else failed.kind) from None
+        if len(reply) != expected:
+            raise Failed("reply")
+        return reply
+
+
 class Worker:
     """One reserved worker as the pipeline sees it."""
 
@@ -118,10 +165,17 @@ class Worker:
 
     def run(self, plan: Plan, call: Call) -> bytes:
         """The worker's Arrow reply, one stream per core. Raises `Failed`."""
+        return self._run(plan.sources, tuple(core.statement for core in plan.cores), call)
+
+    def run_statement(self, sources: Sequence[SourceRef], statement: str, call: Call) -> bytes:
+        """The worker's Arrow reply to one statement of ours, as one stream. Raises `Failed`."""
+        return self._run(sources, (statement,), call)
+
+    def _run(self, sources: Sequence[SourceRef], statements: tuple[str, ...], call: Call) -> bytes:
         seconds = max(0.05, call.deadline_s)
         job = Job(
-            sources=self._sources(plan),
-            statements=tuple(core.statement for core in plan.cores),
+            sources=self._sources(sources),
+            statements=statements,
             row_cap=self._limits.result_rows,
             byte_cap=self._limits.result_mib * MIB,
             memory_mib=self._limits.memory_mib,
@@ -135,9 +189,9 @@ class Worker:
         except WorkerFailed as failed:
             raise Failed(failed.kind) from None
 
-    def _sources(self, plan: Plan) -> tuple[Source, ...]:
+    def _sources(self, sources: Sequence[SourceRef]) -> tuple[Source, ...]:
         try:
-            found = [self._locate(source.snapshot, self._institution) for source in plan.sources]
+            found = [self._locate(source.snapshot, self._institution) for source in sources]
         except SnapshotUnfit as unfit:
             raise Failed("snapshot") from unfit
-        return tuple(Source(source.alias, str(path)) for source, path in zip(plan.sources, found, strict=True))
+        return tuple(Source(source.alias, str(path)) for source, path in zip(sources, found, strict=True))

@@ -127,7 +127,12 @@ def check_signature(question: pb.Question, certificate: x509.Certificate, now: d
     key = certificate.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey) or not is_signed_by(question, key):
         raise refusals.bad_signature()
-    if not now <= _moment(question.expires) <= now + LONGEST_LIFE:
+    check_moment(question.expires, now)
+
+
+def check_moment(expires: str, now: datetime) -> None:
+    """Refuses what a signature no longer stands for, or stands for too long."""
+    if not now <= _moment(expires) <= now + LONGEST_LIFE:
         raise refusals.expired_question()
 
 

@@ -225,6 +225,11 @@ def noted(books: Books, tx: Connection, kind: str, **more: JSON) -> int:
     return books.log.append(tx, {"kind": kind, **more}).index
 
 
+def appended(books: Books, tx: Connection, body: Mapping[str, JSON], private: Mapping[str, str]) -> int:
+    """Adds an entry about something that the transaction changes, with texts that enter as commitments only."""
+    return books.log.append(tx, body, private).index
+
+
 def moment(entry: Entry) -> datetime:
     """When the log took the entry."""
     return datetime.fromisoformat(str(entry.fields["time"]))

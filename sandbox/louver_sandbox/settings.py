@@ -52,6 +52,8 @@ class Limits:
     concurrent_calls: int = 512
     sealed_cells: int = 1_000
     randomisers: int = 512
+    scorers: int = 2
+    score_seconds: int = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,11 @@ class Settings:
     def officers(self) -> Path:
         """The public keys of the policy officers."""
         return self.home / "officers.json"
+
+    @property
+    def auditors(self) -> Path:
+        """The public keys of the model auditors."""
+        return self.home / "auditors.json"
 
     @property
     def revocations(self) -> Path:

@@ -17,7 +17,7 @@ from functools import partial
 
 from louver.errors import Refused
 from louver.v1 import sandbox_pb2 as pb
-from louver_sandbox import checker, journal, solver
+from louver_sandbox import checker, journal, scorer, solver
 from louver_sandbox.accounting.ledger import SHANGHAI, Balance
 from louver_sandbox.accounting.unit_sets import Cells
 from louver_sandbox.audit.entries import JSON
@@ -27,7 +27,15 @@ from louver_sandbox.catalog.load import catalog_of, load_catalog
 from louver_sandbox.catalog.model import Catalog, SpaceKind
 from louver_sandbox.checker import Judgement
 from louver_sandbox.commit import charge, charge_cells, charge_privacy, look_back
-from louver_sandbox.delegates import JudgeInChecker, SolveInProcess, Worker, checker_zygote
+from louver_sandbox.consents import Consents
+from louver_sandbox.delegates import (
+    CHECKER_CPU_S,
+    AddUpInProcess,
+    JudgeInChecker,
+    SolveInProcess,
+    Worker,
+    checker_zygote,
+)
 from louver_sandbox.engines import WORKER_ENTRY, WORKER_ENVIRONMENT, WORKER_PRELOAD, WORKER_PREPARE
 from louver_sandbox.identity import Registry
 from louver_sandbox.journal import Books
@@ -52,6 +60,8 @@ from louver_sandbox.publishing.record_keys import read_key
 from louver_sandbox.recount import anchor
 from louver_sandbox.refusals import capacity
 from louver_sandbox.release.complementary import Solve, no_solver
+from louver_sandbox.scoring.line import AddUp, Parts, ScoreLine, no_scorer
+from louver_sandbox.scoring.models import Models, parse_auditors
 from louver_sandbox.sealing.keys import SealingKeys
 from louver_sandbox.sealing.registry import Registered
 from louver_sandbox.sealing.sealer import Sealer
@@ -242,6 +252,7 @@ class Platform:
             self._match_sessions,
             secret,
         )
+        self._open_scoring(new_incident)
 
     def _match_sessions(self) -> SessionPool:
         """The matchers; their zygote is started at the first match."""
@@ -261,6 +272,54 @@ class Platform:
                 self._matchers = SessionPool(zygote, size=min(2, limits.workers))
                 self._parts.callback(self._matchers.close)
             return self._matchers
+
+    def _open_scoring(self, new_incident: Callable[[Exception], str]) -> None:
+        """Models, authorisations and the line of scores. Scorers start only where policies declare features."""
+        append = partial(journal.appended, self.books)
+        self.consents = Consents(self.state, self.clock, append)
+        self.models = Models(self.state, self.clock, append, self.sealing_keys, self._in_force, self._auditors)
+
+        def withdrawn(policies: Sequence[str], now: datetime) -> None:
+            self.withdrawn.check(policies, now.astimezone(SHANGHAI).date())
+
+        self.scores = ScoreLine(
+            Parts(
+                self.books,
+                self.clock,
+                self.models,
+                self.consents,
+                self._in_force,
+                withdrawn,
+                self.reserve,
+                self.sealing_keys.public,
+                self._add_up(),
+                new_incident,
+            )
+        )
+
+    def _in_force(self) -> tuple[Catalog, Bundle]:
+        return self.judgement.catalog, self.judgement.bundle
+
+    def _auditors(self) -> Mapping[str, bytes]:
+        """The model auditors as the operator's file says now; without one there are none."""
+        path = self.settings.auditors
+        return parse_auditors(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+    def _add_up(self) -> AddUp:
+        if not self.judgement.bundle.platform.feature_sets:
+            return no_scorer
+        limits = self.settings.limits
+        zygote = self._parts.enter_context(
+            Zygote(
+                scorer.ENTRY,
+                preload=scorer.PRELOAD,
+                environment=WORKER_ENVIRONMENT,
+                limits=ProcessLimits(memory_mib=limits.memory_mib, cpu_seconds=CHECKER_CPU_S),
+                readable=(),
+            )
+        )
+        pool = self._parts.enter_context(CheckerPool(zygote, size=limits.scorers, reply_cap=scorer.REPLY_CAP))
+        return AddUpInProcess(pool, limits.scorers, self.sealer, limits.score_seconds)
 
     def _solve(self) -> Solve:
         """What keeps totals; its processes are started only where a policy in force asks for it.

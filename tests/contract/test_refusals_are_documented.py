@@ -28,6 +28,7 @@ FAMILIES = {
     "catalog": "LVR-4",
     "sealing": "LVR-5",
     "matching": "LVR-51",
+    "scoring": "LVR-52",
 }
 
 

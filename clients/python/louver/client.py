@@ -30,6 +30,7 @@ from louver.matching.results import Match, MatchableList
 from louver.questions import Parameter
 from louver.receipt import Receipt
 from louver.results import Answer, Explanation, QueryRecord, SealingKey, Table
+from louver.scoring.client import ScoringCalls
 from louver.settings import Settings, settle
 from louver.statuses import failure
 from louver.surroundings import Surroundings, pause_before_retry
@@ -125,7 +126,7 @@ def connect(
     )
 
 
-class Client:
+class Client(ScoringCalls):
     """A connection to a sandbox. Threads may share one; close it or use it in a ``with`` statement."""
 
     def __init__(self, settings: Settings) -> None:

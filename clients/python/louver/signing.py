@@ -60,7 +60,7 @@ def sign(question: pb.Question, key: ec.EllipticCurvePrivateKey) -> bytes:
 
 def is_signed_by(question: pb.Question, key: ec.EllipticCurvePublicKey) -> bool:
     """Whether the question's signature is by this key."""
-    return _verifies(question.signature, signing_bytes(question), key)
+    return verifies(question.signature, signing_bytes(question), key)
 
 
 def registration_bytes(request: pb.RegisterKeyRequest) -> bytes:
@@ -81,7 +81,7 @@ def sign_registration(request: pb.RegisterKeyRequest, key: ec.EllipticCurvePriva
 
 def is_registered_by(request: pb.RegisterKeyRequest, key: ec.EllipticCurvePublicKey) -> bool:
     """Whether the registration's signature is by this key."""
-    return _verifies(request.signature, registration_bytes(request), key)
+    return verifies(request.signature, registration_bytes(request), key)
 
 
 def match_bytes(question: matching_pb.MatchQuestion) -> bytes:
@@ -107,10 +107,11 @@ def sign_match(question: matching_pb.MatchQuestion, key: ec.EllipticCurvePrivate
 
 def is_match_signed_by(question: matching_pb.MatchQuestion, key: ec.EllipticCurvePublicKey) -> bool:
     """Whether the match's signature is by this key."""
-    return _verifies(question.signature, match_bytes(question), key)
+    return verifies(question.signature, match_bytes(question), key)
 
 
-def _verifies(signature: bytes, content: bytes, key: ec.EllipticCurvePublicKey) -> bool:
+def verifies(signature: bytes, content: bytes, key: ec.EllipticCurvePublicKey) -> bool:
+    """Whether the signature over the content is by this key."""
     try:
         key.verify(signature, content, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:

@@ -12,11 +12,12 @@ from louver_sandbox.algebra.types import TableName, Type
 
 
 class Verb(StrEnum):
-    """The three verbs, granted separately (查询 / 比对 / 分析)."""
+    """The verbs, granted separately (查询 / 比对 / 分析 / 评分)."""
 
     ANALYSE = "analyse"
     MATCH = "match"
     QUERY = "query"
+    SCORE = "score"
 
 
 class Role(StrEnum):

@@ -1,13 +1,14 @@
 """Making an installation: its folder, keys, certificates, registry, and the first signed bundle.
 
 `init` makes a development installation that is complete: an authority of its own, a log key, a record key, a noise
-secret and three policy officers who may sign for every department. Private officer keys lie in `secrets/officers/`
-only because this is development; a production installation brings public keys alone.
+secret, a model auditor and three policy officers who may sign for every department. Their private keys lie in
+`secrets/` only because this is development; a production installation brings public keys alone.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +40,7 @@ from louver_sandbox.stages import InstitutionType
 from louver_sandbox.wiring import MATCHING_FILE, NOISE_FILE, utc_now
 
 DEVELOPMENT_OFFICERS = ("officer-one", "officer-two", "officer-three")
+DEVELOPMENT_AUDITOR = "model-auditor"
 
 
 class InstallationRefused(Exception):
@@ -91,6 +93,7 @@ def create(home: Path, origin: str, host: str, port: int, tools: Tools) -> Setti
     write_secret(home / "secrets" / NOISE_FILE, tools.randomness(32))
     write_secret(home / "matching" / MATCHING_FILE, tools.randomness(32))
     _make_officers(home, tools)
+    _make_auditor(home, tools)
     (home / "institutions.toml").write_text("", encoding="utf-8")
     (home / "louver.toml").write_text(_toml(origin, host, port), encoding="utf-8")
     return load(home)
@@ -113,6 +116,17 @@ def _make_officers(home: Path, tools: Tools) -> None:
         )
         write_secret(home / "secrets" / "officers" / f"{name}.key", pem)
     (home / "officers.json").write_bytes(officers_text(officers))
+
+
+def _make_auditor(home: Path, tools: Tools) -> None:
+    """One model auditor; in production the file brings public keys of others alone."""
+    key = Ed25519PrivateKey.from_private_bytes(tools.randomness(32))
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    write_secret(home / "secrets" / "auditors" / f"{DEVELOPMENT_AUDITOR}.key", pem)
+    public = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    (home / "auditors.json").write_text(json.dumps({DEVELOPMENT_AUDITOR: public.hex()}) + "\n", encoding="utf-8")
 
 
 def add_institution(

@@ -45,6 +45,8 @@ def replay(index: int, log: AuditLog, settings: Settings, own: tuple[Table, ...]
     `NotReplayable`."""
     entry = _decision(index, log)
     fields: Mapping[str, Any] = entry.fields
+    if fields.get("verb") == "score":
+        raise NotReplayable("it is about scores, which are not replayed in this version")
     try:
         judgement = checker.read_kept(settings.run, fields["catalog"], fields["bundle"])
     except FileNotFoundError:

@@ -18,6 +18,7 @@ from louver_sandbox.policy.documents import PolicyProblem
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, VALUE_FUNCTIONS, Finding
 from louver_sandbox.policy.grants import Rulebook
 from louver_sandbox.policy.levels import HIGHEST_UNDER_THRESHOLD, PUBLIC
+from louver_sandbox.policy.linting import scores
 from louver_sandbox.policy.linting.surroundings import surroundings
 from louver_sandbox.policy.load import Library
 from louver_sandbox.policy.model import ColumnRights, Deny, Grant, Grantees, GrantTreatment, Platform, Policy
@@ -52,6 +53,9 @@ def lint(
             problems.extend(item.problem(finding) for finding in _policy(context))
         else:
             problems.extend(item.problem(finding) for finding in _platform(item.document, catalog))
+            problems.extend(
+                item.problem(finding) for finding in scores.feature_sets(item.document, catalog, rulebook)
+            )
         beside = surroundings(item.document, library.platform, today, institutions)
         problems.extend(item.problem(finding) for finding in beside)
     return tuple(problems)
@@ -137,6 +141,8 @@ def _grant(context: _Context, grant: Grant, at: tuple[str | int, ...]) -> Iterat
         ):
             where = (*at, "threshold", *problem.where)
             yield Finding(where, problem.message, problem.message_zh, problem.hint, code="weak-terms")
+    for idle in scores.idle_right(grant):
+        yield replace(idle, where=(*at, *idle.where))
     for name, rights in grant.rights.items():
         column = table.column(name)
         if column is None:

@@ -23,6 +23,7 @@ from pydantic import (
 
 from louver_sandbox.catalog.atoms import AtomUnits, Dimension
 from louver_sandbox.catalog.model import UnitType, Verb
+from louver_sandbox.policy.features import FeatureName, FeatureSet, ScoringTerms
 from louver_sandbox.policy.match_terms import MatchAsked, MatchTerms
 from louver_sandbox.policy.terms import BudgetTerms, HistoryTerms, PrivateTerms, ThresholdTerms
 from louver_sandbox.policy.words import Document, Identifier, PurposeCode, TableText, Text
@@ -57,6 +58,7 @@ class Right(StrEnum):
     ORDER = "order"
     OUTPUT = "output"
     MATCH = "match"
+    SCORE = "score"
 
 
 class GroupKeyRight(Document):
@@ -93,13 +95,16 @@ class ColumnRights(Document):
     order: bool = False
     output: OutputRight | None = None
     match: bool = False
+    score: bool = False
 
     @model_serializer(mode="wrap")
     def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `match` where it is not given, so that bundles signed before it was a right stay canonical."""
+        """Without `match` and `score` where they are not given, so that bundles signed before they were rights stay
+        canonical."""
         written: dict[str, Any] = handler(self)
-        if not self.match:
-            del written["match"]
+        for name in ("match", "score"):
+            if not written[name]:
+                del written[name]
         return written
 
     @classmethod
@@ -113,6 +118,7 @@ class ColumnRights(Document):
             order=Right.ORDER in rights,
             output=OutputRight() if Right.OUTPUT in rights else None,
             match=Right.MATCH in rights,
+            score=Right.SCORE in rights,
         )
 
 
@@ -172,6 +178,19 @@ class Grant(Document):
     history: HistoryTerms = HistoryTerms()
     privacy: PrivateTerms | None = None
     matching: MatchTerms | None = None
+    scoring: ScoringTerms | None = None
+
+    @model_validator(mode="after")
+    def _scores_alone(self) -> Grant:
+        """What is scored is every row of a subject, under its authorisation, and nothing but a score leaves."""
+        if (Verb.SCORE in self.verbs) is (self.scoring is None):
+            raise ValueError("a grant with the verb score has terms of scoring, and no other has")
+        if self.scoring is not None:
+            if self.verbs != (Verb.SCORE,) or self.treatment is not GrantTreatment.AUTHORISED:
+                raise ValueError("a grant to score has no other verb, and the treatment authorised")
+            if self.row_filter is not None or self.atoms is not None:
+                raise ValueError("a grant to score has no row_filter and no atoms")
+        return self
 
     @model_serializer(mode="wrap")
     def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -188,6 +207,8 @@ class Grant(Document):
             del written["privacy"]
         if self.matching is None:
             del written["matching"]
+        if self.scoring is None:
+            del written["scoring"]
         return written
 
     @cached_property
@@ -332,3 +353,12 @@ class Platform(Document):
     own_data_budget: BudgetTerms
     negative_list: tuple[NegativeEntry, ...] = ()
     requester_rules: tuple[RequesterRule, ...] = ()
+    feature_sets: Mapping[FeatureName, FeatureSet] = Field(default_factory=dict)
+
+    @model_serializer(mode="wrap")
+    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `feature_sets` where there are none, so that older bundles stay canonical."""
+        written: dict[str, Any] = handler(self)
+        if not self.feature_sets:
+            del written["feature_sets"]
+        return written

@@ -129,6 +129,7 @@ def described(rights: ColumnRights | None) -> tuple[str, ...]:
         "order" if rights.order else None,
         "output" if rights.output else None,
         "match" if rights.match else None,
+        "score" if rights.score else None,
     )
     return tuple(part for part in parts if part is not None)
 

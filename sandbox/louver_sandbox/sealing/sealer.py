@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
+from gmpy2 import mpz
+
 from louver.sealing.ciphertexts import encrypt
 from louver.sealing.keys import PublicKey, RandomBelow
 from louver.sealing.randomisers import Pool
@@ -61,6 +63,13 @@ class Sealer:
         with self._changed:
             self._changed.notify()
         return pool.key.width, [int(ciphertext).to_bytes(pool.key.width, "big") for ciphertext in ciphertexts]
+
+    def randomisers(self, kid: str, count: int) -> list[mpz]:
+        """So many fresh r^n of a key, from its stock while there are any. KeyError for one that is not registered."""
+        taken = self._pool(kid).take(count)
+        with self._changed:
+            self._changed.notify()
+        return taken
 
     def keep_ready(self, kid: str) -> None:
         """Begins a stock for a key."""

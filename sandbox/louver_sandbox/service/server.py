@@ -14,9 +14,11 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from louver.v1 import matching_pb2_grpc as matching_grpc
 from louver.v1 import sandbox_pb2_grpc as pb_grpc
+from louver.v1 import scoring_pb2_grpc as scoring_grpc
 from louver_sandbox.audit.stored import LogDamaged
 from louver_sandbox.service.edge import new_incident
 from louver_sandbox.service.matching import Matching
+from louver_sandbox.service.scoring import Scoring
 from louver_sandbox.service.servicer import Sandbox
 from louver_sandbox.service.turnstile import Turnstile
 from louver_sandbox.settings import Settings
@@ -82,6 +84,9 @@ class Server:
                 Sandbox(self.platform, self._executor, turnstile), self._server
             )
             matching_grpc.add_MatchingServiceServicer_to_server(Matching(self.platform, turnstile), self._server)
+            scoring_grpc.add_ScoringServiceServicer_to_server(
+                Scoring(self.platform, self._executor, turnstile), self._server
+            )
             self.health = health.HealthServicer()
             health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
             port = _bind(self._server, settings)

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from louver import __version__
-from louver.cli import configuration, keys, matching, policy, receipts
+from louver.cli import configuration, keys, matching, policy, receipts, scoring
 from louver.cli.catalogue import columns_of
 from louver.cli.drawing import accuracies, draw, language_of, notices
 from louver.cli.explaining import explained
@@ -45,6 +45,9 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
 app.command("match")(matching.match)
 app.command("report-measure")(matching.report_measure)
+app.add_typer(scoring.app, name="models")
+app.add_typer(scoring.consents, name="authorisations")
+app.command("score")(scoring.score)
 
 Sql = Annotated[str | None, typer.Argument(help="The SQL; `-` or nothing reads standard input.", show_default=False)]
 SqlFile = Annotated[Path | None, typer.Option("--file", "-f", help="Read the SQL from a file.")]
