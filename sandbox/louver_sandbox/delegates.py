@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from gmpy2 import mpz
+
+from louver.sealing.keys import PublicKey
 from louver_sandbox import checker, codec
 from louver_sandbox.catalog.model import Table
 from louver_sandbox.engines import WORKER_ENVIRONMENT, WORKER_PRELOAD
@@ -16,6 +20,7 @@ from louver_sandbox.processes.limits import Limits as ProcessLimits
 from louver_sandbox.processes.pool import CheckerFailed, CheckerPool, Slot, WorkerFailed
 from louver_sandbox.processes.zygote import Zygote
 from louver_sandbox.refusals import capacity
+from louver_sandbox.sealing import adding
 from louver_sandbox.settings import Limits
 from louver_sandbox.shelf import SnapshotUnfit
 from louver_sandbox.stages import Case, Facts, Plan, Request, Treatment, Verdict
@@ -24,6 +29,8 @@ from louver_sandbox.suppression.wire import Malformed, pattern_from_bytes, probl
 from louver_sandbox.withdrawn import Withdrawn
 
 MIB = 1024 * 1024
+MEMBER_BYTES = 192
+"""What a row may take of a worker's reply that says which group it is in."""
 OUR_FAULT = frozenset({"error", "reply", "too_large"})
 """Failures of a checker that no query should be able to cause; the operator has to know."""
 CHECKER_CPU_S = 100_000
@@ -82,7 +89,7 @@ class JudgeInChecker:
         if verdict.plan is None or verdict.plan.request_id != request.id:
             raise codec.Malformed("a verdict without a plan of this request")
         self._withdrawn.check(verdict.plan.policies, facts.today)
-        if verdict.plan.treatment is Treatment.DP and not self._has_noise:
+        if (verdict.plan.treatment is Treatment.DP or verdict.plan.privacy) and not self._has_noise:
             raise capacity.noise_not_installed()
         return verdict.plan
 
@@ -107,6 +114,37 @@ class SolveInProcess:
             raise Failed("reply") from None
 
 
+class AddInProcesses:
+    """Multiplies ciphertexts in processes that each do one part; what they cannot finish is a worker's fault."""
+
+    def __init__(self, pool: CheckerPool, seconds: float, processes: int) -> None:
+        self._pool = pool
+        self._seconds = seconds
+        self._processes = processes
+
+    def __call__(self, path: Path, key: PublicKey, columns: int, column: int, sets: Sequence[bytes]) -> list[mpz]:
+        """The product of each set of rows. Raises `Failed`."""
+        parts = list(adding.divided(sets, self._processes))
+
+        def asked(part: list[tuple[int, bytes]]) -> tuple[list[int], bytes]:
+            job = adding.Job(path, key, columns, column, tuple(rows for _, rows in part))
+            return [place for place, _ in part], self._pool.ask(job.encode(), self._seconds)
+
+        try:
+            with ThreadPoolExecutor(self._processes) as threads:
+                return adding.combined(len(sets), key, list(threads.map(asked, parts)))
+        except CheckerFailed as failed:
+            raise Failed("timeout" if failed.kind == "busy" else failed.kind) from None
+        except adding.Unfit:
+            raise Failed("reply") from None
+
+
+def _rows_told(plan: Plan) -> int:
+    """How many rows a worker may tell of, of which each is in one group: as many as the upload has, and as many again
+    where a join repeats some."""
+    return 0 if plan.encrypted is None else 2 * plan.encrypted.rows
+
+
 class Worker:
     """One reserved worker as the pipeline sees it."""
 
@@ -121,9 +159,9 @@ class Worker:
         seconds = max(0.05, call.deadline_s)
         job = Job(
             sources=self._sources(plan),
-            statements=tuple(core.statement for core in plan.cores),
-            row_cap=self._limits.result_rows,
-            byte_cap=self._limits.result_mib * MIB,
+            statements=plan.statements,
+            row_cap=self._limits.result_rows + _rows_told(plan),
+            byte_cap=self._limits.result_mib * MIB + MEMBER_BYTES * _rows_told(plan),
             memory_mib=self._limits.memory_mib,
             threads=self._limits.threads_per_worker,
             timeout_ms=int(seconds * 1000),

@@ -27,7 +27,7 @@ from louver_sandbox.catalog.load import catalog_of, load_catalog
 from louver_sandbox.catalog.model import Catalog, SpaceKind
 from louver_sandbox.checker import Judgement
 from louver_sandbox.commit import charge, charge_cells, charge_privacy, look_back
-from louver_sandbox.delegates import JudgeInChecker, SolveInProcess, Worker, checker_zygote
+from louver_sandbox.delegates import AddInProcesses, JudgeInChecker, SolveInProcess, Worker, checker_zygote
 from louver_sandbox.engines import WORKER_ENTRY, WORKER_ENVIRONMENT, WORKER_PRELOAD, WORKER_PREPARE
 from louver_sandbox.identity import Registry
 from louver_sandbox.journal import Books
@@ -38,6 +38,7 @@ from louver_sandbox.pipeline import Call, Pipeline
 from louver_sandbox.policy.approvals import Approval
 from louver_sandbox.policy.bundle import Bundle, BundleRefused
 from louver_sandbox.policy.load import CONTENT_FILE, load_approvals, load_bundle, load_officers
+from louver_sandbox.policy.terms import ContractTerms, StrictTerms
 from louver_sandbox.privacy.refused import PrivacyRefused, Reason
 from louver_sandbox.processes.admission import Overloaded
 from louver_sandbox.processes.isolation.levels import Isolation, Level
@@ -48,6 +49,7 @@ from louver_sandbox.publishing.record_keys import read_key
 from louver_sandbox.recount import anchor
 from louver_sandbox.refusals import capacity
 from louver_sandbox.release.complementary import Solve, no_solver
+from louver_sandbox.sealing import adding
 from louver_sandbox.sealing.keys import SealingKeys
 from louver_sandbox.sealing.registry import Registered
 from louver_sandbox.sealing.sealer import Sealer
@@ -96,7 +98,8 @@ def noise_secret(settings: Settings, bundle: Bundle) -> bytes | None:
 
 def asks_for_noise(bundle: Bundle) -> bool:
     """Whether any grant of the bundle does."""
-    return any(grant.threshold.noise != "none" for policy in bundle.policies for grant in policy.grants)
+    terms = [grant.threshold for policy in bundle.policies for grant in policy.grants]
+    return any(one.noise != "none" or isinstance(one.encrypted, StrictTerms) for one in terms)
 
 
 def sampler_of(bundle: Bundle) -> Sampler | None:
@@ -104,7 +107,8 @@ def sampler_of(bundle: Bundle) -> Sampler | None:
 
     Without one every such question is refused before it is charged (LVR-3106).
     """
-    if all(grant.privacy is None for policy in bundle.policies for grant in policy.grants):
+    grants = [grant for policy in bundle.policies for grant in policy.grants]
+    if all(grant.privacy is None and not isinstance(grant.threshold.encrypted, ContractTerms) for grant in grants):
         return None
     try:
         return OpenDpSampler()
@@ -196,12 +200,19 @@ class Platform:
             )
         )
         self.checkers = self._parts.enter_context(CheckerPool(checkers, size=limits.checkers))
-        self.own_tables = self._parts.enter_context(
-            OwnTables(settings, self.state, self.clock, partial(journal.noted, self.books))
-        )
         self.sealing_keys = SealingKeys(self.state, self.clock, partial(journal.noted, self.books))
+        note = partial(journal.noted, self.books)
+        self.own_tables = self._parts.enter_context(
+            OwnTables(settings, self.state, self.clock, note, self.sealing_keys.current_public)
+        )
         self.sealer = self._parts.enter_context(
-            Sealer(self.sealing_keys.public, most=limits.sealed_cells, stock=limits.randomisers)
+            Sealer(
+                self.sealing_keys.public,
+                most=limits.sealed_cells,
+                stock=limits.randomisers,
+                add=self._adding(),
+                locate=self.shelf.ciphertexts,
+            )
         )
         for kid in self.sealing_keys.live():
             self.sealer.keep_ready(kid)
@@ -222,6 +233,22 @@ class Platform:
         self.pipeline = Pipeline(
             judge, self.reserve, self.books, self.clock, new_incident, self._solve(), secret, sampler, self.sealer
         )
+
+    def _adding(self) -> AddInProcesses:
+        """What adds up ciphertexts. Its processes see the uploads and nothing else."""
+        limits = self.settings.limits
+        adders = self._parts.enter_context(
+            Zygote(
+                adding.ENTRY,
+                preload=adding.PRELOAD,
+                environment=WORKER_ENVIRONMENT,
+                limits=ProcessLimits(memory_mib=2 * limits.memory_mib + 512),
+                readable=(self.settings.uploads,),
+            )
+        )
+        size = limits.threads_per_worker
+        pool = self._parts.enter_context(CheckerPool(adders, size=size, lifetime=1))
+        return AddInProcesses(pool, limits.query_seconds, size)
 
     def _solve(self) -> Solve:
         """What keeps totals; its processes are started only where a policy in force asks for it.
