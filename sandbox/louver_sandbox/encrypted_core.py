@@ -57,6 +57,10 @@ EncryptedRules = ContractRules | StrictRules
 """On which terms encrypted numbers are added up by protected columns."""
 
 
+SumOf = tuple[int, int, int]
+"""Column, factor and condition of a sum."""
+
+
 @dataclass(frozen=True, slots=True)
 class EncryptedMeasure:
     """One column of the answer that is a sum or an average (`divided`) of an encrypted column.
@@ -74,6 +78,11 @@ class EncryptedMeasure:
     digits: int
     divided: bool
     noise: Fraction = Fraction(0)
+
+    @property
+    def sum_of(self) -> SumOf:
+        """What is added up: a sum and an average of the same have one noise, and cost once."""
+        return self.column, self.factor, self.condition
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,15 +139,19 @@ class _Plain:
     def sums(self) -> EncryptedSums:
         sets = _Sets()
         cells: Mapping[Key, int] = {key: place for place, key in enumerate(self.found.cells)}
-        columns = [EncryptedColumn(one, tuple(self._cells(one, cells, sets))) for one in self.plan.measures]
+        noise = {one.sum_of: self._noise(one) for one in {one.sum_of: one for one in self.plan.measures}.values()}
+        columns = [
+            EncryptedColumn(one, tuple(self._cells(one, cells, sets, noise[one.sum_of]))) for one in self.plan.measures
+        ]
         return EncryptedSums(self.plan, tuple(sets.places), tuple(columns))
 
-    def _cells(self, one: EncryptedMeasure, cells: Mapping[Key, int], sets: _Sets) -> list[EncryptedCell | None]:
+    def _cells(
+        self, one: EncryptedMeasure, cells: Mapping[Key, int], sets: _Sets, noise: Sequence[int]
+    ) -> list[EncryptedCell | None]:
         by_cell = self._by_cell(one)
-        noise = iter(self._noise(one))
         made: list[EncryptedCell | None] = []
-        for row in self.rows:
-            count, addend = _rows_of(row, one), next(noise)
+        for row, addend in zip(self.rows, noise, strict=True):
+            count = _rows_of(row, one)
             place = cells.get(_key(row, self.plan))
             # Of no rows there is no sum, as in clear.
             if count is None or (place is None and self.plan.places) or (count <= 0 and not one.noise):

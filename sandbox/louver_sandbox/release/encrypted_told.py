@@ -30,14 +30,16 @@ def _protected(made: EncryptedPlan) -> tuple[str, str]:
     if made.protection is Protection.CONTRACT:
         return (
             f"{own}. Subjects are protected by noise under contract: with epsilon {told.epsilon} at delta "
-            f"{told.delta}, as long as no value of yours is above {told.most} as you have signed; a subject counts with at most "
+            f"{told.delta}, as long as no value of yours is above {told.most} as you "
+            f"have signed; a subject counts with at most "
             f"{rows} row(s). Encryption protects none of them",
             f"{own_zh}。主体由合同约定下的噪声保护：epsilon {told.epsilon}、delta {told.delta}，"
             f"前提是您签署的数值上限 {told.most}；每个主体至多计入 {rows} 行。加密本身不保护主体",
         )
     return (
         f"{own}. Subjects are protected by chance, whatever your values are: the group of each row was told at "
-        f"random, once and for ever, within a factor e^{told.epsilon} for a subject with at most {rows} row(s); sums are put "
+        f"random, once and for ever, within a factor e^{told.epsilon} for a subject with at most {rows} row(s); "
+        f"sums are put "
         f"right for that and are off by about {told.error_percent} %. Encryption protects none of them",
         f"{own_zh}。主体由随机化保护，与您的数值无关：每行所属分组一次性随机给定，对至多 {rows} 行的主体不超过 "
         f"e^{told.epsilon} 倍；求和已作校正，误差约 {told.error_percent}%。加密本身不保护主体",

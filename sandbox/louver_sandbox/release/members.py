@@ -37,7 +37,9 @@ def members(table: pa.Table, plan: EncryptedPlan, values: Callable[[Any, CoreCol
     row, present = _whole(table.column(count))
     if not present.all() or (len(row) and int(row.max()) >= plan.rows):
         raise NotMembers("rows that the upload does not have")
-    unit, known = _whole(table.column(count + 1)) if plan.has_units else (np.empty(0, "<u8"), np.empty(0, bool))
+    unit, known = np.empty(0, "<u8"), np.empty(0, bool)
+    if plan.has_units:
+        unit, known = _whole(table.column(count + 1), signed=True)
     first = count + 1 + plan.has_units
     holds = tuple(_truth(table.column(place)).tobytes() for place in range(first, first + plan.conditions))
     there = known.astype("u1").tobytes()
@@ -75,13 +77,17 @@ def _picked(keys: list[list[object]], joined: Any, radix: int) -> list[list[obje
     return [*([one[at] for at in outer] for one in before), [last[at] for at in inner]]
 
 
-def _whole(column: Any) -> tuple[Any, Any]:
-    """Whole numbers below 2^64 that came as decimals, and which of them are there. Raises `NotMembers`."""
+def _whole(column: Any, *, signed: bool = False) -> tuple[Any, Any]:
+    """Whole numbers of 64 bits that came as decimals, and which of them are there. Raises `NotMembers`.
+
+    Record keys may be `signed`: what matters is which are the same.
+    """
     array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
     array = pa.concat_arrays(array.chunks) if isinstance(array, pa.ChunkedArray) else pa.concat_arrays([array])
     words = np.frombuffer(array.buffers()[1] or b"", "<u8", count=2 * len(array)).reshape(-1, 2)
     present = np.asarray(array.is_valid())
-    if (words[present, 1] != 0).any():
+    beyond = words[present, 1]
+    if (beyond + np.uint64(signed) > np.uint64(signed)).any():
         raise NotMembers("numbers that are none of rows and subjects")
     return np.where(present, words[:, 0], 0).astype("<u8"), present
 

@@ -22,6 +22,7 @@ from louver_sandbox.encrypted_core import (
     EncryptedTold,
     Protection,
     StrictRules,
+    SumOf,
 )
 from louver_sandbox.mechanisms.noise import Sensitivity, gaussian
 from louver_sandbox.obligations import Charge, Period, PrivacyCharge, PrivacyTerms, Seal
@@ -190,15 +191,18 @@ def _measure(one: AskedSum, names: Sequence[str], question: EncryptedQuestion) -
 
 def _contract(made: EncryptedPlan, question: EncryptedQuestion, rules: ContractRules) -> Planned:
     """Noise that hides a subject's rows as long as no value is above the bound. Its cost is divided evenly."""
-    part = rules.each.rho / len(made.measures)
-    cost, measures = NOTHING, []
+    scales: dict[SumOf, Fraction] = {}
+    cost, part = NOTHING, rules.each.rho / len({one.sum_of for one in made.measures})
     for one in made.measures:
+        if one.sum_of in scales:
+            continue
         most = math.ceil(Fraction(rules.most) * 10**one.digits)
         # All of a subject's rows may be in one cell.
         sensitivity = Sensitivity(max(1, most * abs(one.factor) * rules.rows))
         noise = gaussian(part, sensitivity)
         cost += noise.cost(sensitivity)
-        measures.append(replace(one, noise=noise.scale))
+        scales[one.sum_of] = noise.scale
+    measures = [replace(one, noise=scales[one.sum_of]) for one in made.measures]
     told = EncryptedTold(_text(epsilon_of(cost, rules.delta)), _text(rules.delta), most=_text(Fraction(rules.most)))
     planned = replace(made, measures=tuple(measures), protection=Protection.CONTRACT, unit_rows=rules.rows, told=told)
     return Planned(planned, (), tuple(_paid(question, cost, rules)))
