@@ -26,7 +26,8 @@ FAMILIES = {
     "privacy": "LVR-301",
     "history": "LVR-32",
     "catalog": "LVR-4",
-    "sealing": "LVR-5",
+    "sealing": "LVR-50",
+    "encrypted": "LVR-53",
 }
 
 

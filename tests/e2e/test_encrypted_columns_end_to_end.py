@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -13,7 +12,6 @@ import pytest
 from tests.support.installation import Service, service, with_limits
 
 import louver
-from louver.errors import Refused
 from louver.sealing.keys import PrivateKey, generate_key
 from louver_sandbox.demo.city import City
 from louver_sandbox.operator.installation import activate, development_keys
@@ -41,7 +39,9 @@ def key() -> PrivateKey:
 def allow_encrypted(city: City) -> None:
     """Says in every grant of the tax office how subjects are protected when encrypted numbers are added up."""
     file = city.settings.home / "policies" / "taxation.yaml"
-    file.write_text(file.read_text(encoding="utf-8").replace("{person: 10, ", TERMS + "person: 10, "), encoding="utf-8")
+    file.write_text(
+        file.read_text(encoding="utf-8").replace("{person: 10, ", TERMS + "person: 10, "), encoding="utf-8"
+    )
     activate(city.settings, [city.settings.home / "policies"], development_keys(city.settings))
 
 

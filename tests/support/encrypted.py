@@ -158,9 +158,7 @@ class Asked:
         return {row[0]: row[1:] for row in self.opened.rows}
 
 
-def asked(
-    of: Lending, made: Admitted, folder: Path, sampler: Sampler | None, secret: bytes | None = SECRET
-) -> Asked:
+def asked(of: Lending, made: Admitted, folder: Path, sampler: Sampler | None, secret: bytes | None = SECRET) -> Asked:
     """Plans, runs, releases, encrypts and opens."""
     planned = plan(made)
     verify(planned, readings(planned))
@@ -179,4 +177,3 @@ def asked(
 def shown(answer: Answer) -> str:
     """Everything of an answer but its rows, as text."""
     return json.dumps([notice.message for notice in answer.notices], ensure_ascii=False)
-

@@ -139,10 +139,9 @@ class _Plain:
     def sums(self) -> EncryptedSums:
         sets = _Sets()
         cells: Mapping[Key, int] = {key: place for place, key in enumerate(self.found.cells)}
-        noise = {one.sum_of: self._noise(one) for one in {one.sum_of: one for one in self.plan.measures}.values()}
-        columns = [
-            EncryptedColumn(one, tuple(self._cells(one, cells, sets, noise[one.sum_of]))) for one in self.plan.measures
-        ]
+        measures = self.plan.measures
+        noise = {of: self._noise(one) for of, one in {one.sum_of: one for one in measures}.items()}
+        columns = [EncryptedColumn(one, tuple(self._cells(one, cells, sets, noise[one.sum_of]))) for one in measures]
         return EncryptedSums(self.plan, tuple(sets.places), tuple(columns))
 
     def _cells(

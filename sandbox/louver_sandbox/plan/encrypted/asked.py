@@ -142,8 +142,9 @@ class _Reading:
         while isinstance(node, Filter | Sort | Limit):
             node = node.input
         if not isinstance(node, Aggregate):
-            for ref in _used(project, self.encrypted):
-                self._elsewhere(project, ref, None)
+            for below in walk(project):
+                for ref in _used(below, self.encrypted):
+                    self._elsewhere(below, ref, None)
             raise self._form("nothing may be computed above the groups", "分组之上不能再计算")
         if node.sets not in ((), (tuple(range(len(node.keys))),)):
             raise self._form("there are several grouping sets", "含多个分组集")
