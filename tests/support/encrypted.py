@@ -153,7 +153,7 @@ class Asked:
     opened: results.Answer
 
     @property
-    def by_key(self) -> dict[object, tuple[object, ...]]:
+    def by_key(self) -> dict[object, tuple[Any, ...]]:
         """The opened rows by their first column."""
         return {row[0]: row[1:] for row in self.opened.rows}
 

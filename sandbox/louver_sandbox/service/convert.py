@@ -243,7 +243,7 @@ def explanation(
             pb.ColumnUse(table=str(use.table), column=use.column, clause=use.clause.value, function=use.function)
             for use in plan.uses
         ],
-        columns=[pb.Column(name=column.name, type=str(column.type)) for column in plan.columns],
+        columns=[pb.Column(name=one.name, type=one.type) for one in explaining.outcomes(plan)],
         obligations=obligations(plan.threshold),
         outcomes=[
             pb.Outcome(name=one.name, type=one.type, kind=one.kind, message=one.told[0], message_zh=one.told[1])
