@@ -69,7 +69,7 @@ def _subject(request: Request) -> dict[str, JSON]:
 
 def statement_digest(plan: Plan) -> str:
     """SHA-256 in hex of what runs: of the digests of the cores' statements, in order."""
-    digests = (hashlib.sha256(core.statement.encode()).hexdigest() for core in plan.cores)
+    digests = (hashlib.sha256(statement.encode()).hexdigest() for statement in plan.statements)
     return hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
 

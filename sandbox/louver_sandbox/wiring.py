@@ -30,6 +30,7 @@ from louver_sandbox.commit import charge, charge_cells, charge_privacy, look_bac
 from louver_sandbox.consents import Consents
 from louver_sandbox.delegates import (
     CHECKER_CPU_S,
+    AddInProcesses,
     AddUpInProcess,
     JudgeInChecker,
     SolveInProcess,
@@ -49,6 +50,7 @@ from louver_sandbox.pipeline import Call, Pipeline
 from louver_sandbox.policy.approvals import Approval
 from louver_sandbox.policy.bundle import Bundle, BundleRefused
 from louver_sandbox.policy.load import CONTENT_FILE, load_approvals, load_bundle, load_officers
+from louver_sandbox.policy.terms import ContractTerms, StrictTerms
 from louver_sandbox.privacy.refused import PrivacyRefused, Reason
 from louver_sandbox.processes.admission import Overloaded
 from louver_sandbox.processes.isolation.levels import Isolation, Level
@@ -62,6 +64,7 @@ from louver_sandbox.refusals import capacity
 from louver_sandbox.release.complementary import Solve, no_solver
 from louver_sandbox.scoring.line import AddUp, Parts, ScoreLine, no_scorer
 from louver_sandbox.scoring.models import Models, parse_auditors
+from louver_sandbox.sealing import adding
 from louver_sandbox.sealing.keys import SealingKeys
 from louver_sandbox.sealing.registry import Registered
 from louver_sandbox.sealing.sealer import Sealer
@@ -112,7 +115,8 @@ def noise_secret(settings: Settings, bundle: Bundle) -> bytes | None:
 
 def asks_for_noise(bundle: Bundle) -> bool:
     """Whether any grant of the bundle does."""
-    return any(grant.threshold.noise != "none" for policy in bundle.policies for grant in policy.grants)
+    terms = [grant.threshold for policy in bundle.policies for grant in policy.grants]
+    return any(one.noise != "none" or isinstance(one.encrypted, StrictTerms) for one in terms)
 
 
 def sampler_of(bundle: Bundle) -> Sampler | None:
@@ -120,7 +124,8 @@ def sampler_of(bundle: Bundle) -> Sampler | None:
 
     Without one every such question is refused before it is charged (LVR-3106).
     """
-    if all(grant.privacy is None for policy in bundle.policies for grant in policy.grants):
+    grants = [grant for policy in bundle.policies for grant in policy.grants]
+    if all(grant.privacy is None and not isinstance(grant.threshold.encrypted, ContractTerms) for grant in grants):
         return None
     try:
         return OpenDpSampler()
@@ -212,12 +217,19 @@ class Platform:
             )
         )
         self.checkers = self._parts.enter_context(CheckerPool(checkers, size=limits.checkers))
-        self.own_tables = self._parts.enter_context(
-            OwnTables(settings, self.state, self.clock, partial(journal.noted, self.books))
-        )
         self.sealing_keys = SealingKeys(self.state, self.clock, partial(journal.noted, self.books))
+        note = partial(journal.noted, self.books)
+        self.own_tables = self._parts.enter_context(
+            OwnTables(settings, self.state, self.clock, note, self.sealing_keys.current_public)
+        )
         self.sealer = self._parts.enter_context(
-            Sealer(self.sealing_keys.public, most=limits.sealed_cells, stock=limits.randomisers)
+            Sealer(
+                self.sealing_keys.public,
+                most=limits.sealed_cells,
+                stock=limits.randomisers,
+                add=self._adding(),
+                locate=self.shelf.ciphertexts,
+            )
         )
         for kid in self.sealing_keys.live():
             self.sealer.keep_ready(kid)
@@ -320,6 +332,22 @@ class Platform:
         )
         pool = self._parts.enter_context(CheckerPool(zygote, size=limits.scorers, reply_cap=scorer.REPLY_CAP))
         return AddUpInProcess(pool, limits.scorers, self.sealer, limits.score_seconds)
+
+    def _adding(self) -> AddInProcesses:
+        """What adds up ciphertexts. Its processes see the uploads and nothing else."""
+        limits = self.settings.limits
+        adders = self._parts.enter_context(
+            Zygote(
+                adding.ENTRY,
+                preload=adding.PRELOAD,
+                environment=WORKER_ENVIRONMENT,
+                limits=ProcessLimits(memory_mib=2 * limits.memory_mib + 512),
+                readable=(self.settings.uploads,),
+            )
+        )
+        size = limits.threads_per_worker
+        pool = self._parts.enter_context(CheckerPool(adders, size=size, lifetime=1))
+        return AddInProcesses(pool, limits.query_seconds, size)
 
     def _solve(self) -> Solve:
         """What keeps totals; its processes are started only where a policy in force asks for it.

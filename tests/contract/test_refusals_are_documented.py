@@ -26,9 +26,10 @@ FAMILIES = {
     "privacy": "LVR-301",
     "history": "LVR-32",
     "catalog": "LVR-4",
-    "sealing": "LVR-5",
+    "sealing": "LVR-50",
     "matching": "LVR-51",
     "scoring": "LVR-52",
+    "encrypted": "LVR-53",
 }
 
 

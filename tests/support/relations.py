@@ -278,7 +278,7 @@ def reply_of(connection: duckdb.DuckDBPyConnection, statement: str) -> bytes:
 
 def reply_to(connection: duckdb.DuckDBPyConnection, made: Plan) -> bytes:
     """What an honest worker replies."""
-    return b"".join(reply_of(connection, core.statement) for core in made.cores)
+    return b"".join(reply_of(connection, statement) for statement in made.statements)
 
 
 _PARSER = duckdb.connect()
@@ -286,7 +286,7 @@ _PARSER = duckdb.connect()
 
 def readings(made: Plan) -> tuple[Shape, ...]:
     """What the engine's parser sees in the plan's statements."""
-    return tuple(DuckDbEngine(_PARSER).parse(core.statement) for core in made.cores)
+    return tuple(DuckDbEngine(_PARSER).parse(statement) for statement in made.statements)
 
 
 class Watcher(Protocol):

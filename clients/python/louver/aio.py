@@ -22,7 +22,6 @@ import grpc.aio
 
 from louver import questions, wire
 from louver.client import CHANNEL_OPTIONS, KEY_LIFE, UPLOAD_SECONDS, open_channel_credentials, told, translated
-from louver.encoding import encode
 from louver.failures import Misused, Unreachable
 from louver.matching import asking
 from louver.matching.results import Match, MatchableList
@@ -185,9 +184,12 @@ class AsyncClient:
         replace: bool = False,
         progress: Callable[[int, int], None] | None = None,
         timeout: float = UPLOAD_SECONDS,
+        encrypted: Mapping[str, int] | None = None,
+        encrypting: Callable[[int, int], None] | None = None,
     ) -> Table:
-        """Store one of the caller's own tables; reading ``data`` happens in a thread."""
-        with closing(await asyncio.to_thread(encode, data)) as content:
+        """Store one of the caller's own tables; reading and encrypting ``data`` happen in a thread."""
+        made = asyncio.to_thread(self.settings.upload, data, encrypted or {}, encrypting)
+        with closing(await made) as content:
             total = content.seek(0, os.SEEK_END)
 
             async def attempt(left: float) -> pb.UploadTableResponse:

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, TypeVar
 import grpc
 
 from louver import questions, wire
-from louver.encoding import encode
 from louver.errors import Error
 from louver.failures import Misused, Unreachable
 from louver.matching import asking
@@ -213,13 +212,19 @@ class Client(ScoringCalls):
         replace: bool = False,
         progress: Callable[[int, int], None] | None = None,
         timeout: float = UPLOAD_SECONDS,
+        encrypted: Mapping[str, int] | None = None,
+        encrypting: Callable[[int, int], None] | None = None,
     ) -> Table:
         """Store one of the caller's own tables; nobody else can see it.
 
         ``data``: see ``louver.encoding.encode``. ``progress`` gets bytes sent and bytes in all, from a thread of
         gRPC. A name that is taken is refused unless the content is the same or ``replace`` is true.
+
+        ``encrypted`` names columns that leave here as ciphertexts of the newest key, each with its decimal places
+        (2 for yuan in fen); ``encrypting`` gets numbers encrypted and numbers in all. The ciphertexts are new each
+        time, so the same table again is other content.
         """
-        with closing(encode(data)) as content:
+        with closing(self.settings.upload(data, encrypted or {}, encrypting)) as content:
             total = content.seek(0, os.SEEK_END)
 
             def attempt(left: float) -> pb.UploadTableResponse:

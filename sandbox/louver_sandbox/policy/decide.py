@@ -13,7 +13,7 @@ from functools import cached_property
 
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.obligations import AccessBudget, Seal, ThresholdRules
-from louver_sandbox.policy import sealing, unit_sets
+from louver_sandbox.policy import encrypted, sealing, unit_sets
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.checks import CHECKS, refuse_isolation, refuse_raw_rows
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, VALUE_FUNCTIONS
@@ -298,6 +298,7 @@ def _strictest_threshold(protected: Sequence[Choice]) -> ThresholdRules:
         risks=unit_sets.accepted(rule.risks for rule in rules),
         recoded=any(rule.recoded for rule in rules),
         seal=sealing.strictest(rule.seal for rule in rules),
+        encrypted=encrypted.strictest(rule.encrypted for rule in rules),
     )
 
 

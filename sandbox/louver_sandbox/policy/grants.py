@@ -17,7 +17,7 @@ from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.atoms import AtomRules
 from louver_sandbox.catalog.model import Catalog, SpaceKind, Table, UnitType, Verb
 from louver_sandbox.obligations import AccessBudget, ThresholdRules
-from louver_sandbox.policy import sealing, unit_sets
+from louver_sandbox.policy import encrypted, sealing, unit_sets
 from louver_sandbox.policy.atoms import atom_rules, fills_snapshots
 from louver_sandbox.policy.feature_columns import read_columns
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, NEGATIVE_COLUMNS
@@ -135,6 +135,7 @@ class GrantGroup:
             risks=unit_sets.accepted(permit.risks for permit in self.permits),
             recoded=self.atoms is not None,
             seal=sealing.strictest(item.seal for item in terms),
+            encrypted=encrypted.strictest(encrypted.written(item.encrypted) for item in terms),
         )
 
     def private(self, table: Table) -> tuple[PrivateRules, ...] | None:
