@@ -1,6 +1,8 @@
 # Two commands for a newcomer:  make demo   and   make test
 PYTHON ?= python3.11
 BIN    := .venv/bin
+# What is compiled once is not compiled again by each of the hundreds of processes that tests start.
+unexport PYTHONDONTWRITEBYTECODE
 PIP    := $(BIN)/pip install -q --no-compile --disable-pip-version-check -c constraints.txt
 
 .PHONY: demo test check proto bench bench-peers help
@@ -23,7 +25,7 @@ demo: .venv/.demo  ## A bank asks, is answered and refused, and verifies its rec
 	@$(BIN)/louver-sandbox demo
 test: .venv/.dev   ## Run every test
 	@$(BIN)/python -m bench.support.peers acro
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 check: .venv/.dev  ## Format, lint, types, layers
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 bench: .venv/.dev  ## Run one benchmark: make bench NAME=line
