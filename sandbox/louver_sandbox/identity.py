@@ -112,7 +112,7 @@ def _institution_name(certificate: x509.Certificate) -> str:
     """The one institution the certificate's alternative names speak of."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
         raise refusals.ambiguous_identity() from None
     if len(names) != 1:
         raise refusals.ambiguous_identity()

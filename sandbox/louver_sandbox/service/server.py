@@ -18,6 +18,7 @@ from louver.v1 import scoring_pb2_grpc as scoring_grpc
 from louver_sandbox.audit.stored import LogDamaged
 from louver_sandbox.service.edge import new_incident
 from louver_sandbox.service.matching import Matching
+from louver_sandbox.service.messages import ReadableMessages
 from louver_sandbox.service.scoring import Scoring
 from louver_sandbox.service.servicer import Sandbox
 from louver_sandbox.service.turnstile import Turnstile
@@ -79,7 +80,12 @@ class Server:
             turnstile = Turnstile(limits)
             self._executor = ThreadPoolExecutor(turnstile.lanes, thread_name_prefix="line")
             self._handlers = ThreadPoolExecutor(limits.concurrent_calls + SPARE, thread_name_prefix="edge")
-            self._server = grpc.server(self._handlers, options=OPTIONS, maximum_concurrent_rpcs=MOST_CALLS)
+            self._server = grpc.server(
+                self._handlers,
+                interceptors=[ReadableMessages()],
+                options=OPTIONS,
+                maximum_concurrent_rpcs=MOST_CALLS,
+            )
             pb_grpc.add_SandboxServiceServicer_to_server(
                 Sandbox(self.platform, self._executor, turnstile), self._server
             )
