@@ -201,7 +201,10 @@ def _counted(relation: Relation, group: UnitGroup, catalog: Catalog, provenance:
             below = _counted(relation.input, group, catalog, provenance)
             own = {provenance.column(key.expression) for key in relation.keys}
             alone = below is not None and len(relation.keys) == len(own & set(group.columns)) and not relation.sets
-            return 1 if alone else below
+            if alone:
+                return 1
+            # A row is in one group of each grouping set.
+            return below * max(1, len(relation.sets)) if isinstance(below, int) else below
         case Join(kind=JoinKind.SEMI | JoinKind.ANTI):
             return _counted(relation.left, group, catalog, provenance)
         case Join():

@@ -1,0 +1,130 @@
+"""Attacks on how one subject is bounded: each was more than its charge, or an exact bit, before it was mended."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from tests.support.private_worlds import (
+    BOTH,
+    ENTERPRISE,
+    PERSON,
+    answered,
+    cells,
+    charged,
+    executed,
+    loss,
+    planned,
+    rules,
+    without,
+    world,
+)
+from tests.support.relations import Row, World, column, table
+from tests.support.seeded_noise import SeededSampler, Silent
+
+from louver_sandbox.algebra.types import Kind, Type
+from louver_sandbox.catalog.model import SpaceKind, UnitType
+from louver_sandbox.mechanisms.noise import DiscreteGaussian
+from louver_sandbox.release.release import release
+
+MONTHLY: list[Row] = [
+    {"person_id": "p1", "uscc": f"f{n}", "district": "d1", "amount": Decimal(50), "month": n} for n in range(4)
+]
+
+
+def told_apart(whole: World, sql: str, unit: UnitType, who: str, allowed: tuple[object, ...]) -> Fraction:
+    """By what part of the charge the answers of two worlds can be told apart."""
+    made = planned(whole, sql, allowed)  # type: ignore[arg-type]
+    return loss(made, executed(whole, made), executed(without(whole, unit, who), made)) / charged(made, unit).rho
+
+
+@pytest.mark.parametrize(
+    "grouped",
+    ["person_id, uscc, ROLLUP (month)", "GROUPING SETS ((person_id, uscc), (person_id, uscc, month))"],
+)
+def test_totals_below_a_total_do_not_give_a_person_more_rows_than_are_declared(grouped: str) -> None:
+    """Each row was in two groups of the subquery: a person counted twice, for four times the charged rho."""
+    sql = f"SELECT count(*) FROM (SELECT person_id, uscc, month, count(*) AS n FROM gov.pay GROUP BY {grouped}) b"
+    assert 0 < told_apart(world(MONTHLY), sql, PERSON, "p1", BOTH) <= 1
+
+
+ONE_EACH = (rules("gov.estate", PERSON, rows=1, groups=1), rules("gov.estate", ENTERPRISE, rows=1, groups=1))
+
+
+def estates(kind: str, *districts: str) -> list[Row]:
+    return [{"owner": "same", "kind": kind, "district": one, "area": 1.0} for one in districts for _ in range(2)]
+
+
+@pytest.mark.parametrize("theirs", [("d1",), ("d2",), ("d3",), ("d1", "d2")])
+def test_a_person_and_a_firm_of_one_name_share_no_group_of_a_subquery(theirs: tuple[str, ...]) -> None:
+    """Groups with rows of both were nobody's; taking out one brought back the other's, in another cell."""
+    sql = (
+        "SELECT district, sum(n) AS n FROM (SELECT owner, district, count(*) AS n FROM gov.estate "
+        "GROUP BY owner, district) b GROUP BY district"
+    )
+    whole = world(estates=[*estates("P", "d1", "d2", "d3"), *estates("E", *theirs)])
+    for unit in (PERSON, ENTERPRISE):
+        assert 0 < told_apart(whole, sql, unit, "same", ONE_EACH) <= 1
+
+
+def test_a_group_that_a_unit_has_no_rows_left_for_is_not_there() -> None:
+    """It could be listed by a high draw, at a delta that nobody was charged."""
+    rows: list[Row] = [{"person_id": "p1", "district": f"x{n}", "amount": Decimal(1), "month": n} for n in range(9)]
+    sql = "SELECT month, count(*) AS n FROM gov.pay GROUP BY month"
+    allowed = (rules("gov.pay", PERSON, rows=2, groups=6), rules("gov.pay", ENTERPRISE, exempt="not asked"))
+    whole = world(rows)
+    made = planned(whole, sql, allowed)
+    (found,) = cells(made, executed(whole, made))
+    (core,) = (one.private for one in made.cores if one.private is not None)
+    place = [one.name for one in core.noisy].index(core.units)
+    noise = DiscreteGaussian(core.noisy[place].scale)
+    assert len(found) == 2
+    assert sum(noise.tail(core.tau - numbers[place]) for numbers in found.values()) <= charged(made, PERSON).delta
+
+
+def with_numbers(values: list[float]) -> World:
+    """Persons with an account each, and a table of the bank's that gives each a number."""
+    names = [f"p{n}" for n, _ in enumerate(values)]
+    accounts: list[Row] = [{"person_id": name, "district": "d1", "amount": Decimal(1), "age": 1} for name in names]
+    base = world(accounts=accounts)
+    own = table("bank_a.own", [column("id_no"), column("x", Type(Kind.DOUBLE))], space=SpaceKind.INSTITUTION)
+    numbered: list[Row] = [{"id_no": name, "x": value} for name, value in zip(names, values, strict=True)]
+    return World((*base.tables, own), {**base.rows, own.name: numbered})
+
+
+OF_NUMBERS = "SELECT o.x, count(*) AS n FROM bank_a.own o JOIN gov.account a ON a.person_id = o.id_no GROUP BY o.x"
+ONE = (rules("gov.account", PERSON, rho=Fraction(1, 2), rows=1),)
+
+
+@pytest.mark.parametrize(
+    "values", [[-0.0] + [0.0] * 40, [0.0] + [-0.0] * 40, [-0.0] * 41], ids=["first", "others", "all"]
+)
+def test_which_zero_is_shown_does_not_tell_whose_row_came_first(values: list[float]) -> None:
+    (row,) = answered(with_numbers(values), OF_NUMBERS, SeededSampler(1), ONE).rows
+    assert str(row[0]) == "0.0"
+
+
+def test_groups_that_are_read_alike_are_one_group_and_no_failure() -> None:
+    """Infinity, NaN and NULL are all read as NULL. That two of them were there made the answer fail: an exact bit."""
+    whole = with_numbers([float("inf")] * 20 + [float("-inf")] * 20 + [float("nan")] * 20)
+    made = planned(whole, OF_NUMBERS, ONE)
+    assert release(executed(whole, made), sampler=Silent()).rows == ((None, 60),)
+
+
+def test_two_datasets_whose_deltas_are_far_apart_are_answered_together() -> None:
+    """The answer tells epsilon at the lesser delta, which listing the other's groups had spent: charged, and failed."""
+    sql = (
+        "WITH a AS (SELECT age, count(*) AS n FROM gov.account GROUP BY age), "
+        "b AS (SELECT month, count(*) AS m FROM gov.pay GROUP BY month) SELECT a.n, b.m FROM a JOIN b ON a.age = b.month"
+    )
+    accounts: list[Row] = [{"person_id": f"p{n}", "amount": Decimal(1), "age": 1} for n in range(90)]
+    pay: list[Row] = [{"person_id": f"p{n}", "amount": Decimal(1), "month": 1} for n in range(90)]
+    allowed = (
+        rules("gov.account", PERSON, delta=Fraction(1, 10**4)),
+        rules("gov.pay", PERSON, delta=Fraction(1, 10**9)),
+        rules("gov.pay", ENTERPRISE, exempt="not asked"),
+    )
+    found = answered(world(accounts=accounts, pay=pay), sql, SeededSampler(1), allowed)
+    assert len(found.rows) == 1
+    assert sum(notice.code == "PRIVACY_LOSS" for notice in found.notices) == 2
