@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -20,11 +21,12 @@ from tests.support.private_worlds import (
     without,
     world,
 )
-from tests.support.relations import Row, World, column, table
+from tests.support.relations import Row, World, column, enterprise, person, table
 from tests.support.seeded_noise import SeededSampler, Silent
 
-from louver_sandbox.algebra.types import Kind, Type
-from louver_sandbox.catalog.model import SpaceKind, UnitType
+from louver.errors import Refused
+from louver_sandbox.algebra.types import INTEGER, Kind, Type
+from louver_sandbox.catalog.model import SpaceKind, Table, UnitType
 from louver_sandbox.mechanisms.noise import DiscreteGaussian
 from louver_sandbox.release.release import release
 
@@ -128,3 +130,68 @@ def test_two_datasets_whose_deltas_are_far_apart_are_answered_together() -> None
     found = answered(world(accounts=accounts, pay=pay), sql, SeededSampler(1), allowed)
     assert len(found.rows) == 1
     assert sum(notice.code == "PRIVACY_LOSS" for notice in found.notices) == 2
+
+
+PAID_BY = (rules("gov.pay", PERSON), rules("gov.pay", ENTERPRISE, rows=50))
+"""Both kinds of unit at once: persons are bounded by what has been checked of their rows."""
+
+
+def joined(key: Type, values: list[object], *, unique: bool) -> World:
+    """One row of pay with a double in it, and an upload of so many keys."""
+    number = column("x", Type(Kind.DOUBLE), bounds=(Decimal(0), Decimal(10)))
+    pay = table(
+        "gov.pay",
+        [column("person_id", nullable=False), column("uscc"), number],
+        [person(rows_per_unit=1), enterprise()],
+    )
+    own = table("bank_a.own", [replace(column("id", key), unique=unique)], space=SpaceKind.INSTITUTION)
+    paid: list[Row] = [{"person_id": "p1", "uscc": "f1", "x": float(2**53)}]
+    return World((pay, own), {pay.name: paid, own.name: [{"id": value} for value in values]})
+
+
+def test_different_whole_numbers_that_are_one_double_do_not_multiply_a_row() -> None:
+    """`unique` is of the upload's own values: 2^53 and 2^53 + 1 are two of them and equal the same double."""
+    whole = joined(INTEGER, [2**53, 2**53 + 1], unique=True)
+    with pytest.raises(Refused, match="LVR-2352") as refused:
+        planned(whole, "SELECT count(*) FROM gov.pay p JOIN bank_a.own o ON o.id = p.x", PAID_BY)
+    assert refused.value.details["missing"] == "unique of bank_a.own"
+
+
+def test_an_upload_that_repeats_a_key_does_not_multiply_a_row_of_two_units() -> None:
+    """What an upload holds is counted when it is taken, and its content is its name: no other is ever read for it."""
+    whole = world(MONTHLY, loans=[{"id_no": "f1"}, {"id_no": "f1"}])
+    sql = "SELECT count(*) FROM gov.pay p JOIN bank_a.loan l ON l.id_no = p.uscc"
+    with pytest.raises(Refused, match="LVR-2352"):
+        planned(whole, sql, BOTH)
+    once = with_unique(world(MONTHLY, loans=[{"id_no": "f1"}]), "bank_a.loan", "id_no")
+    made = planned(once, sql, BOTH)
+    ((count,),) = executed(once, made).rows[0]
+    assert count == 1
+    (upload,) = (one for one in made.sources if one.table.schema == "bank_a")
+    assert upload.snapshot == "v-bank_a.loan", "the version that was counted is the one that runs"
+
+
+def with_unique(of: World, name: str, key: str) -> World:
+    """The world whose table says that a column repeats nothing."""
+    tables = tuple(
+        one
+        if str(one.name) != name
+        else replace(one, columns=tuple(replace(item, unique=item.name == key) for item in one.columns))
+        for one in of.tables
+    )
+    return World(tables, of.rows)
+
+
+def test_what_is_served_is_what_was_checked_for_the_rows_that_the_plan_relies_on() -> None:
+    """The name of a snapshot is made of the declarations that publishing has checked: with others it is another one."""
+    sql = "SELECT count(*) FROM gov.pay"
+    whole = world(MONTHLY)
+    places = [one if str(one.name) != "gov.pay" else fewer_rows(one, 3) for one in whole.tables]
+    ((source,), (other,)) = (planned(one, sql, BOTH).sources for one in (whole, World(tuple(places), whole.rows)))
+    assert source.table == other.table
+    assert source.snapshot != other.snapshot
+
+
+def fewer_rows(of: Table, rows: int) -> Table:
+    """The table as if each person had at most so many rows."""
+    return replace(of, units=tuple(replace(unit, rows_per_unit=unit.rows_per_unit and rows) for unit in of.units))

@@ -15,7 +15,7 @@ from tests.support.line_audit import CASES, Audited, proven, unclipped, uncut, u
 
 from louver_sandbox.stages import Plan
 
-DRAWS = int(os.environ.get("LOUVER_AUDIT_DRAWS", "400"))
+DRAWS = int(os.environ.get("LOUVER_AUDIT_DRAWS", "250"))
 SEEING = 20_000
 """Draws from which on the audit must see something of what is charged."""
 NAMED = {one.name: one for one in CASES}

@@ -44,7 +44,7 @@ from louver_sandbox.mechanisms.noise import DiscreteGaussian
 from louver_sandbox.private_core import PrivateRules
 from louver_sandbox.stages import Execution, Plan
 
-QUESTIONS = int(os.environ.get("LOUVER_QUESTIONS", "60"))
+QUESTIONS = int(os.environ.get("LOUVER_QUESTIONS", "40"))
 LOANS = rows_of(
     6, id_no=st.sampled_from([*NAMES, *FIRMS]), bad=st.sampled_from([True, False, None]), mark=st.integers(1, 3)
 )

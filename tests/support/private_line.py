@@ -1,0 +1,93 @@
+"""The straight line in one process with questions that are really answered under differential privacy.
+
+The tables are those of `private_worlds`; what `tests.support.line` puts in the places of checker, pool and clock stands
+here too. `world` may change between questions, as when new data are published.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+
+from tests.support.audit_logs import SIGNER, SeededRandomness, SettableClock
+from tests.support.line import NOON, ORIGIN, Line, fresh_books
+from tests.support.private_worlds import PERSON, asked, rules, world
+from tests.support.relations import World, readings, reply_to, snapshots
+from tests.support.seeded_noise import SeededSampler
+
+from louver_sandbox.audit.log import AuditLog
+from louver_sandbox.journal import Books
+from louver_sandbox.mechanisms.sampler import Sampler
+from louver_sandbox.pipeline import Call, Pipeline
+from louver_sandbox.plan.plan import plan
+from louver_sandbox.plan.verify import verify
+from louver_sandbox.private_core import PrivateRules
+from louver_sandbox.stages import Facts, Plan, Request
+from louver_sandbox.store import State
+
+MANY = 10**6
+
+
+def budget(rho: Fraction = Fraction(1, 4), lifetime: int = MANY, allowance: int = MANY) -> PrivateRules:
+    """What policy says of `gov.account`: what a question costs, and how many of them there may be."""
+    of = rules("gov.account", PERSON, rho=rho)
+    if of.terms is None:
+        raise ValueError("no terms")
+    each = of.each
+    whole, part = (replace(each, rho=each.rho * n, delta=each.delta * n) for n in (lifetime, allowance))
+    return replace(of, terms=replace(of.terms, lifetime=whole, allowance=part))
+
+
+@dataclass
+class PrivateLine(Line):
+    """A line whose questions cost privacy loss of `gov.account`."""
+
+    world: World = field(default_factory=world)
+    allowed: tuple[PrivateRules, ...] = field(default_factory=lambda: (budget(),))
+    sampler: Sampler = field(default_factory=lambda: SeededSampler(1))
+    checker: threading.Lock = field(default_factory=threading.Lock)
+    """The service's checkers are processes; the parsers here are one."""
+
+    def __post_init__(self) -> None:
+        self.slot = self
+        self._line = Pipeline(
+            self._judge, self._reserve, self.books, self.clock, self._incident, self.solve, sampler=self.sampler
+        )
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The real one, which draws."""
+        return self._line
+
+    def _judge(self, request: Request, facts: Facts) -> Plan:
+        with self.checker:
+            permit = asked(self.world, request.sql, self.allowed)
+            made = plan(replace(permit, bound=replace(permit.bound, request=request)))
+            verify(made, readings(made))
+        return made
+
+    def run(self, plan: Plan, call: Call) -> bytes:
+        """What an honest worker replies."""
+        with snapshots(self.world, plan) as connection:
+            return reply_to(connection, plan)
+
+
+def versioned(of: World, version: str) -> World:
+    """The same rows as a new version of the data."""
+    tables = tuple(replace(table, data_version=f"{version}-{table.name}") for table in of.tables)
+    return World(tables, of.rows)
+
+
+@contextmanager
+def private_line(folder: Path, of: World, busy_timeout_s: float = 60.0) -> Iterator[PrivateLine]:
+    """A line over books in this folder; fresh ones where there are none."""
+    path = folder / "state.db"
+    if not path.exists():
+        path.write_bytes(fresh_books())
+    with State.open(path, busy_timeout_s=busy_timeout_s) as state:
+        log = AuditLog(state, SIGNER, ORIGIN, clock=SettableClock(NOON), randomness=SeededRandomness())
+        yield PrivateLine(Books(state, log), SettableClock(NOON), path, world=of)
