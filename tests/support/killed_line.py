@@ -46,22 +46,27 @@ def ask_once(folder: Path, number: int, last: int | None) -> int:
     heard, told = os.pipe()
     pid = os.fork()
     if not pid:
-        with private_line(folder, world(accounts=ACCOUNTS)) as line:
-            line.books.log._randomness = secrets.token_bytes  # type: ignore[attr-defined]
-            planned = line._judge(ask(QUESTION.format(number)), None)  # type: ignore[arg-type]
-            line._judge = lambda request, facts: planned  # type: ignore[method-assign]
-            line._line._judge = line._judge
-            steps = Steps(last)
-            sys.setprofile(steps)
-            line.pipeline.answer(ask(QUESTION.format(number), f"request-{number}"), call())
-            sys.setprofile(None)
-            os.write(told, str(steps.made).encode())
-        os._exit(0)
+        try:
+            os.write(told, str(_asked(folder, number, last)).encode())
+        finally:
+            os._exit(0)
     os.close(told)
     made = os.read(heard, 32)
     os.close(heard)
     os.waitpid(pid, 0)
     return int(made or 0)
+
+
+def _asked(folder: Path, number: int, last: int | None) -> int:
+    with private_line(folder, world(accounts=ACCOUNTS)) as line:
+        line.books.log._randomness = secrets.token_bytes  # type: ignore[attr-defined]
+        planned = line._judge(ask(QUESTION.format(number)), None)  # type: ignore[arg-type]
+        line._line._judge = lambda request, facts: planned
+        steps = Steps(last)
+        sys.setprofile(steps)
+        line.pipeline.answer(ask(QUESTION.format(number), f"request-{number}"), call())
+        sys.setprofile(None)
+        return steps.made
 
 
 def main(folder: Path, kills: int) -> None:

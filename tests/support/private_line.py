@@ -10,9 +10,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 
+from sqlalchemy import func, select
 from tests.support.audit_logs import SIGNER, SeededRandomness, SettableClock
 from tests.support.line import NOON, ORIGIN, Line, fresh_books
 from tests.support.private_worlds import PERSON, asked, rules, world
@@ -22,24 +24,36 @@ from tests.support.seeded_noise import SeededSampler
 from louver_sandbox.audit.log import AuditLog
 from louver_sandbox.journal import Books
 from louver_sandbox.mechanisms.sampler import Sampler
+from louver_sandbox.obligations import AccessBudget
 from louver_sandbox.pipeline import Call, Pipeline
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.plan.verify import verify
+from louver_sandbox.privacy.cost import PrivacyCost
 from louver_sandbox.private_core import PrivateRules
 from louver_sandbox.stages import Facts, Plan, Request
-from louver_sandbox.store import State
+from louver_sandbox.store import State, schema
 
 MANY = 10**6
 
 
 def budget(rho: Fraction = Fraction(1, 4), lifetime: int = MANY, allowance: int = MANY) -> PrivateRules:
     """What policy says of `gov.account`: what a question costs, and how many of them there may be."""
-    of = rules("gov.account", PERSON, rho=rho)
+    return paying(rules("gov.account", PERSON, rho=rho), lifetime, allowance)
+
+
+def paying(of: PrivateRules, lifetime: int, allowance: int) -> PrivateRules:
+    """The same rules, for so many questions of all institutions and of each."""
     if of.terms is None:
         raise ValueError("no terms")
-    each = of.each
-    whole, part = (replace(each, rho=each.rho * n, delta=each.delta * n) for n in (lifetime, allowance))
+    whole, part = (PrivacyCost(of.each.rho * n, of.each.delta * n) for n in (lifetime, allowance))
     return replace(of, terms=replace(of.terms, lifetime=whole, allowance=part))
+
+
+class StandingClock(SettableClock):
+    """A clock that moves when told and never by itself."""
+
+    def __call__(self) -> datetime:
+        return self.now
 
 
 @dataclass
@@ -54,9 +68,18 @@ class PrivateLine(Line):
 
     def __post_init__(self) -> None:
         self.slot = self
+        self.redraw(self.sampler)
+
+    def redraw(self, sampler: Sampler) -> None:
+        """Draws from this sampler from now on."""
         self._line = Pipeline(
-            self._judge, self._reserve, self.books, self.clock, self._incident, self.solve, sampler=self.sampler
+            self._judge, self._reserve, self.books, self.clock, self._incident, self.solve, sampler=sampler
         )
+
+    def spent_losses(self) -> int:
+        """Charges of privacy loss in the ledger: three accounts for each."""
+        with self.books.state.reading() as tx:
+            return int(tx.execute(select(func.count()).select_from(schema.privacy_ledger)).scalar_one())
 
     @property
     def pipeline(self) -> Pipeline:
@@ -66,7 +89,9 @@ class PrivateLine(Line):
     def _judge(self, request: Request, facts: Facts) -> Plan:
         with self.checker:
             permit = asked(self.world, request.sql, self.allowed)
-            made = plan(replace(permit, bound=replace(permit.bound, request=request)))
+            made = plan(
+                replace(permit, bound=replace(permit.bound, request=request), budget=AccessBudget(MANY, MANY))
+            )
             verify(made, readings(made))
         return made
 
@@ -90,4 +115,4 @@ def private_line(folder: Path, of: World, busy_timeout_s: float = 60.0) -> Itera
         path.write_bytes(fresh_books())
     with State.open(path, busy_timeout_s=busy_timeout_s) as state:
         log = AuditLog(state, SIGNER, ORIGIN, clock=SettableClock(NOON), randomness=SeededRandomness())
-        yield PrivateLine(Books(state, log), SettableClock(NOON), path, world=of)
+        yield PrivateLine(Books(state, log), StandingClock(NOON), path, world=of)

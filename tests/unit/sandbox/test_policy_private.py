@@ -116,3 +116,30 @@ def test_bundles_signed_before_there_were_budgets_stay_as_they_are() -> None:
     again = Grant.model_validate(grant({"person": budget()}).model_dump(mode="json", by_alias=True))
     assert again == grant({"person": budget()})
     assert Decimal("0.0000001") == again.privacy.person.each.delta  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("where", ["lifetime", "allowance", "most", "each"])
+@pytest.mark.parametrize("amount", ["0", "1", "2", "-0.1", "NaN", "sNaN", "-Infinity", "1e-400", "little"])
+def test_no_delta_but_a_chance_is_read_in_any_limit(where: str, amount: str) -> None:
+    with pytest.raises(ValueError, match="delta"):
+        grant({"person": budget(**{where: loss("1", amount)})})
+
+
+@pytest.mark.parametrize("where", ["lifetime", "allowance", "most"])
+@pytest.mark.parametrize("amount", ["50", "-8", "NaN", "Infinity", "0"])
+def test_no_limit_is_read_that_is_none(where: str, amount: str) -> None:
+    with pytest.raises(ValueError, match="epsilon"):
+        grant({"person": budget(**{where: loss(amount)})})
+
+
+@pytest.mark.parametrize("where", ["groups", "rows"])
+@pytest.mark.parametrize("amount", [0, -1, 1.5, "many", float("nan")])
+def test_no_number_of_rows_or_groups_is_read_that_is_none(where: str, amount: object) -> None:
+    with pytest.raises(ValueError, match=where):
+        grant({"person": budget(**{where: amount})})
+
+
+@pytest.mark.parametrize("window", ["week", "", "DAY", None, 7])
+def test_no_window_is_read_that_the_calendar_does_not_have(window: object) -> None:
+    with pytest.raises(ValueError, match="window"):
+        grant({"person": budget(window=window)})
