@@ -25,7 +25,7 @@ from tests.support.relations import Row, World, column, enterprise, person, tabl
 from tests.support.seeded_noise import SeededSampler, Silent
 
 from louver.errors import Refused
-from louver_sandbox.algebra.types import INTEGER, Kind, Type
+from louver_sandbox.algebra.types import INTEGER, Kind, TableName, Type
 from louver_sandbox.catalog.model import SpaceKind, Table, UnitType
 from louver_sandbox.mechanisms.noise import DiscreteGaussian
 from louver_sandbox.release.release import release
@@ -195,3 +195,44 @@ def test_what_is_served_is_what_was_checked_for_the_rows_that_the_plan_relies_on
 def fewer_rows(of: Table, rows: int) -> Table:
     """The table as if each person had at most so many rows."""
     return replace(of, units=tuple(replace(unit, rows_per_unit=unit.rows_per_unit and rows) for unit in of.units))
+
+
+def with_a_copy() -> World:
+    """The accounts once more, under another name, declared a copy as the catalogue demands of one source."""
+    whole = world(accounts=[{"person_id": "p1", "district": "d1", "amount": Decimal(1), "age": 1}])
+    account = whole.tables[0]
+    copy = replace(account, name=TableName("gov", "account_again"), copy_of=account.name)
+    return World((*whole.tables, copy), {**whole.rows, copy.name: whole.rows[account.name]})
+
+
+COPIES = (
+    rules("gov.account", PERSON),
+    replace(rules("gov.account_again", PERSON, rho=Fraction(1, 2)), groups=1),
+)
+
+
+def test_a_copy_of_a_table_spends_what_the_table_has() -> None:
+    """Each name had a lifetime of its own."""
+    whole = with_a_copy()
+    charges = [
+        planned(whole, f"SELECT count(*) FROM {name}", COPIES).privacy
+        for name in ("gov.account", "gov.account_again")
+    ]
+    assert [[charge.dataset for charge in found] for found in charges] == [["gov.account"], ["gov.account"]]
+
+
+def test_a_table_and_its_copy_in_one_question_are_one_charge_by_the_strictest_terms() -> None:
+    whole = with_a_copy()
+    joined = "SELECT count(*) FROM gov.account a JOIN gov.account_again b USING (person_id)"
+    beside = (
+        "WITH a AS (SELECT count(*) AS n FROM gov.account), b AS (SELECT count(*) AS m FROM gov.account_again) "
+        "SELECT a.n, b.m FROM a CROSS JOIN b"
+    )
+    for sql in (joined, beside):
+        made = planned(whole, sql, COPIES)
+        (charge,) = made.privacy
+        (strict,) = (one.terms for one in COPIES if one.dataset == "gov.account")
+        assert charge.dataset == "gov.account"
+        assert charge.terms == strict
+        assert 0 < charge.cost.rho <= COPIES[0].each.rho
+        assert loss(made, executed(whole, made), executed(without(whole, PERSON, "p1"), made)) <= charge.cost.rho

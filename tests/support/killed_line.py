@@ -59,7 +59,7 @@ def ask_once(folder: Path, number: int, last: int | None) -> int:
 
 def _asked(folder: Path, number: int, last: int | None) -> int:
     with private_line(folder, world(accounts=ACCOUNTS)) as line:
-        line.books.log._randomness = secrets.token_bytes  # type: ignore[attr-defined]
+        line.books.log._randomness = secrets.token_bytes
         planned = line._judge(ask(QUESTION.format(number)), None)  # type: ignore[arg-type]
         line._line._judge = lambda request, facts: planned
         steps = Steps(last)

@@ -16,6 +16,7 @@ from louver_sandbox.policy.model import Grant
 from louver_sandbox.policy.private import cost_of, findings, private_rules, problems
 from louver_sandbox.policy.terms import PrivateTerms
 from louver_sandbox.privacy.conversion import epsilon_of
+from louver_sandbox.privacy.cost import NOTHING
 
 PAY = world().tables[1]
 """Persons with a declared number of rows, employers with none."""
@@ -109,6 +110,18 @@ def test_of_several_grants_the_strictest_of_each_holds() -> None:
     assert (enterprise.exempt, enterprise.rows) == ("", 5)
     assert private_rules(PAY, [grant({"person": budget()})]) is None, "employers have no budget and no exemption"
     assert private_rules(PAY, [grant(None)]) is None
+
+
+def test_a_purpose_that_one_of_several_grants_has_no_part_for_has_none() -> None:
+    """Grants that name no purpose together left every purpose the whole allowance."""
+    lending = grant(
+        {"person": budget(purposes={"LENDING": loss("2"), "BOTH": loss("2")}), "exempt": {"enterprise": "-"}}
+    )
+    research = grant({"person": budget(purposes={"RESEARCH": loss("2")}), "exempt": {"enterprise": "-"}})
+    rules = private_rules(PAY, [lending, research])
+    assert rules is not None
+    assert rules[0].terms is not None
+    assert dict(rules[0].terms.purposes) == dict.fromkeys(["BOTH", "LENDING", "RESEARCH"], NOTHING)
 
 
 def test_bundles_signed_before_there_were_budgets_stay_as_they_are() -> None:

@@ -86,9 +86,9 @@ def test_a_boundary_in_mid_question_charges_the_window_that_it_was_admitted_in(l
     last = LAST_SECOND[Period.DAY]
     honest = line.run
 
-    def across(plan: Plan, asked: Call) -> bytes:
+    def across(plan: Plan, call: Call) -> bytes:
         line.clock.now = (last + timedelta(hours=1)).astimezone(UTC)
-        return honest(plan, asked)
+        return honest(plan, call)
 
     line.run = across  # type: ignore[method-assign]
     assert asks(line, 1, last) == ""
@@ -102,7 +102,7 @@ def test_a_retry_after_midnight_of_what_was_paid_before_pays_nothing(line: Priva
     last = LAST_SECOND[Period.DAY]
     honest = line.run
 
-    def dies(plan: Plan, asked: Call) -> bytes:
+    def dies(plan: Plan, call: Call) -> bytes:
         raise MemoryError
 
     line.run = dies  # type: ignore[method-assign]

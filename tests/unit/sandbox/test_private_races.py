@@ -95,11 +95,11 @@ def test_who_waits_for_a_failing_question_is_asked_to_pay_for_it_in_turn(line: P
     failing = threading.Event()
     honest = line.run
 
-    def fails_once(plan: Plan, asked: Call) -> bytes:
+    def fails_once(plan: Plan, call: Call) -> bytes:
         if not failing.is_set():
             failing.set()
             raise MemoryError
-        return honest(plan, asked)
+        return honest(plan, call)
 
     line.run = fails_once  # type: ignore[method-assign]
     with pytest.raises(Exception, match="incident"):
@@ -127,10 +127,10 @@ def test_a_question_that_outlasts_the_patience_of_who_waits_is_told_as_busy(line
     running, done = threading.Event(), threading.Event()
     honest = line.run
 
-    def slow(plan: Plan, asked: Call) -> bytes:
+    def slow(plan: Plan, call: Call) -> bytes:
         running.set()
         assert done.wait(30)
-        return honest(plan, asked)
+        return honest(plan, call)
 
     line.run = slow  # type: ignore[method-assign]
     first = threading.Thread(target=lambda: line.pipeline.answer(ask(COUNT, "first"), call()))

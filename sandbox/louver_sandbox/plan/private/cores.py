@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from louver_sandbox.algebra.cores import Core, Cut, columns_of
@@ -15,6 +15,7 @@ from louver_sandbox.plan.carry import Carried, Carrier
 from louver_sandbox.plan.columns import RowColumns
 from louver_sandbox.plan.cores import carriable, exact_core
 from louver_sandbox.plan.private.apart import told_apart
+from louver_sandbox.plan.private.booked import booked_charges, dataset
 from louver_sandbox.plan.private.bounding import Bounded, Rules, bounded, check_form, stored_rows
 from louver_sandbox.plan.private.domains import Domains
 from louver_sandbox.plan.private.measures import UNITS, MeasureReader, place_of
@@ -24,7 +25,7 @@ from louver_sandbox.plan.private.statement import Statement
 from louver_sandbox.plan.provenance import trace
 from louver_sandbox.plan.units import UnitGroup, carried_name, null_extended, protected_units, unit_groups
 from louver_sandbox.plan.verify import PlanUnverified
-from louver_sandbox.privacy.cost import NOTHING, PrivacyCost
+from louver_sandbox.privacy.cost import PrivacyCost
 from louver_sandbox.private_core import PrivateCells
 from louver_sandbox.refusals.plan import unit_lost
 from louver_sandbox.refusals.private import budget_too_small, groups_not_public
@@ -60,19 +61,8 @@ def private_cores(
     if frozenset().union(*(planner.scans(core) for core in parts.cores)) != admitted.protected:
         raise PlanUnverified("a protected scan outside the cores")
     plans = tuple(one.plan if isinstance(one, Made) else one for one in made)
-    return plans, tuple(_charges(found, rules, admitted.bound.request.purpose))
-
-
-def _charges(made: list[Made], rules: Rules, purpose: str) -> Iterator[PrivacyCharge]:
-    for (dataset, unit), rule in rules.items():
-        if rule.terms is None:
-            continue
-        cost = sum((one.costs[unit] for one in made if (dataset, unit) in one.datasets), NOTHING)
-        if cost == NOTHING:
-            continue
-        if not cost.within(rule.terms.most):
-            raise PlanUnverified("a question that costs more than policy allows")
-        yield PrivacyCharge(dataset, purpose, cost, rule.terms)
+    costs = [(one.costs, one.datasets) for one in found]
+    return plans, tuple(booked_charges(costs, rules, admitted.bound.catalog, admitted.bound.request.purpose))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +159,9 @@ class _Planner:
         Of delta, the least that any dataset of the question allows: its epsilon is told at one delta, which must be
         more than what is spent.
         """
-        found = [rule.each for key in self._datasets(limits) if (rule := self.rules[key]).unit is unit and rule.terms]
+        catalog = self.admitted.bound.catalog
+        own = {dataset(table, catalog) for table, kind in self._datasets(limits) if kind is unit}
+        held = [rule for (table, kind), rule in self.rules.items() if kind is unit and dataset(table, catalog) in own]
+        found = [rule.each for rule in held if rule.terms]
         delta = min(rule.each.delta for rule in self.rules.values() if rule.terms)
         return PrivacyCost(min(one.rho for one in found) / self.cores, delta / self.cores)
