@@ -50,7 +50,7 @@ def booked_charges(costs: Sequence[Cost], rules: Rules, catalog: Catalog, purpos
 
 
 def strictest(several: Sequence[PrivacyTerms]) -> PrivacyTerms:
-    """The least of each that any of the terms says, and the longest window; what one of them has no part for has none."""
+    """The least of each that any of the terms says, and the longest window; no part where one of them has none."""
     first, *others = several
     if not others:
         return first
