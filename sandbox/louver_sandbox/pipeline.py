@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -16,7 +16,7 @@ from typing import Protocol
 from louver.errors import Fault, Refused
 from louver_sandbox import journal
 from louver_sandbox.accounting.ledger import SHANGHAI
-from louver_sandbox.accounting.one_at_a_time import OneAtATime, StillAsked
+from louver_sandbox.accounting.one_at_a_time import OneAtATime
 from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.commit import commit, find_stored
 from louver_sandbox.journal import Books
@@ -25,7 +25,7 @@ from louver_sandbox.plan.plan import plan
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.decide import decide
 from louver_sandbox.policy.visible import visible
-from louver_sandbox.refusals.capacity import not_accepting, overloaded
+from louver_sandbox.refusals.capacity import not_accepting
 from louver_sandbox.release.complementary import Solve, no_solver
 from louver_sandbox.release.decode import decode
 from louver_sandbox.release.encode import encode
@@ -44,12 +44,6 @@ def judge(request: Request, catalog: Catalog, bundle: Bundle, facts: Facts) -> P
     bound = bind(parsed, visible(catalog, bundle, request.subject))
     admitted = decide(bound, bundle, facts)
     return plan(admitted)
-
-
-PATIENCE_SHARE = 0.5
-"""How much of its time a question may wait for the same one to be answered."""
-AGAIN_S = 1.0
-"""When to ask again where that was not enough."""
 
 
 class Failed(Exception):
@@ -114,22 +108,14 @@ class Pipeline:
                 return self._again(stored)
             planned = self._judge(request, facts_at(self._clock()))
             call.progress("checked")
-            with self._alone(planned, call), self._reserve(request.subject.institution, call) as slot:
+            with self._asked.alone(planned, call), self._reserve(request.subject.institution, call) as slot:
                 committed = commit(planned, request, self._books, self._clock())
                 if isinstance(committed, Stored):
                     return self._again(committed)
                 call.progress("admitted")
                 return self.run(committed, slot, call)
-        except StillAsked:
-            raise self.logged(request, overloaded("question", AGAIN_S)) from None
         except Refused as refused:
             raise self.logged(request, refused) from None
-
-    def _alone(self, planned: Plan, call: Call) -> AbstractContextManager[None]:
-        """Noise is drawn for a question once: whoever asks it meanwhile gets that answer."""
-        if not planned.privacy:
-            return nullcontext()
-        return self._asked.alone(planned.question, PATIENCE_SHARE * call.deadline_s, call.cancelled)
 
     def run(self, committed: Committed, slot: Slot, call: Call) -> Receipted:
         """Everything that reads rows. Refuses nothing; a failure is one constant fault, and stays charged."""

@@ -30,6 +30,7 @@ SEEING = 20_000
 NAMED = {one.name: one for one in CASES}
 
 
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("of", CASES, ids=lambda of: of.name.replace(" ", "-"))
 def test_no_number_of_answers_proves_more_than_is_charged(of: Audited) -> None:
     found, charged = proven(of, DRAWS)
@@ -47,6 +48,7 @@ def test_the_audit_accuses_what_is_broken(name: str, broken: Callable[[Plan], Pl
     assert found > charged
 
 
+@pytest.mark.timeout(7200)
 def test_every_version_of_the_data_is_a_draw_of_its_own_and_is_paid_for(tmp_path: Path) -> None:
     """Through the whole line: judged, charged, logged, computed, released and kept, with data published anew each time.
 

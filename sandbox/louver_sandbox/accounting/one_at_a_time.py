@@ -7,16 +7,44 @@ would cost everybody's lifetime twice. Different questions do not wait for each 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
+
+from louver_sandbox.obligations import PrivacyCharge
+from louver_sandbox.refusals.capacity import overloaded
 
 STEP_S = 0.05
 """How often one who waits looks whether the caller has hung up."""
+PATIENCE_SHARE = 0.5
+"""How much of its time a question may wait for the same one to be answered."""
+AGAIN_S = 1.0
+"""When to ask again where that was not enough."""
 
 
-class StillAsked(Exception):
-    """The same question was still being answered when patience was at its end."""
+class Asked(Protocol):
+    """A planned question."""
+
+    @property
+    def question(self) -> str:
+        """The digest that equal questions share."""
+
+    @property
+    def privacy(self) -> Sequence[PrivacyCharge]:
+        """What it costs; nothing where no noise is drawn for it."""
+
+
+class Caller(Protocol):
+    """Who waits."""
+
+    @property
+    def deadline_s(self) -> float:
+        """The time there is for an answer."""
+
+    @property
+    def cancelled(self) -> threading.Event:
+        """Set when the caller hangs up."""
 
 
 @dataclass(slots=True)
@@ -33,17 +61,20 @@ class OneAtATime:
         self._queues: dict[str, _Queue] = {}
 
     @contextmanager
-    def alone(self, question: str, patience_s: float, cancelled: threading.Event) -> Iterator[None]:
-        """While it lasts nobody else is asking the question of this digest.
+    def alone(self, asked: Asked, caller: Caller) -> Iterator[None]:
+        """While it lasts nobody else is asking this question; where no noise is drawn for it, that makes nothing.
 
         Raises:
-            StillAsked: somebody was for so many seconds, or the caller has hung up.
+            Refused: LVR-3101, somebody was for half the time there is, or the caller has hung up.
         """
+        if not asked.privacy:
+            yield
+            return
         with self._guard:
-            queue = self._queues.setdefault(question, _Queue())
+            queue = self._queues.setdefault(asked.question, _Queue())
             queue.there += 1
         try:
-            self._wait(queue, patience_s, cancelled)
+            self._wait(queue, PATIENCE_SHARE * caller.deadline_s, caller.cancelled)
             try:
                 yield
             finally:
@@ -52,7 +83,7 @@ class OneAtATime:
             with self._guard:
                 queue.there -= 1
                 if not queue.there:
-                    del self._queues[question]
+                    del self._queues[asked.question]
 
     def __len__(self) -> int:
         """How many different questions are being asked."""
@@ -65,4 +96,4 @@ class OneAtATime:
                 return
             if cancelled.is_set():
                 break
-        raise StillAsked
+        raise overloaded("question", AGAIN_S)

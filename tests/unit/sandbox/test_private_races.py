@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from tests.support.line import ask, call
+from tests.support.losses import loss
 from tests.support.policy_questions import BANK_A, BANK_B
 from tests.support.private_line import PrivateLine, budget, private_line
 from tests.support.private_worlds import world
@@ -16,8 +18,9 @@ from tests.support.relations import Row
 
 from louver.errors import Refused
 from louver_sandbox.accounting import privacy
-from louver_sandbox.accounting.one_at_a_time import OneAtATime, StillAsked
+from louver_sandbox.accounting.one_at_a_time import OneAtATime
 from louver_sandbox.audit.verify import verify_log
+from louver_sandbox.obligations import PrivacyCharge
 from louver_sandbox.pipeline import Call
 from louver_sandbox.recount import verify
 from louver_sandbox.stages import Plan, Receipted
@@ -108,17 +111,26 @@ def test_who_waits_for_a_failing_question_is_asked_to_pay_for_it_in_turn(line: P
     assert line.kinds().count("admission") == 2, "what failed stays paid, and its noise was never drawn"
 
 
+@dataclass(frozen=True)
+class Digest:
+    """A question by its digest alone."""
+
+    question: str
+    privacy: tuple[PrivacyCharge, ...] = (loss(1),)
+
+
 def test_patience_and_hanging_up_end_the_waiting() -> None:
-    waiting, hung_up = OneAtATime(), threading.Event()
-    with waiting.alone("q", 1.0, threading.Event()):
-        with waiting.alone("another", 1.0, threading.Event()):
+    waiting, patient, hung_up = OneAtATime(), call(1.0), call(3600.0)
+    hung_up.cancelled.set()
+    with waiting.alone(Digest("q"), patient):
+        with waiting.alone(Digest("another"), patient):
             assert len(waiting) == 2
-        with pytest.raises(StillAsked), waiting.alone("q", 0.1, threading.Event()):
-            pass
-        hung_up.set()
-        with pytest.raises(StillAsked), waiting.alone("q", 3600.0, hung_up):
-            pass
-    with waiting.alone("q", 0.1, threading.Event()):
+        for caller in (call(0.1), hung_up):
+            with pytest.raises(Refused, match="LVR-3101"), waiting.alone(Digest("q"), caller):
+                pass
+        with waiting.alone(Digest("exact", ()), patient), waiting.alone(Digest("exact", ()), patient):
+            assert len(waiting) == 1, "without noise nobody waits"
+    with waiting.alone(Digest("q"), patient):
         assert len(waiting) == 1
     assert len(waiting) == 0
 
