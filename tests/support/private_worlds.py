@@ -64,7 +64,11 @@ def world(
             [column("owner", nullable=False), column("kind"), district, area],
             [person("owner", when="kind=P"), enterprise("owner", when="kind=E")],
         ),
-        table("bank_a.loan", [column("id_no"), column("bad", BOOLEAN)], space=SpaceKind.INSTITUTION),
+        table(
+            "bank_a.loan",
+            [column("id_no"), column("bad", BOOLEAN), column("mark", INTEGER)],
+            space=SpaceKind.INSTITUTION,
+        ),
     )
     rows = (accounts, pay, persons, estates, loans)
     return World(tables, {one.name: of for one, of in zip(tables, rows, strict=True)})

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from louver_sandbox.algebra.expressions import Expression, Named
 from louver_sandbox.algebra.relations import Aggregate, Project, Relation, Scan
-from louver_sandbox.algebra.types import INTEGER
+from louver_sandbox.algebra.types import DOUBLE, INTEGER, Type
 from louver_sandbox.core_plan import CoreColumn, Part
 from louver_sandbox.plan.emit import emit, text_literal, wire
 from louver_sandbox.plan.private.bounding import Bounded
@@ -86,7 +86,11 @@ class Statement:
         ]
         columns = tuple(Named(name, expression) for name, expression in named)
         inner = emit(Project(self.core.id, self.source, columns), source_of)
-        renamed = [f'"i"."c{i}" AS "{name}"' for i, (name, _) in enumerate(named, start=1)]
+        texts = [
+            (name, _plain(f'"i"."c{i}"', of.type) if name in self._keys else f'"i"."c{i}"')
+            for i, (name, of) in enumerate(named, start=1)
+        ]
+        renamed = [f'{text} AS "{name}"' for name, text in texts]
         return _select(renamed, f'({inner}) AS "i"')
 
     def _per_unit(self, base: str, units: Sequence[str], where: str) -> str:
@@ -129,8 +133,9 @@ class Statement:
     def _kept(self) -> str:
         """What counts of each unit's cells: at most so many, and so many rows together."""
         columns = [f'"h"."{name}" AS "{name}"' for name in (*self._keys, *self._summed)]
-        left = f'greatest(least("h"."n", {self.bounded.rows} - ("h"."t" - "h"."n")), 0)'
-        within = f'"h"."r" <= {self.bounded.cells}'
+        left = f'least("h"."n", {self.bounded.rows} - ("h"."t" - "h"."n"))'
+        # A cell beyond the rows of its unit is not there: that it is listed would cost delta beyond what is charged.
+        within = f'"h"."r" <= {self.bounded.cells} AND "h"."t" - "h"."n" < {self.bounded.rows}'
         cut = _select([*columns, f'CAST({left} AS BIGINT) AS "g"'], '"chosen" AS "h"', within)
         others = f'"partial" AS "h" ANTI JOIN "over" AS "o" ON {self._same("h")}'
         whole = _select([*columns, '"h"."n" AS "g"'], others)
@@ -184,6 +189,12 @@ def _select(columns: Iterable[str], source: str, where: str = "", by: Sequence[s
 
 def _of_cell(column: CoreColumn) -> str:
     return f'"c"."{column.name}"'
+
+
+def _plain(text: str, type_: Type) -> str:
+    """A key with one form for each value that is released, so that no row decides which is shown and no two groups
+    become one when they are read: a double zero has two signs, and what is not finite is read as NULL."""
+    return f"CASE WHEN isfinite({text}) THEN {text} + CAST('0' AS DOUBLE) END" if type_ == DOUBLE else text
 
 
 def _value(text: str, number: Number) -> str:
