@@ -42,6 +42,12 @@ class Number:
     square: bool = False
 
     @property
+    def is_exact(self) -> bool:
+        """Whether the values fit into a decimal of so many digits as they are: decimals, and stored whole numbers."""
+        kind = None if self.argument is None else self.argument.type.kind
+        return kind is Kind.DECIMAL or (kind is Kind.INTEGER and isinstance(self.argument, ColumnRef))
+
+    @property
     def largest(self) -> int:
         """The most that one row adds or takes away."""
         if self.kind != "sum":
