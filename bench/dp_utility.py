@@ -28,7 +28,7 @@ from bench.report import arguments, report
 from bench.support.peers import install
 from louver_sandbox.release.release import release
 
-PEERS = ("smartnoise-sql", "qrlew")
+PEERS = ("smartnoise-sql", "pyqrlew")
 EPSILONS, EPSILONS_FULL = (Fraction(1),), (Fraction(1, 10), Fraction(1), Fraction(4))
 RUNS, OWN_RUNS = 9, 201
 TOGETHER = 20
