@@ -39,7 +39,8 @@ DELTA = Fraction(1, 10**6)
 def declared() -> World:
     """The census as a catalogue would declare it, without its rows."""
     numbers = [
-        column(name, INTEGER, bounds=tuple(map(Decimal, ends)), nullable=False) for name, ends in BOUNDS.items()
+        column(name, INTEGER, bounds=(Decimal(low), Decimal(high)), nullable=False)
+        for name, (low, high) in BOUNDS.items()
     ]
     sex = replace(column("sex", nullable=False), domain=SEXES)
     who = column("person_id", nullable=False)
