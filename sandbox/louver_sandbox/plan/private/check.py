@@ -8,6 +8,10 @@ _DRAWING = ("random", "setseed", "uuid")
 """Functions that no such statement has: noise is drawn by the releaser alone."""
 
 
+_BOUNDING = (' ANTI JOIN "over" ', '(SELECT CAST(least("h"."n", ', '"x"."u2" IS NULL')
+"""What a statement says that cuts off rows among cells or in the only cell, or clips."""
+
+
 def problem(core: CorePlan) -> str | None:
     """What is wrong with a core's description or statement; None where nothing is."""
     private = core.private
@@ -29,9 +33,10 @@ def problem(core: CorePlan) -> str | None:
 
 
 def _of_text(core: CorePlan) -> str | None:
-    """One kind of unit is cut off to so many rows (`kept`), or a second kind is clipped beside it (`u2`)."""
+    """One kind of unit is cut off to so many rows (`over`, or in the only cell), or a second kind is clipped beside
+    it (`u2`)."""
     text = core.statement
-    bounded = '"kept" AS MATERIALIZED' in text or '"x"."u2" IS NULL' in text
+    bounded = any(mark in text for mark in _BOUNDING)
     if '"u1" IS NOT NULL' not in text or "least(" not in text or not bounded:
         return "a statement that bounds no unit"
     return "a statement that draws" if any(f"{word}(" in text for word in _DRAWING) else None
