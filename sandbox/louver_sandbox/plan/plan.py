@@ -43,7 +43,8 @@ def plan(admitted: Admitted) -> Plan:
         case Treatment.DP:
             parts, cores, privacy = _private(admitted, source_of)
     made = replace(_plan(admitted, sources, parts, cores), privacy=privacy)
-    verify_own(made, tuple(tuple(source_of(scan) for scan in scans(core.relation)) for core in parts.cores))
+    read = {core.id: tuple(source_of(scan) for scan in scans(core.relation)) for core in parts.cores}
+    verify_own(made, tuple(read[core.core_id if core.ranks_of is None else core.ranks_of] for core in made.cores))
     return made
 
 
@@ -94,7 +95,8 @@ def _private(admitted: Admitted, source_of: SourceOf) -> tuple[Cut, tuple[CorePl
         raise PlanUnverified("an answer under differential privacy without budgets or protected rows")
     parts = divided(admitted)
     cores, privacy = private_cores(admitted, parts, source_of)
-    if not isinstance(parts.shape, Project) or not is_shape(parts.shape, cores):
+    released = [core for core in cores if core.ranks_of is None]
+    if not isinstance(parts.shape, Project) or not is_shape(parts.shape, released):
         raise PlanUnverified("a tree that is not the binder's")
     return parts, cores, privacy
 
