@@ -7,6 +7,7 @@ from tests.e2e.soundness import wrongs
 from tests.support.installation import service
 from tests.support.queries import QUERIES
 
+import louver
 from louver_sandbox.demo.city import City
 
 pytest.importorskip("opendp", reason="the extra louver[dp] is not installed")
@@ -35,6 +36,24 @@ def test_the_histogram_of_deposits_is_answered_once_and_costs_what_was_said(own_
         assert again.stored
         assert again.stream == answer.stream
         assert again.accuracy == answer.accuracy
+        quantiles_of_a_trade_secret(bank)
     with service(own_city) as served, served.connect("bank_a") as bank:
         assert bank.analyse(question.sql, purpose="RESEARCH").stream == answer.stream
     assert not wrongs(own_city)
+
+
+def quantiles_of_a_trade_secret(bank: louver.Client) -> None:
+    """B03: the mean, median and 90th percentile of revenue by section, in one charge."""
+    question = QUERIES["B03"]
+    said = bank.explain(question.sql, purpose="RESEARCH")
+    answer = bank.analyse(question.sql, purpose="RESEARCH")
+    losses = [item.message for item in answer.notices if item.code == "PRIVACY_LOSS"]
+    assert losses == [item.message for item in said.notices if item.code == "PRIVACY_LOSS"]
+    assert {"gov.tax_quarter", "gov.ent_registry"} == {loss.split(" in ")[1].split(":")[0] for loss in losses}
+    mean, median, high = answer.accuracy
+    assert [one.kind for one in (mean, median, high)] == ["average", "quantile", "quantile"]
+    assert [one.message for one in answer.accuracy] == [one.message for one in said.accuracy]
+    assert len(answer) == 21, "every section, and none"
+    for place, one in ((2, median), (3, high)):
+        ends = zip(answer, one.low, one.high, strict=True)
+        assert all(low is not None and up is not None and low <= row[place] <= up for row, low, up in ends)

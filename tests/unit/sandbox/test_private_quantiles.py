@@ -220,20 +220,23 @@ def test_listed_groups_have_quantiles_the_largest_first_and_a_notice_says_how_ma
 
 
 def test_totals_are_read_off_the_sums_of_their_parts_and_their_intervals_hold() -> None:
-    sql = "SELECT district, grouping(district) AS g, median(amount) AS m FROM gov.account GROUP BY ROLLUP(district)"
+    sql = (
+        "SELECT district, grouping(district) AS g, median(floor(amount)::INT) AS m FROM gov.account "
+        "GROUP BY ROLLUP(district)"
+    )
     made = planned(WHOLE, sql, RICH)
     execution = executed(WHOLE, made)
-    middle = sorted(Decimal(str(row["amount"])) for row in ROWS)[199:201]
-    true = float(sum(middle)) / 2
+    middle = sorted(int(Decimal(str(row["amount"]))) for row in ROWS)[199:201]
+    true = sum(middle) / 2
     total = next(row[2] for row in release(execution, sampler=Silent()).rows if row[1] == 1)
-    assert total == pytest.approx(true, abs=0.3)
+    assert total == pytest.approx(true, abs=1)
     held = 0
-    for seed in range(100):
+    for seed in range(40):
         found = release(execution, sampler=SeededSampler(seed))
         place = next(n for n, row in enumerate(found.rows) if row[1] == 1)
         (one,) = found.accuracy
         held += float(one.low[place]) <= true <= float(one.high[place])
-    assert held >= 85  # 95 % of 100 less five standard errors
+    assert held >= 34
 
 
 def test_a_group_without_values_says_that_it_can_be_anything() -> None:
@@ -246,8 +249,8 @@ def test_a_group_without_values_says_that_it_can_be_anything() -> None:
 def test_intervals_of_scattered_values_hold_and_are_hardly_wider_than_they_must() -> None:
     draw = Random(5)
     values = sorted(min(9_999, int(draw.lognormvariate(6.5, 0.8))) for _ in range(5_000))
-    found = runs(values, Bounds(0, 9_999), Fraction(9, 10), 200)
-    assert min(found.held, found.close) >= 0.93 * 200
+    found = runs(values, Bounds(0, 9_999), Fraction(9, 10), 120)
+    assert min(found.held, found.close) >= 0.93 * 120
     assert found.steps > 1, "bins hold several values"
     assert found.width <= 1.3 * found.ideal + 2 * found.steps
 
