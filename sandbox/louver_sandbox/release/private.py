@@ -52,14 +52,12 @@ class Private:
             raise NoNoise("no sampler")
         if not isinstance(plan.shape, Project) or not any(core.protected for core in plan.cores):
             raise WorkerLied("an answer under differential privacy without a shape or protected rows")
-        told = dict(zip([core.core_id for core in plan.cores], execution.rows, strict=True))
-        beside = {
-            core.core_id: [told[one.core_id] for one in plan.cores if one.ranks_of == core.core_id]
-            for core in plan.cores
-        }
+        pairs = list(zip(plan.cores, execution.rows, strict=True))
         tables = {
-            core.core_id: _rows(core, told[core.core_id], beside[core.core_id], sampler)
-            for core in plan.cores
+            core.core_id: _rows(
+                core, rows, [counts for one, counts in pairs if one.ranks_of == core.core_id], sampler
+            )
+            for core, rows in pairs
             if core.ranks_of is None
         }
         wide = widened(plan.shape, measures_of(plan), Tracing(plan).is_noisy)

@@ -28,7 +28,8 @@ def of_quantile(
     ranks = cells.ranks[measure.ranks]
     bins = joined(ranks.segments)
     rank = math.ceil(rank_error(bins, DiscreteGaussian(ranks.scale), measure.share))
-    widths = sorted({step for _, step, _ in ranks.segments})
+    repeated = {step for _, step, number in ranks.segments if number > 1}  # a bound may be cut off alone
+    widths = sorted(repeated or {step for _, step, _ in ranks.segments})
     least, most = (str(Decimal(width).scaleb(-ranks.digits)) for width in (widths[0], widths[-1]))
     steps = least if least == most else f"{least} to {most}"
     share = _text(measure.share)

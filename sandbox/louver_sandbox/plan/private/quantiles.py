@@ -18,7 +18,7 @@ from typing import Final
 
 from louver_sandbox.algebra.expressions import Call, Expression, Literal, Named
 from louver_sandbox.algebra.relations import Aggregate, Filter, Relation, Scan
-from louver_sandbox.algebra.types import BOOLEAN, INTEGER, Kind, Position, decimal
+from louver_sandbox.algebra.types import BOOLEAN, INTEGER, Position, Type, decimal
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.core_plan import CorePlan
 from louver_sandbox.mechanisms.grid import Segment, grid, segments
@@ -117,17 +117,20 @@ def _statement(core: Aggregate, source: Relation, limits: Bounded, ranking: Numb
 
 
 def _valued(ranking: Number) -> Expression:
-    """What is ranked, as an exact number."""
+    """What is ranked, as an exact number with the digits of its bins."""
     if ranking.argument is None:
         raise TypeError("a ranking of nothing")
-    if ranking.argument.type.kind is not Kind.DOUBLE:
-        return ranking.argument
-    return Call("try_cast", (ranking.argument,), decimal(ranking.digits))
+    type_ = _type_of(ranking)
+    return ranking.argument if ranking.argument.type == type_ else Call("try_cast", (ranking.argument,), type_)
+
+
+def _type_of(ranking: Number) -> Type:
+    return decimal(ranking.digits) if ranking.digits else INTEGER
 
 
 def bin_of(value: Expression, ranking: Number, of: Sequence[Segment]) -> Expression:
     """The number of the bin of a value that is present: beyond its bounds it counts as the bound."""
-    type_ = decimal(ranking.digits) if ranking.digits else INTEGER
+    type_ = _type_of(ranking)
 
     def constant(units: int) -> Literal:
         exact = Decimal(units).scaleb(-ranking.digits)
