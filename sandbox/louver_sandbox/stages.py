@@ -293,11 +293,11 @@ class Notice:
 class Accuracy:
     """How far the perturbed numbers of one column of the answer may be from the true ones.
 
-    `kind` is count, rows, sum, average or computed. Whatever the true number is, the released one is at most `below`
-    over it or `above` under it in 95 of 100 draws of the keys, and `standard_error` is at least the root of its mean
-    squared error; for rows, sums and averages, `relative_error` is that of the sum in proportion to its absolute
-    contributions. Decimal text, empty where there is no such statement. Under `dp`, `low` and `high` are the ends of
-    the 95 % interval of each row's number, in the order of rows; empty text where a row has none.
+    `kind` is count, rows, sum, average, quantile or computed. Whatever the true number is, the released one is at
+    most `below` over it or `above` under it in 95 of 100 draws of the keys, and `standard_error` is at least the root
+    of its mean squared error; for rows, sums and averages, `relative_error` is that of the sum in proportion to its
+    absolute contributions. Decimal text, empty where there is no such statement. Under `dp`, `low` and `high` are the
+    ends of the 95 % interval of each row's number, in the order of rows; empty text where a row has none.
     """
 
     column: str

@@ -21,7 +21,7 @@ FAMILIES = {
     "sql": "LVR-1",
     "policy": "LVR-2",
     "plan": "LVR-2",
-    "private": "LVR-235",
+    "private": "LVR-23",
     "capacity": "LVR-3",
     "privacy": "LVR-301",
     "history": "LVR-32",

@@ -47,12 +47,13 @@ def plan(admitted: Admitted) -> Plan:
             parts, cores, privacy = _private(admitted, source_of)
     found = None if over is None else encrypted_plan(over, sources, source_of)
     made = _plan(admitted, sources, parts, cores, found)
-    read = [core.relation for core in parts.cores]
+    below = {core.id: tuple(source_of(scan) for scan in scans(core.relation)) for core in parts.cores}
+    read = [below[core.core_id if core.ranks_of is None else core.ranks_of] for core in made.cores]
     if over is not None and found is not None:
-        read.append(over.rows)
+        read.append(tuple(source_of(scan) for scan in scans(over.rows)))
         privacy = found.privacy
     made = replace(made, privacy=privacy)
-    verify_own(made, tuple(tuple(source_of(scan) for scan in scans(relation)) for relation in read))
+    verify_own(made, tuple(read))
     return made
 
 
@@ -103,7 +104,8 @@ def _private(admitted: Admitted, source_of: SourceOf) -> tuple[Cut, tuple[CorePl
         raise PlanUnverified("an answer under differential privacy without budgets or protected rows")
     parts = divided(admitted)
     cores, privacy = private_cores(admitted, parts, source_of)
-    if not isinstance(parts.shape, Project) or not is_shape(parts.shape, cores):
+    released = [core for core in cores if core.ranks_of is None]
+    if not isinstance(parts.shape, Project) or not is_shape(parts.shape, released):
         raise PlanUnverified("a tree that is not the binder's")
     return parts, cores, privacy
 

@@ -287,8 +287,8 @@ def _verify_obligations(plan: Plan) -> None:
         raise PlanUnverified("a threshold plan without protected cores")
     _verify_encrypted(plan)
     for core in plan.cores:
-        if core.protected and core.private is not None:
-            if (wrong := problem(core)) is not None:
+        if core.protected and (core.private is not None or core.ranks_of is not None):
+            if (wrong := problem(core, plan.cores)) is not None:
                 raise PlanUnverified(wrong)
         elif core.protected and plan.threshold is not None:
             _verify_cells(core, plan.threshold)
@@ -322,7 +322,7 @@ def _verify_private(plan: Plan) -> None:
     protected = [core for core in plan.cores if core.protected]
     if plan.threshold is not None or plan.shape is None or not plan.privacy:
         raise PlanUnverified("an answer under differential privacy that costs nothing")
-    if not protected or any(core.private is None for core in protected):
+    if not protected or any(core.private is None and core.ranks_of is None for core in protected):
         raise PlanUnverified("a protected core without noise")
 
 

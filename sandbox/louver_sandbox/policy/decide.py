@@ -30,6 +30,7 @@ from louver_sandbox.private_core import PrivateRules
 from louver_sandbox.refusals import policy as refuse
 from louver_sandbox.refusals.policy import Ruling
 from louver_sandbox.selections import strictest_history
+from louver_sandbox.sql.quantiles import QUANTILES
 from louver_sandbox.stages import Admitted, Bound, Clause, Facts, GrantUse, Treatment, Use
 
 
@@ -198,7 +199,10 @@ def _lacking(question: Question, reading: Reading, failure: Failure) -> Exceptio
     use, missing = failure.uses[0]
     site = reading.site(use)
     banned = sorted(VALUE_FUNCTIONS.intersection((use.function, *use.through)))
-    if banned and reading.levels[use] > PUBLIC:
+    ranked = QUANTILES.issuperset(banned) and any(
+        permit.grant.treatment is GrantTreatment.DP for permit in failure.group.permits
+    )
+    if banned and reading.levels[use] > PUBLIC and not ranked:
         return refuse.raw_values(site, Ruling("floor/raw-values", ruling.version), function=banned[0])
     has = sorted({name for permit in failure.group.permits for name in described(_rights(permit, use.column))})
     return refuse.right_not_granted(

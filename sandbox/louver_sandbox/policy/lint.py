@@ -22,6 +22,7 @@ from louver_sandbox.policy.linting import scores
 from louver_sandbox.policy.linting.surroundings import surroundings
 from louver_sandbox.policy.load import Library
 from louver_sandbox.policy.model import ColumnRights, Deny, Grant, Grantees, GrantTreatment, Platform, Policy
+from louver_sandbox.policy.rights import QUANTILE
 from louver_sandbox.policy.severity import Severity
 from louver_sandbox.policy.words import Document
 from louver_sandbox.sql.predicates import bind_predicate
@@ -204,11 +205,11 @@ def _column(
         says = f"{name} is L{level}: under {grant.treatment.value} only counting it is answered"
         says_zh = f"{name} 为 L{level} 级：在 {grant.treatment.value} 下只能计数"
         yield Finding(at, says, says_zh, "grant it with treatment dp", "请以 dp 方式授权", TOO_WIDE)
-    if column.role is Role.VALUE and column.bounds is None and {"sum", "avg"}.intersection(aggregated):
+    if column.role is Role.VALUE and column.bounds is None and {"sum", "avg", QUANTILE}.intersection(aggregated):
         yield Finding(
             at,
-            f"{column.name} may be summed but has no bounds",
-            f"{column.name} 可求和但未声明取值范围",
+            f"{column.name} may be summed or ranked but has no bounds",
+            f"{column.name} 可求和或求分位，但未声明取值范围",
             "declare bounds in the catalogue",
             "请在目录中声明取值范围",
             "missing-bounds",

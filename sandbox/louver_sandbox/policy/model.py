@@ -74,7 +74,9 @@ class FilterRight(Document):
 
 
 class AggregateRight(Document):
-    """May be an argument of the listed aggregates; without a list, of `count`, `sum` and `avg`."""
+    """May be an argument of the listed aggregates; without a list, of `count`, `sum` and `avg`.
+
+    `quantile` stands for medians and quantiles in all their spellings, which are answered under `dp` only."""
 
     functions: tuple[str, ...] | None = None
 

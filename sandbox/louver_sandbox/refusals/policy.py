@@ -293,9 +293,9 @@ def raw_values(site: Site, ruling: Ruling, *, function: str) -> Refused:
         site,
         ruling,
         message=f"{function} of {site} returns a stored value of one subject",
-        hint="use COUNT, SUM or AVG",
+        hint="use COUNT, SUM or AVG; medians and quantiles need noise: ask the owner to grant them under dp",
         message_zh=f"{function} 作用于 {site} 会返回某一主体的存储值",
-        hint_zh="请使用 COUNT、SUM 或 AVG",
+        hint_zh="请使用 COUNT、SUM 或 AVG；中位数与分位数仅在数据主管部门以 dp 方式授权时加噪给出",
     )
 
 
