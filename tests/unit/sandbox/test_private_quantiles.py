@@ -26,7 +26,7 @@ from tests.support.private_worlds import (
     world,
 )
 from tests.support.quantile_runs import runs
-from tests.support.relations import Row, World, lit, readings
+from tests.support.relations import Row, World, lit, question, readings, run
 from tests.support.seeded_noise import SeededSampler, Silent
 
 from louver.errors import Refused
@@ -158,6 +158,15 @@ def test_what_one_person_is_worth_inside_is_ranked_like_any_value() -> None:
     ]
     sql = "SELECT median(m) FROM (SELECT person_id, median(amount) AS m FROM gov.pay GROUP BY person_id) x"
     assert quiet(sql, world(rows), USUAL) == [(pytest.approx(31, abs=0.3),)]
+
+
+def test_over_own_data_quantiles_are_exact() -> None:
+    own = world(loans=[{"id_no": f"p{n}", "bad": n % 3 == 0} for n in range(10)])
+    asked_for = question(
+        own, "SELECT median(bad::INT), quantile_disc(bad::INT, 0.7) FILTER (WHERE bad) FROM bank_a.loan"
+    )
+    assert run(own, asked_for).release.rows == ((0.0, 1),)
+    assert answer(asked_for.bound.relation, own.rows) == ((0.0, 1),)  # type: ignore[arg-type]  # rows of plain values
 
 
 # -- what it costs and what is said of it
