@@ -1,4 +1,4 @@
-"""The policies under which the firms of `bench.support.firms` are answered for with noise, one purpose per setting."""
+"""Policies under which questions about the firms of `bench.support.firms` get noise, one purpose per setting."""
 
 from __future__ import annotations
 

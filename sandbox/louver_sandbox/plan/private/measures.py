@@ -23,6 +23,8 @@ VARIANCES = frozenset({"var_pop", "var_samp", "stddev_pop", "stddev_samp"})
 _LARGEST = 10**13
 """Beyond it, in smallest units, sums of squares over ten thousand million rows would leave 128 bits."""
 _MOST_DIGITS = 9
+_NARROW = 100
+"""Up to so many smallest units between bounds, a centre between two of them is worth a digit: of 0 and 1, half."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,12 @@ class Number:
 
     @property
     def is_exact(self) -> bool:
-        """Whether the values fit into a decimal of so many digits as they are: decimals, and stored whole numbers."""
-        kind = None if self.argument is None else self.argument.type.kind
-        return kind is Kind.DECIMAL or (kind is Kind.INTEGER and isinstance(self.argument, ColumnRef))
+        """Whether values are decimals of so many digits as they are, or whole numbers that are stored so."""
+        if self.argument is None:
+            return False
+        type_ = self.argument.type
+        stored = type_.kind is Kind.INTEGER and isinstance(self.argument, ColumnRef)
+        return self.digits == 0 if stored else type_.kind is Kind.DECIMAL and type_.scale == self.digits
 
     @property
     def largest(self) -> int:
@@ -185,6 +190,8 @@ class MeasureReader:
         low, high = math.floor(bounds[0] * 10**digits), math.ceil(bounds[1] * Fraction(10) ** digits)
         if low >= high or max(abs(low), abs(high)) >= _LARGEST:
             raise value_not_bounded(self.ranges.missing(argument), call.at)
+        if centred and high - low <= _NARROW and (low + high) % 2 and digits < _MOST_DIGITS:
+            low, high, digits = 10 * low, 10 * high, digits + 1
         given = (
             argument if call.where is None else Call("case", (call.where, argument, _null(argument)), argument.type)
         )

@@ -3,8 +3,9 @@
 `partial` has one row per cell and unit. `over` are the units with more rows, or where units are counted more cells,
 than count; `chosen` puts the cells of each into an order of their own, by a hash of its record key and the cell's
 keys, which nobody outside knows and which no other unit's rows change. Of these units the first cells count, and of
-their rows as many as one unit may add, beside all cells of the other units. All values are clipped, in smallest units,
-less the centre. There is no noise in it, no double is added up, and no expression can fail on data.
+their rows as many as one unit may add, beside all cells of the other units. All values are clipped, less the centre,
+and cells are told in whole smallest units. There is no noise in it, no double is added up, and no expression can fail
+on data.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ class Statement:
 
     @property
     def _counts_units(self) -> bool:
-        """Whether in how many cells a unit is changes anything: what its rows add up to is bounded by its rows alone."""
+        """Whether it matters in how many cells a unit is: what its rows add up to is bounded by its rows alone."""
         return any(number.kind == "units" for number in self.numbers)
 
     def _same(self, alias: str) -> str:
