@@ -245,7 +245,7 @@ def check(case: Case, judgement: Judgement, engine: FormReader) -> Verdict:
     except Refused as reason:
         return Verdict(None, record(reason))
     for made in (planned, *about_nobody(planned)):
-        verify(made, tuple(engine.parse(core.statement) for core in made.cores))
+        verify(made, tuple(engine.parse(statement) for statement in made.statements))
     return Verdict(planned, None)
 
 

@@ -13,11 +13,10 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from louver.errors import Refused
-from louver_sandbox import codec, journal
+from louver_sandbox import codec, journal, standing
 from louver_sandbox.accounting import history, ledger, privacy, unit_sets
 from louver_sandbox.audit import stored as log_rows
 from louver_sandbox.audit.entries import JSON, Entry
-from louver_sandbox.consents import standing
 from louver_sandbox.journal import Books, request_digest
 from louver_sandbox.lookups import Standing
 from louver_sandbox.obligations import Charge, PrivacyBalance
@@ -82,7 +81,7 @@ def _of_one(
             raise lookups.answered_before()
         return stored
     if found.covered:
-        standing.use(tx, plan, request, now)
+        standing.use_by_lookup(tx, plan, request, now)
     if unfinished is None:
         made = paid(tx, plan, request, books, now, found)
     else:

@@ -19,9 +19,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from louver.signing import is_recorded_by, is_registered_by, is_signed_by
+from louver.signing import is_match_signed_by, is_registered_by, is_signed_by
+from louver.v1 import matching_pb2 as matching_pb
 from louver.v1 import sandbox_pb2 as pb
-from louver.v1 import subjects_pb2
 from louver_sandbox.pki import URN
 from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.stages import InstitutionType, Subject
@@ -112,7 +112,7 @@ def _institution_name(certificate: x509.Certificate) -> str:
     """The one institution the certificate's alternative names speak of."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
         raise refusals.ambiguous_identity() from None
     if len(names) != 1:
         raise refusals.ambiguous_identity()
@@ -127,6 +127,20 @@ def check_signature(question: pb.Question, certificate: x509.Certificate, now: d
     key = certificate.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey) or not is_signed_by(question, key):
         raise refusals.bad_signature()
+    check_moment(question.expires, now)
+
+
+def check_moment(expires: str, now: datetime) -> None:
+    """Refuses what a signature no longer stands for, or stands for too long."""
+    if not now <= _moment(expires) <= now + LONGEST_LIFE:
+        raise refusals.expired_question()
+
+
+def check_match(question: matching_pb.MatchQuestion, certificate: x509.Certificate, now: datetime) -> None:
+    """Refuses a match that is not signed by the certificate's key or not of this hour."""
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not is_match_signed_by(question, key):
+        raise refusals.bad_signature()
     if not now <= _moment(question.expires) <= now + LONGEST_LIFE:
         raise refusals.expired_question()
 
@@ -137,13 +151,6 @@ def check_registration(message: pb.RegisterKeyRequest, certificate: x509.Certifi
     if not isinstance(key, ec.EllipticCurvePublicKey) or not is_registered_by(message, key):
         raise refusals.bad_signature()
     return _moment(message.expires)
-
-
-def check_recording(message: subjects_pb2.RecordAuthorisationRequest, certificate: x509.Certificate) -> None:
-    """Refuses an authorisation whose recording is not signed by the certificate's key."""
-    key = certificate.public_key()
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not is_recorded_by(message, key):
-        raise refusals.bad_signature()
 
 
 def _moment(text: str) -> datetime:

@@ -72,7 +72,7 @@ def _subject(request: Request) -> dict[str, JSON]:
 
 def statement_digest(plan: Plan) -> str:
     """SHA-256 in hex of what runs: of the digests of the cores' statements, in order."""
-    digests = (hashlib.sha256(core.statement.encode()).hexdigest() for core in plan.cores)
+    digests = (hashlib.sha256(statement.encode()).hexdigest() for statement in plan.statements)
     return hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
 
@@ -224,14 +224,14 @@ def note(books: Books, kind: str, **more: JSON) -> int:
         return noted(books, tx, kind, **more)
 
 
-def told(books: Books, tx: Connection, kind: str, texts: Mapping[str, str], **more: JSON) -> int:
-    """The same, with texts of which the log holds commitments only."""
-    return books.log.append(tx, {"kind": kind, **more}, texts).index
-
-
 def noted(books: Books, tx: Connection, kind: str, **more: JSON) -> int:
     """The same, in a transaction that changes what the entry is about."""
     return books.log.append(tx, {"kind": kind, **more}).index
+
+
+def appended(books: Books, tx: Connection, body: Mapping[str, JSON], private: Mapping[str, str]) -> int:
+    """Adds an entry about something that the transaction changes, with texts that enter as commitments only."""
+    return books.log.append(tx, body, private).index
 
 
 def moment(entry: Entry) -> datetime:

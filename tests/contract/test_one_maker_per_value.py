@@ -21,7 +21,7 @@ MAKERS = {
     "Verdict": {"checker.py"},
     "RefusalRecord": {"checker.py"},
     "Refused": {"refusals/base.py", "checker.py"},
-    "Fault": {"pipeline.py"},
+    "Fault": {"pipeline.py", "match_line.py"},
 }
 HOMES = ("louver_sandbox.stages", "louver.errors")
 

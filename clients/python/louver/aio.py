@@ -22,16 +22,19 @@ import grpc.aio
 
 from louver import questions, subjects, wire
 from louver.client import CHANNEL_OPTIONS, KEY_LIFE, UPLOAD_SECONDS, open_channel_credentials, told, translated
-from louver.encoding import encode
 from louver.failures import Misused, Unreachable
+from louver.matching import asking
+from louver.matching.results import Match, MatchableList
 from louver.questions import Parameter
 from louver.receipt import Receipt
 from louver.results import Answer, Explanation, QueryRecord, SealingKey, Table
 from louver.settings import Settings, settle
 from louver.surroundings import Surroundings, pause_before_retry
 from louver.transparency import TreeHead
+from louver.v1 import matching_pb2 as matching_pb
 from louver.v1 import sandbox_pb2 as pb
 from louver.v1 import subjects_pb2
+from louver.v1.matching_pb2_grpc import MatchingServiceStub
 from louver.v1.sandbox_pb2_grpc import SandboxServiceStub
 from louver.v1.subjects_pb2_grpc import SubjectServiceStub
 
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from louver.sealing.keys import PrivateKey
+    from louver.v1.matching_pb2_grpc import MatchingServiceAsyncStub
     from louver.v1.sandbox_pb2_grpc import SandboxServiceAsyncStub
     from louver.v1.subjects_pb2_grpc import SubjectServiceAsyncStub
 
@@ -87,6 +91,7 @@ class AsyncClient:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._channel: grpc.aio.Channel | None = None
+        self._sets = asking.Sets()
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -105,6 +110,18 @@ class AsyncClient:
             self._channel = None
 
     @property
+    def _stub(self) -> SandboxServiceAsyncStub:
+        return cast("SandboxServiceAsyncStub", SandboxServiceStub(self._opened))
+
+    @property
+    def _matching(self) -> MatchingServiceAsyncStub:
+        return cast("MatchingServiceAsyncStub", MatchingServiceStub(self._opened))
+
+    @property
+    def _subjects(self) -> SubjectServiceAsyncStub:
+        return cast("SubjectServiceAsyncStub", SubjectServiceStub(self._opened))
+
+    @property
     def _opened(self) -> grpc.aio.Channel:
         if self._closed:
             raise Misused("the client is closed", "connect again")
@@ -114,14 +131,6 @@ class AsyncClient:
             target = self.settings.profile.target
             self._channel = grpc.aio.secure_channel(target, credentials, options=CHANNEL_OPTIONS)
         return self._channel
-
-    @property
-    def _stub(self) -> SandboxServiceAsyncStub:
-        return cast("SandboxServiceAsyncStub", SandboxServiceStub(self._opened))
-
-    @property
-    def _subjects(self) -> SubjectServiceAsyncStub:
-        return cast("SubjectServiceAsyncStub", SubjectServiceStub(self._opened))
 
     async def analyse(
         self,
@@ -203,51 +212,6 @@ class AsyncClient:
         response = await self._call(lambda left: self._subjects.ListTemplates(request, timeout=left))
         return subjects.templates(response.templates)
 
-    async def record_authorisation(
-        self,
-        unit: subjects.Unit,
-        subject: str,
-        *,
-        scope: Sequence[str],
-        expires_on: date,
-        evidence: str | Path | bytes,
-        purpose: str | None = None,
-        granted_on: date | None = None,
-        single_consent: bool = False,
-        adverse_notice: bool = False,
-        uses: int | None = 1,
-    ) -> subjects.Authorisation:
-        """Record that a subject has authorised this institution, by the digest of the signed document.
-
-        ``evidence`` is that file, its bytes or its SHA-256. It begins today unless ``granted_on`` says when, and is
-        good for one lookup unless ``uses`` says for how many (None: any number).
-        """
-        request = self.settings.recording(
-            unit,
-            subject,
-            scope=scope,
-            expires_on=expires_on,
-            evidence=evidence,
-            purpose=purpose,
-            granted_on=granted_on,
-            single_consent=single_consent,
-            adverse_notice=adverse_notice,
-            uses=uses,
-        )
-        # Not repeated by itself: each recording is one of its own.
-        seconds = self.settings.profile.timeout
-        made = await self._translated(lambda left: self._subjects.RecordAuthorisation(request, timeout=left), seconds)
-        return subjects.authorisations([made.authorisation])[0]
-
-    async def revoke_authorisation(self, authorisation: str) -> str:
-        """Make one of your authorisations void from now on; gives the moment."""
-        request = subjects_pb2.RevokeAuthorisationRequest(id=authorisation)
-        seconds = self.settings.profile.timeout
-        response = await self._translated(
-            lambda left: self._subjects.RevokeAuthorisation(request, timeout=left), seconds
-        )
-        return response.revoked
-
     async def authorisations(self) -> list[subjects.Authorisation]:
         """The authorisations this institution has recorded, the newest first."""
         request = subjects_pb2.ListAuthorisationsRequest()
@@ -267,9 +231,12 @@ class AsyncClient:
         replace: bool = False,
         progress: Callable[[int, int], None] | None = None,
         timeout: float = UPLOAD_SECONDS,
+        encrypted: Mapping[str, int] | None = None,
+        encrypting: Callable[[int, int], None] | None = None,
     ) -> Table:
-        """Store one of the caller's own tables; reading ``data`` happens in a thread."""
-        with closing(await asyncio.to_thread(encode, data)) as content:
+        """Store one of the caller's own tables; reading and encrypting ``data`` happen in a thread."""
+        made = asyncio.to_thread(self.settings.upload, data, encrypted or {}, encrypting)
+        with closing(await made) as content:
             total = content.seek(0, os.SEEK_END)
 
             async def attempt(left: float) -> pb.UploadTableResponse:
@@ -295,6 +262,65 @@ class AsyncClient:
         """The caller's registered Paillier keys, the newest first."""
         response = await self._call(lambda left: self._stub.ListKeys(pb.ListKeysRequest(), timeout=left))
         return wire.sealing_keys(response.keys)
+
+    async def lists(self) -> list[MatchableList]:
+        """The lists that you may match against today, and on which terms."""
+        request = matching_pb.ListMatchableRequest()
+        response = await self._call(lambda left: self._matching.ListMatchable(request, timeout=left))
+        return asking.matchable(response.lists)
+
+    async def match(
+        self,
+        ids: Iterable[str],
+        *,
+        list: str,  # noqa: A002 - the domain's word
+        purpose: str | None = None,
+        mode: str = "hits",
+        amounts: Iterable[int] | None = None,
+        request_id: str | None = None,
+        timeout: float = asking.MATCH_SECONDS,
+        progress: Callable[[str], None] | None = None,
+    ) -> Match:
+        """Match your own ids against a list; see ``louver.client.Client.match``. Curves are computed in a thread."""
+        batch = asking.Batch.of(ids, amounts)
+        question = await asyncio.to_thread(asking.ask, self.settings, batch, list, mode, purpose, request_id, timeout)
+
+        async def attempt(left: float) -> Match:
+            exchange = asking.Exchange(question, self._sets, self.settings.log_key, progress)
+            call = self._matching.Match(timeout=left)
+            try:
+                for message in exchange.first():
+                    await call.write(message)
+                while (response := await call.read()) is not grpc.aio.EOF:
+                    for message in await asyncio.to_thread(
+                        _taken, exchange, cast("matching_pb.MatchResponse", response)
+                    ):
+                        await call.write(message)
+            except asyncio.InvalidStateError:
+                await call.read()  # the service has ended the call: its status says why
+                raise
+            finally:
+                call.cancel()
+            return await asyncio.to_thread(exchange.result)
+
+        return await self._persistently(attempt, timeout, question.message.request_id)
+
+    async def report_measure(
+        self,
+        request_id: str,
+        *,
+        list: str,  # noqa: A002
+        subject: str,
+        measure: str,
+        taken_on: date,
+        note: str = "",
+    ) -> int:
+        """Report the measure you have taken on a hit; see ``louver.client.Client.report_measure``."""
+        request = asking.report(request_id, list, subject, measure, taken_on.isoformat(), note)
+        response = await self._translated(
+            lambda left: self._matching.ReportMeasure(request, timeout=left), self.settings.profile.timeout
+        )
+        return response.log_index
 
     async def my_queries(self, limit: int = 20) -> list[QueryRecord]:
         """The newest ``limit`` lines of the caller's own trail."""
@@ -349,6 +375,10 @@ class AsyncClient:
         except grpc.RpcError as error:
             # The probe that finds the reason of a broken connection blocks, so it has a thread.
             raise await asyncio.to_thread(translated, error, self.settings, request_id) from None
+
+
+def _taken(exchange: asking.Exchange, response: matching_pb.MatchResponse) -> Sequence[matching_pb.MatchRequest]:
+    return tuple(exchange.take(response))
 
 
 async def _asynchronous(messages: Iterable[pb.UploadTableRequest]) -> AsyncIterator[pb.UploadTableRequest]:

@@ -10,8 +10,9 @@ no answer at all), ``Unproven`` (tell the auditor) or ``Misused`` (nothing was s
 from __future__ import annotations
 
 import os
+import queue
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
@@ -21,19 +22,23 @@ from typing import TYPE_CHECKING, TypeVar
 import grpc
 
 from louver import questions, subjects, wire
-from louver.encoding import encode
 from louver.errors import Error
 from louver.failures import Misused, Unreachable
+from louver.matching import asking
+from louver.matching.results import Match, MatchableList
 from louver.questions import Parameter
 from louver.receipt import Receipt
 from louver.results import Answer, Explanation, QueryRecord, SealingKey, Table
+from louver.scoring.client import ScoringCalls
 from louver.settings import Settings, settle
 from louver.statuses import failure
 from louver.surroundings import Surroundings, pause_before_retry
 from louver.tls import diagnose
 from louver.transparency import TreeHead
+from louver.v1 import matching_pb2 as matching_pb
 from louver.v1 import sandbox_pb2 as pb
 from louver.v1 import subjects_pb2
+from louver.v1.matching_pb2_grpc import MatchingServiceStub
 from louver.v1.sandbox_pb2_grpc import SandboxServiceStub
 from louver.v1.subjects_pb2_grpc import SubjectServiceStub
 
@@ -122,7 +127,7 @@ def connect(
     )
 
 
-class Client:
+class Client(ScoringCalls):
     """A connection to a sandbox. Threads may share one; close it or use it in a ``with`` statement."""
 
     def __init__(self, settings: Settings) -> None:
@@ -131,7 +136,9 @@ class Client:
             settings.profile.target, open_channel_credentials(settings), options=CHANNEL_OPTIONS
         )
         self._stub = SandboxServiceStub(self._channel)
+        self._matching = MatchingServiceStub(self._channel)
         self._subjects = SubjectServiceStub(self._channel)
+        self._sets = asking.Sets()
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -230,50 +237,6 @@ class Client:
             self._call(self._subjects.ListTemplates, subjects_pb2.ListTemplatesRequest()).templates
         )
 
-    def record_authorisation(
-        self,
-        unit: subjects.Unit,
-        subject: str,
-        *,
-        scope: Sequence[str],
-        expires_on: date,
-        evidence: str | Path | bytes,
-        purpose: str | None = None,
-        granted_on: date | None = None,
-        single_consent: bool = False,
-        adverse_notice: bool = False,
-        uses: int | None = 1,
-    ) -> subjects.Authorisation:
-        """Record that a subject has authorised this institution, by the digest of the signed document.
-
-        ``evidence`` is that file, its bytes or its SHA-256. It begins today unless ``granted_on`` says when, and is
-        good for one lookup unless ``uses`` says for how many (None: any number).
-        """
-        request = self.settings.recording(
-            unit,
-            subject,
-            scope=scope,
-            expires_on=expires_on,
-            evidence=evidence,
-            purpose=purpose,
-            granted_on=granted_on,
-            single_consent=single_consent,
-            adverse_notice=adverse_notice,
-            uses=uses,
-        )
-        # Not repeated by itself: each recording is one of its own.
-        seconds = self.settings.profile.timeout
-        made = self._translated(lambda: _awaited(self._subjects.RecordAuthorisation.future(request, timeout=seconds)))
-        return subjects.authorisations([made.authorisation])[0]
-
-    def revoke_authorisation(self, authorisation: str) -> str:
-        """Make one of your authorisations void from now on; gives the moment."""
-        request = subjects_pb2.RevokeAuthorisationRequest(id=authorisation)
-        seconds = self.settings.profile.timeout
-        return self._translated(
-            lambda: _awaited(self._subjects.RevokeAuthorisation.future(request, timeout=seconds))
-        ).revoked
-
     def authorisations(self) -> list[subjects.Authorisation]:
         """The authorisations this institution has recorded, the newest first."""
         response = self._call(self._subjects.ListAuthorisations, subjects_pb2.ListAuthorisationsRequest())
@@ -291,13 +254,19 @@ class Client:
         replace: bool = False,
         progress: Callable[[int, int], None] | None = None,
         timeout: float = UPLOAD_SECONDS,
+        encrypted: Mapping[str, int] | None = None,
+        encrypting: Callable[[int, int], None] | None = None,
     ) -> Table:
         """Store one of the caller's own tables; nobody else can see it.
 
         ``data``: see ``louver.encoding.encode``. ``progress`` gets bytes sent and bytes in all, from a thread of
         gRPC. A name that is taken is refused unless the content is the same or ``replace`` is true.
+
+        ``encrypted`` names columns that leave here as ciphertexts of the newest key, each with its decimal places
+        (2 for yuan in fen); ``encrypting`` gets numbers encrypted and numbers in all. The ciphertexts are new each
+        time, so the same table again is other content.
         """
-        with closing(encode(data)) as content:
+        with closing(self.settings.upload(data, encrypted or {}, encrypting)) as content:
             total = content.seek(0, os.SEEK_END)
 
             def attempt(left: float) -> pb.UploadTableResponse:
@@ -323,6 +292,69 @@ class Client:
     def keys(self) -> list[SealingKey]:
         """The caller's registered Paillier keys, the newest first."""
         return wire.sealing_keys(self._call(self._stub.ListKeys, pb.ListKeysRequest()).keys)
+
+    def lists(self) -> list[MatchableList]:
+        """The lists that you may match against today, and on which terms."""
+        response = self._call(self._matching.ListMatchable, matching_pb.ListMatchableRequest())
+        return asking.matchable(response.lists)
+
+    def match(
+        self,
+        ids: Iterable[str],
+        *,
+        list: str,  # noqa: A002 - the domain's word
+        purpose: str | None = None,
+        mode: str = "hits",
+        amounts: Iterable[int] | None = None,
+        request_id: str | None = None,
+        timeout: float = asking.MATCH_SECONDS,
+        progress: Callable[[str], None] | None = None,
+    ) -> Match:
+        """Match your own ids against a list (``TABLE/LIST``, see ``lists``); they leave this machine blinded only.
+
+        Mode ``hits`` gives those of your ids that are on the list, with what it says of them; the platform learns
+        neither hits nor misses. ``count`` and ``sum`` (of ``amounts``, whole smallest units, one for each id) give
+        one number with noise; the platform learns the hits, never the misses. Every id of every match is charged,
+        but not again when a call that was cut off is repeated, which is done here by itself.
+        """
+        batch = asking.Batch.of(ids, amounts)
+        if progress:
+            progress(f"blinding {len(batch.values)} ids")
+        question = asking.ask(self.settings, batch, list, mode, purpose, request_id, timeout)
+
+        def attempt(left: float) -> Match:
+            exchange = asking.Exchange(question, self._sets, self.settings.log_key, progress)
+            waiting: queue.SimpleQueue[matching_pb.MatchRequest | None] = queue.SimpleQueue()
+            call = self._matching.Match(_outgoing(exchange, waiting), timeout=left)
+            try:
+                for response in call:
+                    for message in exchange.take(response):
+                        waiting.put(message)
+            finally:
+                waiting.put(None)
+                call.cancel()
+            return exchange.result()
+
+        return self._persistently(attempt, timeout, question.message.request_id)
+
+    def report_measure(
+        self,
+        request_id: str,
+        *,
+        list: str,  # noqa: A002
+        subject: str,
+        measure: str,
+        taken_on: date,
+        note: str = "",
+    ) -> int:
+        """Report the measure you have taken on a hit of a match (联合奖惩反馈); gives the log entry's index.
+
+        This tells the platform the subject. Not repeated by itself: each report is an entry.
+        """
+        request = asking.report(request_id, list, subject, measure, taken_on.isoformat(), note)
+        seconds = self.settings.profile.timeout
+        response = self._translated(lambda: _awaited(self._matching.ReportMeasure.future(request, timeout=seconds)))
+        return response.log_index
 
     def my_queries(self, limit: int = 20) -> list[QueryRecord]:
         """The newest ``limit`` lines of the caller's own trail."""
@@ -382,6 +414,15 @@ def _awaited(call: grpc.Future[T]) -> T:
         return call.result()
     finally:
         call.cancel()
+
+
+def _outgoing(
+    exchange: asking.Exchange, waiting: queue.SimpleQueue[matching_pb.MatchRequest | None]
+) -> Iterator[matching_pb.MatchRequest]:
+    """What a match sends: its batch, then what its answer asks for."""
+    yield from exchange.first()
+    while (message := waiting.get()) is not None:
+        yield message
 
 
 def told(

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
-from louver import questions, subjects
+from louver import questions
 from louver.failures import Misused
 from louver.profiles import Profile, resolve
 from louver.questions import Parameter
 from louver.sealing.columns import SCHEME
-from louver.signing import sign_authorisation, sign_registration
+from louver.signing import sign_registration
 from louver.surroundings import Surroundings
 from louver.tls import Credentials, institution_of, read_credentials
 from louver.transparency import VerifierKey
 from louver.v1 import sandbox_pb2 as pb
-from louver.v1 import subjects_pb2
 
 if TYPE_CHECKING:
     from louver.sealing.key_files import KeyRing
@@ -119,37 +118,19 @@ class Settings:
         request.signature = sign_registration(request, self.credentials.signing_key)
         return request
 
-    def recording(
-        self,
-        unit: subjects.Unit,
-        subject: str,
-        *,
-        scope: Sequence[str],
-        expires_on: date,
-        evidence: str | Path | bytes,
-        purpose: str | None,
-        granted_on: date | None,
-        single_consent: bool,
-        adverse_notice: bool,
-        uses: int | None,
-    ) -> subjects_pb2.RecordAuthorisationRequest:
-        """The signed recording of an authorisation; its first day is today's in Beijing unless said. Raises
-        ``Misused``."""
-        today = self.around.clock().astimezone(subjects.BEIJING).date()
-        request = subjects.recording(
-            unit,
-            subject,
-            purpose=self.profile.purpose if purpose is None else purpose,
-            scope=scope,
-            granted_on=granted_on or today,
-            expires_on=expires_on,
-            evidence=evidence,
-            single_consent=single_consent,
-            adverse_notice=adverse_notice,
-            uses=uses,
-        )
-        request.signature = sign_authorisation(request, self.credentials.signing_key)
-        return request
+    def upload(
+        self, data: object, encrypted: Mapping[str, int], encrypting: Callable[[int, int], None] | None
+    ) -> IO[bytes]:
+        """The table as it is sent, these columns encrypted to the newest key. Raises ``Misused``."""
+        from louver.encoding import encode
+
+        if not encrypted:
+            return encode(data)
+        from louver.sealing.uploading import with_encrypted
+
+        key = self.key_ring.private(self.key_ring.find().kid)
+        with encode(data) as clear:
+            return with_encrypted(clear, encrypted, key, encrypting)
 
     def time_allowed(self, timeout: float | None) -> float:
         """Seconds for one call, retries included."""

@@ -13,7 +13,17 @@ import typer
 
 from louver import __version__
 from louver_sandbox.identity import parse_registry
-from louver_sandbox.operator import configuration, doctor, ledger, log, noise, policies, publishing, qualities
+from louver_sandbox.operator import (
+    configuration,
+    doctor,
+    ledger,
+    log,
+    matching,
+    noise,
+    policies,
+    publishing,
+    qualities,
+)
 from louver_sandbox.operator.backup import back_up
 from louver_sandbox.operator.health import problems
 from louver_sandbox.operator.installation import (
@@ -46,6 +56,7 @@ app.add_typer(policies.app, name="policy")
 app.add_typer(log.app, name="log")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(noise.app, name="noise")
+app.add_typer(matching.app, name="matching")
 app.add_typer(configuration.app, name="config")
 app.command("doctor")(doctor.doctor)
 

@@ -23,6 +23,8 @@ from pydantic import (
 
 from louver_sandbox.catalog.atoms import AtomUnits, Dimension
 from louver_sandbox.catalog.model import UnitType, Verb
+from louver_sandbox.policy.features import FeatureName, FeatureSet, ScoringTerms
+from louver_sandbox.policy.match_terms import MatchAsked, MatchTerms
 from louver_sandbox.policy.templates import Template
 from louver_sandbox.policy.terms import BudgetTerms, HistoryTerms, PrivateTerms, ThresholdTerms
 from louver_sandbox.policy.words import Document, Identifier, PurposeCode, TableText, TemplateName, Text
@@ -56,6 +58,8 @@ class Right(StrEnum):
     AGGREGATE = "aggregate"
     ORDER = "order"
     OUTPUT = "output"
+    MATCH = "match"
+    SCORE = "score"
 
 
 class GroupKeyRight(Document):
@@ -71,7 +75,9 @@ class FilterRight(Document):
 
 
 class AggregateRight(Document):
-    """May be an argument of the listed aggregates; without a list, of `count`, `sum` and `avg`."""
+    """May be an argument of the listed aggregates; without a list, of `count`, `sum` and `avg`.
+
+    `quantile` stands for medians and quantiles in all their spellings, which are answered under `dp` only."""
 
     functions: tuple[str, ...] | None = None
 
@@ -91,6 +97,18 @@ class ColumnRights(Document):
     aggregate: AggregateRight | None = None
     order: bool = False
     output: OutputRight | None = None
+    match: bool = False
+    score: bool = False
+
+    @model_serializer(mode="wrap")
+    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `match` and `score` where they are not given, so that bundles signed before they were rights stay
+        canonical."""
+        written: dict[str, Any] = handler(self)
+        for name in ("match", "score"):
+            if not written[name]:
+                del written[name]
+        return written
 
     @classmethod
     def of(cls, rights: tuple[Right, ...]) -> ColumnRights:
@@ -102,6 +120,8 @@ class ColumnRights(Document):
             aggregate=AggregateRight() if Right.AGGREGATE in rights else None,
             order=Right.ORDER in rights,
             output=OutputRight() if Right.OUTPUT in rights else None,
+            match=Right.MATCH in rights,
+            score=Right.SCORE in rights,
         )
 
 
@@ -160,22 +180,37 @@ class Grant(Document):
     budget: BudgetTerms
     history: HistoryTerms = HistoryTerms()
     privacy: PrivateTerms | None = None
+    matching: MatchTerms | None = None
+    scoring: ScoringTerms | None = None
     templates: tuple[TemplateName, ...] = Field(default=(), max_length=100)
 
     @model_validator(mode="after")
+    def _scores_alone(self) -> Grant:
+        """What is scored is every row of a subject, under its authorisation, and nothing but a score leaves."""
+        if (Verb.SCORE in self.verbs) is (self.scoring is None):
+            raise ValueError("a grant with the verb score has terms of scoring, and no other has")
+        if self.scoring is not None:
+            if self.verbs != (Verb.SCORE,) or self.treatment is not GrantTreatment.AUTHORISED:
+                raise ValueError("a grant to score has no other verb, and the treatment authorised")
+            if self.row_filter is not None or self.atoms is not None:
+                raise ValueError("a grant to score has no row_filter and no atoms")
+        return self
+
+    @model_validator(mode="after")
     def _one_subject(self) -> Grant:
-        """What leaves with an authorisation leaves by a template, and by nothing else."""
-        authorised = self.treatment is GrantTreatment.AUTHORISED
-        if self.templates and not authorised:
-            raise ValueError("templates are named where the treatment is authorised")
-        if authorised and (set(self.verbs) != {Verb.QUERY} or self.row_filter is not None):
-            raise ValueError("what is authorised is for the verb query alone, and for whole tables")
+        """What leaves of one subject with its authorisation leaves by a template, and by nothing else."""
+        asked = self.treatment is GrantTreatment.AUTHORISED and self.scoring is None
+        if self.templates and not asked:
+            raise ValueError("templates are named where the treatment is authorised and the verb is query")
+        if asked and (set(self.verbs) != {Verb.QUERY} or self.row_filter is not None):
+            raise ValueError("what is authorised is for the verb query or score alone, and for whole tables")
         return self
 
     @model_serializer(mode="wrap")
     def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without `history` and `atom_units` where they are the defaults, and what there is none of (`atoms`,
-        `privacy`, `templates`), so that bundles signed before they were keys stay canonical."""
+        `privacy`, `matching`, `scoring`, `templates`), so that bundles signed before they were keys stay canonical.
+        """
         written: dict[str, Any] = handler(self)
         if self.history == HistoryTerms():
             del written["history"]
@@ -185,6 +220,10 @@ class Grant(Document):
             del written["atom_units"]
         if self.privacy is None:
             del written["privacy"]
+        if self.matching is None:
+            del written["matching"]
+        if self.scoring is None:
+            del written["scoring"]
         if not self.templates:
             del written["templates"]
         return written
@@ -217,7 +256,7 @@ class Asker(Document):
 
 
 Sql = Annotated[str, Field(min_length=1, max_length=65_536)]
-Verdict = Annotated[str, Field(pattern=r"^(exact|threshold|dp|authorised|LVR-\d{4})$")]
+Verdict = Annotated[str, Field(pattern=r"^(exact|threshold|dp|matched|authorised|LVR-\d{4})$")]
 Given = Mapping[str, bool | int | date | str]
 """Parameters of a case."""
 
@@ -225,26 +264,34 @@ Given = Mapping[str, bool | int | date | str]
 class OwnCase(Document):
     """One test of a policy: who asks what for which purpose, and what must be decided, by which rule.
 
-    A `rule` without a slash is one of this policy. A case asks `sql`, or a `template` with its subject among the
-    parameters; of no case is it asked whether a subject exists or has authorised anything.
+    A `rule` without a slash is one of this policy. A case asks `sql`, a `match`, or a `template` with its subject
+    among the parameters; of no case is it asked whether a subject exists or has authorised anything.
     """
 
     case: Text
     who: Identifier
     purpose: Identifier
     sql: Sql | None = None
+    match: MatchAsked | None = None
     template: TemplateName | None = None
     parameters: Given = Field(default_factory=dict)
     today: date | None = None
     expect: Verdict
     rule: Text | None = None
 
+    @model_validator(mode="after")
+    def _one_question(self) -> OwnCase:
+        if sum(asked is not None for asked in (self.sql, self.match, self.template)) != 1:
+            raise ValueError("asks one of sql, a match and a template")
+        return self
+
     @model_serializer(mode="wrap")
     def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `template` where there is none, so that bundles signed before it was a key stay canonical."""
+        """Without those of `match`, `sql` and `template` that are not asked, so that older bundles stay canonical."""
         written: dict[str, Any] = handler(self)
-        if self.template is None:
-            del written["template"]
+        for name in ("match", "sql", "template"):
+            if written[name] is None:
+                del written[name]
         return written
 
 
@@ -332,3 +379,12 @@ class Platform(Document):
     own_data_budget: BudgetTerms
     negative_list: tuple[NegativeEntry, ...] = ()
     requester_rules: tuple[RequesterRule, ...] = ()
+    feature_sets: Mapping[FeatureName, FeatureSet] = Field(default_factory=dict)
+
+    @model_serializer(mode="wrap")
+    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `feature_sets` where there are none, so that older bundles stay canonical."""
+        written: dict[str, Any] = handler(self)
+        if not self.feature_sets:
+            del written["feature_sets"]
+        return written

@@ -90,27 +90,3 @@ def answered_before() -> Refused:
         message_zh="该请求此前已作答，但其授权现已不再有效",
         hint_zh="请在法定期限内保存原答复，或以新的请求编号重新查询",
     )
-
-
-def consent_unfit(field: str) -> Refused:
-    """LVR-6107: what is to be recorded as an authorisation lacks something or contradicts itself."""
-    return refusal(
-        "LVR-6107",
-        message=f"this cannot be recorded as an authorisation: {field} is missing, contradictory or malformed",
-        hint="say the subject's kind and number, purpose, tables, first and last day (at most five years apart), and "
-        "the SHA-256 of the signed document",
-        message_zh=f"无法登记该授权：{field} 缺失、自相矛盾或格式不符",
-        hint_zh="须写明主体类别与代码、目的、数据表、起止日期（不超过五年）以及已签署文件的 SHA-256 摘要",
-        details={"field": field},
-    )
-
-
-def consent_unknown() -> Refused:
-    """LVR-6108: the institution has no live authorisation of this id."""
-    return refusal(
-        "LVR-6108",
-        message="you have no authorisation of this id that is in force",
-        hint="`louver authorisations` lists yours",
-        message_zh="贵机构没有该编号的有效授权",
-        hint_zh="`louver authorisations` 列出已登记的授权",
-    )

@@ -18,6 +18,7 @@ from louver_sandbox.obligations import PrivacyCharge
 from louver_sandbox.privacy.conversion import epsilon_of
 from louver_sandbox.private_core import PrivateCells, PrivateMeasure
 from louver_sandbox.release.intervals import Parts, widened
+from louver_sandbox.release.quantiles_told import of_quantile, quantile_notices
 from louver_sandbox.stages import Accuracy, Notice, Plan
 
 PRIVACY_LOSS = "PRIVACY_LOSS"
@@ -41,6 +42,7 @@ def private_notices(plan: Plan) -> tuple[Notice, ...]:
         )
     )
     found += [_listed(one) for one in cells if one.domain is None]
+    found += [notice for one in cells for notice in quantile_notices(one)]
     return tuple(dict.fromkeys(found))
 
 
@@ -124,6 +126,8 @@ def accuracy(
 def _of_measure(
     column: str, cells: PrivateCells, measure: PrivateMeasure, lows: tuple[str, ...], highs: tuple[str, ...]
 ) -> Accuracy:
+    if measure.ranks >= 0:
+        return of_quantile(column, cells, measure, lows, highs)
     noise = {one.name: DiscreteGaussian(one.scale) for one in cells.noisy}
     unit = Fraction(1, 10**measure.digits)
     if measure.kind in ("count", "units", "sum"):

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date
+from datetime import UTC
 
 import grpc
 
 from louver.v1 import subjects_pb2 as pb
 from louver.v1 import subjects_pb2_grpc as pb_grpc
-from louver_sandbox.consents.record import Consent
-from louver_sandbox.consents.registry import Recorded
-from louver_sandbox.identity import check_recording
+from louver_sandbox import standing
+from louver_sandbox.authorisations.model import Authorisation
+from louver_sandbox.consents import of_grantee
 from louver_sandbox.pipeline import facts_at
 from louver_sandbox.policy.called import offered
 from louver_sandbox.policy.model import Policy
 from louver_sandbox.policy.templates import Parameter, Template
-from louver_sandbox.refusals import lookups as refuse
 from louver_sandbox.service.edge import guarded
-from louver_sandbox.service.servicer import peer
+from louver_sandbox.service.peers import peer
 from louver_sandbox.wiring import Platform
+
+MOST_LISTED = 1000
 
 
 class Subjects(pb_grpc.SubjectServiceServicer):
@@ -36,33 +37,18 @@ class Subjects(pb_grpc.SubjectServiceServicer):
             found = offered(self._platform.judgement.bundle, subject, facts_at(self._platform.clock()))
             return pb.ListTemplatesResponse(templates=[template(policy, one) for policy, one in found])
 
-    def RecordAuthorisation(
-        self, message: pb.RecordAuthorisationRequest, context: grpc.ServicerContext
-    ) -> pb.RecordAuthorisationResponse:
-        """Records what a subject has authorised the caller to ask."""
-        with guarded(context):
-            subject, certificate = peer(self._platform, context)
-            check_recording(message, certificate)
-            made = self._platform.consents.record(subject, consent(message))
-            return pb.RecordAuthorisationResponse(authorisation=authorisation(made))
-
-    def RevokeAuthorisation(
-        self, message: pb.RevokeAuthorisationRequest, context: grpc.ServicerContext
-    ) -> pb.RevokeAuthorisationResponse:
-        """Makes one of the caller's authorisations void."""
-        with guarded(context):
-            subject, _ = peer(self._platform, context)
-            at = self._platform.consents.revoke(subject, message.id)
-            return pb.RevokeAuthorisationResponse(revoked=at.astimezone(UTC).isoformat())
-
     def ListAuthorisations(
         self, message: pb.ListAuthorisationsRequest, context: grpc.ServicerContext
     ) -> pb.ListAuthorisationsResponse:
         """The caller's own authorisations."""
         with guarded(context):
             subject, _ = peer(self._platform, context)
-            found = self._platform.consents.of(subject.institution)
-            return pb.ListAuthorisationsResponse(authorisations=[authorisation(one) for one in found])
+            with self._platform.state.reading() as tx:
+                found = of_grantee(tx, subject.institution, MOST_LISTED)
+                used = standing.used(tx, [one.id for one, _ in found])
+            return pb.ListAuthorisationsResponse(
+                authorisations=[authorisation(one, entry, used.get(one.id, 0)) for one, entry in found]
+            )
 
 
 def template(policy: Policy, one: Template) -> pb.Template:
@@ -92,32 +78,8 @@ def _parameter(name: str, one: Parameter) -> pb.TemplateParameter:
     )
 
 
-def consent(message: pb.RecordAuthorisationRequest) -> Consent:
-    """What is to be recorded. Raises `Refused` LVR-6107."""
-    return Consent(
-        unit=message.unit,
-        subject=message.subject,
-        purpose=message.purpose,
-        scope=tuple(sorted(set(message.scope))),
-        granted_on=_day("granted_on", message.granted_on),
-        expires_on=_day("expires_on", message.expires_on),
-        evidence_sha256=message.evidence_sha256,
-        single_consent=message.single_consent,
-        adverse_notice=message.adverse_notice,
-        uses=message.uses or None,
-    )
-
-
-def _day(field: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise refuse.consent_unfit(field) from None
-
-
-def authorisation(recorded: Recorded) -> pb.Authorisation:
+def authorisation(made: Authorisation, entry: int, used: int) -> pb.Authorisation:
     """An authorisation as the wire carries it."""
-    made = recorded.authorisation
     return pb.Authorisation(
         id=made.id,
         unit=made.unit.value,
@@ -130,8 +92,7 @@ def authorisation(recorded: Recorded) -> pb.Authorisation:
         single_consent=made.single_consent,
         adverse_notice=made.adverse_notice,
         uses=made.uses or 0,
-        used=recorded.used,
-        recorded=recorded.recorded.astimezone(UTC).isoformat(),
+        used=used,
         revoked="" if made.revoked_at is None else made.revoked_at.astimezone(UTC).isoformat(),
-        log_index=recorded.entry,
+        log_index=entry,
     )

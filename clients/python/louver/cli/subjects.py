@@ -1,11 +1,10 @@
-"""``louver lookup``, ``templates`` and ``authorisations``: questions about one subject, under its authorisation."""
+"""``louver lookup``, ``templates``, ``authorisations list``: questions about one subject, under its authorisation."""
 
 from __future__ import annotations
 
 import json
 import sys
 from dataclasses import asdict
-from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,9 +17,7 @@ from louver.cli.session import Session, ending, print_table, showing_progress, w
 from louver.cli.writing import write_answer
 from louver.display import visible
 from louver.failures import Misused
-from louver.subjects import Template, Unit
-
-app = typer.Typer(help="Record, list and revoke the authorisations of subjects.", no_args_is_help=True)
+from louver.subjects import Template
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 Purpose = Annotated[str | None, typer.Option(help="What it is for, such as LOAN_ORIGINATION.")]
@@ -95,8 +92,7 @@ def _parts(one: Template) -> list[tuple[str, str, str, str, str]]:
     return [*takes, *(("gives", field.name, "", field.show, field.title) for field in one.fields)]
 
 
-@app.command("list")
-def list_(context: typer.Context, as_json: AsJson = False) -> None:
+def listed(context: typer.Context, as_json: AsJson = False) -> None:
     """List the authorisations that you have recorded, the newest first.
 
     Example: louver authorisations list --json
@@ -123,68 +119,6 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
             for a in found
         ]
         print_table(heading, [*rows])
-
-
-@app.command()
-def record(
-    context: typer.Context,
-    unit: Annotated[str, typer.Argument(help="enterprise or person.")],
-    subject: Annotated[str, typer.Argument(help="The number of the firm or person.")],
-    evidence: Annotated[str, typer.Option(help="The file that was signed, or its SHA-256.")],
-    table: Annotated[list[str], typer.Option(help="A table it may be asked of; once for each.")],
-    until: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The last day, in Beijing.")],
-    purpose: Purpose = None,
-    since: Annotated[
-        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day; today by default.")
-    ] = None,
-    uses: Annotated[int, typer.Option(min=0, help="For how many lookups; 0 is any number.")] = 1,
-    single_consent: Annotated[bool, typer.Option(help="Given separately for this (单独同意).")] = False,
-    adverse_notice: Annotated[bool, typer.Option(help="Told of adverse consequences, agreed in writing.")] = False,
-) -> None:
-    """Record that a subject has authorised you; prints the id. The document stays with you, its digest is logged.
-
-    Example: louver authorisations record enterprise 913702000000000000 --evidence signed.pdf --table gov.tax_credit --until 2026-12-31 --purpose LOAN_ORIGINATION
-    """  # noqa: E501  # an example is one line, to be copied
-    session: Session = context.obj
-    with ending(session.language):
-        with session.connect_to_ask(purpose) as client:
-            made = client.record_authorisation(
-                _unit(unit),
-                subject,
-                scope=table,
-                expires_on=until.date(),
-                granted_on=_day(since),
-                evidence=evidence,
-                single_consent=single_consent,
-                adverse_notice=adverse_notice,
-                uses=uses or None,
-            )
-        typer.echo(visible(made.id))
-
-
-def _unit(text: str) -> Unit:
-    if text == "person":
-        return "person"
-    if text == "enterprise":
-        return "enterprise"
-    raise Misused(f"{text!r} is no kind of subject", "enterprise or person")
-
-
-def _day(moment: datetime | None) -> date | None:
-    return None if moment is None else moment.date()
-
-
-@app.command()
-def revoke(context: typer.Context, authorisation: Annotated[str, typer.Argument(help="Its id.")]) -> None:
-    """Make an authorisation void from now on: the next lookup under it has nothing to tell.
-
-    Example: louver authorisations revoke 5f2c0b1d9e8a47c6b3d2f1e0a9b8c7d6
-    """
-    session: Session = context.obj
-    with ending(session.language):
-        with session.connect() as client:
-            revoked = client.revoke_authorisation(authorisation)
-        typer.echo(f"void since {visible(revoked)}", err=True)
 
 
 def _print_json(value: Any) -> None:

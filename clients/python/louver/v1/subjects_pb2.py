@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18louver/v1/subjects.proto\x12\tlouver.v1\"\x16\n\x14ListTemplatesRequest\"?\n\x15ListTemplatesResponse\x12&\n\ttemplates\x18\x01 \x03(\x0b\x32\x13.louver.v1.Template\"\xc8\x01\n\x08Template\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x10\n\x08purposes\x18\x04 \x03(\t\x12\x30\n\nparameters\x18\x05 \x03(\x0b\x32\x1c.louver.v1.TemplateParameter\x12(\n\x06\x66ields\x18\x06 \x03(\x0b\x32\x18.louver.v1.TemplateField\x12\x11\n\tmost_rows\x18\x07 \x01(\r\x12\r\n\x05owner\x18\x08 \x01(\t\"l\n\x11TemplateParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\r\n\x05least\x18\x04 \x01(\t\x12\x0c\n\x04most\x18\x05 \x01(\t\x12\x0f\n\x07\x63hoices\x18\x06 \x03(\t\":\n\rTemplateField\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0c\n\x04show\x18\x03 \x01(\t\"\xed\x01\n\x1aRecordAuthorisationRequest\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\r\n\x05scope\x18\x04 \x03(\t\x12\x12\n\ngranted_on\x18\x05 \x01(\t\x12\x12\n\nexpires_on\x18\x06 \x01(\t\x12\x17\n\x0f\x65vidence_sha256\x18\x07 \x01(\t\x12\x16\n\x0esingle_consent\x18\x08 \x01(\x08\x12\x16\n\x0e\x61\x64verse_notice\x18\t \x01(\x08\x12\x0c\n\x04uses\x18\n \x01(\r\x12\x11\n\tsignature\x18\x0b \x01(\x0c\"N\n\x1bRecordAuthorisationResponse\x12/\n\rauthorisation\x18\x01 \x01(\x0b\x32\x18.louver.v1.Authorisation\"(\n\x1aRevokeAuthorisationRequest\x12\n\n\x02id\x18\x01 \x01(\t\".\n\x1bRevokeAuthorisationResponse\x12\x0f\n\x07revoked\x18\x01 \x01(\t\"\x1b\n\x19ListAuthorisationsRequest\"N\n\x1aListAuthorisationsResponse\x12\x30\n\x0e\x61uthorisations\x18\x01 \x03(\x0b\x32\x18.louver.v1.Authorisation\"\x9d\x02\n\rAuthorisation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\r\n\x05scope\x18\x05 \x03(\t\x12\x12\n\ngranted_on\x18\x06 \x01(\t\x12\x12\n\nexpires_on\x18\x07 \x01(\t\x12\x17\n\x0f\x65vidence_sha256\x18\x08 \x01(\t\x12\x16\n\x0esingle_consent\x18\t \x01(\x08\x12\x16\n\x0e\x61\x64verse_notice\x18\n \x01(\x08\x12\x0c\n\x04uses\x18\x0b \x01(\r\x12\x0c\n\x04used\x18\x0c \x01(\r\x12\x10\n\x08recorded\x18\r \x01(\t\x12\x0f\n\x07revoked\x18\x0e \x01(\t\x12\x11\n\tlog_index\x18\x0f \x01(\x04\x32\x93\x03\n\x0eSubjectService\x12R\n\rListTemplates\x12\x1f.louver.v1.ListTemplatesRequest\x1a .louver.v1.ListTemplatesResponse\x12\x64\n\x13RecordAuthorisation\x12%.louver.v1.RecordAuthorisationRequest\x1a&.louver.v1.RecordAuthorisationResponse\x12\x64\n\x13RevokeAuthorisation\x12%.louver.v1.RevokeAuthorisationRequest\x1a&.louver.v1.RevokeAuthorisationResponse\x12\x61\n\x12ListAuthorisations\x12$.louver.v1.ListAuthorisationsRequest\x1a%.louver.v1.ListAuthorisationsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18louver/v1/subjects.proto\x12\tlouver.v1\"\x16\n\x14ListTemplatesRequest\"?\n\x15ListTemplatesResponse\x12&\n\ttemplates\x18\x01 \x03(\x0b\x32\x13.louver.v1.Template\"\xc8\x01\n\x08Template\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x10\n\x08purposes\x18\x04 \x03(\t\x12\x30\n\nparameters\x18\x05 \x03(\x0b\x32\x1c.louver.v1.TemplateParameter\x12(\n\x06\x66ields\x18\x06 \x03(\x0b\x32\x18.louver.v1.TemplateField\x12\x11\n\tmost_rows\x18\x07 \x01(\r\x12\r\n\x05owner\x18\x08 \x01(\t\"l\n\x11TemplateParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\r\n\x05least\x18\x04 \x01(\t\x12\x0c\n\x04most\x18\x05 \x01(\t\x12\x0f\n\x07\x63hoices\x18\x06 \x03(\t\":\n\rTemplateField\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0c\n\x04show\x18\x03 \x01(\t\"\x1b\n\x19ListAuthorisationsRequest\"N\n\x1aListAuthorisationsResponse\x12\x30\n\x0e\x61uthorisations\x18\x01 \x03(\x0b\x32\x18.louver.v1.Authorisation\"\x8b\x02\n\rAuthorisation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\r\n\x05scope\x18\x05 \x03(\t\x12\x12\n\ngranted_on\x18\x06 \x01(\t\x12\x12\n\nexpires_on\x18\x07 \x01(\t\x12\x17\n\x0f\x65vidence_sha256\x18\x08 \x01(\t\x12\x16\n\x0esingle_consent\x18\t \x01(\x08\x12\x16\n\x0e\x61\x64verse_notice\x18\n \x01(\x08\x12\x0c\n\x04uses\x18\x0b \x01(\r\x12\x0c\n\x04used\x18\x0c \x01(\r\x12\x0f\n\x07revoked\x18\r \x01(\t\x12\x11\n\tlog_index\x18\x0e \x01(\x04\x32\xc7\x01\n\x0eSubjectService\x12R\n\rListTemplates\x12\x1f.louver.v1.ListTemplatesRequest\x1a .louver.v1.ListTemplatesResponse\x12\x61\n\x12ListAuthorisations\x12$.louver.v1.ListAuthorisationsRequest\x1a%.louver.v1.ListAuthorisationsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,20 +41,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TEMPLATEPARAMETER']._serialized_end=439
   _globals['_TEMPLATEFIELD']._serialized_start=441
   _globals['_TEMPLATEFIELD']._serialized_end=499
-  _globals['_RECORDAUTHORISATIONREQUEST']._serialized_start=502
-  _globals['_RECORDAUTHORISATIONREQUEST']._serialized_end=739
-  _globals['_RECORDAUTHORISATIONRESPONSE']._serialized_start=741
-  _globals['_RECORDAUTHORISATIONRESPONSE']._serialized_end=819
-  _globals['_REVOKEAUTHORISATIONREQUEST']._serialized_start=821
-  _globals['_REVOKEAUTHORISATIONREQUEST']._serialized_end=861
-  _globals['_REVOKEAUTHORISATIONRESPONSE']._serialized_start=863
-  _globals['_REVOKEAUTHORISATIONRESPONSE']._serialized_end=909
-  _globals['_LISTAUTHORISATIONSREQUEST']._serialized_start=911
-  _globals['_LISTAUTHORISATIONSREQUEST']._serialized_end=938
-  _globals['_LISTAUTHORISATIONSRESPONSE']._serialized_start=940
-  _globals['_LISTAUTHORISATIONSRESPONSE']._serialized_end=1018
-  _globals['_AUTHORISATION']._serialized_start=1021
-  _globals['_AUTHORISATION']._serialized_end=1306
-  _globals['_SUBJECTSERVICE']._serialized_start=1309
-  _globals['_SUBJECTSERVICE']._serialized_end=1712
+  _globals['_LISTAUTHORISATIONSREQUEST']._serialized_start=501
+  _globals['_LISTAUTHORISATIONSREQUEST']._serialized_end=528
+  _globals['_LISTAUTHORISATIONSRESPONSE']._serialized_start=530
+  _globals['_LISTAUTHORISATIONSRESPONSE']._serialized_end=608
+  _globals['_AUTHORISATION']._serialized_start=611
+  _globals['_AUTHORISATION']._serialized_end=878
+  _globals['_SUBJECTSERVICE']._serialized_start=881
+  _globals['_SUBJECTSERVICE']._serialized_end=1080
 # @@protoc_insertion_point(module_scope)

@@ -61,50 +61,6 @@ class TemplateField(_message.Message):
     show: str
     def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., show: _Optional[str] = ...) -> None: ...
 
-class RecordAuthorisationRequest(_message.Message):
-    __slots__ = ("unit", "subject", "purpose", "scope", "granted_on", "expires_on", "evidence_sha256", "single_consent", "adverse_notice", "uses", "signature")
-    UNIT_FIELD_NUMBER: _ClassVar[int]
-    SUBJECT_FIELD_NUMBER: _ClassVar[int]
-    PURPOSE_FIELD_NUMBER: _ClassVar[int]
-    SCOPE_FIELD_NUMBER: _ClassVar[int]
-    GRANTED_ON_FIELD_NUMBER: _ClassVar[int]
-    EXPIRES_ON_FIELD_NUMBER: _ClassVar[int]
-    EVIDENCE_SHA256_FIELD_NUMBER: _ClassVar[int]
-    SINGLE_CONSENT_FIELD_NUMBER: _ClassVar[int]
-    ADVERSE_NOTICE_FIELD_NUMBER: _ClassVar[int]
-    USES_FIELD_NUMBER: _ClassVar[int]
-    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
-    unit: str
-    subject: str
-    purpose: str
-    scope: _containers.RepeatedScalarFieldContainer[str]
-    granted_on: str
-    expires_on: str
-    evidence_sha256: str
-    single_consent: bool
-    adverse_notice: bool
-    uses: int
-    signature: bytes
-    def __init__(self, unit: _Optional[str] = ..., subject: _Optional[str] = ..., purpose: _Optional[str] = ..., scope: _Optional[_Iterable[str]] = ..., granted_on: _Optional[str] = ..., expires_on: _Optional[str] = ..., evidence_sha256: _Optional[str] = ..., single_consent: bool = ..., adverse_notice: bool = ..., uses: _Optional[int] = ..., signature: _Optional[bytes] = ...) -> None: ...
-
-class RecordAuthorisationResponse(_message.Message):
-    __slots__ = ("authorisation",)
-    AUTHORISATION_FIELD_NUMBER: _ClassVar[int]
-    authorisation: Authorisation
-    def __init__(self, authorisation: _Optional[_Union[Authorisation, _Mapping]] = ...) -> None: ...
-
-class RevokeAuthorisationRequest(_message.Message):
-    __slots__ = ("id",)
-    ID_FIELD_NUMBER: _ClassVar[int]
-    id: str
-    def __init__(self, id: _Optional[str] = ...) -> None: ...
-
-class RevokeAuthorisationResponse(_message.Message):
-    __slots__ = ("revoked",)
-    REVOKED_FIELD_NUMBER: _ClassVar[int]
-    revoked: str
-    def __init__(self, revoked: _Optional[str] = ...) -> None: ...
-
 class ListAuthorisationsRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
@@ -116,7 +72,7 @@ class ListAuthorisationsResponse(_message.Message):
     def __init__(self, authorisations: _Optional[_Iterable[_Union[Authorisation, _Mapping]]] = ...) -> None: ...
 
 class Authorisation(_message.Message):
-    __slots__ = ("id", "unit", "subject", "purpose", "scope", "granted_on", "expires_on", "evidence_sha256", "single_consent", "adverse_notice", "uses", "used", "recorded", "revoked", "log_index")
+    __slots__ = ("id", "unit", "subject", "purpose", "scope", "granted_on", "expires_on", "evidence_sha256", "single_consent", "adverse_notice", "uses", "used", "revoked", "log_index")
     ID_FIELD_NUMBER: _ClassVar[int]
     UNIT_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
@@ -129,7 +85,6 @@ class Authorisation(_message.Message):
     ADVERSE_NOTICE_FIELD_NUMBER: _ClassVar[int]
     USES_FIELD_NUMBER: _ClassVar[int]
     USED_FIELD_NUMBER: _ClassVar[int]
-    RECORDED_FIELD_NUMBER: _ClassVar[int]
     REVOKED_FIELD_NUMBER: _ClassVar[int]
     LOG_INDEX_FIELD_NUMBER: _ClassVar[int]
     id: str
@@ -144,7 +99,6 @@ class Authorisation(_message.Message):
     adverse_notice: bool
     uses: int
     used: int
-    recorded: str
     revoked: str
     log_index: int
-    def __init__(self, id: _Optional[str] = ..., unit: _Optional[str] = ..., subject: _Optional[str] = ..., purpose: _Optional[str] = ..., scope: _Optional[_Iterable[str]] = ..., granted_on: _Optional[str] = ..., expires_on: _Optional[str] = ..., evidence_sha256: _Optional[str] = ..., single_consent: bool = ..., adverse_notice: bool = ..., uses: _Optional[int] = ..., used: _Optional[int] = ..., recorded: _Optional[str] = ..., revoked: _Optional[str] = ..., log_index: _Optional[int] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., unit: _Optional[str] = ..., subject: _Optional[str] = ..., purpose: _Optional[str] = ..., scope: _Optional[_Iterable[str]] = ..., granted_on: _Optional[str] = ..., expires_on: _Optional[str] = ..., evidence_sha256: _Optional[str] = ..., single_consent: bool = ..., adverse_notice: bool = ..., uses: _Optional[int] = ..., used: _Optional[int] = ..., revoked: _Optional[str] = ..., log_index: _Optional[int] = ...) -> None: ...

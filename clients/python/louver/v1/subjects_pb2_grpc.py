@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class SubjectServiceStub(object):
-    """Questions about one subject: the templates that may be asked, and the authorisations they are asked under. A lookup
-    itself is a question in the dialect `template` (SandboxService.Analyse). Mutual TLS throughout.
+    """Questions about one subject: the templates that may be asked, and the authorisations they are asked under,
+    which ScoringService records and revokes. A lookup itself is a question in the dialect `template` (SandboxService.Analyse). Mutual TLS throughout.
     """
 
     def __init__(self, channel):
@@ -41,16 +41,6 @@ class SubjectServiceStub(object):
                 request_serializer=louver_dot_v1_dot_subjects__pb2.ListTemplatesRequest.SerializeToString,
                 response_deserializer=louver_dot_v1_dot_subjects__pb2.ListTemplatesResponse.FromString,
                 _registered_method=True)
-        self.RecordAuthorisation = channel.unary_unary(
-                '/louver.v1.SubjectService/RecordAuthorisation',
-                request_serializer=louver_dot_v1_dot_subjects__pb2.RecordAuthorisationRequest.SerializeToString,
-                response_deserializer=louver_dot_v1_dot_subjects__pb2.RecordAuthorisationResponse.FromString,
-                _registered_method=True)
-        self.RevokeAuthorisation = channel.unary_unary(
-                '/louver.v1.SubjectService/RevokeAuthorisation',
-                request_serializer=louver_dot_v1_dot_subjects__pb2.RevokeAuthorisationRequest.SerializeToString,
-                response_deserializer=louver_dot_v1_dot_subjects__pb2.RevokeAuthorisationResponse.FromString,
-                _registered_method=True)
         self.ListAuthorisations = channel.unary_unary(
                 '/louver.v1.SubjectService/ListAuthorisations',
                 request_serializer=louver_dot_v1_dot_subjects__pb2.ListAuthorisationsRequest.SerializeToString,
@@ -59,26 +49,12 @@ class SubjectServiceStub(object):
 
 
 class SubjectServiceServicer(object):
-    """Questions about one subject: the templates that may be asked, and the authorisations they are asked under. A lookup
-    itself is a question in the dialect `template` (SandboxService.Analyse). Mutual TLS throughout.
+    """Questions about one subject: the templates that may be asked, and the authorisations they are asked under,
+    which ScoringService records and revokes. A lookup itself is a question in the dialect `template` (SandboxService.Analyse). Mutual TLS throughout.
     """
 
     def ListTemplates(self, request, context):
         """The templates that are offered to the caller today.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def RecordAuthorisation(self, request, context):
-        """Records that a subject has authorised the caller, by the digest of what was signed.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def RevokeAuthorisation(self, request, context):
-        """Makes one of the caller's authorisations void from now on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -99,16 +75,6 @@ def add_SubjectServiceServicer_to_server(servicer, server):
                     request_deserializer=louver_dot_v1_dot_subjects__pb2.ListTemplatesRequest.FromString,
                     response_serializer=louver_dot_v1_dot_subjects__pb2.ListTemplatesResponse.SerializeToString,
             ),
-            'RecordAuthorisation': grpc.unary_unary_rpc_method_handler(
-                    servicer.RecordAuthorisation,
-                    request_deserializer=louver_dot_v1_dot_subjects__pb2.RecordAuthorisationRequest.FromString,
-                    response_serializer=louver_dot_v1_dot_subjects__pb2.RecordAuthorisationResponse.SerializeToString,
-            ),
-            'RevokeAuthorisation': grpc.unary_unary_rpc_method_handler(
-                    servicer.RevokeAuthorisation,
-                    request_deserializer=louver_dot_v1_dot_subjects__pb2.RevokeAuthorisationRequest.FromString,
-                    response_serializer=louver_dot_v1_dot_subjects__pb2.RevokeAuthorisationResponse.SerializeToString,
-            ),
             'ListAuthorisations': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAuthorisations,
                     request_deserializer=louver_dot_v1_dot_subjects__pb2.ListAuthorisationsRequest.FromString,
@@ -123,8 +89,8 @@ def add_SubjectServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SubjectService(object):
-    """Questions about one subject: the templates that may be asked, and the authorisations they are asked under. A lookup
-    itself is a question in the dialect `template` (SandboxService.Analyse). Mutual TLS throughout.
+    """Questions about one subject: the templates that may be asked, and the authorisations they are asked under,
+    which ScoringService records and revokes. A lookup itself is a question in the dialect `template` (SandboxService.Analyse). Mutual TLS throughout.
     """
 
     @staticmethod
@@ -144,60 +110,6 @@ class SubjectService(object):
             '/louver.v1.SubjectService/ListTemplates',
             louver_dot_v1_dot_subjects__pb2.ListTemplatesRequest.SerializeToString,
             louver_dot_v1_dot_subjects__pb2.ListTemplatesResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def RecordAuthorisation(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/louver.v1.SubjectService/RecordAuthorisation',
-            louver_dot_v1_dot_subjects__pb2.RecordAuthorisationRequest.SerializeToString,
-            louver_dot_v1_dot_subjects__pb2.RecordAuthorisationResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def RevokeAuthorisation(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/louver.v1.SubjectService/RevokeAuthorisation',
-            louver_dot_v1_dot_subjects__pb2.RevokeAuthorisationRequest.SerializeToString,
-            louver_dot_v1_dot_subjects__pb2.RevokeAuthorisationResponse.FromString,
             options,
             channel_credentials,
             insecure,

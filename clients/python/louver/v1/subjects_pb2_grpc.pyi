@@ -18,8 +18,8 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
     ...
 
 class SubjectServiceStub:
-    """Questions about one subject: the templates that may be asked, and the authorisations they are asked under. A lookup
-    itself is a question in the dialect `template` (SandboxService.Analyse). Mutual TLS throughout.
+    """Questions about one subject: the templates that may be asked, and the authorisations they are asked under,
+    which ScoringService records and revokes. A lookup itself is a question in the dialect `template` (SandboxService.Analyse). Mutual TLS throughout.
     """
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
@@ -29,18 +29,6 @@ class SubjectServiceStub:
     ]
     """The templates that are offered to the caller today."""
 
-    RecordAuthorisation: grpc.UnaryUnaryMultiCallable[
-        louver.v1.subjects_pb2.RecordAuthorisationRequest,
-        louver.v1.subjects_pb2.RecordAuthorisationResponse,
-    ]
-    """Records that a subject has authorised the caller, by the digest of what was signed."""
-
-    RevokeAuthorisation: grpc.UnaryUnaryMultiCallable[
-        louver.v1.subjects_pb2.RevokeAuthorisationRequest,
-        louver.v1.subjects_pb2.RevokeAuthorisationResponse,
-    ]
-    """Makes one of the caller's authorisations void from now on."""
-
     ListAuthorisations: grpc.UnaryUnaryMultiCallable[
         louver.v1.subjects_pb2.ListAuthorisationsRequest,
         louver.v1.subjects_pb2.ListAuthorisationsResponse,
@@ -48,8 +36,8 @@ class SubjectServiceStub:
     """The authorisations that the caller has recorded, the newest first."""
 
 class SubjectServiceAsyncStub:
-    """Questions about one subject: the templates that may be asked, and the authorisations they are asked under. A lookup
-    itself is a question in the dialect `template` (SandboxService.Analyse). Mutual TLS throughout.
+    """Questions about one subject: the templates that may be asked, and the authorisations they are asked under,
+    which ScoringService records and revokes. A lookup itself is a question in the dialect `template` (SandboxService.Analyse). Mutual TLS throughout.
     """
 
     ListTemplates: grpc.aio.UnaryUnaryMultiCallable[
@@ -58,18 +46,6 @@ class SubjectServiceAsyncStub:
     ]
     """The templates that are offered to the caller today."""
 
-    RecordAuthorisation: grpc.aio.UnaryUnaryMultiCallable[
-        louver.v1.subjects_pb2.RecordAuthorisationRequest,
-        louver.v1.subjects_pb2.RecordAuthorisationResponse,
-    ]
-    """Records that a subject has authorised the caller, by the digest of what was signed."""
-
-    RevokeAuthorisation: grpc.aio.UnaryUnaryMultiCallable[
-        louver.v1.subjects_pb2.RevokeAuthorisationRequest,
-        louver.v1.subjects_pb2.RevokeAuthorisationResponse,
-    ]
-    """Makes one of the caller's authorisations void from now on."""
-
     ListAuthorisations: grpc.aio.UnaryUnaryMultiCallable[
         louver.v1.subjects_pb2.ListAuthorisationsRequest,
         louver.v1.subjects_pb2.ListAuthorisationsResponse,
@@ -77,8 +53,8 @@ class SubjectServiceAsyncStub:
     """The authorisations that the caller has recorded, the newest first."""
 
 class SubjectServiceServicer(metaclass=abc.ABCMeta):
-    """Questions about one subject: the templates that may be asked, and the authorisations they are asked under. A lookup
-    itself is a question in the dialect `template` (SandboxService.Analyse). Mutual TLS throughout.
+    """Questions about one subject: the templates that may be asked, and the authorisations they are asked under,
+    which ScoringService records and revokes. A lookup itself is a question in the dialect `template` (SandboxService.Analyse). Mutual TLS throughout.
     """
 
     @abc.abstractmethod
@@ -88,22 +64,6 @@ class SubjectServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[louver.v1.subjects_pb2.ListTemplatesResponse, collections.abc.Awaitable[louver.v1.subjects_pb2.ListTemplatesResponse]]:
         """The templates that are offered to the caller today."""
-
-    @abc.abstractmethod
-    def RecordAuthorisation(
-        self,
-        request: louver.v1.subjects_pb2.RecordAuthorisationRequest,
-        context: _ServicerContext,
-    ) -> typing.Union[louver.v1.subjects_pb2.RecordAuthorisationResponse, collections.abc.Awaitable[louver.v1.subjects_pb2.RecordAuthorisationResponse]]:
-        """Records that a subject has authorised the caller, by the digest of what was signed."""
-
-    @abc.abstractmethod
-    def RevokeAuthorisation(
-        self,
-        request: louver.v1.subjects_pb2.RevokeAuthorisationRequest,
-        context: _ServicerContext,
-    ) -> typing.Union[louver.v1.subjects_pb2.RevokeAuthorisationResponse, collections.abc.Awaitable[louver.v1.subjects_pb2.RevokeAuthorisationResponse]]:
-        """Makes one of the caller's authorisations void from now on."""
 
     @abc.abstractmethod
     def ListAuthorisations(

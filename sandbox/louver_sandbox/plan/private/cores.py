@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from louver_sandbox.algebra.cores import Core, Cut, columns_of
-from louver_sandbox.algebra.relations import Aggregate, Scan, scans
+from louver_sandbox.algebra.relations import Aggregate, Relation, Scan, scans
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.core_plan import CorePlan
 from louver_sandbox.obligations import PrivacyCharge, ThresholdRules
-from louver_sandbox.plan.carry import Carrier
+from louver_sandbox.plan.carry import Carried, Carrier
 from louver_sandbox.plan.columns import RowColumns
 from louver_sandbox.plan.cores import carriable, exact_core
+from louver_sandbox.plan.private.apart import told_apart
+from louver_sandbox.plan.private.booked import booked_charges, dataset
 from louver_sandbox.plan.private.bounding import Bounded, Rules, bounded, check_form, stored_rows
 from louver_sandbox.plan.private.domains import Domains
 from louver_sandbox.plan.private.measures import UNITS, MeasureReader, place_of
 from louver_sandbox.plan.private.noise import TooLittle, noise_of
+from louver_sandbox.plan.private.quantiles import cores_of, histograms, part_of
 from louver_sandbox.plan.private.ranges import Ranges
 from louver_sandbox.plan.private.statement import Statement
 from louver_sandbox.plan.provenance import trace
-from louver_sandbox.plan.units import UnitGroup, null_extended, protected_units, unit_groups
+from louver_sandbox.plan.units import UnitGroup, carried_name, null_extended, protected_units, unit_groups
 from louver_sandbox.plan.verify import PlanUnverified
-from louver_sandbox.privacy.cost import NOTHING, PrivacyCost
+from louver_sandbox.privacy.cost import PrivacyCost
+from louver_sandbox.privacy.refused import PrivacyRefused
 from louver_sandbox.private_core import PrivateCells
 from louver_sandbox.refusals.plan import unit_lost
 from louver_sandbox.refusals.private import budget_too_small, groups_not_public
@@ -35,17 +39,19 @@ _NEVER_JUDGED = ThresholdRules(dict.fromkeys(UnitType, 1))
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """One core, and what it costs by kind of unit."""
+    """One core with its histograms, and what they cost by kind of unit."""
 
     plan: CorePlan
     costs: Mapping[UnitType, PrivacyCost]
     datasets: frozenset[tuple[str, UnitType]]
+    histograms: tuple[CorePlan, ...] = ()
 
 
 def private_cores(
     admitted: Admitted, parts: Cut, source_of: Callable[[Scan], str]
 ) -> tuple[tuple[CorePlan, ...], tuple[PrivacyCharge, ...]]:
-    """What runs for each core, in order, and the charges, one per dataset and kind of unit.
+    """What runs for each core, in order, then for all histograms, and the charges, one per dataset and kind of
+    unit.
 
     Raises:
         Refused: LVR-235x, LVR-2303, LVR-2304, LVR-2307 to LVR-2309, for what cannot be bounded.
@@ -59,19 +65,11 @@ def private_cores(
     if frozenset().union(*(planner.scans(core) for core in parts.cores)) != admitted.protected:
         raise PlanUnverified("a protected scan outside the cores")
     plans = tuple(one.plan if isinstance(one, Made) else one for one in made)
-    return plans, tuple(_charges(found, rules, admitted.bound.request.purpose))
-
-
-def _charges(made: list[Made], rules: Rules, purpose: str) -> Iterator[PrivacyCharge]:
-    for (dataset, unit), rule in rules.items():
-        if rule.terms is None:
-            continue
-        cost = sum((one.costs[unit] for one in made if (dataset, unit) in one.datasets), NOTHING)
-        if cost == NOTHING:
-            continue
-        if not cost.within(rule.terms.most):
-            raise PlanUnverified("a question that costs more than policy allows")
-        yield PrivacyCharge(dataset, purpose, cost, rule.terms)
+    costs = [(one.costs, one.datasets) for one in found]
+    beside = tuple(plan for one in found for plan in one.histograms)
+    return (*plans, *beside), tuple(
+        booked_charges(costs, rules, admitted.bound.catalog, admitted.bound.request.purpose)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,27 +119,40 @@ class _Planner:
         wanted = MeasureReader(relation, limits, ranges, columns).wanted()
         listed = () if domain is not None else (UNITS,)
         numbers = tuple(dict.fromkeys((*listed, *(number for one in wanted for number in one.numbers))))
-        statement = Statement(relation, carried.relation, limits, numbers)
+        statement = Statement(relation, self._source(carried, limits), limits, numbers)
         cells = None if domain is None else math.prod(map(len, domain))
         spend = {unit: self._spend(limits, unit) for unit in limits.units}
+        rankings = tuple(dict.fromkeys(one.ranking for one in wanted if one.ranking is not None))
+        parts, at = max(1, len(numbers) + len(rankings)), place_of(relation)
         try:
-            noise = noise_of(numbers, statement.names, limits, spend, cells)
-        except TooLittle:
-            raise budget_too_small(place_of(relation)) from None
+            noise = noise_of(numbers, statement.names, limits, part_of(spend, len(numbers), parts), cells)
+            of_ranks = histograms(relation, carried.relation, limits, rankings, part_of(spend, 1, parts), cells, at)
+        except (TooLittle, PrivacyRefused):
+            raise budget_too_small(at) from None
         named = dict(zip(numbers, statement.names, strict=True))
         private = PrivateCells(
             noise.columns,
-            tuple(one.measure(named) for one in wanted),
+            tuple(one.measure(named, rankings) for one in wanted),
             min(rule.delta for rule in self.rules.values()),
             domain,
             units=named[UNITS] if domain is None else "",
             tau=noise.tau,
             sets=sets,
+            ranks=of_ranks.ranks,
         )
         counted = tuple(group.counted for group in self._groups(limits))
-        text, shown = statement.text(self.source_of), statement.columns
-        made = CorePlan(core.id, True, text, shown, unit_groups=counted, private=private)
-        return Made(made, noise.costs, self._datasets(limits))
+        apart = bool(numbers) or not rankings
+        own = statement if apart else of_ranks.statements[0]
+        made = CorePlan(core.id, True, own.text(self.source_of), own.columns, unit_groups=counted, private=private)
+        beside = cores_of(made, of_ranks.statements[0 if apart else 1 :], self.source_of)
+        costs = {unit: noise.costs[unit] + of_ranks.costs[unit] for unit in spend}
+        return Made(made, costs, self._datasets(limits), beside)
+
+    def _source(self, carried: Carried, limits: Bounded) -> Relation:
+        """What the statement reads: units of several kinds are told apart in inner groups too."""
+        if len(limits.groups) == 1:
+            return carried.relation
+        return told_apart(carried.relation, {carried_name(base) for base in carried.keys})
 
     def _groups(self, limits: Bounded) -> tuple[UnitGroup, ...]:
         return (*limits.groups, *(() if limits.clipped is None else (limits.clipped,)))
@@ -157,6 +168,14 @@ class _Planner:
         )
 
     def _spend(self, limits: Bounded, unit: UnitType) -> PrivacyCost:
-        """What a core may cost units of a kind: what its datasets allow a question, divided over the cores."""
-        found = [rule.each for key in self._datasets(limits) if (rule := self.rules[key]).unit is unit and rule.terms]
-        return PrivacyCost(min(one.rho for one in found) / self.cores, min(one.delta for one in found) / self.cores)
+        """What a core may cost units of a kind: what its datasets allow a question, divided over the cores.
+
+        Of delta, the least that any dataset of the question allows: its epsilon is told at one delta, which must be
+        more than what is spent.
+        """
+        catalog = self.admitted.bound.catalog
+        own = {dataset(table, catalog) for table, kind in self._datasets(limits) if kind is unit}
+        held = [rule for (table, kind), rule in self.rules.items() if kind is unit and dataset(table, catalog) in own]
+        found = [rule.each for rule in held if rule.terms]
+        delta = min(rule.each.delta for rule in self.rules.values() if rule.terms)
+        return PrivacyCost(min(one.rho for one in found) / self.cores, delta / self.cores)
