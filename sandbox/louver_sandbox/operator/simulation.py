@@ -130,7 +130,7 @@ def history(log: AuditLog, since: datetime, known: Mapping[str, Subject]) -> His
     while page := log.latest(before, MAX_PAGE, kinds=KINDS):
         fresh = [entry for entry in page if journal.moment(entry) >= since]
         for entry, openings in zip(fresh, log.opened(fresh), strict=True):
-            if str(entry.fields.get("code", "")).startswith(AT_THE_EDGE):
+            if str(entry.fields.get("code", "")).startswith(AT_THE_EDGE) or entry.fields.get("verb") == "match":
                 continue
             subject = known.get(str(entry.fields.get("institution", "")))
             if "subject" not in entry.fields and subject is None:

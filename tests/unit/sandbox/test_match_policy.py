@@ -106,7 +106,7 @@ def test_denies_beat_the_right() -> None:
         "columns": ["measures"],
         "reason": "no",
     }
-    assert code(bundle_of(policy(match_grant(), owner="市发改委", denies=[deny]))) == "LVR-2005"
+    assert code(bundle_of(policy(match_grant(), owner="市发改委", denies=(deny,)))) == "LVR-2005"
 
 
 def test_an_owner_grants_lists_of_its_own_tables_only() -> None:
