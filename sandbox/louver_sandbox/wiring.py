@@ -312,6 +312,7 @@ class Platform:
                 withdrawn,
                 self.reserve,
                 self.sealing_keys.public,
+                self.sealing_keys.current,
                 self._add_up(),
                 new_incident,
             )
