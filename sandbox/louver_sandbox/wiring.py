@@ -16,6 +16,8 @@ from datetime import datetime
 from functools import partial
 
 from louver.errors import Refused
+from louver.failures import Misused
+from louver.matching.oprf import library
 from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox import checker, journal, scorer, solver
 from louver_sandbox.accounting.ledger import SHANGHAI, Balance
@@ -55,7 +57,7 @@ from louver_sandbox.privacy.refused import PrivacyRefused, Reason
 from louver_sandbox.processes.admission import Overloaded
 from louver_sandbox.processes.isolation.levels import Isolation, Level
 from louver_sandbox.processes.limits import Limits as ProcessLimits
-from louver_sandbox.processes.pool import CheckerPool, WorkerPool
+from louver_sandbox.processes.pool import CheckerPool, WorkerFailed, WorkerPool
 from louver_sandbox.processes.sessions import SessionPool
 from louver_sandbox.processes.zygote import Zygote, isolation_here
 from louver_sandbox.publishing.record_keys import read_key
@@ -267,10 +269,16 @@ class Platform:
         self._open_scoring(new_incident)
 
     def _match_sessions(self) -> SessionPool:
-        """The matchers; their zygote is started at the first match."""
+        """The matchers; their zygote is started at the first match. Raises `WorkerFailed` without the library."""
+        try:
+            library()
+        except Misused:
+            raise WorkerFailed("error") from None
         with self._lock:
             if self._matchers is None:
                 limits = self.settings.limits
+                # An installation from before there was matching has no such folder, and then no key either.
+                self.settings.matching.mkdir(mode=0o700, exist_ok=True)
                 zygote = self._parts.enter_context(
                     Zygote(
                         matcher.ENTRY,
@@ -304,6 +312,7 @@ class Platform:
                 withdrawn,
                 self.reserve,
                 self.sealing_keys.public,
+                self.sealing_keys.current,
                 self._add_up(),
                 new_incident,
             )

@@ -3,10 +3,11 @@ secret is replaced."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import duckdb
-from tests.support.installation import service
+from tests.support.installation import patiently, service
 from tests.support.noisy_city import ask_for_noise
 
 import louver
@@ -46,7 +47,7 @@ def exact(city: City) -> dict[str, int]:
 
 
 def rows(bank: louver.Client, sql: str) -> dict[str, int]:
-    return dict(bank.analyse(sql, purpose="RESEARCH").rows)
+    return dict(patiently(partial(bank.analyse, sql, purpose="RESEARCH")).rows)
 
 
 def test_the_same_firms_have_the_same_number_in_every_form_and_after_a_restart(

@@ -28,6 +28,7 @@ from louver.scoring.cards import FeatureSet, Scorecard
 from louver.scoring.models import Opening
 from louver.sealing.keys import PrivateKey, generate_key
 from louver_sandbox.demo.city import City
+from louver_sandbox.operator.main import app as operator
 from louver_sandbox.store import State
 from louver_sandbox.wiring import open_books, utc_now
 
@@ -219,6 +220,13 @@ def test_a_score_is_given_again_in_the_same_bytes_and_free(bench: Bench) -> None
     bank.revoke_authorisation(applicants[0][1])
     later = bank.score(applicants, model="small-firms")
     assert [row.score is None for row in later.rows] == [True] + 9 * [False]
+    # The operator revokes for a subject, beside the running service.
+    home = bench.served.city.settings.home
+    revoked = CliRunner().invoke(operator, ["authorisations", "revoke", applicants[1][1], "--home", str(home)])
+    assert revoked.exit_code == 0, revoked.output
+    later = bank.score(applicants, model="small-firms")
+    assert [row.score is None for row in later.rows] == 2 * [True] + 8 * [False]
+    assert CliRunner().invoke(operator, ["authorisations", "revoke", "none", "--home", str(home)]).exit_code == 1
 
 
 def test_who_has_no_score_looks_alike_and_the_log_knows_why(bench: Bench) -> None:

@@ -44,7 +44,8 @@ from louver_sandbox.stages import Request, SourceRef, Subject
 KEY = small_key()
 PURPOSE = "LOAN_ORIGINATION"
 FIRMS = tuple(f"9137020{number:011d}" for number in range(12))
-VALUES = {firm: tuple(random.Random(place).randrange(0, 8) for _ in range(10)) for place, firm in enumerate(FIRMS)}
+_drawn = random.Random(11)
+VALUES = {firm: tuple(_drawn.randrange(8) for _ in range(10)) for firm in FIRMS}
 """What the table holds of each firm; 7 stands for no value."""
 
 
@@ -181,7 +182,7 @@ def score_world(folder: Path, **terms: object) -> Iterator[ScoreWorld]:
         books, clock = opened.books, opened.clock
         append = partial(journal.appended, books)
         keys = SealingKeys(books.state, clock, partial(journal.noted, books), sizes=SIZES)
-        _register_key(keys, KEY, clock())
+        register_key(keys, KEY, clock())
         consents = Consents(books.state, clock, append)
         judgement: Callable[[], tuple[Catalog, Bundle]] = lambda: (catalog, bundle)  # noqa: E731
         auditors: Mapping[str, bytes] = {scorecards.AUDITOR: scorecards.AUDITOR_PUBLIC}
@@ -206,12 +207,23 @@ def score_world(folder: Path, **terms: object) -> Iterator[ScoreWorld]:
             yield DuckDbWorker()
 
         parts = Parts(
-            books, clock, models, consents, judgement, lambda policies, now: None, reserve, keys.public, add_up, str
+            books,
+            clock,
+            models,
+            consents,
+            judgement,
+            lambda policies, now: None,
+            reserve,
+            keys.public,
+            keys.current,
+            add_up,
+            str,
         )
         features = FeatureSet("credit", platform.feature_sets["credit"].definition)
         yield ScoreWorld(opened, keys, models, consents, ScoreLine(parts), features, bundle, broken)
 
 
-def _register_key(keys: SealingKeys, key: PrivateKey, now: datetime) -> None:
+def register_key(keys: SealingKeys, key: PrivateKey, now: datetime) -> None:
+    """As the service does it, for bank A."""
     proof = proofs.prove(key, BANK_A.institution)
     keys.register(BANK_A, key.public.to_bytes(), proof, now + timedelta(days=365), b"signed")

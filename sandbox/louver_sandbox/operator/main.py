@@ -14,6 +14,7 @@ import typer
 from louver import __version__
 from louver_sandbox.identity import parse_registry
 from louver_sandbox.operator import (
+    authorisations,
     configuration,
     doctor,
     ledger,
@@ -53,6 +54,7 @@ app.add_typer(institution_app, name="institution")
 qualities.commands(catalog_app)
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(policies.app, name="policy")
+app.add_typer(authorisations.app, name="authorisations")
 app.add_typer(log.app, name="log")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(noise.app, name="noise")

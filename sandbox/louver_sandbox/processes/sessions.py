@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from louver_sandbox.processes.pool import WorkerFailed, exchange
-from louver_sandbox.processes.stock import OutOfStock, Ready, Stock
+from louver_sandbox.processes.stock import READY_SECONDS, OutOfStock, Ready, Stock
 from louver_sandbox.processes.zygote import Zygote
 
 
@@ -51,9 +51,9 @@ class SessionPool:
         Raises:
             WorkerFailed: no child was ready in time ("died").
         """
-        deadline = self._clock() + seconds
+        now = self._clock()
         try:
-            return Session(self._stock.take(deadline), deadline, cancelled)
+            return Session(self._stock.take(now + min(seconds, READY_SECONDS)), now + seconds, cancelled)
         except OutOfStock:
             raise WorkerFailed("died") from None
 

@@ -23,6 +23,7 @@ from louver_sandbox.pipeline import Call, Failed
 from louver_sandbox.plan.features import feature_plan
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.scoring import ScoreCase, decide_score
+from louver_sandbox.refusals import scoring as refuse
 from louver_sandbox.refusals.capacity import not_accepting
 from louver_sandbox.scoring.bins import decode_bins
 from louver_sandbox.scoring.commit import ABSENT, SCORED, Given, Order, Paid, abort, commit, find_given, record
@@ -66,7 +67,8 @@ class Answered:
 @dataclass(frozen=True)
 class Parts:
     """What the line works with. ``judgement`` are catalogue and policies in force, ``withdrawn`` refuses for those
-    that no longer count, ``reserve`` gives a worker before anything is charged, ``public`` a registered key."""
+    that no longer count, ``reserve`` gives a worker before anything is charged, ``public`` a registered key and
+    ``current`` the id of an institution's own."""
 
     books: Books
     clock: Callable[[], datetime]
@@ -76,6 +78,7 @@ class Parts:
     withdrawn: Callable[[Sequence[str], datetime], None]
     reserve: Callable[[str, Call], AbstractContextManager[Worker]]
     public: Callable[[str], PublicKey]
+    current: Callable[[str], str]
     add_up: AddUp
     new_incident: Callable[[Exception], str]
 
@@ -106,6 +109,8 @@ class ScoreLine:
     def _order(self, request: Request, model: RegisteredModel, pairs: Sequence[Pair]) -> Order:
         """What policies permit. Raises `Refused`."""
         parts = self._parts
+        if model.kid != parts.current(request.subject.institution):
+            raise refuse.model_key({})  # a key is replaced for a reason that we do not know
         catalog, bundle = parts.judgement()
         now = parts.clock()
         case = ScoreCase(

@@ -15,7 +15,18 @@ import pytest
 from pydantic import ValidationError
 from tests.support import scorecards
 from tests.support.policy_questions import BANK_A
-from tests.support.score_world import FIRMS, KEY, PURPOSE, ScoreWorld, bins_of, documents, firm_table, score_world
+from tests.support.score_world import (
+    FIRMS,
+    KEY,
+    PURPOSE,
+    ScoreWorld,
+    bins_of,
+    documents,
+    firm_table,
+    register_key,
+    score_world,
+)
+from tests.support.sealed import small_key
 
 from louver.errors import Fault, Refused
 from louver.receipt import Receipt
@@ -167,6 +178,17 @@ def test_a_model_is_kept_once_and_never_changed(world: ScoreWorld, model: Regist
     with pytest.raises(Refused, match="LVR-5204"):
         world.register(other.model, certify(other, scorecards.AUDITOR, key))
     assert [entry.fields["model"] for entry in world.line.books.log.entries(kind="model")] == [model.digest]
+
+
+def test_a_replaced_key_ends_its_models(world: ScoreWorld, model: RegisteredModel) -> None:
+    """A key is replaced for a reason: no further score is encrypted to it."""
+    pairs = [(FIRMS[0], world.authorise(FIRMS[0]))]
+    request = str(uuid.uuid4())
+    first = world.score(model, pairs, request)
+    register_key(world.keys, small_key(2), world.line.clock())
+    with pytest.raises(Refused, match="LVR-5202"):
+        world.score(model, pairs)
+    assert world.score(model, pairs, request).content == first.content
 
 
 def test_models_of_a_quarter_end(tmp_path: Path) -> None:

@@ -310,7 +310,7 @@ def test_the_child_answers_what_it_took_and_what_it_refused(tmp_path: Path) -> N
 
 FORGE: list[Callable[[dict[str, Any]], None]] = [
     lambda answer: answer.update(digest="../../etc/passwd"),
-    lambda answer: answer.update(columns=[["a b", "text", True, False, 1]]),
+    lambda answer: answer.update(columns=[["a b", "text", True, False, 1, ""]]),
     lambda answer: answer.update(columns=5),
     lambda answer: answer.pop("rows"),
 ]

@@ -34,7 +34,7 @@ def feature_sets(platform: Platform, catalog: Catalog, rulebook: Rulebook) -> It
                     "its owner grants it with the verb score",
                     "由数据提供单位以 score 授权",
                     "unreachable-features",
-                    Severity.WARNING,
+                    Severity.NOTE,
                 )
 
 
