@@ -24,9 +24,11 @@ from louver_sandbox.engines.engine import Engine
 from louver_sandbox.engines.shape import Shape
 from louver_sandbox.perturbation import stored
 from louver_sandbox.pipeline import judge
+from louver_sandbox.plan.calls import judge_call
 from louver_sandbox.plan.lookups import about_nobody
 from louver_sandbox.plan.verify import form, verify
 from louver_sandbox.policy.bundle import Bundle, parse_bundle
+from louver_sandbox.policy.called import is_call
 from louver_sandbox.processes.channel import Channel
 from louver_sandbox.processes.child import serve
 from louver_sandbox.processes.isolation.confinement import seal
@@ -241,7 +243,8 @@ def _key(case: Case) -> tuple[bytes, bytes]:
 def check(case: Case, judgement: Judgement, engine: FormReader) -> Verdict:
     """The verdict on one case; `engine` reads the statement that would run once more."""
     try:
-        planned = judge(case.request, judgement.with_own(case.own), judgement.bundle, case.facts)
+        chain = judge_call if is_call(case.request) else judge
+        planned = chain(case.request, judgement.with_own(case.own), judgement.bundle, case.facts)
     except Refused as reason:
         return Verdict(None, record(reason))
     for made in (planned, *about_nobody(planned)):

@@ -23,9 +23,7 @@ from louver_sandbox.journal import Books
 from louver_sandbox.mechanisms.sampler import Sampler
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.policy.bundle import Bundle
-from louver_sandbox.policy.called import is_call
 from louver_sandbox.policy.decide import decide
-from louver_sandbox.policy.lookups import admit_call
 from louver_sandbox.policy.visible import visible
 from louver_sandbox.refusals.capacity import not_accepting
 from louver_sandbox.release.complementary import Solve, no_solver
@@ -42,8 +40,6 @@ from louver_sandbox.store import StoreError
 
 def judge(request: Request, catalog: Catalog, bundle: Bundle, facts: Facts) -> Plan:
     """Everything that is decided without reading a row. Raises `Refused`."""
-    if is_call(request):
-        return plan(admit_call(request, catalog, bundle, facts))
     parsed = parse(request)
     bound = bind(parsed, visible(catalog, bundle, request.subject))
     admitted = decide(bound, bundle, facts)

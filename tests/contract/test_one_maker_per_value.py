@@ -10,21 +10,29 @@ from tests.support.modules import modules
 MAKERS = {
     "Parsed": {"sql/parse.py"},
     "Bound": {"sql/bind.py"},
-    "Admitted": {"policy/decide.py"},
+    "Admitted": {"policy/decide.py", "policy/lookups.py"},
     "Plan": {"plan/plan.py"},
     "Committed": {"commit.py"},
     "Stored": {"commit.py"},
     "Execution": {"release/decode.py"},
-    "Release": {"release/release.py", "release/exact.py", "release/threshold.py", "release/private.py"},
+    "Release": {
+        "release/release.py",
+        "release/exact.py",
+        "release/threshold.py",
+        "release/private.py",
+        "release/authorised.py",
+    },
     "Answer": {"release/encode.py"},
     "Receipted": {"pipeline.py"},
     "Verdict": {"checker.py"},
     "RefusalRecord": {"checker.py"},
     "Refused": {"refusals/base.py", "checker.py"},
     "Fault": {"pipeline.py", "match_line.py", "scoring/line.py"},
+    "LookupRules": {"policy/lookups.py"},
+    "LookupPlan": {"plan/lookups.py"},
     "ScoreRules": {"policy/scoring.py"},
     "Order": {"scoring/line.py"},
-    "Paid": {"scoring/commit.py"},
+    "Paid": {"scoring/commit.py", "match_line.py"},
 }
 HOMES = ("louver_sandbox.stages", "louver.errors")
 

@@ -9,7 +9,10 @@ import typing
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from louver_sandbox import journal, pipeline
+from louver_sandbox.plan.calls import judge_call
 from louver_sandbox.stages import (
     Admitted,
     Answer,
@@ -71,8 +74,8 @@ def test_every_stage_takes_what_the_one_before_it_returns() -> None:
 def test_the_line_goes_through_every_value_in_order() -> None:
     assert [takes(stage) for stage in BEFORE_THE_COMMIT] == [Request, Parsed, Bound, Admitted, Plan, Committed]
     assert returns(used("commit")) == Committed | Stored
-    assert takes(pipeline.judge) is Request
-    assert returns(pipeline.judge) is Plan
+    assert takes(pipeline.judge) is takes(judge_call) is Request
+    assert returns(pipeline.judge) is returns(judge_call) is Plan
     assert [returns(stage) for stage in AFTER_THE_COMMIT] == [bytes, Execution, Release, Answer]
     assert returns(pipeline.Pipeline.run) is returns(pipeline.Pipeline.answer) is Receipted
     hints = typing.get_type_hints(journal.record)
@@ -95,10 +98,14 @@ def called(node: ast.expr) -> tuple[str, str]:
     return node.func.id, first.id
 
 
-def test_judge_is_nothing_but_the_chain() -> None:
+@pytest.mark.parametrize(
+    ("judge", "chain"),
+    [(pipeline.judge, ["parse", "bind", "decide", "plan"]), (judge_call, ["admit_call", "plan"])],
+)
+def test_judge_is_nothing_but_the_chain(judge: Stage, chain: list[str]) -> None:
     handed = "request"
     stages: list[str] = []
-    for statement in body(pipeline.judge):
+    for statement in body(judge):
         if isinstance(statement, ast.Assign):
             (target,) = statement.targets
             assert isinstance(target, ast.Name)
@@ -111,7 +118,7 @@ def test_judge_is_nothing_but_the_chain() -> None:
         assert argument == handed, f"{stage} is handed {argument} instead of {handed}"
         stages.append(stage)
         handed = made
-    assert stages == ["parse", "bind", "decide", "plan"]
+    assert stages == chain
 
 
 def test_the_right_half_decodes_releases_encodes_and_records_in_this_order() -> None:

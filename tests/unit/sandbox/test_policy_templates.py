@@ -14,6 +14,7 @@ from louver.errors import Refused
 from louver_sandbox.algebra.expressions import Value
 from louver_sandbox.algebra.types import TableName
 from louver_sandbox.pipeline import judge
+from louver_sandbox.plan.calls import judge_call
 from louver_sandbox.plan.lookups import about_nobody, verify_lookup
 from louver_sandbox.plan.verify import PlanUnverified
 from louver_sandbox.policy.bundle import Bundle, bundle_content, parse_bundle
@@ -48,7 +49,7 @@ def edited(folder: Path, *edits: tuple[str, str, str]) -> Path:
 def asked(made: Bundle, who: Subject = BANK, template: str = "enterprise-report@1", **more: Value) -> Plan:
     given = {"subject": FIRM, "authorisation": "a1", **more}
     request = Request("r-1", who, "LOAN_ORIGINATION", template, given, "template")
-    return judge(request, city_catalog(), made, Facts(TODAY))
+    return judge_call(request, city_catalog(), made, Facts(TODAY))
 
 
 def code(made: Bundle, who: Subject = BANK, template: str = "enterprise-report@1", **more: Value) -> str:
