@@ -32,7 +32,7 @@ MAKERS = {
     "LookupPlan": {"plan/lookups.py"},
     "ScoreRules": {"policy/scoring.py"},
     "Order": {"scoring/line.py"},
-    "Paid": {"scoring/commit.py", "match_line.py"},
+    "Paid": {"match_line.py", "scoring/commit.py"},
 }
 HOMES = ("louver_sandbox.stages", "louver.errors")
 
