@@ -43,9 +43,9 @@ def parameter_unfit(name: str, wanted: str, wanted_zh: str, ruling: Ruling) -> R
     return refusal(
         "LVR-6103",
         message=f"the parameter {name} is not what the template takes: {wanted}",
-        hint="`louver templates show NAME` lists the parameters and what each takes",
+        hint="`louver templates NAME` lists the parameters and what each takes",
         message_zh=f"参数 {name} 不符合模板要求：{wanted_zh}",
-        hint_zh="`louver templates show NAME` 列出各参数及其取值",
+        hint_zh="`louver templates NAME` 列出各参数及其取值",
         rule=ruling.rule,
         policy_version=ruling.version,
         details={"reason": "SCOPE", "parameter": name},

@@ -97,10 +97,11 @@ class ScoringCalls:
         adverse_notice: bool = False,
         uses: int = 1,
     ) -> str:
-        """Record that a subject has authorised you, and get the id to ask for its score with.
+        """Record that a subject has authorised you, and get the id to ask about it or score it with.
 
         ``scope`` are the tables that may be read, ``evidence_sha256`` the digest of the signed document, which stays
-        with you. ``uses`` is how many models may use it, 0 for any number. Days are Beijing's, both included.
+        with you. ``uses`` is how many lookups and models may use it, together; 0 for any number. Days are Beijing's,
+        both included.
         """
         from louver.scoring import calls
 
