@@ -21,6 +21,7 @@ from louver.failures import MissingExtra, Misused, Unreachable
 if TYPE_CHECKING:
     from louver import aio, dbapi
     from louver.client import Client, connect
+    from louver.privacy import PrivacyAmount, PrivacyLimit, PrivacyLoss
     from louver.receipt import Receipt, VerifiedReceipt
     from louver.results import (
         Accuracy,
@@ -44,6 +45,9 @@ _HOMES = {
     "Notice": "louver.results",
     "Outcome": "louver.results",
     "Permission": "louver.results",
+    "PrivacyAmount": "louver.privacy",
+    "PrivacyLimit": "louver.privacy",
+    "PrivacyLoss": "louver.privacy",
     "QueryRecord": "louver.results",
     "Receipt": "louver.receipt",
     "SealingKey": "louver.results",
@@ -69,6 +73,9 @@ __all__ = [
     "Notice",
     "Outcome",
     "Permission",
+    "PrivacyAmount",
+    "PrivacyLimit",
+    "PrivacyLoss",
     "QueryRecord",
     "Receipt",
     "Refused",

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from louver_sandbox.algebra.cores import Core, Cut, columns_of
-from louver_sandbox.algebra.relations import Aggregate, Scan, scans
+from louver_sandbox.algebra.relations import Aggregate, Project, Scan, scans
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.core_plan import CorePlan
 from louver_sandbox.obligations import PrivacyCharge, ThresholdRules
 from louver_sandbox.plan.carry import Carrier
 from louver_sandbox.plan.columns import RowColumns
 from louver_sandbox.plan.cores import carriable, exact_core
+from louver_sandbox.plan.private import asking
 from louver_sandbox.plan.private.bounding import Bounded, Rules, bounded, check_form, stored_rows
 from louver_sandbox.plan.private.domains import Domains
+from louver_sandbox.plan.private.drafts import Draft
 from louver_sandbox.plan.private.measures import UNITS, MeasureReader, place_of
-from louver_sandbox.plan.private.noise import TooLittle, noise_of
+from louver_sandbox.plan.private.noise import Noise, noise_of, shared
 from louver_sandbox.plan.private.ranges import Ranges
+from louver_sandbox.plan.private.split import budgets, divided
 from louver_sandbox.plan.private.statement import Statement
 from louver_sandbox.plan.provenance import trace
 from louver_sandbox.plan.units import UnitGroup, null_extended, protected_units, unit_groups
 from louver_sandbox.plan.verify import PlanUnverified
 from louver_sandbox.privacy.cost import NOTHING, PrivacyCost
+from louver_sandbox.privacy.refused import PrivacyRefused
 from louver_sandbox.private_core import PrivateCells
 from louver_sandbox.refusals.plan import unit_lost
 from louver_sandbox.refusals.private import budget_too_small, groups_not_public
@@ -33,45 +36,61 @@ _NEVER_JUDGED = ThresholdRules(dict.fromkeys(UnitType, 1))
 """The carrier asks for rules by which it judges inner groups of several units; no such group is accepted here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """One core, and what it costs by kind of unit."""
-
-    plan: CorePlan
-    costs: Mapping[UnitType, PrivacyCost]
-    datasets: frozenset[tuple[str, UnitType]]
-
-
 def private_cores(
     admitted: Admitted, parts: Cut, source_of: Callable[[Scan], str]
 ) -> tuple[tuple[CorePlan, ...], tuple[PrivacyCharge, ...]]:
     """What runs for each core, in order, and the charges, one per dataset and kind of unit.
 
     Raises:
-        Refused: LVR-235x, LVR-2303, LVR-2304, LVR-2307 to LVR-2309, for what cannot be bounded.
+        Refused: LVR-235x, LVR-2303, LVR-2304, LVR-2307 to LVR-2309, for what cannot be bounded; LVR-236x, LVR-237x,
+            for what the caller wants and cannot have.
         PlanUnverified: a protected scan in no core, or without rules.
     """
     rules: Rules = {(one.dataset, one.unit): one for one in admitted.private}
-    number = sum(core.protected for core in parts.cores)
-    planner = _Planner(admitted, rules, source_of, number)
-    made = [planner.made(core) if core.protected else exact_core(core, source_of) for core in parts.cores]
-    found = [one for one in made if isinstance(one, Made)]
+    planner = _Planner(admitted, rules, source_of)
     if frozenset().union(*(planner.scans(core) for core in parts.cores)) != admitted.protected:
         raise PlanUnverified("a protected scan outside the cores")
-    plans = tuple(one.plan if isinstance(one, Made) else one for one in made)
-    return plans, tuple(_charges(found, rules, admitted.bound.request.purpose))
+    drafts = {core.id: planner.draft(core) for core in parts.cores if core.protected}
+    noises, costs = _noises(admitted, parts, tuple(drafts.values()), rules)
+    made = {draft.core: planner.made(draft, noise) for draft, noise in zip(drafts.values(), noises, strict=True)}
+    plans = tuple(made[core.id] if core.id in made else exact_core(core, source_of) for core in parts.cores)
+    return plans, tuple(_charges(costs, rules, admitted.bound.request.purpose))
 
 
-def _charges(made: list[Made], rules: Rules, purpose: str) -> Iterator[PrivacyCharge]:
+def _noises(
+    admitted: Admitted, parts: Cut, drafts: tuple[Draft, ...], rules: Rules
+) -> tuple[tuple[Noise, ...], asking.Costs]:
+    """The noise of each core, and what all of them cost: what policy gives a question, or what its caller wants."""
+    wish = admitted.bound.request.wish
+    spend = budgets(drafts, asking.each_of(rules, wish, drafts), rules)
+    wanted = () if wish is None else wish.accuracy
+    at = next((draft.at for draft in drafts), None)
+    try:
+        if wanted:
+            scales = asking.scales_wanted(wanted, admitted.bound.columns, parts, drafts)
+        else:
+            scales = [divided(draft, budget) for draft, budget in zip(drafts, spend, strict=True)]
+        found = [noise_of(*each) for each in zip(drafts, scales, spend, strict=True)]
+    except PrivacyRefused:
+        raise budget_too_small(at) from None
+    costs: dict[tuple[str, UnitType], PrivacyCost] = {}
+    for draft, noise in zip(drafts, found, strict=True):
+        for key in sorted(draft.datasets):
+            costs[key] = costs.get(key, NOTHING) + noise.costs[key[1]]
+    if wanted:
+        asking.check_most(costs, rules)
+    asking.check_precise(drafts, scales, rules, costs)
+    return shared(drafts, found), costs
+
+
+def _charges(costs: asking.Costs, rules: Rules, purpose: str) -> Iterator[PrivacyCharge]:
     for (dataset, unit), rule in rules.items():
-        if rule.terms is None:
-            continue
-        cost = sum((one.costs[unit] for one in made if (dataset, unit) in one.datasets), NOTHING)
-        if cost == NOTHING:
+        cost = costs.get((dataset, unit), NOTHING)
+        if rule.terms is None or cost == NOTHING:
             continue
         if not cost.within(rule.terms.most):
             raise PlanUnverified("a question that costs more than policy allows")
-        yield PrivacyCharge(dataset, purpose, cost, rule.terms)
+        yield PrivacyCharge(dataset, purpose, cost, rule.terms, rule.delta)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +98,14 @@ class _Planner:
     admitted: Admitted
     rules: Rules
     source_of: Callable[[Scan], str]
-    cores: int
 
     def scans(self, core: Core) -> frozenset[int]:
         """The protected scans of a core."""
         found = frozenset(scan.id for scan in scans(core.relation)) & self.admitted.protected
         return found if core.protected else frozenset()
 
-    def made(self, core: Core) -> Made:
-        """One core."""
+    def draft(self, core: Core) -> Draft:
+        """One core but for its noise."""
         relation, catalog = core.relation, self.admitted.bound.catalog
         if not isinstance(relation, Aggregate):
             raise PlanUnverified("protected rows that no aggregate covers")
@@ -122,26 +140,46 @@ class _Planner:
         listed = () if domain is not None else (UNITS,)
         numbers = tuple(dict.fromkeys((*listed, *(number for one in wanted for number in one.numbers))))
         statement = Statement(relation, carried.relation, limits, numbers)
-        cells = None if domain is None else math.prod(map(len, domain))
-        spend = {unit: self._spend(limits, unit) for unit in limits.units}
-        try:
-            noise = noise_of(numbers, statement.names, limits, spend, cells)
-        except TooLittle:
-            raise budget_too_small(place_of(relation)) from None
-        named = dict(zip(numbers, statement.names, strict=True))
+        return Draft(
+            core.id,
+            numbers,
+            wanted,
+            limits,
+            domain,
+            sets,
+            statement,
+            self._datasets(limits),
+            self._at_least(relation, limits),
+            place_of(relation),
+        )
+
+    def made(self, draft: Draft, noise: Noise) -> CorePlan:
+        """One core with its noise."""
+        statement = draft.statement
+        named = dict(zip(draft.numbers, statement.names, strict=True))
         private = PrivateCells(
             noise.columns,
-            tuple(one.measure(named) for one in wanted),
+            tuple(one.measure(named) for one in draft.wanted),
             min(rule.delta for rule in self.rules.values()),
-            domain,
-            units=named[UNITS] if domain is None else "",
+            draft.domain,
+            units=named[UNITS] if draft.domain is None else "",
             tau=noise.tau,
-            sets=sets,
+            sets=draft.sets,
         )
-        counted = tuple(group.counted for group in self._groups(limits))
+        counted = tuple(group.counted for group in self._groups(draft.limits))
         text, shown = statement.text(self.source_of), statement.columns
-        made = CorePlan(core.id, True, text, shown, unit_groups=counted, private=private)
-        return Made(made, noise.costs, self._datasets(limits))
+        return CorePlan(draft.core, True, text, shown, unit_groups=counted, private=private)
+
+    def _at_least(self, relation: Aggregate, limits: Bounded) -> int | None:
+        """How many rows and units the only cell of a core has by declaration: of a table that nothing is left out
+        of, as many as its units are."""
+        below = relation.input
+        while isinstance(below, Project):
+            below = below.input
+        if relation.keys or not isinstance(below, Scan) or limits.clipped is not None or len(limits.groups) != 1:
+            return None
+        declared = [unit.at_least for _, unit in limits.groups[0].members if unit.when is None]
+        return None if len(declared) != 1 else declared[0]
 
     def _groups(self, limits: Bounded) -> tuple[UnitGroup, ...]:
         return (*limits.groups, *(() if limits.clipped is None else (limits.clipped,)))
@@ -155,8 +193,3 @@ class _Planner:
             for scan, _ in group.members
             if scan in tables
         )
-
-    def _spend(self, limits: Bounded, unit: UnitType) -> PrivacyCost:
-        """What a core may cost units of a kind: what its datasets allow a question, divided over the cores."""
-        found = [rule.each for key in self._datasets(limits) if (rule := self.rules[key]).unit is unit and rule.terms]
-        return PrivacyCost(min(one.rho for one in found) / self.cores, min(one.delta for one in found) / self.cores)
