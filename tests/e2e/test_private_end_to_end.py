@@ -108,8 +108,8 @@ def test_a_caller_chooses_what_a_question_costs_and_sees_what_is_left(own_city: 
             ({"accuracy": "5%"}, "LVR-2369"),
         ):
             with pytest.raises(Refused, match=refusal):
-                bank.analyse(sql, **more)  # type: ignore[arg-type]
-            verdict = bank.explain(sql, **more)  # type: ignore[arg-type]
+                bank.analyse(sql, **more)
+            verdict = bank.explain(sql, **more)
             assert verdict.refusal is not None
             assert verdict.refusal.code == refusal
         with pytest.raises(Refused, match="LVR-2373"):
