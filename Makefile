@@ -1,9 +1,11 @@
 # Two commands for a newcomer:  make demo   and   make test
 PYTHON ?= python3.11
 BIN    := .venv/bin
+# What is compiled once is not compiled again by each of the hundreds of processes that tests start.
+unexport PYTHONDONTWRITEBYTECODE
 PIP    := $(BIN)/pip install -q --no-compile --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check proto bench bench-peers help
+.PHONY: demo test attack soak check proto bench bench-peers help
 help:            ## Show this help
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+: *##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 10
 
@@ -23,7 +25,13 @@ demo: .venv/.demo  ## A bank asks, is answered and refused, and verifies its rec
 	@$(BIN)/louver-sandbox demo
 test: .venv/.dev   ## Run every test
 	@$(BIN)/python -m bench.support.peers acro
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+attack: .venv/.dev ## Attack it: the tests of tests/attacks and of damaged bytes, in some minutes
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/attacks tests/e2e/test_fuzzed_wire.py
+soak: .venv/.dev   ## The same at length, for hours: SEED=n for other statements
+	@$(BIN)/python -m tests.support.fuzzing --count 1000000 --seed $(or $(SEED),2) --jobs 2
+	@$(BIN)/python -m tests.support.fuzzed_documents --count 100000 --seed $(or $(SEED),2)
+	@LOUVER_SOAK=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -o timeout=36000 tests/attacks tests/property/test_suppression.py tests/e2e/test_fuzzed_wire.py
 check: .venv/.dev  ## Format, lint, types, layers
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 bench: .venv/.dev  ## Run one benchmark: make bench NAME=line

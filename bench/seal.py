@@ -8,19 +8,25 @@ a ciphertext in bulk over those in their JSON, `write_x` and `read_x` their time
 interpreter beside randomisers, decryption and admission, `rpc_stall_ms` the longest small gRPC call beside them, and
 `gil_idle_ms`, `rpc_idle_ms` the same while nothing else of ours runs.
 
-What belongs to encrypted columns, scorecards and matching comes with them.
+`grouped_sum_x` is their time over ours to add up encrypted rows into 200 groups, from JSON and from the bytes of an
+upload, and `grouped_sum_million_s` the processor seconds of ours for a million rows.
+
+What belongs to scorecards and matching comes with them.
 """
 
 import json
 import secrets
 import statistics
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
+from pathlib import Path
 
 import grpc
+import numpy as np
 import phe
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
@@ -29,7 +35,7 @@ from louver.sealing import bulk, interchange, proofs
 from louver.sealing.ciphertexts import Owner, encrypt
 from louver.sealing.keys import PrivateKey, generate_key
 from louver.sealing.randomisers import Pool, randomisers
-from louver_sandbox.sealing import admission
+from louver_sandbox.sealing import adding, admission
 
 OURS, THEIRS = 200, 10
 """Numbers in one timing of ours and of theirs; a ratio is of one number."""
@@ -175,6 +181,40 @@ def stalls(side: Side, rounds: int) -> tuple[float, ...]:
     return tuple(statistics.median(row[place] for row in rows) for rows in (busy, idle) for place in (0, 1))
 
 
+GROUPS, GROUPED, SUMMED = 200, 20_000, 1_000_000
+
+
+def grouped(side: Side, rounds: int) -> tuple[Pairs, float]:
+    """Encrypted rows added up into groups, ours from the bytes of a file and theirs from their JSON; and the
+    processor seconds of ours for a million rows."""
+    key, owner = side.key.public, side.owner
+    step, (first,) = owner.encrypt([3])[0], owner.encrypt([10**9])
+    ciphertexts = [first]
+    for _ in range(SUMMED - 1):
+        ciphertexts.append(ciphertexts[-1] * step % key.square)  # a thousand times faster than to encrypt
+    text = json.dumps({"values": [(str(each), 0) for each in ciphertexts[:GROUPED]]})
+    few = [np.arange(group, GROUPED, GROUPS, dtype="<u4").tobytes() for group in range(GROUPS)]
+    many = [np.arange(group, SUMMED, GROUPS, dtype="<u4").tobytes() for group in range(GROUPS)]
+
+    def theirs() -> list[phe.EncryptedNumber]:
+        sums: list[phe.EncryptedNumber | None] = [None] * GROUPS
+        for place, (each, exponent) in enumerate(json.loads(text)["values"]):
+            number_ = phe.EncryptedNumber(side.public, int(each), exponent)
+            before = sums[place % GROUPS]
+            sums[place % GROUPS] = number_ if before is None else before + number_
+        return sums
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.sealed"
+        path.write_bytes(bulk.write(ciphertexts, key))
+        opened = [side.private.decrypt(one) for one in theirs()]
+        assert owner.decrypt(adding.products(path, key, 1, 0, few)) == opened
+        taken = timed(lambda: adding.products(path, key, 1, 0, few), theirs, rounds)
+        begin = time.process_time()
+        adding.products(path, key, 1, 0, many)
+        return taken, time.process_time() - begin
+
+
 def main() -> None:
     """Make keys, time both sides, report."""
     rounds = ROUNDS_FULL if arguments(__doc__ or "").full else ROUNDS
@@ -184,6 +224,7 @@ def main() -> None:
     written, read, ratio = carrying(side, rounds)
     admit_us, admit_key_ms = admitting(side, rounds)
     gil, rpc, gil_idle, rpc_idle = stalls(side, rounds)
+    sums, million = grouped(side, rounds)
     larger = encrypting(Side(3072), rounds)
 
     def row(what: str, taken: Pairs, ours: int, theirs: int) -> dict[str, object]:
@@ -199,6 +240,7 @@ def main() -> None:
         row("encrypt, randomiser made", inline, THEIRS, THEIRS),
         row("write (bulk, JSON)", written, OURS, OURS),
         row("read (bulk, JSON)", read, OURS, OURS),
+        row("add up into 200 groups (bytes, JSON)", sums, GROUPED, GROUPED),
     ]
     figures = {
         "owner_encrypt_x": round(per_number(owner), 2),
@@ -209,6 +251,8 @@ def main() -> None:
         "write_x": round(per_number(written, OURS, OURS), 1),
         "read_x": round(per_number(read, OURS, OURS), 1),
         "bytes_ratio": round(ratio, 3),
+        "grouped_sum_x": round(per_number(sums, GROUPED, GROUPED), 2),
+        "grouped_sum_million_s": round(million, 2),
         "admit_us": round(admit_us, 1),
         "admit_key_ms": round(admit_key_ms, 1),
         "gil_stall_ms": round(gil, 2),

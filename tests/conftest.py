@@ -13,6 +13,21 @@ settings.register_profile("machine", deadline=None, suppress_health_check=[Healt
 settings.load_profile("machine")  # How fast examples are made says how busy the machine is, and nothing of Louver.
 
 
+LONG_FIRST = ("e2e", "real", "tpc", "attacks", "property")
+"""The folders whose files take longest, one test or two of them taking most of it."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long comes first, so that no file holds everybody up at the end (`--no-loadscope-reorder`)."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+
+    def place(item: pytest.Item) -> tuple[bool, int]:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        return item.path not in slow, LONG_FIRST.index(folder) if folder in LONG_FIRST else len(LONG_FIRST)
+
+    items.sort(key=place)
+
+
 @pytest.fixture(scope="session")
 def city(tmp_path_factory: pytest.TempPathFactory) -> City:
     """An installation nobody changes: copy it to damage it."""

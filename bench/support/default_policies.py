@@ -56,6 +56,9 @@ def _grants(grants: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         if dimensions is not None and "privacy" in grant:
             # Over rows that atoms have recoded what one subject changes has no bound.
             continue
+        if "privacy" in grant and grant["table"] in PROTECTED:
+            # Without those columns it gives nothing that the public ones do not.
+            continue
         if fills and grant["table"] in TOO_FEW:
             continue
         grant.get("threshold", {}).pop("accepts_risk", None)

@@ -5,6 +5,7 @@ alike nor all dominated. Same seed, same rows.
 """
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -44,9 +45,15 @@ class Firms:
     rows: int
 
 
-def build(home: Path, firms: int, obligations: str = "p_percent: 10", memory_mib: int = 1024) -> Firms:
+def build(
+    home: Path,
+    firms: int,
+    obligations: str = "p_percent: 10",
+    memory_mib: int = 1024,
+    prepare: Callable[[Path], None] = lambda policies: None,
+) -> Firms:
     """An installation with one bank and the two tables, not yet published; policies say `obligations` beside the
-    thresholds and dominance. A worker may use `memory_mib`."""
+    thresholds and dominance, and what `prepare` writes into their folder. A worker may use `memory_mib`."""
     settings = create(home, "louver.dev/bench", "127.0.0.1", 0, tools())
     for name in TABLES:
         shutil.copyfile(DECLARATIONS / f"{name}.yaml", settings.catalog / f"{name}.yaml")
@@ -62,6 +69,7 @@ def build(home: Path, firms: int, obligations: str = "p_percent: 10", memory_mib
     copy_declarations(POLICIES, settings.home / "policies")
     for file in (settings.home / "policies").glob("*.yaml"):
         file.write_text(file.read_text(encoding="utf-8").replace("p_percent: 10", obligations), encoding="utf-8")
+    prepare(settings.home / "policies")
     activate(settings, [settings.home / "policies"], development_keys(settings))
     with (home / "louver.toml").open("a", encoding="utf-8") as configuration:
         configuration.write(f"memory_mib = {memory_mib}\n")

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from louver_sandbox.demo.story import tell
 from louver_sandbox.operator.main import app
 
 
@@ -17,6 +16,9 @@ def demo(
     keep: Annotated[Path | None, typer.Option(help="Keep the installation in this folder.")] = None,
 ) -> None:
     """Make a small world, two banks and a credit agency, and show the main job from question to proof."""
+    # The story brings half the platform along, which no other command should wait for.
+    from louver_sandbox.demo.story import tell
+
     raise typer.Exit(tell(persons, keep))
 
 

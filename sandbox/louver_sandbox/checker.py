@@ -243,7 +243,7 @@ def check(case: Case, judgement: Judgement, engine: FormReader) -> Verdict:
         planned = judge(case.request, judgement.with_own(case.own), judgement.bundle, case.facts)
     except Refused as reason:
         return Verdict(None, record(reason))
-    verify(planned, tuple(engine.parse(core.statement) for core in planned.cores))
+    verify(planned, tuple(engine.parse(statement) for statement in planned.statements))
     return Verdict(planned, None)
 
 

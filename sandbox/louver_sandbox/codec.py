@@ -24,7 +24,7 @@ from fractions import Fraction
 from json.encoder import encode_basestring
 from typing import Any, TypeVar, Union
 
-from louver_sandbox import core_plan, obligations, private_core, selections, stages
+from louver_sandbox import core_plan, encrypted_core, obligations, private_core, selections, stages
 from louver_sandbox.algebra import expressions, regions, relations
 from louver_sandbox.algebra import types as algebra_types
 from louver_sandbox.catalog import model
@@ -61,6 +61,7 @@ REGISTRY = _registered(
     model,
     calendar,
     cost,
+    encrypted_core,
     obligations,
     selections,
     private_core,

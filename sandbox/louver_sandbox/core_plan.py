@@ -183,6 +183,7 @@ class CorePlan:
     which sets of units its cells are, where policies cap their number. `asked` are the grouping sets that leave,
     where the worker computes totals that only count as known; empty where all leave. `private` says, in place of
     all these, which noise its numbers leave with where they are answered with differential privacy.
+    With `ranks_of` its rows are one histogram of the core with that id: cells, a bin, and how many rows count in it.
     The rows of any other core are public or the requester's own and leave as they are.
     """
 
@@ -199,3 +200,4 @@ class CorePlan:
     families: tuple[Family, ...] = ()
     asked: tuple[AskedSet, ...] = ()
     private: PrivateCells | None = None
+    ranks_of: int | None = None

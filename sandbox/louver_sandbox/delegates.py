@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from louver_sandbox import checker, codec
+from gmpy2 import mpz
+
+from louver.sealing.keys import PublicKey
+from louver_sandbox import checker, codec, scorer
 from louver_sandbox.catalog.model import Table
 from louver_sandbox.engines import WORKER_ENVIRONMENT, WORKER_PRELOAD
 from louver_sandbox.engines.engine import Job, Source, encode_job
@@ -16,14 +20,20 @@ from louver_sandbox.processes.limits import Limits as ProcessLimits
 from louver_sandbox.processes.pool import CheckerFailed, CheckerPool, Slot, WorkerFailed
 from louver_sandbox.processes.zygote import Zygote
 from louver_sandbox.refusals import capacity
+from louver_sandbox.scoring.line import Pack
+from louver_sandbox.scoring.registry import RegisteredModel
+from louver_sandbox.sealing import adding
+from louver_sandbox.sealing.sealer import Sealer
 from louver_sandbox.settings import Limits
 from louver_sandbox.shelf import SnapshotUnfit
-from louver_sandbox.stages import Case, Facts, Plan, Request, Treatment, Verdict
+from louver_sandbox.stages import Case, Facts, Plan, Request, SourceRef, Treatment, Verdict
 from louver_sandbox.suppression.pattern import Pattern, Problem
 from louver_sandbox.suppression.wire import Malformed, pattern_from_bytes, problem_to_bytes
 from louver_sandbox.withdrawn import Withdrawn
 
 MIB = 1024 * 1024
+MEMBER_BYTES = 192
+"""What a row may take of a worker's reply that says which group it is in."""
 OUR_FAULT = frozenset({"error", "reply", "too_large"})
 """Failures of a checker that no query should be able to cause; the operator has to know."""
 CHECKER_CPU_S = 100_000
@@ -82,7 +92,7 @@ class JudgeInChecker:
         if verdict.plan is None or verdict.plan.request_id != request.id:
             raise codec.Malformed("a verdict without a plan of this request")
         self._withdrawn.check(verdict.plan.policies, facts.today)
-        if verdict.plan.treatment is Treatment.DP and not self._has_noise:
+        if (verdict.plan.treatment is Treatment.DP or verdict.plan.privacy) and not self._has_noise:
             raise capacity.noise_not_installed()
         return verdict.plan
 
@@ -107,6 +117,77 @@ class SolveInProcess:
             raise Failed("reply") from None
 
 
+class AddUpInProcess:
+    """Asks scorers, as many at once as there are, for a few ciphertexts each; randomisers come from the sealer's
+    stock."""
+
+    def __init__(self, pool: CheckerPool, size: int, sealer: Sealer, seconds: float) -> None:
+        self._pool = pool
+        self._size = size
+        self._sealer = sealer
+        self._seconds = seconds
+
+    def __call__(
+        self,
+        model: RegisteredModel,
+        key: PublicKey,
+        ciphertexts: Sequence[mpz],
+        bins: Sequence[int],
+        packs: Sequence[Pack],
+    ) -> Iterator[bytes]:
+        """The ciphertext of each pack, in order. Raises `Failed`."""
+
+        def ask(part: Sequence[Pack]) -> bytes:
+            powers = self._sealer.randomisers(model.kid, len(part))
+            job = scorer.Job(model.digest, int(key.n), tuple(bins), tuple(ciphertexts), tuple(part), tuple(powers))
+            return self._asked(scorer.job_to_bytes(job), len(part) * key.width)
+
+        parts = [packs[start : start + scorer.PACKS] for start in range(0, len(packs), scorer.PACKS)]
+        with ThreadPoolExecutor(self._size, thread_name_prefix="score") as threads:
+            for reply in threads.map(ask, parts):
+                yield from (reply[at : at + key.width] for at in range(0, len(reply), key.width))
+
+    def _asked(self, job: bytes, expected: int) -> bytes:
+        try:
+            reply = self._pool.ask(job, self._seconds)
+        except CheckerFailed as failed:
+            raise Failed("timeout" if failed.kind == "busy" else failed.kind) from None
+        if len(reply) != expected:
+            raise Failed("reply")
+        return reply
+
+
+class AddInProcesses:
+    """Multiplies ciphertexts in processes that each do one part; what they cannot finish is a worker's fault."""
+
+    def __init__(self, pool: CheckerPool, seconds: float, processes: int) -> None:
+        self._pool = pool
+        self._seconds = seconds
+        self._processes = processes
+
+    def __call__(self, path: Path, key: PublicKey, columns: int, column: int, sets: Sequence[bytes]) -> list[mpz]:
+        """The product of each set of rows. Raises `Failed`."""
+        parts = list(adding.divided(sets, self._processes))
+
+        def asked(part: list[tuple[int, bytes]]) -> tuple[list[int], bytes]:
+            job = adding.Job(path, key, columns, column, tuple(rows for _, rows in part))
+            return [place for place, _ in part], self._pool.ask(job.encode(), self._seconds)
+
+        try:
+            with ThreadPoolExecutor(self._processes) as threads:
+                return adding.combined(len(sets), key, list(threads.map(asked, parts)))
+        except CheckerFailed as failed:
+            raise Failed("timeout" if failed.kind == "busy" else failed.kind) from None
+        except adding.Unfit:
+            raise Failed("reply") from None
+
+
+def _rows_told(plan: Plan) -> int:
+    """How many rows a worker may tell of, of which each is in one group: as many as the upload has, and as many again
+    where a join repeats some."""
+    return 0 if plan.encrypted is None else 2 * plan.encrypted.rows
+
+
 class Worker:
     """One reserved worker as the pipeline sees it."""
 
@@ -118,12 +199,19 @@ class Worker:
 
     def run(self, plan: Plan, call: Call) -> bytes:
         """The worker's Arrow reply, one stream per core. Raises `Failed`."""
+        return self._run(plan.sources, plan.statements, call, _rows_told(plan))
+
+    def run_statement(self, sources: Sequence[SourceRef], statement: str, call: Call) -> bytes:
+        """The worker's Arrow reply to one statement of ours, as one stream. Raises `Failed`."""
+        return self._run(sources, (statement,), call)
+
+    def _run(self, sources: Sequence[SourceRef], statements: tuple[str, ...], call: Call, rows: int = 0) -> bytes:
         seconds = max(0.05, call.deadline_s)
         job = Job(
-            sources=self._sources(plan),
-            statements=tuple(core.statement for core in plan.cores),
-            row_cap=self._limits.result_rows,
-            byte_cap=self._limits.result_mib * MIB,
+            sources=self._sources(sources),
+            statements=statements,
+            row_cap=self._limits.result_rows + rows,
+            byte_cap=self._limits.result_mib * MIB + MEMBER_BYTES * rows,
             memory_mib=self._limits.memory_mib,
             threads=self._limits.threads_per_worker,
             timeout_ms=int(seconds * 1000),
@@ -135,9 +223,9 @@ class Worker:
         except WorkerFailed as failed:
             raise Failed(failed.kind) from None
 
-    def _sources(self, plan: Plan) -> tuple[Source, ...]:
+    def _sources(self, sources: Sequence[SourceRef]) -> tuple[Source, ...]:
         try:
-            found = [self._locate(source.snapshot, self._institution) for source in plan.sources]
+            found = [self._locate(source.snapshot, self._institution) for source in sources]
         except SnapshotUnfit as unfit:
             raise Failed("snapshot") from unfit
-        return tuple(Source(source.alias, str(path)) for source, path in zip(plan.sources, found, strict=True))
+        return tuple(Source(source.alias, str(path)) for source, path in zip(sources, found, strict=True))

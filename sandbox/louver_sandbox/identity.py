@@ -19,7 +19,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from louver.signing import is_registered_by, is_signed_by
+from louver.signing import is_match_signed_by, is_registered_by, is_signed_by
+from louver.v1 import matching_pb2 as matching_pb
 from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox.pki import URN
 from louver_sandbox.refusals import identity as refusals
@@ -111,7 +112,7 @@ def _institution_name(certificate: x509.Certificate) -> str:
     """The one institution the certificate's alternative names speak of."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
         raise refusals.ambiguous_identity() from None
     if len(names) != 1:
         raise refusals.ambiguous_identity()
@@ -125,6 +126,20 @@ def check_signature(question: pb.Question, certificate: x509.Certificate, now: d
     """Refuses a question that is not signed by the certificate's key or not of this hour."""
     key = certificate.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey) or not is_signed_by(question, key):
+        raise refusals.bad_signature()
+    check_moment(question.expires, now)
+
+
+def check_moment(expires: str, now: datetime) -> None:
+    """Refuses what a signature no longer stands for, or stands for too long."""
+    if not now <= _moment(expires) <= now + LONGEST_LIFE:
+        raise refusals.expired_question()
+
+
+def check_match(question: matching_pb.MatchQuestion, certificate: x509.Certificate, now: datetime) -> None:
+    """Refuses a match that is not signed by the certificate's key or not of this hour."""
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not is_match_signed_by(question, key):
         raise refusals.bad_signature()
     if not now <= _moment(question.expires) <= now + LONGEST_LIFE:
         raise refusals.expired_question()

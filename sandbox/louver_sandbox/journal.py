@@ -74,7 +74,7 @@ def _subject(request: Request) -> dict[str, JSON]:
 
 def statement_digest(plan: Plan) -> str:
     """SHA-256 in hex of what runs: of the digests of the cores' statements, in order."""
-    digests = (hashlib.sha256(core.statement.encode()).hexdigest() for core in plan.cores)
+    digests = (hashlib.sha256(statement.encode()).hexdigest() for statement in plan.statements)
     return hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
 
@@ -228,6 +228,11 @@ def note(books: Books, kind: str, **more: JSON) -> int:
 def noted(books: Books, tx: Connection, kind: str, **more: JSON) -> int:
     """The same, in a transaction that changes what the entry is about."""
     return books.log.append(tx, {"kind": kind, **more}).index
+
+
+def appended(books: Books, tx: Connection, body: Mapping[str, JSON], private: Mapping[str, str]) -> int:
+    """Adds an entry about something that the transaction changes, with texts that enter as commitments only."""
+    return books.log.append(tx, body, private).index
 
 
 def moment(entry: Entry) -> datetime:

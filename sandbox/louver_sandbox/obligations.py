@@ -10,6 +10,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.encrypted_core import EncryptedRules
 from louver_sandbox.privacy.calendar import Period as Period
 from louver_sandbox.privacy.cost import PrivacyCost
 
@@ -86,7 +87,8 @@ class ThresholdRules:
     """The obligations of a `threshold` answer: least units per type, dominance share, p %, remainder row, noise,
     what becomes of totals, where classes are protected, and the cap on released cells. `risks` are what owners have
     accepted, in their words. `recoded`: dimensions of some table are those of its atoms, which the answer says.
-    `seal`: how its numbers leave, once all of this holds.
+    `seal`: how its numbers leave, once all of this holds. `encrypted`: on which terms encrypted numbers are added up
+    by protected columns (None: they are not).
 
     The largest unit of a sum holds at most `dominance_percent` of it, the two largest together `dominance_of_two`
     (None: no such rule), and what is left without them is at least `p_percent` / `prior_percent` of the largest: with
@@ -106,6 +108,7 @@ class ThresholdRules:
     risks: tuple[str, ...] = ()
     recoded: bool = False
     seal: Seal = Seal.NONE
+    encrypted: EncryptedRules | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Protocol
 from louver.errors import Fault, Refused
 from louver_sandbox import journal
 from louver_sandbox.accounting.ledger import SHANGHAI
+from louver_sandbox.accounting.one_at_a_time import OneAtATime
 from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.commit import commit, find_stored
 from louver_sandbox.journal import Books
@@ -98,6 +99,7 @@ class Pipeline:
         self._clock = clock
         self._incident = new_incident
         self._noise_secret = noise_secret
+        self._asked = OneAtATime()
 
     def answer(self, request: Request, call: Call) -> Receipted:
         """Admit, then run. Raises `Refused` (logged) or `Fault`."""
@@ -106,7 +108,7 @@ class Pipeline:
                 return self._again(stored)
             planned = self._judge(request, facts_at(self._clock()))
             call.progress("checked")
-            with self._reserve(request.subject.institution, call) as slot:
+            with self._asked.alone(planned, call), self._reserve(request.subject.institution, call) as slot:
                 committed = commit(planned, request, self._books, self._clock())
                 if isinstance(committed, Stored):
                     return self._again(committed)

@@ -74,13 +74,30 @@ class NoisyColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class PrivateRanks:
+    """A histogram of each cell that leaves as noisy ranks: a tree of counts whose nodes have discrete Gaussian noise.
+
+    `segments` are its bins (`mechanisms.grid`), in units of 10^-digits. At most `most` cells have one. `share` is its
+    part of the rho that the question costs, to four digits.
+    """
+
+    segments: tuple[tuple[int, int, int], ...]
+    digits: int
+    scale: Fraction
+    most: int
+    share: Fraction = Fraction(0)
+
+
+@dataclass(frozen=True, slots=True)
 class PrivateMeasure:
     """How one aggregate is put together from noisy columns.
 
-    `kind` is count, units, sum, average, grouping or a function of `plan.private.measures.VARIANCES`. `count`,
+    `kind` is count, units, sum, average, grouping, min, max, a function of `sql.quantiles.QUANTILES` or of
+    `plan.private.measures.VARIANCES`. `count`,
     `total` and `squares` are names of noisy columns. Values lie between `low` and `high`, in units of 10^-digits;
     `total` is the sum of values less `centre`, `squares` that of the squares of the same. A grouping tells which of
-    its `keys` are left out.
+    its `keys` are left out. A quantile is that at a `share` of the values
+    of the histogram at the place `ranks`.
     """
 
     name: str
@@ -94,6 +111,8 @@ class PrivateMeasure:
     centre: int = 0
     digits: int = 0
     keys: tuple[int, ...] = ()
+    ranks: int = -1
+    share: Fraction = Fraction(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +122,8 @@ class PrivateCells:
     With a `domain` those of every combination of these values, one list for each key, are released, whether a row has
     them or not; without one those whose noisy number of units, the column `units`, reaches `tau`. `delta` is that at
     which epsilon is told. With `sets` of keys noise is drawn for cells of all keys only; the others are their sums.
+    `ranks` are the histograms, in the order of the plan's cores that count them; without a noisy number the first
+    one's rows are the core's own.
     """
 
     noisy: tuple[NoisyColumn, ...]
@@ -112,3 +133,4 @@ class PrivateCells:
     units: str = ""
     tau: int = 0
     sets: tuple[tuple[int, ...], ...] = ()
+    ranks: tuple[PrivateRanks, ...] = ()

@@ -52,6 +52,8 @@ class Limits:
     concurrent_calls: int = 512
     sealed_cells: int = 1_000
     randomisers: int = 512
+    scorers: int = 2
+    score_seconds: int = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,11 @@ class Settings:
         return self.home / "secrets"
 
     @property
+    def matching(self) -> Path:
+        """The key of private matching and the sets made with it; only matchers and the set builder read them."""
+        return self.home / "matching"
+
+    @property
     def pki(self) -> Path:
         """Certificates: the authority that banks are known by, and the server's own."""
         return self.home / "pki"
@@ -142,6 +149,11 @@ class Settings:
     def officers(self) -> Path:
         """The public keys of the policy officers."""
         return self.home / "officers.json"
+
+    @property
+    def auditors(self) -> Path:
+        """The public keys of the model auditors."""
+        return self.home / "auditors.json"
 
     @property
     def revocations(self) -> Path:

@@ -15,6 +15,7 @@ from pathlib import Path
 from louver_sandbox.audit.log import MAX_PAGE
 from louver_sandbox.journal import Books
 from louver_sandbox.settings import Settings
+from louver_sandbox.uploads.encrypted import ENDING
 
 
 class SnapshotUnfit(Exception):
@@ -41,6 +42,14 @@ class Shelf:
             _stamp(own)
             return own
         raise SnapshotUnfit(f"snapshot {snapshot[:16]} is not there; `louver-sandbox publish` builds it")
+
+    def ciphertexts(self, snapshot: str, institution: str) -> Path:
+        """The file with the encrypted values of one of the institution's own tables. Raises `SnapshotUnfit`."""
+        path = self._settings.uploads / institution / f"{snapshot}{ENDING}"
+        if not path.is_file():
+            raise SnapshotUnfit(f"the ciphertexts of {snapshot[:16]} are not there")
+        _stamp(path)
+        return path
 
     def _check(self, path: Path, snapshot: str) -> None:
         stamp = _stamp(path)

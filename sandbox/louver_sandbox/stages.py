@@ -15,6 +15,7 @@ from louver_sandbox.algebra.types import Position, TableName, Type
 from louver_sandbox.catalog.atoms import AtomRules
 from louver_sandbox.catalog.model import Catalog, Table
 from louver_sandbox.core_plan import CorePlan
+from louver_sandbox.encrypted_core import EncryptedPlan, EncryptedSums
 from louver_sandbox.obligations import (
     AccessBudget,
     CellCharge,
@@ -203,7 +204,8 @@ class Plan:
     on this data, catalogue and policy: equal questions get the stored answer. `cells` are what caps on released
     cells are charged, besides `charges`; `selections` are the rows it asks for, which the commit compares with
     earlier ones as `history` says. `privacy` is its privacy loss, one charge per dataset and kind of unit. `seal` are
-    the columns whose numbers leave encrypted.
+    the columns whose numbers leave encrypted; `encrypted` says which of them are sums of numbers that came so, and
+    how the worker's last statement tells which rows are in them.
     """
 
     request_id: str
@@ -224,6 +226,13 @@ class Plan:
     history: HistoryRules = FLAGGED
     privacy: tuple[PrivacyCharge, ...] = ()
     seal: SealedColumns | None = None
+    encrypted: EncryptedPlan | None = None
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """Everything the worker runs, in order."""
+        own = tuple(core.statement for core in self.cores)
+        return own if self.encrypted is None else (*own, self.encrypted.statement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,11 +252,29 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True)
+class Members:
+    """Which rows of an upload a worker says are in which cell, row by row.
+
+    `cells` are their keys; `cell`, `row` and `unit` are 64-bit numbers in little-endian order: the cell's place, the
+    upload's row and the record key of its subject, of which `present` (bytes of 0 and 1) says whether there is one.
+    `holds` are such bytes for each condition. The last two are empty where nothing is protected.
+    """
+
+    cells: tuple[tuple[object, ...], ...]
+    cell: bytes
+    row: bytes
+    unit: bytes
+    present: bytes
+    holds: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Execution:
     """Exact rows from a worker, one table per core of the plan. Only `release/` may read `rows` (law 4)."""
 
     committed: Committed
     rows: tuple[tuple[tuple[object, ...], ...], ...] = field(repr=False)
+    members: Members | None = field(default=None, repr=False)
 
 
 Cell = None | bool | int | float | Decimal | str | date | datetime
@@ -268,13 +295,13 @@ class Notice:
 class Accuracy:
     """How far the perturbed numbers of one column of the answer may be from the true ones.
 
-    `kind` is count, rows, sum, average or computed. Whatever the true number is, the released one is at most `below`
-    over it or `above` under it in 95 of 100 draws of the keys, and `standard_error` is at least the root of its mean
-    squared error; for rows, sums and averages, `relative_error` is that of the sum in proportion to its absolute
-    contributions. Decimal text, empty where there is no such statement. Under `dp`, `low` and `high` are the ends of
-    the 95 % interval of each row's number, in the order of rows; empty text where a row has none. `share` is the part
-    of the question's rho that the column costs, in percent; numbers that several columns need count for each in equal
-    parts.
+    `kind` is count, rows, sum, average, quantile or computed. Whatever the true number is, the released one is at
+    most `below` over it or `above` under it in 95 of 100 draws of the keys, and `standard_error` is at least the root
+    of its mean squared error; for rows, sums and averages, `relative_error` is that of the sum in proportion to its
+    absolute contributions. Decimal text, empty where there is no such statement. Under `dp`, `low` and `high` are the
+    ends of the 95 % interval of each row's number, in the order of rows; empty text where a row has none. `share` is
+    the part of the question's rho that the column costs, in percent; numbers that several columns need count for each
+    in equal parts.
     """
 
     column: str
@@ -292,7 +319,11 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What leaves. A withheld cell is None and is counted in a notice. Made by `release.release.release`."""
+    """What leaves. A withheld cell is None and is counted in a notice. Made by `release.release.release`.
+
+    `encrypted` says of which ciphertexts the cells of encrypted columns are made; their places in `rows` hold the
+    numbers of rows by which they were judged, and these do not leave there.
+    """
 
     columns: tuple[OutputColumn, ...]
     rows: tuple[tuple[Cell, ...], ...]
@@ -300,6 +331,7 @@ class Release:
     treatment: Treatment
     remainder: tuple[Cell, ...] | None = None
     accuracy: tuple[Accuracy, ...] = ()
+    encrypted: EncryptedSums | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,10 @@ from datetime import datetime
 from functools import partial
 
 from louver.errors import Refused
+from louver.failures import Misused
+from louver.matching.oprf import library
 from louver.v1 import sandbox_pb2 as pb
-from louver_sandbox import checker, journal, solver
+from louver_sandbox import checker, journal, scorer, solver
 from louver_sandbox.accounting.ledger import SHANGHAI, Balance
 from louver_sandbox.accounting.unit_sets import Cells
 from louver_sandbox.audit.entries import JSON
@@ -27,10 +29,22 @@ from louver_sandbox.catalog.load import catalog_of, load_catalog
 from louver_sandbox.catalog.model import Catalog, SpaceKind
 from louver_sandbox.checker import Judgement
 from louver_sandbox.commit import charge, charge_cells, charge_privacy, look_back
-from louver_sandbox.delegates import JudgeInChecker, SolveInProcess, Worker, checker_zygote
+from louver_sandbox.consents import Consents
+from louver_sandbox.delegates import (
+    CHECKER_CPU_S,
+    AddInProcesses,
+    AddUpInProcess,
+    JudgeInChecker,
+    SolveInProcess,
+    Worker,
+    checker_zygote,
+)
 from louver_sandbox.engines import WORKER_ENTRY, WORKER_ENVIRONMENT, WORKER_PRELOAD, WORKER_PREPARE
 from louver_sandbox.identity import Registry
 from louver_sandbox.journal import Books
+from louver_sandbox.match_line import Judging, MatchLine
+from louver_sandbox.matching import process as matcher
+from louver_sandbox.matching.editions import Editions
 from louver_sandbox.mechanisms.opendp_sampler import OpenDpSampler
 from louver_sandbox.mechanisms.sampler import Sampler
 from louver_sandbox.obligations import PrivacyBalance, Totals
@@ -38,16 +52,21 @@ from louver_sandbox.pipeline import Call, Pipeline
 from louver_sandbox.policy.approvals import Approval
 from louver_sandbox.policy.bundle import Bundle, BundleRefused
 from louver_sandbox.policy.load import CONTENT_FILE, load_approvals, load_bundle, load_officers
+from louver_sandbox.policy.terms import ContractTerms, StrictTerms
 from louver_sandbox.privacy.refused import PrivacyRefused, Reason
 from louver_sandbox.processes.admission import Overloaded
 from louver_sandbox.processes.isolation.levels import Isolation, Level
 from louver_sandbox.processes.limits import Limits as ProcessLimits
-from louver_sandbox.processes.pool import CheckerPool, WorkerPool
+from louver_sandbox.processes.pool import CheckerPool, WorkerFailed, WorkerPool
+from louver_sandbox.processes.sessions import SessionPool
 from louver_sandbox.processes.zygote import Zygote, isolation_here
 from louver_sandbox.publishing.record_keys import read_key
 from louver_sandbox.recount import anchor
 from louver_sandbox.refusals import capacity
 from louver_sandbox.release.complementary import Solve, no_solver
+from louver_sandbox.scoring.line import AddUp, Parts, ScoreLine, no_scorer
+from louver_sandbox.scoring.models import Models, parse_auditors
+from louver_sandbox.sealing import adding
 from louver_sandbox.sealing.keys import SealingKeys
 from louver_sandbox.sealing.registry import Registered
 from louver_sandbox.sealing.sealer import Sealer
@@ -63,6 +82,8 @@ WARM_S = 30.0
 
 NOISE_FILE = "noise.key"
 """The file in `secrets/` with the releaser's secret of cell keys."""
+MATCHING_FILE = matcher.KEY_FILE
+"""The file in `matching/` with the seed of the keys that lists are matched by."""
 
 
 def utc_now() -> datetime:
@@ -96,7 +117,8 @@ def noise_secret(settings: Settings, bundle: Bundle) -> bytes | None:
 
 def asks_for_noise(bundle: Bundle) -> bool:
     """Whether any grant of the bundle does."""
-    return any(grant.threshold.noise != "none" for policy in bundle.policies for grant in policy.grants)
+    terms = [grant.threshold for policy in bundle.policies for grant in policy.grants]
+    return any(one.noise != "none" or isinstance(one.encrypted, StrictTerms) for one in terms)
 
 
 def sampler_of(bundle: Bundle) -> Sampler | None:
@@ -104,7 +126,8 @@ def sampler_of(bundle: Bundle) -> Sampler | None:
 
     Without one every such question is refused before it is charged (LVR-3106).
     """
-    if all(grant.privacy is None for policy in bundle.policies for grant in policy.grants):
+    grants = [grant for policy in bundle.policies for grant in policy.grants]
+    if all(grant.privacy is None and not isinstance(grant.threshold.encrypted, ContractTerms) for grant in grants):
         return None
     try:
         return OpenDpSampler()
@@ -196,12 +219,19 @@ class Platform:
             )
         )
         self.checkers = self._parts.enter_context(CheckerPool(checkers, size=limits.checkers))
-        self.own_tables = self._parts.enter_context(
-            OwnTables(settings, self.state, self.clock, partial(journal.noted, self.books))
-        )
         self.sealing_keys = SealingKeys(self.state, self.clock, partial(journal.noted, self.books))
+        note = partial(journal.noted, self.books)
+        self.own_tables = self._parts.enter_context(
+            OwnTables(settings, self.state, self.clock, note, self.sealing_keys.current_public)
+        )
         self.sealer = self._parts.enter_context(
-            Sealer(self.sealing_keys.public, most=limits.sealed_cells, stock=limits.randomisers)
+            Sealer(
+                self.sealing_keys.public,
+                most=limits.sealed_cells,
+                stock=limits.randomisers,
+                add=self._adding(),
+                locate=self.shelf.ciphertexts,
+            )
         )
         for kid in self.sealing_keys.live():
             self.sealer.keep_ready(kid)
@@ -222,6 +252,111 @@ class Platform:
         self.pipeline = Pipeline(
             judge, self.reserve, self.books, self.clock, new_incident, self._solve(), secret, sampler, self.sealer
         )
+        self._matchers: SessionPool | None = None
+        self.matches = MatchLine(
+            Judging(
+                self.judgement.catalog,
+                self.judgement.bundle,
+                lambda policies, now: self.withdrawn.check(policies, now.astimezone(SHANGHAI).date()),
+            ),
+            self.books,
+            self.clock,
+            new_incident,
+            Editions(settings, partial(journal.note, self.books), partial(logged_set, self.books)),
+            self._match_sessions,
+            secret,
+        )
+        self._open_scoring(new_incident)
+
+    def _match_sessions(self) -> SessionPool:
+        """The matchers; their zygote is started at the first match. Raises `WorkerFailed` without the library."""
+        try:
+            library()
+        except Misused:
+            raise WorkerFailed("error") from None
+        with self._lock:
+            if self._matchers is None:
+                limits = self.settings.limits
+                # An installation from before there was matching has no such folder, and then no key either.
+                self.settings.matching.mkdir(mode=0o700, exist_ok=True)
+                zygote = self._parts.enter_context(
+                    Zygote(
+                        matcher.ENTRY,
+                        preload=matcher.PRELOAD,
+                        prepare=matcher.PREPARE,
+                        environment={**WORKER_ENVIRONMENT, matcher.LOCATION: str(self.settings.matching)},
+                        limits=ProcessLimits(memory_mib=limits.memory_mib, cpu_seconds=limits.upload_seconds),
+                        readable=(self.settings.matching,),
+                    )
+                )
+                self._matchers = SessionPool(zygote, size=min(2, limits.workers))
+                self._parts.callback(self._matchers.close)
+            return self._matchers
+
+    def _open_scoring(self, new_incident: Callable[[Exception], str]) -> None:
+        """Models, authorisations and the line of scores. Scorers start only where policies declare features."""
+        append = partial(journal.appended, self.books)
+        self.consents = Consents(self.state, self.clock, append)
+        self.models = Models(self.state, self.clock, append, self.sealing_keys, self._in_force, self._auditors)
+
+        def withdrawn(policies: Sequence[str], now: datetime) -> None:
+            self.withdrawn.check(policies, now.astimezone(SHANGHAI).date())
+
+        self.scores = ScoreLine(
+            Parts(
+                self.books,
+                self.clock,
+                self.models,
+                self.consents,
+                self._in_force,
+                withdrawn,
+                self.reserve,
+                self.sealing_keys.public,
+                self.sealing_keys.current,
+                self._add_up(),
+                new_incident,
+            )
+        )
+
+    def _in_force(self) -> tuple[Catalog, Bundle]:
+        return self.judgement.catalog, self.judgement.bundle
+
+    def _auditors(self) -> Mapping[str, bytes]:
+        """The model auditors as the operator's file says now; without one there are none."""
+        path = self.settings.auditors
+        return parse_auditors(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+    def _add_up(self) -> AddUp:
+        if not self.judgement.bundle.platform.feature_sets:
+            return no_scorer
+        limits = self.settings.limits
+        zygote = self._parts.enter_context(
+            Zygote(
+                scorer.ENTRY,
+                preload=scorer.PRELOAD,
+                environment=WORKER_ENVIRONMENT,
+                limits=ProcessLimits(memory_mib=limits.memory_mib, cpu_seconds=CHECKER_CPU_S),
+                readable=(),
+            )
+        )
+        pool = self._parts.enter_context(CheckerPool(zygote, size=limits.scorers, reply_cap=scorer.REPLY_CAP))
+        return AddUpInProcess(pool, limits.scorers, self.sealer, limits.score_seconds)
+
+    def _adding(self) -> AddInProcesses:
+        """What adds up ciphertexts. Its processes see the uploads and nothing else."""
+        limits = self.settings.limits
+        adders = self._parts.enter_context(
+            Zygote(
+                adding.ENTRY,
+                preload=adding.PRELOAD,
+                environment=WORKER_ENVIRONMENT,
+                limits=ProcessLimits(memory_mib=2 * limits.memory_mib + 512),
+                readable=(self.settings.uploads,),
+            )
+        )
+        size = limits.threads_per_worker
+        pool = self._parts.enter_context(CheckerPool(adders, size=size, lifetime=1))
+        return AddInProcesses(pool, limits.query_seconds, size)
 
     def _solve(self) -> Solve:
         """What keeps totals; its processes are started only where a policy in force asks for it.
@@ -319,6 +454,17 @@ def activated_serials(books: Books) -> Mapping[str, int]:
     if not isinstance(serials, Mapping):
         return {}
     return {name: serial for name, serial in serials.items() if isinstance(serial, int)}
+
+
+def logged_set(books: Books, edition: str) -> str | None:
+    """The digest of a matching set in the newest log entry about it."""
+    before: int | None = None
+    while page := books.log.latest(before, MAX_PAGE, kinds=("match_set",)):
+        for entry in page:
+            if entry.fields.get("edition") == edition:
+                return str(entry.fields.get("sha256"))
+        before = page[-1].index
+    return None
 
 
 def logged_revocations(books: Books) -> Mapping[str, int]:

@@ -13,13 +13,13 @@ from fractions import Fraction
 import pytest
 from tests.support.privacy_audit import least_epsilon
 from tests.support.private_worlds import PERSON, charged, executed, loss, planned, rules, without, world
-from tests.support.relations import Row
+from tests.support.relations import Row, World, committed
 from tests.support.seeded_noise import SeededSampler
 
 from louver.errors import Refused
 from louver_sandbox.privacy.conversion import epsilon_of
 from louver_sandbox.release.release import release
-from louver_sandbox.stages import Execution, Plan
+from louver_sandbox.stages import Execution, Plan, Release
 
 DRAWS = 1_000
 DELTA = Fraction(1, 100)
@@ -98,3 +98,35 @@ def test_own_rows_repeat_nobody_beyond_the_rows_that_count() -> None:
     assert 0 < loss(made, before, after) <= charged(made, PERSON).rho
     ((total,),) = before.rows[0]
     assert total == 2 * 100 * 100, "two rows of 100.00 in fen"
+
+
+def test_whether_one_person_is_there_is_not_told_by_a_quantile_beyond_what_is_charged() -> None:
+    """A crowd of four and one far above them; the ends of the interval are looked at as well as the value."""
+    few = world(accounts=[*crowd()[:4], TARGET])
+    small = (rules("gov.account", PERSON, rho=Fraction(1, 8)),)
+    made = planned(few, "SELECT quantile_disc(floor(amount / 5)::INT, 0.9) AS q FROM gov.account", small)
+    (core,) = made.cores
+    assert core.private is not None
+    cost = float(epsilon_of(charged(made, PERSON), DELTA))
+    silent = replace(core.private.ranks[0], scale=Fraction(1, 64))
+    bare = replace(made, cores=(replace(core, private=replace(core.private, ranks=(silent,))),))
+    worlds = (without(few, PERSON, "target"), few)
+    assert seen_of(made, worlds) <= cost
+    assert seen_of(bare, worlds) > cost
+
+
+def seen_of(made: Plan, worlds: tuple[World, World]) -> float:
+    """What the quantile and the ends of its interval prove, each by itself."""
+    draws: list[list[tuple[int, ...]]] = []
+    for place, of in enumerate(worlds):
+        execution = Execution(committed(made), executed(of, made).rows)
+        found = [release(execution, sampler=SeededSampler(place * DRAWS + n)) for n in range(DRAWS // 2)]
+        draws.append([tuple(int(text) for text in told(one)) for one in found])
+    columns = [list(zip(*of, strict=True)) for of in draws]
+    assert len(set(draws[0] + draws[1])) > 1, "noise or the person must be seen at all"
+    return max(least_epsilon(one, other, float(DELTA)) for one, other in zip(*columns, strict=True))
+
+
+def told(found: Release) -> tuple[str, str, str]:
+    ((value,),), (accuracy,) = found.rows, found.accuracy
+    return str(value), accuracy.low[0], accuracy.high[0]

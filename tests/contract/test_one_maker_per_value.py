@@ -21,7 +21,10 @@ MAKERS = {
     "Verdict": {"checker.py"},
     "RefusalRecord": {"checker.py"},
     "Refused": {"refusals/base.py", "checker.py"},
-    "Fault": {"pipeline.py"},
+    "Fault": {"pipeline.py", "match_line.py", "scoring/line.py"},
+    "ScoreRules": {"policy/scoring.py"},
+    "Order": {"scoring/line.py"},
+    "Paid": {"scoring/commit.py"},
 }
 HOMES = ("louver_sandbox.stages", "louver.errors")
 

@@ -21,13 +21,16 @@ FAMILIES = {
     "sql": "LVR-1",
     "policy": "LVR-2",
     "plan": "LVR-2",
-    "private": "LVR-235",
+    "private": "LVR-23",
     "asking": "LVR-23",
     "capacity": "LVR-3",
     "privacy": "LVR-301",
     "history": "LVR-32",
     "catalog": "LVR-4",
-    "sealing": "LVR-5",
+    "sealing": "LVR-50",
+    "matching": "LVR-51",
+    "scoring": "LVR-52",
+    "encrypted": "LVR-53",
 }
 
 

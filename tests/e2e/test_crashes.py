@@ -227,7 +227,7 @@ def test_sigterm_lets_a_query_finish_stops_an_endless_one_and_ends_every_process
         with channel, pytest.raises(grpc.RpcError):
             list(call)
         assert running.process.wait(30) == 0
-        assert eventually(lambda: not any(map(is_living, descendants)), 2)
+        assert eventually(lambda: not any(map(is_living, descendants)), 5)
     assert fate(own_city, question.request_id) == ["admission", "aborted"]
     assert wrongs(own_city) == []
 

@@ -3,16 +3,18 @@ secret is replaced."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import duckdb
-from tests.support.installation import service
+from tests.support.installation import patiently, service
 from tests.support.noisy_city import ask_for_noise
 
 import louver
 from louver_sandbox.demo.city import City
 from louver_sandbox.operator.installation import TOOLS
 from louver_sandbox.operator.noise import rotate
+from louver_sandbox.perturbation.named import named
 
 GRADES = "SELECT grade, count(DISTINCT uscc) AS n FROM gov.tax_credit WHERE rating_year = 2025 GROUP BY grade"
 REWRITTEN = (
@@ -30,6 +32,10 @@ RATED_REWRITTEN = (
 )
 
 
+BASE = 5
+"""To multiples of which noisy_city rounds."""
+
+
 def exact(city: City) -> dict[str, int]:
     """What is true."""
     with duckdb.connect() as engine:
@@ -41,7 +47,7 @@ def exact(city: City) -> dict[str, int]:
 
 
 def rows(bank: louver.Client, sql: str) -> dict[str, int]:
-    return dict(bank.analyse(sql, purpose="RESEARCH").rows)
+    return dict(patiently(partial(bank.analyse, sql, purpose="RESEARCH")).rows)
 
 
 def test_the_same_firms_have_the_same_number_in_every_form_and_after_a_restart(
@@ -60,8 +66,10 @@ def test_the_same_firms_have_the_same_number_in_every_form_and_after_a_restart(
         assert exactness.above is not None
         assert "exact n: standard error at most" in repr(answer)
         true = exact(own_city)
-        near = [first[grade] - exactness.below <= true[grade] <= first[grade] + exactness.above for grade in first]
-        assert sum(near) >= len(near) - 1
+        # What is told of accuracy holds 95 times in a hundred, and the secret is drawn anew for each city.
+        furthest = named("enterprises").terms.maximum + BASE
+        assert all(abs(first[grade] - true[grade]) <= furthest for grade in first)
+        assert 0 < exactness.below <= furthest
         assert rows(bank, REWRITTEN) == first
         assert rows(other, REWRITTEN) == first
         verdict = bank.explain(GRADES, purpose="RESEARCH")

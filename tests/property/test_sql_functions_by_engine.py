@@ -227,3 +227,25 @@ def test_a_value_of_too_many_digits_gives_null_and_no_error(engine: duckdb.DuckD
     large: list[tuple[Value, ...]] = [(10**14, 1), (1, 2)]
     assert aggregated(engine, "var_pop", large, INTEGER) is None
     assert RULES["var_pop"].evaluate([(10**14,), (1,)]) is None
+
+
+@FAST
+@given(
+    values=st.lists(st.one_of(st.none(), st.decimals(-(10**7), 10**7, places=2)), max_size=12),
+    share=st.integers(1, 999).map(lambda part: Decimal(part).scaleb(-3)),
+)
+def test_quantiles(engine: duckdb.DuckDBPyConnection, values: list[Decimal | None], share: Decimal) -> None:
+    kind, of_share = decimal(2), decimal(3)
+    rows = (
+        " UNION ALL ".join(f"SELECT {literal(value, kind)} AS x" for value in values) or "SELECT 1 AS x WHERE FALSE"
+    )
+    for name in ("quantile_disc", "quantile_cont"):
+        rule = RULES[name]
+        text = rule.emit(("x", f"CAST('{share}' AS DECIMAL(4,3))"), (kind, of_share), kind)
+        found = engine.execute(f"SELECT {text} FROM ({rows})").fetchone()
+        assert found is not None
+        wanted = rule.evaluate([(value, share) for value in values])
+        if isinstance(wanted, float):
+            assert math.isclose(float(found[0]), wanted, rel_tol=1e-12, abs_tol=1e-11), (values, share)
+        else:
+            assert found[0] == wanted, (values, share)

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 from tests.support.catalogs import a_catalog, a_column, a_table
+from tests.support.engines import lent_engine
 from tests.support.policy_questions import BANK_A, TODAY, bundle_of, grant_document, policy
 from tests.support.relations import committed, reply_to
 
@@ -102,7 +103,7 @@ class Atomic:
 
     def ask(self, sql: str) -> Release:
         made = self.plan(sql)
-        with duckdb.connect() as engine:
+        with lent_engine() as engine:
             for source in made.sources:
                 engine.execute(
                     f"ATTACH '{snapshot_path(self.folder, source.snapshot)}' AS {source.alias} (READ_ONLY)"
@@ -128,9 +129,10 @@ def atomic(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{described.name}.parquet"
     stored = pa.Table.from_pylist([dict(row) for row in rows], schema=_schema(described))
-    with duckdb.connect() as engine:
+    with lent_engine() as engine:
         engine.register("stored", stored)
         engine.execute(f"COPY stored TO '{path}' (FORMAT parquet)")
+        engine.unregister("stored")
     source = Source(SourceKind.PARQUET, str(path))
     registered = replace(described, source=source, data_version=data_version(source))
     catalog, rules = a_catalog(registered), bundle or firm_bundle(firm_grant())

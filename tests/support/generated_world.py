@@ -9,6 +9,7 @@ from decimal import Decimal
 from random import Random
 
 import duckdb
+from tests.support.engines import fill
 from tests.support.policy_questions import BANK_A, TODAY, bundle_of, grant_document, policy
 from tests.support.relations import column, engine_type, enterprise, person, record_key, table
 
@@ -187,11 +188,13 @@ def engine(world: GeneratedWorld) -> Iterator[duckdb.DuckDBPyConnection]:
             columns = [f'"{item.name}" {engine_type(item.type)}' for item in described.columns]
             columns += [f'"{unit.record_key}" BIGINT' for unit in described.units]
             connection.execute(f'CREATE TABLE "{database(name)}".main.data ({", ".join(columns)})')
-            for row in world.rows[name]:
-                values = [row[item.name] for item in described.columns]
-                values += [record_key(row[unit.column]) for unit in described.units]
-                marks = ", ".join("?" for _ in values)
-                connection.execute(f'INSERT INTO "{database(name)}".main.data VALUES ({marks})', values)
+            types = [engine_type(item.type) for item in described.columns] + ["BIGINT"] * len(described.units)
+            rows = [
+                [row[item.name] for item in described.columns]
+                + [record_key(row[unit.column]) for unit in described.units]
+                for row in world.rows[name]
+            ]
+            fill(connection, f'"{database(name)}".main.data', types, rows)
             connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{name.schema}"')
             connection.execute(f'CREATE VIEW "{name.schema}"."{name.name}" AS FROM "{database(name)}".main.data')
         yield connection

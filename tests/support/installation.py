@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import louver
+from louver.errors import Refused
 from louver_sandbox.demo.city import City, build
 from louver_sandbox.demo.running import running
 from louver_sandbox.operator.installation import Tools
@@ -127,6 +129,21 @@ def eventually(holds: Callable[[], bool], seconds: float = 30.0) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+Told = TypeVar("Told")
+
+
+def patiently(ask: Callable[[], Told], seconds: float = 60.0) -> Told:
+    """What is told, asked for again while the service says that it is busy: a machine may be, and nothing was charged."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return ask()
+        except Refused as refused:
+            if refused.code != "LVR-3101" or time.monotonic() > deadline:
+                raise
+            time.sleep(refused.retry_after or 0.1)
 
 
 def with_limits(city: City, **limits: int) -> Settings:

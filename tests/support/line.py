@@ -17,11 +17,11 @@ from functools import cache, partial
 from pathlib import Path
 from typing import get_args
 
-import duckdb
 import pyarrow as pa
 from sqlalchemy import text
 from tests.support.audit_logs import SIGNER, SeededRandomness, SettableClock
 from tests.support.catalogs import a_catalog, a_table
+from tests.support.engines import lent_engine
 from tests.support.policy_questions import BANK_A, bundle_of, grant_document, policy
 
 from louver.errors import Refused
@@ -96,7 +96,7 @@ class EngineSlot:
 
 def run_statement(plan: Plan) -> bytes:
     """What an honest worker replies."""
-    with duckdb.connect() as engine:
+    with lent_engine() as engine:
         engine.execute("ATTACH ':memory:' AS s1")
         engine.execute(
             "CREATE TABLE s1.main.data AS SELECT i::UBIGINT AS record_key_enterprise_uscc, "

@@ -4,6 +4,7 @@ are. DuckDB runs the caller's own text, with the threshold as a HAVING."""
 from __future__ import annotations
 
 import duckdb
+from tests.support.engines import fill
 from tests.support.relations import World, engine_type
 
 
@@ -14,8 +15,7 @@ def plainly_released(world: World, sql: str, subject: str, k: int) -> list[tuple
             connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{table.name.schema}"')
             columns = ", ".join(f'"{column.name}" {engine_type(column.type)}' for column in table.columns)
             connection.execute(f"CREATE TABLE {table.name} ({columns})")
-            marks = ", ".join("?" for _ in table.columns)
+            types = [engine_type(column.type) for column in table.columns]
             rows = [[row.get(column.name) for column in table.columns] for row in world.rows.get(table.name, ())]
-            if rows:
-                connection.executemany(f"INSERT INTO {table.name} VALUES ({marks})", rows)
+            fill(connection, str(table.name), types, rows)
         return connection.execute(f"{sql} HAVING count(DISTINCT {subject}) >= {k}").fetchall()

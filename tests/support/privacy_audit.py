@@ -1,16 +1,17 @@
 """A statistical audit: how large an epsilon must be, at least, for what a mechanism was seen to do.
 
 Draws on neighbouring data are compared by the events "at least t" and "less than t". The event is chosen on one half of
-the draws and judged on the other, with Chernoff bounds, so that a sound mechanism is accused with a chance below 2e-6.
+the draws, by Chernoff bounds, and judged on the other with Clopper and Pearson's exact interval (Biometrika 1934), so
+that a sound mechanism is accused with a chance below 2e-10.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from math import log
+from math import exp, lgamma, log, log1p
 
-_DOUBT = 1e-6
+_DOUBT = 1e-10
 
 
 def least_epsilon(first: Sequence[int], second: Sequence[int], delta: float) -> float:
@@ -29,7 +30,8 @@ def least_epsilon(first: Sequence[int], second: Sequence[int], delta: float) -> 
     _, order, threshold, above = max(events)
     rest = (sorted(first[half:]), sorted(second[half:]))[::order]
     shares = [_share(draws, threshold, above) for draws in rest]
-    return _proven(shares[0], shares[1], len(rest[0]), delta)
+    most, least = _exact_end(shares[1], len(rest[0]), 1.0), _exact_end(shares[0], len(rest[0]), 0.0)
+    return max(0.0, log((least - delta) / most)) if least > delta else 0.0
 
 
 def _share(draws: Sequence[int], threshold: int, above: bool) -> float:
@@ -52,6 +54,33 @@ def _end(share: float, draws: int, limit: float) -> float:
             (middle, outside) if draws * _divergence(share, middle) <= -log(_DOUBT) else (inside, middle)
         )
     return outside
+
+
+def _exact_end(share: float, draws: int, limit: float) -> float:
+    """The chance farthest towards the limit under which so extreme a share has at least the chance of the doubt."""
+    seen = round(share * draws)
+    inside, outside = share, limit
+    for _ in range(40):
+        middle = (inside + outside) / 2
+        beyond = _tail(seen, draws, middle) if limit == 0.0 else _tail(draws - seen, draws, 1 - middle)
+        inside, outside = (middle, outside) if beyond >= _DOUBT else (inside, middle)
+    return outside
+
+
+def _tail(least: int, draws: int, chance: float) -> float:
+    """The chance of at least so many successes, where they are no fewer than are expected."""
+    if least == 0:
+        return 1.0
+    if not 0 < chance < 1:
+        return chance
+    ways = lgamma(draws + 1) - lgamma(least + 1) - lgamma(draws - least + 1)
+    term = exp(ways + least * log(chance) + (draws - least) * log1p(-chance))
+    total, number = 0.0, least
+    while term > total * 1e-12:
+        total += term
+        term *= (draws - number) / (number + 1) * chance / (1 - chance)
+        number += 1
+    return total
 
 
 def _divergence(share: float, chance: float) -> float:

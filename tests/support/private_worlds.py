@@ -23,12 +23,14 @@ from tests.support.relations import (
 
 from louver_sandbox.algebra.types import BOOLEAN, INTEGER, Kind, Type
 from louver_sandbox.catalog.model import Column, SpaceKind, UnitType
+from louver_sandbox.mechanisms.grid import joined
+from louver_sandbox.mechanisms.ranks import BRANCHES
 from louver_sandbox.mechanisms.sampler import Sampler
 from louver_sandbox.obligations import Period, PrivacyTerms
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.plan.verify import verify
 from louver_sandbox.privacy.cost import PrivacyCost
-from louver_sandbox.private_core import PrivateRules
+from louver_sandbox.private_core import PrivateRanks, PrivateRules
 from louver_sandbox.release.decode import decode
 from louver_sandbox.release.release import release
 from louver_sandbox.stages import Admitted, Execution, Plan, Release, Treatment
@@ -64,7 +66,11 @@ def world(
             [column("owner", nullable=False), column("kind"), district, area],
             [person("owner", when="kind=P"), enterprise("owner", when="kind=E")],
         ),
-        table("bank_a.loan", [column("id_no"), column("bad", BOOLEAN)], space=SpaceKind.INSTITUTION),
+        table(
+            "bank_a.loan",
+            [column("id_no"), column("bad", BOOLEAN), column("mark", INTEGER)],
+            space=SpaceKind.INSTITUTION,
+        ),
     )
     rows = (accounts, pay, persons, estates, loans)
     return World(tables, {one.name: of for one, of in zip(tables, rows, strict=True)})
@@ -133,7 +139,7 @@ def cells(made: Plan, execution: Execution) -> list[Cells]:
     """The exact numbers of each noisy core, by the keys of their cells; those of a public domain alone where it is."""
     found: list[Cells] = []
     for core, rows in zip(made.cores, execution.rows, strict=True):
-        if core.private is None:
+        if core.private is None or not core.private.noisy:
             continue
         keys = len(core.columns) - len(core.private.noisy)
         of = {row[:keys]: tuple(int(str(value)) for value in row[keys:]) for row in rows}
@@ -152,7 +158,7 @@ def loss(made: Plan, first: Execution, second: Execution) -> Fraction:
     """The rho by which two executions of a plan can be told apart: for Gaussian noise of scale s on numbers that
     differ by x, the sum of x^2 / (2 s^2) (Bun and Steinke 2016, proposition 1.6)."""
     total = Fraction(0)
-    noisy = [core.private.noisy for core in made.cores if core.private is not None]
+    noisy = [core.private.noisy for core in made.cores if core.private is not None and core.private.noisy]
     for columns, ours, theirs in zip(noisy, cells(made, first), cells(made, second), strict=True):
         nothing = (0,) * len(columns)
         for key in ours.keys() | theirs.keys():
@@ -160,7 +166,7 @@ def loss(made: Plan, first: Execution, second: Execution) -> Fraction:
             total += sum(
                 (Fraction((one - other) ** 2) / (2 * column.scale**2) for column, one, other in pairs), Fraction(0)
             )
-    return total
+    return total + ranked_loss(made, first, second)
 
 
 def without(of: World, unit: UnitType, who: str) -> World:
@@ -179,3 +185,39 @@ def charged(made: Plan, unit: UnitType) -> PrivacyCost:
     """The most that any dataset is charged for units of a kind."""
     costs = [charge.cost for charge in made.privacy if charge.terms.unit is unit]
     return max(costs, key=lambda cost: cost.rho, default=PrivacyCost(Fraction(0)))
+
+
+Histogram = dict[tuple[object, ...], int]
+"""How many rows count, by the keys of a cell and a bin."""
+
+
+def histograms(made: Plan, execution: Execution) -> list[tuple[PrivateRanks, Histogram]]:
+    """The exact histograms of each noisy core; those of a public domain alone where it is."""
+    rows_of = {core.core_id: rows for core, rows in zip(made.cores, execution.rows, strict=True)}
+    found: list[tuple[PrivateRanks, Histogram]] = []
+    for core in made.cores:
+        if core.private is None or not core.private.ranks:
+            continue
+        own = [] if core.private.noisy else [rows_of[core.core_id]]
+        several = own + [rows_of[one.core_id] for one in made.cores if one.ranks_of == core.core_id]
+        domain = core.private.domain
+        for ranks, rows in zip(core.private.ranks, several, strict=True):
+            counts = {row[:-1]: int(str(row[-1])) for row in rows}
+            if domain is not None:
+                counts = {key: number for key, number in counts.items() if all(map(_among, key[:-1], domain))}
+            found.append((ranks, counts))
+    return found
+
+
+def ranked_loss(made: Plan, first: Execution, second: Execution) -> Fraction:
+    """The same as `loss` of the trees over bins: every node of every level has noise of its own."""
+    total = Fraction(0)
+    for (ranks, ours), (_, theirs) in zip(histograms(made, first), histograms(made, second), strict=True):
+        moved = {key: ours.get(key, 0) - theirs.get(key, 0) for key in ours.keys() | theirs.keys()}
+        for level in range(joined(ranks.segments).levels):
+            nodes: dict[tuple[object, ...], int] = {}
+            for (*cell, place), number in moved.items():
+                node = (*cell, int(str(place)) // BRANCHES**level)
+                nodes[node] = nodes.get(node, 0) + number
+            total += Fraction(sum(number**2 for number in nodes.values())) / (2 * ranks.scale**2)
+    return total

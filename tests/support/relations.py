@@ -12,6 +12,7 @@ from typing import Protocol
 
 import duckdb
 import pyarrow as pa
+from tests.support.engines import fill, lent_engine
 
 from louver.errors import Refused
 from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, Literal, Named
@@ -221,22 +222,21 @@ Holds = Mapping[str, object]
 @contextmanager
 def snapshots(world: World, made: Plan) -> Iterator[duckdb.DuckDBPyConnection]:
     """DuckDB with one in-memory database per source of the plan, each holding `main.data`."""
-    connection = duckdb.connect(config={"threads": 1})
-    try:
+    with lent_engine() as connection:
         for source in made.sources:
             described = world.catalog.tables[source.table]
+            names = [item.name for item in described.columns] + [unit.record_key for unit in described.units]
+            types = [engine_type(item.type) for item in described.columns] + ["BIGINT"] * len(described.units)
+            columns = ", ".join(f'"{name}" {type_}' for name, type_ in zip(names, types, strict=True))
             connection.execute(f"ATTACH ':memory:' AS {source.alias}")
-            columns = [f'"{item.name}" {engine_type(item.type)}' for item in described.columns]
-            columns += [f'"{unit.record_key}" BIGINT' for unit in described.units]
-            connection.execute(f"CREATE TABLE {source.alias}.main.data ({', '.join(columns)})")
-            for row in world.rows.get(source.table, ()):
-                values = [row.get(item.name) for item in described.columns]
-                values += [record_key(row.get(unit.column), unit_holds(unit, row)) for unit in described.units]
-                marks = ", ".join("?" for _ in values)
-                connection.execute(f"INSERT INTO {source.alias}.main.data VALUES ({marks})", values)
+            connection.execute(f"CREATE TABLE {source.alias}.main.data ({columns})")
+            rows = [
+                [row.get(item.name) for item in described.columns]
+                + [record_key(row.get(unit.column), unit_holds(unit, row)) for unit in described.units]
+                for row in world.rows.get(source.table, ())
+            ]
+            fill(connection, f"{source.alias}.main.data", types, rows)
         yield connection
-    finally:
-        connection.close()
 
 
 def unit_holds(unit: PrivacyUnit, row: Row) -> bool:
@@ -278,7 +278,7 @@ def reply_of(connection: duckdb.DuckDBPyConnection, statement: str) -> bytes:
 
 def reply_to(connection: duckdb.DuckDBPyConnection, made: Plan) -> bytes:
     """What an honest worker replies."""
-    return b"".join(reply_of(connection, core.statement) for core in made.cores)
+    return b"".join(reply_of(connection, statement) for statement in made.statements)
 
 
 _PARSER = duckdb.connect()
@@ -286,7 +286,7 @@ _PARSER = duckdb.connect()
 
 def readings(made: Plan) -> tuple[Shape, ...]:
     """What the engine's parser sees in the plan's statements."""
-    return tuple(DuckDbEngine(_PARSER).parse(core.statement) for core in made.cores)
+    return tuple(DuckDbEngine(_PARSER).parse(statement) for statement in made.statements)
 
 
 class Watcher(Protocol):

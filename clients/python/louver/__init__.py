@@ -21,6 +21,7 @@ from louver.failures import MissingExtra, Misused, Unreachable
 if TYPE_CHECKING:
     from louver import aio, dbapi
     from louver.client import Client, connect
+    from louver.matching.results import Hit, Match, MatchableList
     from louver.privacy import PrivacyAmount, PrivacyLimit, PrivacyLoss
     from louver.receipt import Receipt, VerifiedReceipt
     from louver.results import (
@@ -42,6 +43,9 @@ _HOMES = {
     "Client": "louver.client",
     "Column": "louver.results",
     "Explanation": "louver.results",
+    "Hit": "louver.matching.results",
+    "Match": "louver.matching.results",
+    "MatchableList": "louver.matching.results",
     "Notice": "louver.results",
     "Outcome": "louver.results",
     "Permission": "louver.results",
@@ -68,6 +72,9 @@ __all__ = [
     "Error",
     "Explanation",
     "Fault",
+    "Hit",
+    "Match",
+    "MatchableList",
     "MissingExtra",
     "Misused",
     "Notice",

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -22,15 +22,18 @@ import grpc.aio
 
 from louver import questions, wire
 from louver.client import CHANNEL_OPTIONS, KEY_LIFE, UPLOAD_SECONDS, open_channel_credentials, told, translated
-from louver.encoding import encode
 from louver.failures import Misused, Unreachable
+from louver.matching import asking
+from louver.matching.results import Match, MatchableList
 from louver.questions import Parameter
 from louver.receipt import Receipt
 from louver.results import Answer, Explanation, QueryRecord, SealingKey, Table
 from louver.settings import Settings, settle
 from louver.surroundings import Surroundings, pause_before_retry
 from louver.transparency import TreeHead
+from louver.v1 import matching_pb2 as matching_pb
 from louver.v1 import sandbox_pb2 as pb
+from louver.v1.matching_pb2_grpc import MatchingServiceStub
 from louver.v1.sandbox_pb2_grpc import SandboxServiceStub
 from louver.wishes import Accuracy, Epsilon
 
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from louver.sealing.keys import PrivateKey
+    from louver.v1.matching_pb2_grpc import MatchingServiceAsyncStub
     from louver.v1.sandbox_pb2_grpc import SandboxServiceAsyncStub
 
 T = TypeVar("T")
@@ -85,6 +89,7 @@ class AsyncClient:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._channel: grpc.aio.Channel | None = None
+        self._sets = asking.Sets()
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -104,6 +109,14 @@ class AsyncClient:
 
     @property
     def _stub(self) -> SandboxServiceAsyncStub:
+        return cast("SandboxServiceAsyncStub", SandboxServiceStub(self._opened))
+
+    @property
+    def _matching(self) -> MatchingServiceAsyncStub:
+        return cast("MatchingServiceAsyncStub", MatchingServiceStub(self._opened))
+
+    @property
+    def _opened(self) -> grpc.aio.Channel:
         if self._closed:
             raise Misused("the client is closed", "connect again")
         # Opened on first use: a grpc.aio channel belongs to the loop that runs at that moment.
@@ -111,7 +124,7 @@ class AsyncClient:
             credentials = open_channel_credentials(self.settings)
             target = self.settings.profile.target
             self._channel = grpc.aio.secure_channel(target, credentials, options=CHANNEL_OPTIONS)
-        return cast("SandboxServiceAsyncStub", SandboxServiceStub(self._channel))
+        return self._channel
 
     async def analyse(
         self,
@@ -178,9 +191,12 @@ class AsyncClient:
         replace: bool = False,
         progress: Callable[[int, int], None] | None = None,
         timeout: float = UPLOAD_SECONDS,
+        encrypted: Mapping[str, int] | None = None,
+        encrypting: Callable[[int, int], None] | None = None,
     ) -> Table:
-        """Store one of the caller's own tables; reading ``data`` happens in a thread."""
-        with closing(await asyncio.to_thread(encode, data)) as content:
+        """Store one of the caller's own tables; reading and encrypting ``data`` happen in a thread."""
+        made = asyncio.to_thread(self.settings.upload, data, encrypted or {}, encrypting)
+        with closing(await made) as content:
             total = content.seek(0, os.SEEK_END)
 
             async def attempt(left: float) -> pb.UploadTableResponse:
@@ -206,6 +222,65 @@ class AsyncClient:
         """The caller's registered Paillier keys, the newest first."""
         response = await self._call(lambda left: self._stub.ListKeys(pb.ListKeysRequest(), timeout=left))
         return wire.sealing_keys(response.keys)
+
+    async def lists(self) -> list[MatchableList]:
+        """The lists that you may match against today, and on which terms."""
+        request = matching_pb.ListMatchableRequest()
+        response = await self._call(lambda left: self._matching.ListMatchable(request, timeout=left))
+        return asking.matchable(response.lists)
+
+    async def match(
+        self,
+        ids: Iterable[str],
+        *,
+        list: str,  # noqa: A002 - the domain's word
+        purpose: str | None = None,
+        mode: str = "hits",
+        amounts: Iterable[int] | None = None,
+        request_id: str | None = None,
+        timeout: float = asking.MATCH_SECONDS,
+        progress: Callable[[str], None] | None = None,
+    ) -> Match:
+        """Match your own ids against a list; see ``louver.client.Client.match``. Curves are computed in a thread."""
+        batch = asking.Batch.of(ids, amounts)
+        question = await asyncio.to_thread(asking.ask, self.settings, batch, list, mode, purpose, request_id, timeout)
+
+        async def attempt(left: float) -> Match:
+            exchange = asking.Exchange(question, self._sets, self.settings.log_key, progress)
+            call = self._matching.Match(timeout=left)
+            try:
+                for message in exchange.first():
+                    await call.write(message)
+                while (response := await call.read()) is not grpc.aio.EOF:
+                    for message in await asyncio.to_thread(
+                        _taken, exchange, cast("matching_pb.MatchResponse", response)
+                    ):
+                        await call.write(message)
+            except asyncio.InvalidStateError:
+                await call.read()  # the service has ended the call: its status says why
+                raise
+            finally:
+                call.cancel()
+            return await asyncio.to_thread(exchange.result)
+
+        return await self._persistently(attempt, timeout, question.message.request_id)
+
+    async def report_measure(
+        self,
+        request_id: str,
+        *,
+        list: str,  # noqa: A002
+        subject: str,
+        measure: str,
+        taken_on: date,
+        note: str = "",
+    ) -> int:
+        """Report the measure you have taken on a hit; see ``louver.client.Client.report_measure``."""
+        request = asking.report(request_id, list, subject, measure, taken_on.isoformat(), note)
+        response = await self._translated(
+            lambda left: self._matching.ReportMeasure(request, timeout=left), self.settings.profile.timeout
+        )
+        return response.log_index
 
     async def my_queries(self, limit: int = 20) -> list[QueryRecord]:
         """The newest ``limit`` lines of the caller's own trail."""
@@ -260,6 +335,10 @@ class AsyncClient:
         except grpc.RpcError as error:
             # The probe that finds the reason of a broken connection blocks, so it has a thread.
             raise await asyncio.to_thread(translated, error, self.settings, request_id) from None
+
+
+def _taken(exchange: asking.Exchange, response: matching_pb.MatchResponse) -> Sequence[matching_pb.MatchRequest]:
+    return tuple(exchange.take(response))
 
 
 async def _asynchronous(messages: Iterable[pb.UploadTableRequest]) -> AsyncIterator[pb.UploadTableRequest]:

@@ -10,10 +10,11 @@ no answer at all), ``Unproven`` (tell the auditor) or ``Misused`` (nothing was s
 from __future__ import annotations
 
 import os
+import queue
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
@@ -21,18 +22,22 @@ from typing import TYPE_CHECKING, TypeVar
 import grpc
 
 from louver import questions, wire
-from louver.encoding import encode
 from louver.errors import Error
 from louver.failures import Misused, Unreachable
+from louver.matching import asking
+from louver.matching.results import Match, MatchableList
 from louver.questions import Parameter
 from louver.receipt import Receipt
 from louver.results import Answer, Explanation, QueryRecord, SealingKey, Table
+from louver.scoring.client import ScoringCalls
 from louver.settings import Settings, settle
 from louver.statuses import failure
 from louver.surroundings import Surroundings, pause_before_retry
 from louver.tls import diagnose
 from louver.transparency import TreeHead
+from louver.v1 import matching_pb2 as matching_pb
 from louver.v1 import sandbox_pb2 as pb
+from louver.v1.matching_pb2_grpc import MatchingServiceStub
 from louver.v1.sandbox_pb2_grpc import SandboxServiceStub
 from louver.wishes import Accuracy, Epsilon
 
@@ -121,7 +126,7 @@ def connect(
     )
 
 
-class Client:
+class Client(ScoringCalls):
     """A connection to a sandbox. Threads may share one; close it or use it in a ``with`` statement."""
 
     def __init__(self, settings: Settings) -> None:
@@ -130,6 +135,8 @@ class Client:
             settings.profile.target, open_channel_credentials(settings), options=CHANNEL_OPTIONS
         )
         self._stub = SandboxServiceStub(self._channel)
+        self._matching = MatchingServiceStub(self._channel)
+        self._sets = asking.Sets()
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -216,13 +223,19 @@ class Client:
         replace: bool = False,
         progress: Callable[[int, int], None] | None = None,
         timeout: float = UPLOAD_SECONDS,
+        encrypted: Mapping[str, int] | None = None,
+        encrypting: Callable[[int, int], None] | None = None,
     ) -> Table:
         """Store one of the caller's own tables; nobody else can see it.
 
         ``data``: see ``louver.encoding.encode``. ``progress`` gets bytes sent and bytes in all, from a thread of
         gRPC. A name that is taken is refused unless the content is the same or ``replace`` is true.
+
+        ``encrypted`` names columns that leave here as ciphertexts of the newest key, each with its decimal places
+        (2 for yuan in fen); ``encrypting`` gets numbers encrypted and numbers in all. The ciphertexts are new each
+        time, so the same table again is other content.
         """
-        with closing(encode(data)) as content:
+        with closing(self.settings.upload(data, encrypted or {}, encrypting)) as content:
             total = content.seek(0, os.SEEK_END)
 
             def attempt(left: float) -> pb.UploadTableResponse:
@@ -248,6 +261,69 @@ class Client:
     def keys(self) -> list[SealingKey]:
         """The caller's registered Paillier keys, the newest first."""
         return wire.sealing_keys(self._call(self._stub.ListKeys, pb.ListKeysRequest()).keys)
+
+    def lists(self) -> list[MatchableList]:
+        """The lists that you may match against today, and on which terms."""
+        response = self._call(self._matching.ListMatchable, matching_pb.ListMatchableRequest())
+        return asking.matchable(response.lists)
+
+    def match(
+        self,
+        ids: Iterable[str],
+        *,
+        list: str,  # noqa: A002 - the domain's word
+        purpose: str | None = None,
+        mode: str = "hits",
+        amounts: Iterable[int] | None = None,
+        request_id: str | None = None,
+        timeout: float = asking.MATCH_SECONDS,
+        progress: Callable[[str], None] | None = None,
+    ) -> Match:
+        """Match your own ids against a list (``TABLE/LIST``, see ``lists``); they leave this machine blinded only.
+
+        Mode ``hits`` gives those of your ids that are on the list, with what it says of them; the platform learns
+        neither hits nor misses. ``count`` and ``sum`` (of ``amounts``, whole smallest units, one for each id) give
+        one number with noise; the platform learns the hits, never the misses. Every id of every match is charged,
+        but not again when a call that was cut off is repeated, which is done here by itself.
+        """
+        batch = asking.Batch.of(ids, amounts)
+        if progress:
+            progress(f"blinding {len(batch.values)} ids")
+        question = asking.ask(self.settings, batch, list, mode, purpose, request_id, timeout)
+
+        def attempt(left: float) -> Match:
+            exchange = asking.Exchange(question, self._sets, self.settings.log_key, progress)
+            waiting: queue.SimpleQueue[matching_pb.MatchRequest | None] = queue.SimpleQueue()
+            call = self._matching.Match(_outgoing(exchange, waiting), timeout=left)
+            try:
+                for response in call:
+                    for message in exchange.take(response):
+                        waiting.put(message)
+            finally:
+                waiting.put(None)
+                call.cancel()
+            return exchange.result()
+
+        return self._persistently(attempt, timeout, question.message.request_id)
+
+    def report_measure(
+        self,
+        request_id: str,
+        *,
+        list: str,  # noqa: A002
+        subject: str,
+        measure: str,
+        taken_on: date,
+        note: str = "",
+    ) -> int:
+        """Report the measure you have taken on a hit of a match (联合奖惩反馈); gives the log entry's index.
+
+        This tells the platform the subject. Not repeated by itself: each report is an entry.
+        """
+        request = asking.report(request_id, list, subject, measure, taken_on.isoformat(), note)
+        seconds = self.settings.profile.timeout
+        response = self._translated(lambda: _awaited(self._matching.ReportMeasure.future(request, timeout=seconds)))
+        return response.log_index
 
     def my_queries(self, limit: int = 20) -> list[QueryRecord]:
         """The newest ``limit`` lines of the caller's own trail."""
@@ -307,6 +383,15 @@ def _awaited(call: grpc.Future[T]) -> T:
         return call.result()
     finally:
         call.cancel()
+
+
+def _outgoing(
+    exchange: asking.Exchange, waiting: queue.SimpleQueue[matching_pb.MatchRequest | None]
+) -> Iterator[matching_pb.MatchRequest]:
+    """What a match sends: its batch, then what its answer asks for."""
+    yield from exchange.first()
+    while (message := waiting.get()) is not None:
+        yield message
 
 
 def told(

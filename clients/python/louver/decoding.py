@@ -81,7 +81,7 @@ def decode(data: bytes) -> tuple[tuple[AnswerColumn, ...], tuple[Row, ...]]:
         columns = tuple(AnswerColumn(field.name, _type_name(field)) for field in stream.schema.fields)
         rows: list[Row] = []
         for batch in stream.iter_chunks():
-            values = [_values(batch.child(index)) for index in range(batch.n_children)]
+            values = [column_values(batch.child(index)) for index in range(batch.n_children)]
             rows.extend(zip(*values, strict=True))
     except (RuntimeError, ValueError, TypeError, KeyError, OverflowError):
         # nanoarrow's own exception is a RuntimeError; its text may quote bytes of the answer.
@@ -95,7 +95,8 @@ def _type_name(field: Any) -> str:
     return _TYPE_NAMES.get(field.type.name, str(field.type.name).lower())
 
 
-def _values(column: Any) -> list[Cell]:
+def column_values(column: Any) -> list[Cell]:
+    """One column of a batch as Python values."""
     if column.schema.type.name in ("DECIMAL128", "DECIMAL256"):
         return _decimals(column)
     return list(column.iter_py())

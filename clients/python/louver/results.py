@@ -47,12 +47,12 @@ class Notice:
 class Accuracy:
     """How far the released numbers of one column may be from the true ones, where they have noise.
 
-    ``kind`` is count, rows, sum, average or computed. In 95 of 100 draws the true number is from ``below`` less to
-    ``above`` more than the released one; ``standard_error`` is at least the root of its mean squared error. For rows,
-    sums and averages ``relative_error`` is the standard error of the sum in proportion to its absolute amounts. They
-    are None where there is no such statement. Under ``dp``, ``low`` and ``high`` hold the ends of the 95 % interval
-    of each row's number, in the order of rows; they are empty where the column has none. ``share`` is the part of the
-    question's cost that goes to the column, in percent.
+    ``kind`` is count, rows, sum, average, quantile or computed. In 95 of 100 draws the true number is from ``below``
+    less to ``above`` more than the released one; ``standard_error`` is at least the root of its mean squared error.
+    For rows, sums and averages ``relative_error`` is the standard error of the sum in proportion to its absolute
+    amounts. They are None where there is no such statement. Under ``dp``, ``low`` and ``high`` hold the ends of the
+    95 % interval of each row's number, in the order of rows; they are empty where the column has none. ``share`` is
+    the part of the question's cost that goes to the column, in percent.
     """
 
     column: str

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from louver import questions
 from louver.failures import Misused
@@ -127,6 +127,20 @@ class Settings:
         )
         request.signature = sign_registration(request, self.credentials.signing_key)
         return request
+
+    def upload(
+        self, data: object, encrypted: Mapping[str, int], encrypting: Callable[[int, int], None] | None
+    ) -> IO[bytes]:
+        """The table as it is sent, these columns encrypted to the newest key. Raises ``Misused``."""
+        from louver.encoding import encode
+
+        if not encrypted:
+            return encode(data)
+        from louver.sealing.uploading import with_encrypted
+
+        key = self.key_ring.private(self.key_ring.find().kid)
+        with encode(data) as clear:
+            return with_encrypted(clear, encrypted, key, encrypting)
 
     def time_allowed(self, timeout: float | None) -> float:
         """Seconds for one call, retries included."""

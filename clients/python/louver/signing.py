@@ -14,9 +14,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from louver.v1 import matching_pb2 as matching_pb
 from louver.v1 import sandbox_pb2 as pb
 
 DOMAIN = "louver.dev/question/v1"
+MATCH_DOMAIN = "louver.dev/match/v1"
 REGISTRATION_DOMAIN = "louver.dev/sealing-key/v1"
 
 
@@ -72,7 +74,7 @@ def sign(question: pb.Question, key: ec.EllipticCurvePrivateKey) -> bytes:
 
 def is_signed_by(question: pb.Question, key: ec.EllipticCurvePublicKey) -> bool:
     """Whether the question's signature is by this key."""
-    return _verifies(question.signature, signing_bytes(question), key)
+    return verifies(question.signature, signing_bytes(question), key)
 
 
 def registration_bytes(request: pb.RegisterKeyRequest) -> bytes:
@@ -93,10 +95,37 @@ def sign_registration(request: pb.RegisterKeyRequest, key: ec.EllipticCurvePriva
 
 def is_registered_by(request: pb.RegisterKeyRequest, key: ec.EllipticCurvePublicKey) -> bool:
     """Whether the registration's signature is by this key."""
-    return _verifies(request.signature, registration_bytes(request), key)
+    return verifies(request.signature, registration_bytes(request), key)
 
 
-def _verifies(signature: bytes, content: bytes, key: ec.EllipticCurvePublicKey) -> bool:
+def match_bytes(question: matching_pb.MatchQuestion) -> bytes:
+    """The bytes that a match is signed over."""
+    lines = (
+        MATCH_DOMAIN,
+        f"request_id: {question.request_id}",
+        f"purpose: {question.purpose}",
+        f"expires: {question.expires}",
+        f"list: {question.list}",
+        f"mode: {question.mode}",
+        f"ids: {question.ids}",
+        f"batch_sha256: {question.batch_sha256.hex()}",
+        f"public_key: {question.public_key.hex()}",
+    )
+    return ("\n".join(lines) + "\n").encode()
+
+
+def sign_match(question: matching_pb.MatchQuestion, key: ec.EllipticCurvePrivateKey) -> bytes:
+    """The signature to put into a match."""
+    return key.sign(match_bytes(question), ec.ECDSA(hashes.SHA256()))
+
+
+def is_match_signed_by(question: matching_pb.MatchQuestion, key: ec.EllipticCurvePublicKey) -> bool:
+    """Whether the match's signature is by this key."""
+    return verifies(question.signature, match_bytes(question), key)
+
+
+def verifies(signature: bytes, content: bytes, key: ec.EllipticCurvePublicKey) -> bool:
+    """Whether the signature over the content is by this key."""
     try:
         key.verify(signature, content, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:

@@ -12,11 +12,12 @@ from louver_sandbox.algebra.types import TableName, Type
 
 
 class Verb(StrEnum):
-    """The three verbs, granted separately (查询 / 比对 / 分析)."""
+    """The verbs, granted separately (查询 / 比对 / 分析 / 评分)."""
 
     ANALYSE = "analyse"
     MATCH = "match"
     QUERY = "query"
+    SCORE = "score"
 
 
 class Role(StrEnum):
@@ -62,7 +63,8 @@ class Column:
     `unique`: no two rows hold the same value. It is found out of an institution's own tables when they are uploaded,
     and declared of all others, where registration and publishing check it. `distinct` is the number of different
     values of an own column, counted at the same time; None where nobody counted. `element` is the code of its data
-    element (`elements.dictionary`), empty where none is declared.
+    element (`elements.dictionary`), empty where none is declared. `encrypted` is the id of the Paillier key that the
+    values of an own column are encrypted to: what is stored, and what an engine reads, are the numbers of its rows.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Column:
     unique: bool = False
     distinct: int | None = None
     element: str = ""
+    encrypted: str = ""
 
     @property
     def bounds_hold(self) -> bool:

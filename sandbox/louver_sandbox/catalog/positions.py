@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 
 from ruamel.yaml import YAML
@@ -30,6 +31,8 @@ MAX_DEPTH = 8
 """Deepest nesting of mappings and lists; a declaration needs five."""
 MAX_EVENTS = 200_000
 """Most parser events in one file, some 2,000 columns."""
+REMEMBERED = 64
+"""Texts whose reading is remembered."""
 
 Place = tuple[int, int]
 """Line and column, both counted from 1."""
@@ -123,11 +126,13 @@ class _Open:
         return Node(self.place, tuple(self.items))
 
 
+@lru_cache(maxsize=REMEMBERED)
 def read_documents(path: str, text: str) -> tuple[tuple[Node, ...], tuple[CatalogProblem, ...]]:
     """Every document of a YAML text, and what is wrong with its form.
 
     `path` is only quoted in problems. A form that cannot be read further (syntax, anchors, depth, size) ends the
-    reading; the documents before it are still returned.
+    reading; the documents before it are still returned. A text that was read is remembered, for a start of the
+    service reads each declaration more than once.
     """
     reader = _Reader(path)
     try:

@@ -146,7 +146,7 @@ EXPECTED: dict[str, str] = {
     "title": "give the title of the resource as the catalogue shows it",
     "share_type": "无条件共享、有条件共享、不予共享, or 不适用 outside government",
     "open_type": "无条件开放、有条件开放、不予开放, or 不适用 outside government",
-    "operable": "list the verbs the authorised operation covers: analyse, match, query; [] for none",
+    "operable": "list the verbs the authorised operation covers: analyse, match, query, score; [] for none",
     "refresh": "live, day, week, month, quarter or year",
     "as_of": "the date of the data, as 2026-06-30",
     "units": "list the privacy units: {type: person, column: person_id, rows_per_unit: 1}; [] for none",

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.parquet as parquet
@@ -83,6 +84,7 @@ def _ask(city: City, teller: Teller) -> bytes:
                 if answer.receipt is not None and question.name == questions.PORTFOLIO:
                     receipt = answer.receipt.to_bytes()
             _sealed(bank, teller)
+            _matched(bank, [str(id_) for id_ in loans.column("id_no").to_pylist()], teller)
             _dry_run(bank, teller)
             for question in questions.REFUSED:
                 _refused(bank, question, teller)
@@ -125,6 +127,17 @@ def _sealed(bank: louver.Client, teller: Teller) -> None:
         f"on the wire, in the store and under the log's digest: {str(first)[:60]}... ({len(str(first))} digits)"
     )
     teller.line(f"opened by bank A: {len(answer)} rows, the same as without the seal")
+
+
+def _matched(bank: louver.Client, ids: Sequence[str], teller: Teller) -> None:
+    """B07 as it is asked in truth: by the verb match."""
+    teller.chapter("B07  The whole book against the black list, privately: ids leave bank A blinded only")
+    found = bank.match(ids, list="gov.credit_list/black", purpose="POST_LOAN")
+    teller.line(f"{found.ids} ids, {len(found.hits)} hits; the platform learns neither; set {found.set_sha256[:16]}")
+    for hit in found.hits[:SHOWN_ROWS]:
+        teller.line(" | ".join([hit.id, *(str(hit.values[name]) for name in found.columns)]))
+    number = bank.match(ids, list="gov.credit_list/red", purpose="POST_LOAN", mode="count")
+    teller.line(f"on the red list: {number.value}, with noise, rounded to fives; the platform learns no miss")
 
 
 def _dry_run(bank: louver.Client, teller: Teller) -> None:

@@ -13,8 +13,8 @@ from fractions import Fraction
 from math import floor
 from typing import Final
 
-from louver_sandbox.mechanisms.noise import CONFIDENCE, deviations
-from louver_sandbox.mechanisms.ranks import Ranks
+from louver_sandbox.mechanisms.noise import CONFIDENCE, DiscreteGaussian, deviations
+from louver_sandbox.mechanisms.ranks import Bins, Ranks
 from louver_sandbox.privacy.refused import PrivacyRefused, Reason
 
 LOWEST: Final = Fraction(1, 100)
@@ -33,8 +33,8 @@ class Quantile:
     high: int
 
 
-def quantile(ranks: Ranks, share: Fraction, confidence: Fraction = CONFIDENCE) -> Quantile:
-    """The quantile at a share of the values.
+def quantile(ranks: Ranks, share: Fraction, confidence: Fraction = CONFIDENCE, *, beside: int = 0) -> Quantile:
+    """The quantile at a share of the values. With `beside`, its interval holds the values so many places away too.
 
     Raises:
         PrivacyRefused: RANK_OUT_OF_RANGE: the share is not between 0 and 1; extremes are asked by LOWEST and HIGHEST.
@@ -48,12 +48,19 @@ def quantile(ranks: Ranks, share: Fraction, confidence: Fraction = CONFIDENCE) -
     part, z = float(share), deviations(confidence)
     edges, last = ranks.bins.edges, ranks.bins.number
     above = _ascending([below - part * ranks.total for below in ranks.below])
-    margin = [z * ranks.error(edge, part) + _STEP for edge in range(last + 1)]
+    margin = [z * ranks.error(edge, part) + _STEP + beside for edge in range(last + 1)]
     # Without noise, the quantile's bin starts at an edge with `above` below 0 and ends at one where it is not.
     low = min((edge for edge in range(last) if above[edge + 1] >= -margin[edge + 1]), default=last - 1)
     high = max((edge for edge in range(last) if above[edge] < margin[edge]), default=0)
     value = _crossing(edges, above)
     return Quantile(value, min(edges[low], value), max(edges[high + 1] - 1, value))
+
+
+def rank_error(bins: Bins, noise: DiscreteGaussian, share: Fraction, confidence: Fraction = CONFIDENCE) -> float:
+    """How far the rank of a quantile is off, at any edge, with this confidence: known before any value is."""
+    empty = Ranks(bins, (0.0,) * (bins.number + 1), noise)
+    part = float(share)
+    return deviations(confidence) * max(empty.error(edge, part) for edge in range(bins.number + 1)) + _STEP
 
 
 def _crossing(edges: tuple[int, ...], rising: list[float]) -> int:

@@ -105,6 +105,13 @@ def ranks(counts: Sequence[int], bins: Bins, noise: DiscreteGaussian, sampler: S
     return Ranks(bins, tuple(accumulate(leaves, initial=0.0)), noise)
 
 
+def together(parts: Sequence[Ranks], bins: Bins, noise: DiscreteGaussian) -> Ranks:
+    """The ranks of all parts together; `noise` is that of the sum of so many draws."""
+    columns = zip(*(part.below for part in parts), strict=True)
+    below = tuple(map(sum, columns)) if parts else (0.0,) * (bins.number + 1)
+    return Ranks(bins, below, noise)
+
+
 def _consistent(noisy: Sequence[Sequence[float]]) -> Sequence[float]:
     """The leaves after both passes: upward the best estimate from below, downward what is missing in equal parts."""
     upward = [list(noisy[0])]

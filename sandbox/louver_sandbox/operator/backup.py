@@ -13,8 +13,9 @@ from pathlib import Path
 
 from louver_sandbox.operator.installation import InstallationRefused
 from louver_sandbox.settings import Settings
+from louver_sandbox.wiring import MATCHING_FILE
 
-FILES = ("louver.toml", "institutions.toml", "officers.json", "revocations.json", "log.pub")
+FILES = ("louver.toml", "institutions.toml", "officers.json", "revocations.json", "auditors.json", "log.pub")
 FOLDERS = ("bundle", "catalog", "policies", "requests", "pki", "uploads", "run/kept")
 
 
@@ -33,6 +34,11 @@ def back_up(settings: Settings, target: Path, *, secrets: bool) -> Iterator[str]
         if (settings.home / name).is_file():
             shutil.copy2(settings.home / name, target / name)
             yield name
+    if secrets and (settings.matching / MATCHING_FILE).is_file():
+        # The sets beside it follow from it and from the data.
+        (target / settings.matching.name).mkdir(mode=0o700)
+        shutil.copy2(settings.matching / MATCHING_FILE, target / settings.matching.name / MATCHING_FILE)
+        yield f"{settings.matching.name}/{MATCHING_FILE}"
     for name in (*FOLDERS, *(("secrets",) if secrets else ())):
         if (settings.home / name).is_dir():
             shutil.copytree(settings.home / name, target / name)

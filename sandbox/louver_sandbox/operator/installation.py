@@ -1,13 +1,14 @@
 """Making an installation: its folder, keys, certificates, registry, and the first signed bundle.
 
 `init` makes a development installation that is complete: an authority of its own, a log key, a record key, a noise
-secret and three policy officers who may sign for every department. Private officer keys lie in `secrets/officers/`
-only because this is development; a production installation brings public keys alone.
+secret, a model auditor and three policy officers who may sign for every department. Their private keys lie in
+`secrets/` only because this is development; a production installation brings public keys alone.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -36,9 +37,10 @@ from louver_sandbox.policy.model import Platform, Policy
 from louver_sandbox.policy.officers import make_officer, officers_text, sign
 from louver_sandbox.settings import Settings, load
 from louver_sandbox.stages import InstitutionType
-from louver_sandbox.wiring import NOISE_FILE, utc_now
+from louver_sandbox.wiring import MATCHING_FILE, NOISE_FILE, utc_now
 
 DEVELOPMENT_OFFICERS = ("officer-one", "officer-two", "officer-three")
+DEVELOPMENT_AUDITOR = "model-auditor"
 
 
 class InstallationRefused(Exception):
@@ -63,9 +65,21 @@ def create(home: Path, origin: str, host: str, port: int, tools: Tools) -> Setti
         raise InstallationRefused(f"{home} is an installation already; choose another folder")
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o700)
-    for name in ("catalog", "data", "snapshots", "uploads", "spool", "run", "secrets", "pki", "bundle", "policies"):
+    for name in (
+        "catalog",
+        "data",
+        "snapshots",
+        "uploads",
+        "spool",
+        "run",
+        "secrets",
+        "pki",
+        "bundle",
+        "policies",
+        "matching",
+    ):
         (home / name).mkdir(exist_ok=True)
-    for private in ("secrets", "spool", "run"):
+    for private in ("secrets", "spool", "run", "matching"):
         (home / private).chmod(0o700)
     now = tools.clock()
     authority = Authority.create(now)
@@ -77,7 +91,9 @@ def create(home: Path, origin: str, host: str, port: int, tools: Tools) -> Setti
     (home / "log.pub").write_text(f"{Ed25519Signer.from_seed(origin, seed).verifier_key}\n")
     write_secret(home / "secrets" / "record.key", tools.randomness(32))
     write_secret(home / "secrets" / NOISE_FILE, tools.randomness(32))
+    write_secret(home / "matching" / MATCHING_FILE, tools.randomness(32))
     _make_officers(home, tools)
+    _make_auditor(home, tools)
     (home / "institutions.toml").write_text("", encoding="utf-8")
     (home / "louver.toml").write_text(_toml(origin, host, port), encoding="utf-8")
     return load(home)
@@ -100,6 +116,17 @@ def _make_officers(home: Path, tools: Tools) -> None:
         )
         write_secret(home / "secrets" / "officers" / f"{name}.key", pem)
     (home / "officers.json").write_bytes(officers_text(officers))
+
+
+def _make_auditor(home: Path, tools: Tools) -> None:
+    """One model auditor; in production the file brings public keys of others alone."""
+    key = Ed25519PrivateKey.from_private_bytes(tools.randomness(32))
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    write_secret(home / "secrets" / "auditors" / f"{DEVELOPMENT_AUDITOR}.key", pem)
+    public = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    (home / "auditors.json").write_text(json.dumps({DEVELOPMENT_AUDITOR: public.hex()}) + "\n", encoding="utf-8")
 
 
 def add_institution(

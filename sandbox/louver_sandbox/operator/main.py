@@ -13,7 +13,18 @@ import typer
 
 from louver import __version__
 from louver_sandbox.identity import parse_registry
-from louver_sandbox.operator import configuration, doctor, ledger, log, noise, policies, publishing, qualities
+from louver_sandbox.operator import (
+    authorisations,
+    configuration,
+    doctor,
+    ledger,
+    log,
+    matching,
+    noise,
+    policies,
+    publishing,
+    qualities,
+)
 from louver_sandbox.operator.backup import back_up
 from louver_sandbox.operator.health import problems
 from louver_sandbox.operator.installation import (
@@ -43,9 +54,11 @@ app.add_typer(institution_app, name="institution")
 qualities.commands(catalog_app)
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(policies.app, name="policy")
+app.add_typer(authorisations.app, name="authorisations")
 app.add_typer(log.app, name="log")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(noise.app, name="noise")
+app.add_typer(matching.app, name="matching")
 app.add_typer(configuration.app, name="config")
 app.command("doctor")(doctor.doctor)
 

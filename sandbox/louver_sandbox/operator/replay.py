@@ -9,6 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from louver.errors import Refused
 from louver_sandbox import checker, codec, journal
 from louver_sandbox.algebra.expressions import Value
 from louver_sandbox.audit.commitments import Opening
@@ -16,6 +17,8 @@ from louver_sandbox.audit.entries import Entry
 from louver_sandbox.audit.log import MAX_PAGE, AuditLog
 from louver_sandbox.catalog.model import Table
 from louver_sandbox.pipeline import facts_at
+from louver_sandbox.policy.match_terms import MatchMode
+from louver_sandbox.policy.matching import MatchQuestion, decide_match
 from louver_sandbox.private_core import Wish
 from louver_sandbox.settings import Settings
 from louver_sandbox.stages import Case, InstitutionType, Request, Subject
@@ -43,12 +46,16 @@ def replay(index: int, log: AuditLog, settings: Settings, own: tuple[Table, ...]
     `NotReplayable`."""
     entry = _decision(index, log)
     fields: Mapping[str, Any] = entry.fields
+    if fields.get("verb") == "score":
+        raise NotReplayable("it is about scores, which are not replayed in this version")
     try:
         judgement = checker.read_kept(settings.run, fields["catalog"], fields["bundle"])
     except FileNotFoundError:
         raise NotReplayable("the catalogue or bundle of this decision is no longer kept") from None
     if (judgement.catalog.digest, judgement.bundle.digest) != (fields["catalog"], fields["bundle"]):
         raise NotReplayable("what is kept is not the catalogue and bundle of this decision")
+    if fields.get("verb") == "match":
+        return _match(fields, journal.moment(entry), judgement)
     request = question_of(entry, log.open(entry.index), None)
     if request is None:
         raise NotReplayable("the question's text has been erased")
@@ -63,6 +70,27 @@ def replay(index: int, log: AuditLog, settings: Settings, own: tuple[Table, ...]
         "question": verdict.plan.question,
         "statement_sha256": journal.statement_digest(verdict.plan),
     }
+    return Replayed(recorded, found)
+
+
+def _match(fields: Mapping[str, Any], moment: datetime, judgement: checker.Judgement) -> Replayed:
+    """The decision about a match, which had no text: the same set, by the same rules, at the same price."""
+    subject = Subject(
+        str(fields["institution"]),
+        InstitutionType(fields["subject"]["type"]),
+        frozenset(fields["subject"]["groups"]),
+        str(fields["certificate"]),
+    )
+    mode = MatchMode(fields["mode"])
+    question = MatchQuestion(subject, str(fields["purpose"]), str(fields["list"]), mode, int(fields["ids"]))
+    charges = ", ".join(f"{item['amount']} {item['kind']}" for item in fields["charges"])
+    recorded = {"edition": str(fields["edition"]), "rules": str(list(fields["rules"])), "charges": charges}
+    try:
+        admitted = decide_match(question, judgement.catalog, judgement.bundle, facts_at(moment))
+    except Refused as refused:
+        return Replayed(recorded, {"refused": refused.code})
+    charges = ", ".join(f"{item.amount} {item.charge.kind}" for item in admitted.charges)
+    found = {"edition": admitted.spec.id, "rules": str(list(admitted.rules)), "charges": charges}
     return Replayed(recorded, found)
 
 

@@ -130,8 +130,8 @@ def history(log: AuditLog, since: datetime, known: Mapping[str, Subject]) -> His
     while page := log.latest(before, MAX_PAGE, kinds=KINDS):
         fresh = [entry for entry in page if journal.moment(entry) >= since]
         for entry, openings in zip(fresh, log.opened(fresh), strict=True):
-            if str(entry.fields.get("code", "")).startswith(AT_THE_EDGE):
-                continue
+            if str(entry.fields.get("code", "")).startswith(AT_THE_EDGE) or "verb" in entry.fields:
+                continue  # not a question in SQL that was judged
             subject = known.get(str(entry.fields.get("institution", "")))
             if "subject" not in entry.fields and subject is None:
                 found.unknown += 1

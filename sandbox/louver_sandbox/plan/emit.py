@@ -153,7 +153,11 @@ def _emit_aggregate(call: AggregateCall, name_of: NameOf) -> str:
     types = tuple(argument.type for argument in call.arguments)
     if call.where is not None:
         where = emit_expression(call.where, name_of)
-        texts = tuple(f"CASE WHEN {where} THEN {text} END" for text in texts or ("TRUE",))
+        constants = RULES[call.function].constants
+        texts = tuple(
+            text if place in constants else f"CASE WHEN {where} THEN {text} END"
+            for place, text in enumerate(texts or ("TRUE",))
+        )
     if call.distinct:
         texts = (f"DISTINCT {texts[0]}", *texts[1:])
     return RULES[call.function].emit(texts, types, call.type)

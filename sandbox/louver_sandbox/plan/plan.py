@@ -14,6 +14,7 @@ from louver_sandbox.obligations import PrivacyCharge
 from louver_sandbox.plan.charges import cell_charges, charges
 from louver_sandbox.plan.cores import SourceOf, carriable, core_plans, divided, exact_core, is_shape, without_repeats
 from louver_sandbox.plan.differences import with_finer
+from louver_sandbox.plan.encrypted.rows import Planned, encrypted_plan, encrypted_question
 from louver_sandbox.plan.private.cores import private_cores
 from louver_sandbox.plan.question import question_digest
 from louver_sandbox.plan.sealing import sealed_columns
@@ -32,6 +33,8 @@ def plan(admitted: Admitted) -> Plan:
         Refused: LVR-23xx, for a protected query whose cells cannot be judged, and wishes that nothing can meet.
         PlanUnverified: the statement is not what was planned; nothing may run.
     """
+    over = encrypted_question(admitted)
+    admitted = admitted if over is None else over.admitted
     for column in admitted.bound.columns:
         carriable(column.type)
     sources, source_of = _sources(admitted)
@@ -45,8 +48,15 @@ def plan(admitted: Admitted) -> Plan:
             parts, cores = _threshold(admitted, source_of)
         case Treatment.DP:
             parts, cores, privacy = _private(admitted, source_of)
-    made = replace(_plan(admitted, sources, parts, cores), privacy=privacy)
-    verify_own(made, tuple(tuple(source_of(scan) for scan in scans(core.relation)) for core in parts.cores))
+    found = None if over is None else encrypted_plan(over, sources, source_of)
+    made = _plan(admitted, sources, parts, cores, found)
+    below = {core.id: tuple(source_of(scan) for scan in scans(core.relation)) for core in parts.cores}
+    read = [below[core.core_id if core.ranks_of is None else core.ranks_of] for core in made.cores]
+    if over is not None and found is not None:
+        read.append(tuple(source_of(scan) for scan in scans(over.rows)))
+        privacy = found.privacy
+    made = replace(made, privacy=privacy)
+    verify_own(made, tuple(read))
     return made
 
 
@@ -97,16 +107,24 @@ def _private(admitted: Admitted, source_of: SourceOf) -> tuple[Cut, tuple[CorePl
         raise PlanUnverified("an answer under differential privacy without budgets or protected rows")
     parts = divided(admitted)
     cores, privacy = private_cores(admitted, parts, source_of)
-    if not isinstance(parts.shape, Project) or not is_shape(parts.shape, cores):
+    released = [core for core in cores if core.ranks_of is None]
+    if not isinstance(parts.shape, Project) or not is_shape(parts.shape, released):
         raise PlanUnverified("a tree that is not the binder's")
     return parts, cores, privacy
 
 
-def _plan(admitted: Admitted, sources: tuple[SourceRef, ...], parts: Cut, cores: tuple[CorePlan, ...]) -> Plan:
+def _plan(
+    admitted: Admitted,
+    sources: tuple[SourceRef, ...],
+    parts: Cut,
+    cores: tuple[CorePlan, ...],
+    over: Planned | None,
+) -> Plan:
     bound = admitted.bound
     shape = None if admitted.treatment is Treatment.EXACT else parts.shape
     threshold = None if admitted.treatment is Treatment.EXACT else admitted.threshold
     seal = sealed_columns(admitted, parts, cores)
+    encrypted = None if over is None else over.encrypted
     question = question_digest(
         treatment=admitted.treatment,
         cores=cores,
@@ -117,6 +135,7 @@ def _plan(admitted: Admitted, sources: tuple[SourceRef, ...], parts: Cut, cores:
         bundle_digest=admitted.bundle_digest,
         catalog_digest=bound.catalog.digest,
         seal=seal,
+        encrypted=encrypted,
     )
     return Plan(
         request_id=bound.request.id,
@@ -126,7 +145,7 @@ def _plan(admitted: Admitted, sources: tuple[SourceRef, ...], parts: Cut, cores:
         shape=shape,
         columns=bound.columns,
         threshold=threshold,
-        charges=charges(admitted, parts),
+        charges=(*charges(admitted, parts), *(() if over is None else over.charges)),
         cells=() if admitted.treatment is Treatment.EXACT else cell_charges(admitted, parts, cores),
         question=question,
         bundle_digest=admitted.bundle_digest,
@@ -136,4 +155,5 @@ def _plan(admitted: Admitted, sources: tuple[SourceRef, ...], parts: Cut, cores:
         selections=selections(admitted, parts),
         history=admitted.history,
         seal=seal,
+        encrypted=encrypted,
     )

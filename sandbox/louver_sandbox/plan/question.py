@@ -8,6 +8,7 @@ import json
 from louver_sandbox import codec
 from louver_sandbox.algebra.relations import Relation
 from louver_sandbox.core_plan import CorePlan
+from louver_sandbox.encrypted_core import EncryptedPlan
 from louver_sandbox.obligations import SealedColumns, ThresholdRules
 from louver_sandbox.plan.emit import emit
 from louver_sandbox.stages import OutputColumn, SourceRef, Treatment
@@ -27,6 +28,7 @@ def question_digest(
     bundle_digest: str,
     catalog_digest: str,
     seal: SealedColumns | None = None,
+    encrypted: EncryptedPlan | None = None,
 ) -> str:
     """SHA-256 in hex over everything that decides the answer's bytes, column names included."""
     content: dict[str, object] = {
@@ -43,6 +45,8 @@ def question_digest(
     if seal is not None:
         # Another key is another question: what is sealed to the old one would open for nobody.
         content["seal"] = codec.encode(seal).decode()
+    if encrypted is not None:
+        content["encrypted"] = codec.encode(encrypted).decode()
     return hashlib.sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
 

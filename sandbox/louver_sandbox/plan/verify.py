@@ -22,6 +22,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from louver_sandbox.core_plan import CorePlan, JudgedTotal, Part
+from louver_sandbox.encrypted_core import THOUSAND, Protection
 from louver_sandbox.obligations import RoundingKind, ThresholdRules
 from louver_sandbox.plan.private.check import problem
 from louver_sandbox.plan.rewrites.threshold import REMAINDER, withheld_condition
@@ -223,9 +224,9 @@ def verify(plan: Plan, engine: Sequence[StatementShape]) -> None:
     Raises:
         PlanUnverified: a reading differs, or an obligation is missing.
     """
-    if not plan.cores or len(engine) != len(plan.cores):
+    if not plan.cores or len(engine) != len(plan.statements):
         raise PlanUnverified("not one reading per core")
-    ours = tuple(read_tokens(form(core.statement)) for core in plan.cores)
+    ours = tuple(read_tokens(form(statement)) for statement in plan.statements)
     if {table for reading in ours for table in reading.tables} != {source.alias for source in plan.sources}:
         raise PlanUnverified("not the planned sources")
     if tuple(read_engine(shape) for shape in engine) != ours:
@@ -240,8 +241,8 @@ def verify_own(plan: Plan, scans: Sequence[tuple[str, ...]]) -> None:
     Raises:
         PlanUnverified: a reading differs.
     """
-    for core, aliases in zip(plan.cores, scans, strict=True):
-        text = form(core.statement)
+    for statement, aliases in zip(plan.statements, scans, strict=True):
+        text = form(statement)
         ours, glot = read_tokens(text), _read_parts(text)
         if ours.tables != tuple(sorted(aliases)):
             raise PlanUnverified("not the planned tables")
@@ -282,11 +283,12 @@ def _verify_obligations(plan: Plan) -> None:
         _verify_private(plan)
     elif plan.threshold is None or plan.shape is None:
         raise PlanUnverified("a threshold plan without thresholds")
-    elif not any(core.protected for core in plan.cores) or plan.privacy:
-        raise PlanUnverified("a threshold plan without protected cores, or with a privacy loss")
+    elif not any(core.protected for core in plan.cores):
+        raise PlanUnverified("a threshold plan without protected cores")
+    _verify_encrypted(plan)
     for core in plan.cores:
-        if core.protected and core.private is not None:
-            if (wrong := problem(core)) is not None:
+        if core.protected and (core.private is not None or core.ranks_of is not None):
+            if (wrong := problem(core, plan.cores)) is not None:
                 raise PlanUnverified(wrong)
         elif core.protected and plan.threshold is not None:
             _verify_cells(core, plan.threshold)
@@ -294,11 +296,33 @@ def _verify_obligations(plan: Plan) -> None:
             raise PlanUnverified("an exact core with cells")
 
 
+def _verify_encrypted(plan: Plan) -> None:
+    """Encrypted numbers meet protected rows under noise that is paid for, or under chances; nothing else under
+    thresholds is paid for in privacy loss, and no encrypted sum leaves in clear."""
+    made, protected = plan.encrypted, plan.treatment is Treatment.THRESHOLD
+    paid = made is not None and made.protection is Protection.CONTRACT
+    if bool(plan.privacy) is not paid and plan.treatment is not Treatment.DP:
+        raise PlanUnverified("a privacy loss without noise, or noise that costs nothing")
+    if made is None:
+        return
+    if plan.treatment is Treatment.DP or protected is (made.protection is Protection.NONE):
+        raise PlanUnverified("encrypted numbers meet protected rows without protection")
+    if paid and not all(one.noise > 0 for one in made.measures):
+        raise PlanUnverified("an encrypted sum without noise")
+    if made.protection is Protection.STRICT and not (made.kept_of > THOUSAND and made.domain and made.label):
+        raise PlanUnverified("rows whose groups are told for certain")
+    if protected and not (made.has_units and made.unit_rows > 0):
+        raise PlanUnverified("subjects whose rows are not bounded")
+    sealed = () if plan.seal is None else plan.seal.columns
+    if protected and not {one.place for one in made.measures} <= set(sealed):
+        raise PlanUnverified("an encrypted sum that is not sealed")
+
+
 def _verify_private(plan: Plan) -> None:
     protected = [core for core in plan.cores if core.protected]
     if plan.threshold is not None or plan.shape is None or not plan.privacy:
         raise PlanUnverified("an answer under differential privacy that costs nothing")
-    if not protected or any(core.private is None for core in protected):
+    if not protected or any(core.private is None and core.ranks_of is None for core in protected):
         raise PlanUnverified("a protected core without noise")
 
 

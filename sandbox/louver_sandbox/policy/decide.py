@@ -13,7 +13,7 @@ from functools import cached_property
 
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.obligations import AccessBudget, Seal, ThresholdRules
-from louver_sandbox.policy import sealing, unit_sets
+from louver_sandbox.policy import encrypted, sealing, unit_sets
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.checks import CHECKS, refuse_isolation, refuse_raw_rows
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, VALUE_FUNCTIONS
@@ -30,6 +30,7 @@ from louver_sandbox.private_core import PrivateRules
 from louver_sandbox.refusals import policy as refuse
 from louver_sandbox.refusals.policy import Ruling
 from louver_sandbox.selections import strictest_history
+from louver_sandbox.sql.quantiles import QUANTILES
 from louver_sandbox.stages import Admitted, Bound, Clause, Facts, GrantUse, Treatment, Use
 
 
@@ -198,7 +199,10 @@ def _lacking(question: Question, reading: Reading, failure: Failure) -> Exceptio
     use, missing = failure.uses[0]
     site = reading.site(use)
     banned = sorted(VALUE_FUNCTIONS.intersection((use.function, *use.through)))
-    if banned and reading.levels[use] > PUBLIC:
+    ranked = QUANTILES.issuperset(banned) and any(
+        permit.grant.treatment is GrantTreatment.DP for permit in failure.group.permits
+    )
+    if banned and reading.levels[use] > PUBLIC and not ranked:
         return refuse.raw_values(site, Ruling("floor/raw-values", ruling.version), function=banned[0])
     has = sorted({name for permit in failure.group.permits for name in described(_rights(permit, use.column))})
     return refuse.right_not_granted(
@@ -298,6 +302,7 @@ def _strictest_threshold(protected: Sequence[Choice]) -> ThresholdRules:
         risks=unit_sets.accepted(rule.risks for rule in rules),
         recoded=any(rule.recoded for rule in rules),
         seal=sealing.strictest(rule.seal for rule in rules),
+        encrypted=encrypted.strictest(rule.encrypted for rule in rules),
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from louver_sandbox.policy import match_lint
 from louver_sandbox.policy.atoms import disagreements
 from louver_sandbox.policy.floors import MOST_GROUPS_PER_TABLE, Finding, below_floors
 from louver_sandbox.policy.model import Deny, Grant, Grantees, Platform, Policy
@@ -68,6 +69,9 @@ def check_policy(platform: Platform, policy: Policy) -> Iterator[Finding]:
                 )
     yield from _repeated([rule.id for _, _, rule in rules], ("grants",))
     yield from below_floors(policy)
+    for index, grant in enumerate(policy.grants):
+        for finding in match_lint.below_floor(grant):
+            yield replace(finding, where=("grants", index, *finding.where))
 
 
 def check_together(platform: Platform, policies: Sequence[Policy]) -> Iterator[tuple[str, Finding]]:

@@ -12,12 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from louver.errors import Refused
 from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.atoms import AtomRules
 from louver_sandbox.catalog.model import Catalog, SpaceKind, Table, UnitType, Verb
 from louver_sandbox.obligations import AccessBudget, ThresholdRules
-from louver_sandbox.policy import sealing, unit_sets
+from louver_sandbox.policy import encrypted, sealing, unit_sets
 from louver_sandbox.policy.atoms import atom_rules, fills_snapshots
+from louver_sandbox.policy.feature_columns import read_columns
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, NEGATIVE_COLUMNS
 from louver_sandbox.policy.history import budget_of, smallest_budget, written_history
 from louver_sandbox.policy.levels import strictest_totals
@@ -133,6 +135,7 @@ class GrantGroup:
             risks=unit_sets.accepted(permit.risks for permit in self.permits),
             recoded=self.atoms is not None,
             seal=sealing.strictest(item.seal for item in terms),
+            encrypted=encrypted.strictest(encrypted.written(item.encrypted) for item in terms),
         )
 
     def private(self, table: Table) -> tuple[PrivateRules, ...] | None:
@@ -291,6 +294,7 @@ class Rulebook:
                     columns = group.snapshot_columns(table)
                     if columns:
                         found.add(GrantSet(table.name, columns, group.row_filter, group.atoms))
+        found |= set(score_sets(self, catalog))
         return tuple(sorted(found, key=lambda item: (str(item.table), item.columns, item.row_filter or "")))
 
     def _days(self, table: Table, today: date | None) -> tuple[date, ...]:
@@ -315,6 +319,19 @@ class Rulebook:
         )
         for institution, kind, subset in itertools.product(institutions, InstitutionType, tuple(subsets)):
             yield self.covering(table, Subject(institution, kind, frozenset(subset), ""))
+
+
+def score_sets(rulebook: Rulebook, catalog: Catalog) -> Iterator[GrantSet]:
+    """The snapshots of feature sets, where every table of a set is granted for scores to somebody."""
+    for features in rulebook.platform.feature_sets.values():
+        held = [rulebook.permits.get(name, ()) for name in features.tables]
+        if not all(any(Verb.SCORE in permit.grant.verbs for permit in permits) for permits in held):
+            continue
+        try:
+            columns = read_columns(features, catalog)
+        except Refused:
+            continue  # lint tells of a set that the catalogue does not have; scoring with it is refused
+        yield from (GrantSet(name, held_columns, None) for name, held_columns in columns.items())
 
 
 def names_column(entry: NegativeEntry, table: Table, column: str) -> bool:

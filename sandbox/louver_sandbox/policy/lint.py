@@ -13,14 +13,16 @@ from datetime import date
 from louver.errors import Refused
 from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.model import Catalog, Column, Role, Table, Verb
-from louver_sandbox.policy import atoms, holding, known_totals, private, unit_sets
+from louver_sandbox.policy import atoms, holding, known_totals, match_lint, private, unit_sets
 from louver_sandbox.policy.documents import PolicyProblem
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, VALUE_FUNCTIONS, Finding
 from louver_sandbox.policy.grants import Rulebook
 from louver_sandbox.policy.levels import HIGHEST_UNDER_THRESHOLD, PUBLIC
+from louver_sandbox.policy.linting import scores
 from louver_sandbox.policy.linting.surroundings import surroundings
 from louver_sandbox.policy.load import Library
 from louver_sandbox.policy.model import ColumnRights, Deny, Grant, Grantees, GrantTreatment, Platform, Policy
+from louver_sandbox.policy.rights import QUANTILE
 from louver_sandbox.policy.severity import Severity
 from louver_sandbox.policy.words import Document
 from louver_sandbox.sql.predicates import bind_predicate
@@ -52,6 +54,9 @@ def lint(
             problems.extend(item.problem(finding) for finding in _policy(context))
         else:
             problems.extend(item.problem(finding) for finding in _platform(item.document, catalog))
+            problems.extend(
+                item.problem(finding) for finding in scores.feature_sets(item.document, catalog, rulebook)
+            )
         beside = surroundings(item.document, library.platform, today, institutions)
         problems.extend(item.problem(finding) for finding in beside)
     return tuple(problems)
@@ -137,12 +142,18 @@ def _grant(context: _Context, grant: Grant, at: tuple[str | int, ...]) -> Iterat
         ):
             where = (*at, "threshold", *problem.where)
             yield Finding(where, problem.message, problem.message_zh, problem.hint, code="weak-terms")
+    for idle in scores.idle_right(grant):
+        yield replace(idle, where=(*at, *idle.where))
     for name, rights in grant.rights.items():
         column = table.column(name)
         if column is None:
             yield _unknown_column((*at, "columns", name), grant.table, name)
         else:
             yield from _column(grant, table, column, rights, (*at, "columns", name))
+    for found in match_lint.findings(grant, table):
+        yield replace(found, where=(*at, *found.where))
+    for name, predicate in (grant.matching.lists if grant.matching is not None else {}).items():
+        yield from _predicate(predicate, table, (*at, "matching", "lists", name))
     for loss in private.findings(grant, table) if Verb.ANALYSE in grant.verbs else ():
         where = (*at, "treatment") if grant.privacy is None else (*at, "privacy", *loss.where)
         yield Finding(where, loss.message, loss.message_zh, loss.hint)
@@ -194,11 +205,11 @@ def _column(
         says = f"{name} is L{level}: under {grant.treatment.value} only counting it is answered"
         says_zh = f"{name} 为 L{level} 级：在 {grant.treatment.value} 下只能计数"
         yield Finding(at, says, says_zh, "grant it with treatment dp", "请以 dp 方式授权", TOO_WIDE)
-    if column.role is Role.VALUE and column.bounds is None and {"sum", "avg"}.intersection(aggregated):
+    if column.role is Role.VALUE and column.bounds is None and {"sum", "avg", QUANTILE}.intersection(aggregated):
         yield Finding(
             at,
-            f"{column.name} may be summed but has no bounds",
-            f"{column.name} 可求和但未声明取值范围",
+            f"{column.name} may be summed or ranked but has no bounds",
+            f"{column.name} 可求和或求分位，但未声明取值范围",
             "declare bounds in the catalogue",
             "请在目录中声明取值范围",
             "missing-bounds",
@@ -275,6 +286,8 @@ def _wider(wide: ColumnRights | None, narrow: ColumnRights) -> bool:
     if wide is None:
         return False
     if (narrow.join_key and not wide.join_key) or (narrow.order and not wide.order):
+        return False
+    if narrow.match and not wide.match:
         return False
     if narrow.output is not None and wide.output not in (narrow.output, type(narrow.output)()):
         return False

@@ -23,6 +23,8 @@ from pydantic import (
 
 from louver_sandbox.catalog.atoms import AtomUnits, Dimension
 from louver_sandbox.catalog.model import UnitType, Verb
+from louver_sandbox.policy.features import FeatureName, FeatureSet, ScoringTerms
+from louver_sandbox.policy.match_terms import MatchAsked, MatchTerms
 from louver_sandbox.policy.terms import BudgetTerms, HistoryTerms, PrivateTerms, ThresholdTerms
 from louver_sandbox.policy.words import Document, Identifier, PurposeCode, TableText, Text
 from louver_sandbox.stages import InstitutionType
@@ -55,6 +57,8 @@ class Right(StrEnum):
     AGGREGATE = "aggregate"
     ORDER = "order"
     OUTPUT = "output"
+    MATCH = "match"
+    SCORE = "score"
 
 
 class GroupKeyRight(Document):
@@ -70,7 +74,9 @@ class FilterRight(Document):
 
 
 class AggregateRight(Document):
-    """May be an argument of the listed aggregates; without a list, of `count`, `sum` and `avg`."""
+    """May be an argument of the listed aggregates; without a list, of `count`, `sum` and `avg`.
+
+    `quantile` stands for medians and quantiles in all their spellings, which are answered under `dp` only."""
 
     functions: tuple[str, ...] | None = None
 
@@ -90,6 +96,18 @@ class ColumnRights(Document):
     aggregate: AggregateRight | None = None
     order: bool = False
     output: OutputRight | None = None
+    match: bool = False
+    score: bool = False
+
+    @model_serializer(mode="wrap")
+    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `match` and `score` where they are not given, so that bundles signed before they were rights stay
+        canonical."""
+        written: dict[str, Any] = handler(self)
+        for name in ("match", "score"):
+            if not written[name]:
+                del written[name]
+        return written
 
     @classmethod
     def of(cls, rights: tuple[Right, ...]) -> ColumnRights:
@@ -101,6 +119,8 @@ class ColumnRights(Document):
             aggregate=AggregateRight() if Right.AGGREGATE in rights else None,
             order=Right.ORDER in rights,
             output=OutputRight() if Right.OUTPUT in rights else None,
+            match=Right.MATCH in rights,
+            score=Right.SCORE in rights,
         )
 
 
@@ -159,11 +179,25 @@ class Grant(Document):
     budget: BudgetTerms
     history: HistoryTerms = HistoryTerms()
     privacy: PrivateTerms | None = None
+    matching: MatchTerms | None = None
+    scoring: ScoringTerms | None = None
+
+    @model_validator(mode="after")
+    def _scores_alone(self) -> Grant:
+        """What is scored is every row of a subject, under its authorisation, and nothing but a score leaves."""
+        if (Verb.SCORE in self.verbs) is (self.scoring is None):
+            raise ValueError("a grant with the verb score has terms of scoring, and no other has")
+        if self.scoring is not None:
+            if self.verbs != (Verb.SCORE,) or self.treatment is not GrantTreatment.AUTHORISED:
+                raise ValueError("a grant to score has no other verb, and the treatment authorised")
+            if self.row_filter is not None or self.atoms is not None:
+                raise ValueError("a grant to score has no row_filter and no atoms")
+        return self
 
     @model_serializer(mode="wrap")
     def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `history` and `atom_units` where they are the defaults, and `atoms` and `privacy` where there are
-        none, so that bundles signed before they were keys stay canonical."""
+        """Without `history` and `atom_units` where they are the defaults, and `atoms`, `privacy` and `matching` where
+        there are none, so that bundles signed before they were keys stay canonical."""
         written: dict[str, Any] = handler(self)
         if self.history == HistoryTerms():
             del written["history"]
@@ -173,6 +207,10 @@ class Grant(Document):
             del written["atom_units"]
         if self.privacy is None:
             del written["privacy"]
+        if self.matching is None:
+            del written["matching"]
+        if self.scoring is None:
+            del written["scoring"]
         return written
 
     @cached_property
@@ -203,23 +241,38 @@ class Asker(Document):
 
 
 Sql = Annotated[str, Field(min_length=1, max_length=65_536)]
-Verdict = Annotated[str, Field(pattern=r"^(exact|threshold|dp|LVR-\d{4})$")]
+Verdict = Annotated[str, Field(pattern=r"^(exact|threshold|dp|matched|LVR-\d{4})$")]
 
 
 class OwnCase(Document):
-    """One test of a policy: who asks what for which purpose, and what must be decided, by which rule.
-
-    A `rule` without a slash is one of this policy.
+    """One test of a policy: who asks what (`sql`, or a `match`) for which purpose, and what must be decided, by which
+    rule. A `rule` without a slash is one of this policy.
     """
 
     case: Text
     who: Identifier
     purpose: Identifier
-    sql: Sql
+    sql: Sql | None = None
+    match: MatchAsked | None = None
     parameters: Mapping[str, str] = Field(default_factory=dict)
     today: date | None = None
     expect: Verdict
     rule: Text | None = None
+
+    @model_validator(mode="after")
+    def _one_question(self) -> OwnCase:
+        if (self.sql is None) == (self.match is None):
+            raise ValueError("asks either sql or a match")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `match` or `sql`, whichever is not asked, so that older bundles stay canonical."""
+        written: dict[str, Any] = handler(self)
+        for name in ("match", "sql"):
+            if written[name] is None:
+                del written[name]
+        return written
 
 
 class OwnTests(Document):
@@ -302,3 +355,12 @@ class Platform(Document):
     own_data_budget: BudgetTerms
     negative_list: tuple[NegativeEntry, ...] = ()
     requester_rules: tuple[RequesterRule, ...] = ()
+    feature_sets: Mapping[FeatureName, FeatureSet] = Field(default_factory=dict)
+
+    @model_serializer(mode="wrap")
+    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `feature_sets` where there are none, so that older bundles stay canonical."""
+        written: dict[str, Any] = handler(self)
+        if not self.feature_sets:
+            del written["feature_sets"]
+        return written

@@ -18,7 +18,7 @@ from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL
 from louver_sandbox.policy.grants import COMPUTED, Covering, Permit
 from louver_sandbox.policy.levels import PUBLIC, strictest, treatment_of
 from louver_sandbox.policy.model import AggregateRight, ColumnRights, GrantTreatment
-from louver_sandbox.policy.rights import DEFAULT_AGGREGATES, described
+from louver_sandbox.policy.rights import DEFAULT_AGGREGATES, QUANTILE, described
 from louver_sandbox.sql.statistics import STATISTICS
 
 PROTECTED_AGGREGATES = DEFAULT_AGGREGATES | {rule.name for rule in STATISTICS}
@@ -26,7 +26,8 @@ PROTECTED_AGGREGATES = DEFAULT_AGGREGATES | {rule.name for rule in STATISTICS}
 
 _JUDGED: Mapping[GrantTreatment, frozenset[str]] = {
     GrantTreatment.THRESHOLD: frozenset(PROTECTED_AGGREGATES),
-    GrantTreatment.DP: frozenset(DEFAULT_AGGREGATES) | {"var_pop", "var_samp", "stddev_pop", "stddev_samp"},
+    GrantTreatment.DP: frozenset(DEFAULT_AGGREGATES)
+    | {"var_pop", "var_samp", "stddev_pop", "stddev_samp", "min", "max", QUANTILE},
 }
 
 

@@ -18,7 +18,7 @@ from louver_sandbox.policy.model import Grant, GrantTreatment
 from louver_sandbox.policy.terms import LossTerms, PrivateTerms, UnitLossTerms
 from louver_sandbox.privacy import amounts
 from louver_sandbox.privacy.conversion import rho_of
-from louver_sandbox.privacy.cost import PrivacyCost
+from louver_sandbox.privacy.cost import NOTHING, PrivacyCost
 from louver_sandbox.privacy.refused import PrivacyRefused
 from louver_sandbox.private_core import PrivateRules
 
@@ -79,10 +79,13 @@ def _strictest(dataset: str, unit: UnitType, several: Sequence[UnitLossTerms]) -
 
 
 def _parts(several: Sequence[UnitLossTerms]) -> Mapping[str, PrivacyCost]:
-    """Parts by purpose: where some terms have parts, only purposes that all of those name have any."""
-    divided = [one.purposes for one in several if one.purposes]
-    named = set.intersection(*map(set, divided)) if divided else set()
-    return {name: _least(cost_of(parts[name]) for parts in divided) for name in sorted(named)}
+    """Parts by purpose: where some terms have parts, a purpose that one of those does not name has nothing.
+
+    It is said of every purpose that any of them names: no parts at all would leave every purpose the whole.
+    """
+    divided = [{name: cost_of(part) for name, part in one.purposes.items()} for one in several if one.purposes]
+    named = sorted({name for parts in divided for name in parts})
+    return {name: _least(parts.get(name, NOTHING) for parts in divided) for name in named}
 
 
 def _least(costs: Iterable[PrivacyCost]) -> PrivacyCost:

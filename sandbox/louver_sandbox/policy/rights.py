@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from louver_sandbox.policy.model import ColumnRights
 from louver_sandbox.sql.functions import RULES
+from louver_sandbox.sql.quantiles import QUANTILES
 from louver_sandbox.sql.rules import FunctionKind
 from louver_sandbox.stages import Clause, Use
 
 DEFAULT_AGGREGATES = frozenset({"count", "sum", "avg"})
 """What `aggregate` allows when no functions are listed."""
+
+QUANTILE = "quantile"
+"""The one word by which `aggregate` allows every quantile: MEDIAN, QUANTILE_CONT, PERCENTILE_DISC, ..."""
 
 LINEAR = frozenset({"+", "-", "*", "/", "negate", "try_cast", "case", "coalesce", "nullif", "and", "or", "not"})
 """Scalar functions that every aggregate right allows inside: they keep a sum a sum."""
@@ -110,10 +114,12 @@ def _may_filter(function: str, rights: ColumnRights) -> bool:
 def _may_aggregate(function: str, rights: ColumnRights) -> bool:
     if rights.aggregate is None:
         return False
-    return function in (DEFAULT_AGGREGATES if rights.aggregate.functions is None else rights.aggregate.functions)
+    allowed = DEFAULT_AGGREGATES if rights.aggregate.functions is None else rights.aggregate.functions
+    return (QUANTILE if function in QUANTILES else function) in allowed
 
 
 def _named(right: str, function: str) -> str:
+    function = QUANTILE if function in QUANTILES else function
     return f"{right} ({function})" if function else right
 
 
@@ -128,6 +134,8 @@ def described(rights: ColumnRights | None) -> tuple[str, ...]:
         _narrowed("aggregate", rights.aggregate.functions) if rights.aggregate else None,
         "order" if rights.order else None,
         "output" if rights.output else None,
+        "match" if rights.match else None,
+        "score" if rights.score else None,
     )
     return tuple(part for part in parts if part is not None)
 

@@ -129,12 +129,56 @@ Acceptance = Annotated[
 ]
 
 
+class LossTerms(Document):
+    """Privacy loss as people write it: epsilon, and the delta at which it is meant."""
+
+    epsilon: Decimal = Field(gt=0, le=20, max_digits=18, decimal_places=12)
+    delta: Decimal = Field(gt=0, le=Decimal("0.01"), decimal_places=18)
+
+
+class ContractTerms(Document):
+    """Encrypted numbers under contract: no value is above `most` by its absolute amount, which the institution has
+    signed and an auditor can look into; noise for that hides the `rows` of a subject. `each` question is paid out of
+    the institution's `allowance` in a `window`, and of the `lifetime` of all."""
+
+    protection: Literal["contract"]
+    most: Decimal = Field(gt=0, le=Decimal("1e12"), decimal_places=6)
+    rows: int = Field(default=1, ge=1, le=10_000)
+    each: LossTerms
+    allowance: LossTerms
+    lifetime: LossTerms
+    window: Period = Period.MONTH
+
+    @model_validator(mode="after")
+    def _nested(self) -> ContractTerms:
+        for name, part, whole in (("each", self.each, self.allowance), ("allowance", self.allowance, self.lifetime)):
+            if part.epsilon > whole.epsilon or part.delta > whole.delta:
+                raise ValueError(f"{name} is above what it is a part of")
+        return self
+
+
+class StrictTerms(Document):
+    """Encrypted numbers of an institution that is not trusted: the group of each row is told at random, once and for
+    ever, so that no value tells more of a subject's `rows` than e^`epsilon`. An institution has so many `labels`,
+    ways of grouping, for a purpose, ever. What is expected to be off by more than `error_percent` is refused."""
+
+    protection: Literal["strict"]
+    epsilon: Decimal = Field(gt=0, le=20, max_digits=18, decimal_places=12)
+    labels: int = Field(ge=1, le=10_000)
+    rows: int = Field(default=1, ge=1, le=100)
+    error_percent: int = Field(default=10, ge=1, le=1_000)
+
+
+EncryptedTerms = Annotated[ContractTerms | StrictTerms, Field(discriminator="protection")]
+
+
 class ThresholdTerms(Document):
     """Obligations of a threshold answer: least units per cell, dominance and p percent, noise, cap (PRIVACY 5).
 
     `dominance_percent` is the (1,k) rule and `p_percent` the (p,100) rule; `dominance` and `pq` are more of them. All
     must pass. With `accepts_risk` an officer names the risks of terms that lint finds too weak, and says why they may
-    stand. `seal` asks for numbers that are encrypted to the requester, on top of all of this.
+    stand. `seal` asks for numbers that are encrypted to the requester, on top of all of this. `encrypted` allows
+    to add up numbers that come encrypted, and says what protects subjects then.
     """
 
     person: int = Field(default=10, ge=1, le=100_000)
@@ -150,6 +194,7 @@ class ThresholdTerms(Document):
     unit_sets: UnitSetTerms | None = None
     accepts_risk: Acceptance | None = None
     seal: Seal = Seal.NONE
+    encrypted: EncryptedTerms | None = None
 
     @model_serializer(mode="wrap")
     def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -169,6 +214,7 @@ _NOT_SIGNED_BEFORE: Mapping[str, object] = {
     "unit_sets": None,
     "accepts_risk": None,
     "seal": Seal.NONE,
+    "encrypted": None,
 }
 """Keys of later versions and their defaults: left out of a bundle's content, so that older bundles stay canonical."""
 
@@ -207,13 +253,6 @@ class HistoryTerms(Document):
     overlap: Response = Response.OFF
     isolating: Response = Response.FLAG
     window: Period = Period.MONTH
-
-
-class LossTerms(Document):
-    """Privacy loss as people write it: epsilon, and the delta at which it is meant."""
-
-    epsilon: Decimal = Field(gt=0, le=20, max_digits=18, decimal_places=12)
-    delta: Decimal = Field(gt=0, le=Decimal("0.01"), decimal_places=18)
 
 
 class UnitLossTerms(Document):

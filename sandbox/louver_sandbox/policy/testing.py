@@ -23,6 +23,8 @@ from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.decide import decide
 from louver_sandbox.policy.documents import PolicyProblem, PolicyRefused
 from louver_sandbox.policy.load import Library, Loaded
+from louver_sandbox.policy.match_terms import MatchAsked
+from louver_sandbox.policy.matching import MatchQuestion, decide_match
 from louver_sandbox.policy.model import Asker, OwnCase, Policy, Sql, Verdict
 from louver_sandbox.policy.sealing import SOME_KEY
 from louver_sandbox.policy.visible import visible
@@ -56,12 +58,14 @@ class Queries(Document):
 
 
 class Case(Document):
-    """One row of a decision table. `purpose` and `parameters` default to the named query's."""
+    """One row of a decision table: a named query, SQL, or a match. `purpose` and `parameters` default to the named
+    query's."""
 
     case: Text
     who: Identifier
     query: Identifier | None = None
     sql: Sql | None = None
+    match: MatchAsked | None = None
     purpose: Identifier | None = None
     parameters: Mapping[str, str] | None = None
     today: date | None = None
@@ -203,14 +207,17 @@ def _placed(
     entry = subjects.get(row.who)
     if entry is None:
         return PolicyProblem(source, line, 0, f"{row.who} is not a subject of these files", f"未声明的机构 {row.who}")
-    if (row.query is None) == (row.sql is None):
-        return PolicyProblem(source, line, 0, "a case has either query or sql", "须且仅须给出 query 或 sql 之一")
+    if sum(asked is not None for asked in (row.query, row.sql, row.match)) != 1:
+        says, says_zh = "a case has one of query, sql and match", "须且仅须给出 query、sql 或 match 之一"
+        return PolicyProblem(source, line, 0, says, says_zh)
     named = queries.get(row.query) if row.query is not None else None
     if row.query is not None and named is None:
         return PolicyProblem(source, line, 0, f"there is no query {row.query}", f"没有名为 {row.query} 的查询")
     purpose = row.purpose or (named.purpose if named else "")
     if not purpose:
-        return PolicyProblem(source, line, 0, "a case with sql needs a purpose", "使用 sql 的用例须写明 purpose")
+        return PolicyProblem(
+            source, line, 0, "a case with sql or match needs a purpose", "使用 sql 或 match 的用例须写明 purpose"
+        )
     return PlacedCase(
         source=source,
         line=line,
@@ -264,6 +271,8 @@ def untested(policies: Sequence[Policy]) -> tuple[str, ...]:
 
 def run_case(placed: PlacedCase, catalog: Catalog, bundle: Bundle) -> CaseResult:
     """The decision on one case, by the functions of the line."""
+    if placed.case.match is not None:
+        return _run_match(placed, placed.case.match, catalog, bundle)
     request = Request(
         id="case",
         subject=placed.subject,
@@ -283,6 +292,15 @@ def run_case(placed: PlacedCase, catalog: Catalog, bundle: Bundle) -> CaseResult
         for grant in use.grant.split("+")
     )
     return CaseResult(placed, Outcome(admitted.treatment.value, rules))
+
+
+def _run_match(placed: PlacedCase, asked: MatchAsked, catalog: Catalog, bundle: Bundle) -> CaseResult:
+    question = MatchQuestion(placed.subject, placed.purpose, asked.list, asked.mode, asked.ids)
+    try:
+        admitted = decide_match(question, catalog, bundle, Facts(placed.today))
+    except Refused as refused:
+        return CaseResult(placed, Outcome(refused.code, (refused.rule,) if refused.rule else (), refused.message))
+    return CaseResult(placed, Outcome("matched", admitted.rules))
 
 
 def run_cases(placed: Sequence[PlacedCase], catalog: Catalog, bundle: Bundle) -> tuple[CaseResult, ...]:

@@ -71,7 +71,7 @@ def _cause_of_death(child: Child) -> Literal["timeout", "memory", "died"]:
     return "timeout" if status == -signal.SIGXCPU else "died"
 
 
-def _exchange(
+def exchange(
     child: Child, request: bytes, reply_cap: int, deadline: float, interrupted: Callable[[], bool] | None
 ) -> bytes:
     """One request and its answer; the child's every misbehaviour becomes a `WorkerFailed`."""
@@ -130,7 +130,7 @@ class Slot:
             if not ready.child.is_alive():
                 # It died while it waited and has seen no job, so another may take its place.
                 ready = self._pool.replace(ready, deadline)
-            return _exchange(ready.child, job, reply_cap, deadline, cancelled.is_set)
+            return exchange(ready.child, job, reply_cap, deadline, cancelled.is_set)
         finally:
             ready.child.close()
 
@@ -251,7 +251,7 @@ class CheckerPool:
         deadline = self._clock() + deadline_s
         answered = False
         try:
-            answer = _exchange(ready.child, request, self._reply_cap, deadline, None)
+            answer = exchange(ready.child, request, self._reply_cap, deadline, None)
             answered = True
         except WorkerFailed as failure:
             # Nobody can cancel a checker, so its kinds are a checker's kinds.

@@ -41,6 +41,12 @@ def body(plan: Plan, now: datetime, mark: Mark) -> dict[str, JSON]:
     return said
 
 
+def of_scores(queries: Sequence[Charge], scores: Charge, amount: int, now: datetime, mark: Mark) -> dict[str, JSON]:
+    """What the admission of a request for scores says: a query of each dataset, and so many scores as one charge."""
+    several: dict[str, JSON] = {**_item([scores]), "amount": amount}
+    return {"charged": rfc3339(now), "charges": [*_access(queries), several], "ledger": mark.body()}
+
+
 def again(tx: Connection, fields: Mapping[str, Any]) -> None:
     """Charges what an admission says, whatever the limits are. Raises ``Unreadable``."""
     try:
@@ -62,22 +68,24 @@ def _access(charges: Sequence[Charge]) -> list[JSON]:
     groups: dict[tuple[object, ...], list[Charge]] = {}
     for one in charges:
         groups.setdefault((one.dataset, one.kind, one.limit, one.further), []).append(one)
-    return [
-        {
-            "dataset": alike[0].dataset,
-            "kind": alike[0].kind,
-            "limit": alike[0].limit,
-            "further": {period.value: most for period, most in alike[0].further},
-            "count": sum(not one.key for one in alike),
-            "keys": [one.key for one in alike if one.key],
-        }
-        for alike in groups.values()
-    ]
+    return [_item(alike) for alike in groups.values()]
+
+
+def _item(alike: Sequence[Charge]) -> dict[str, JSON]:
+    return {
+        "dataset": alike[0].dataset,
+        "kind": alike[0].kind,
+        "limit": alike[0].limit,
+        "further": {period.value: most for period, most in alike[0].further},
+        "count": sum(not one.key for one in alike),
+        "keys": [one.key for one in alike if one.key],
+    }
 
 
 def _charges(item: Mapping[str, Any], institution: str, purpose: str) -> Iterator[ledger.Charge]:
     for key in (*(None for _ in range(item["count"])), *item["keys"]):
-        yield ledger.Charge(institution, str(item["dataset"]), purpose, str(item["kind"]), 1, key)
+        amount = int(item.get("amount", 1))
+        yield ledger.Charge(institution, str(item["dataset"]), purpose, str(item["kind"]), amount, key)
 
 
 def _limits(item: Mapping[str, Any]) -> Iterator[ledger.Limit]:

@@ -8,6 +8,13 @@ from louver_sandbox.refusals.base import refusal
 _WHEN = {"day": ("today's", "今日"), "month": ("this month's", "本月"), "year": ("this year's", "今年")}
 
 
+_UNITS = {
+    "query": ("queries", "查询次数"),
+    "match_ids": ("ids to match", "比对标识数"),
+    "match_answers": ("numbers and sums of matches", "比对计数与求和次数"),
+}
+
+
 def budget_spent(
     dataset: str, purpose: str, kind: str, limit: int, refreshes_at: str, period: str = "day"
 ) -> Refused:
@@ -16,13 +23,14 @@ def budget_spent(
     again, again_zh = (f"it refreshes at {refreshes_at}", f"额度将于 {refreshes_at} 恢复")
     if period not in _WHEN:
         again, again_zh = "it is never renewed", "额度不再恢复"
-    unit, unit_zh = ("queries", "查询次数") if kind == "query" else ("distinct predicates", "不同筛选条件数")
+    unit, unit_zh = _UNITS.get(kind, ("distinct predicates", "不同筛选条件数"))
+    free = kind in ("query", "predicate")
     return refusal(
         "LVR-3001",
         message=f"{when} budget of {limit} {unit} on {dataset} for {purpose} is spent",
-        hint=f"{again}; asking the same question again is free",
+        hint=f"{again}; asking the same question again is free" if free else again,
         message_zh=f"{dataset} 在用途 {purpose} 下{when_zh} {limit} 的{unit_zh}额度已用完",
-        hint_zh=f"{again_zh}；重复同一问题不计费",
+        hint_zh=f"{again_zh}；重复同一问题不计费" if free else again_zh,
         rule=f"budget.{kind}",
         details={
             "dataset": dataset,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from louver.errors import Refused
+from louver_sandbox.refusals import encrypted, sealing
 from louver_sandbox.refusals.base import refusal
 
 
@@ -134,5 +135,11 @@ UPLOAD_REFUSALS: Mapping[str, Callable[[Mapping[str, str]], Refused]] = {
     "LVR-4007": upload_out_of_range,
     "LVR-4008": unknown_own_table,
     "LVR-4009": upload_name_taken,
+    "LVR-5011": sealing.batch_form,
+    "LVR-5012": sealing.batch_declared,
+    "LVR-5013": sealing.batch_rows,
+    "LVR-5014": sealing.batch_ciphertexts,
+    "LVR-5301": encrypted.no_key_for_upload,
 }
-"""The maker of each refusal by its code; the ingesting child answers with one of LVR-4001 to LVR-4007."""
+"""The maker of each refusal by its code; the ingesting child answers with LVR-4001 to LVR-4007 and those of encrypted
+columns."""

@@ -237,9 +237,9 @@ def needs_match(site: Site, ruling: Ruling) -> Refused:
         site,
         ruling,
         message=f"{site} is granted for match, not for analyse",
-        hint="compare your list through the verb match (private set intersection), not in this version",
+        hint="compare your ids by the verb match (private set intersection): `louver match --lists` says with what",
         message_zh=f"{site} 只授权用于比对，不能用于{ANALYSE_ZH}",
-        hint_zh="请使用“比对”功能（隐私集合求交）；本版本尚未提供",
+        hint_zh="请使用 `louver match` 比对（隐私集合求交）；`louver match --lists` 列出可比对的名单",
     )
 
 
@@ -293,9 +293,9 @@ def raw_values(site: Site, ruling: Ruling, *, function: str) -> Refused:
         site,
         ruling,
         message=f"{function} of {site} returns a stored value of one subject",
-        hint="use COUNT, SUM or AVG",
+        hint="use COUNT, SUM or AVG; medians and quantiles need noise: ask the owner to grant them under dp",
         message_zh=f"{function} 作用于 {site} 会返回某一主体的存储值",
-        hint_zh="请使用 COUNT、SUM 或 AVG",
+        hint_zh="请使用 COUNT、SUM 或 AVG；中位数与分位数仅在数据主管部门以 dp 方式授权时加噪给出",
     )
 
 

@@ -1,4 +1,4 @@
-"""Refusals of questions under differential privacy (LVR-235x): permitted, and no bounded answer can be computed.
+"""Refusals of questions under differential privacy (LVR-235x, LVR-236x): permitted, but no bounded answer is known.
 
 Each is static: it depends on the query, the catalogue and the policy, never on a row (ARCHITECTURE law 1).
 """
@@ -19,9 +19,11 @@ def aggregate_not_private(function: str, at: Position | None = None) -> Refused:
     return refusal(
         "LVR-2350",
         message=f"{function} is not answered with differential privacy",
-        hint="use COUNT, SUM, AVG, VAR, STDDEV or COUNT(DISTINCT <privacy unit>), with or without FILTER",
+        hint="use COUNT, SUM, AVG, VAR, STDDEV, MEDIAN, QUANTILE_CONT, or MIN and MAX of numbers, with or without "
+        "FILTER, or COUNT(DISTINCT <privacy unit>)",
         message_zh=f"{function} 不能以差分隐私方式作答",
-        hint_zh="请使用 COUNT、SUM、AVG、VAR、STDDEV 或 COUNT(DISTINCT 主体列)，可带 FILTER",
+        hint_zh="请使用 COUNT、SUM、AVG、VAR、STDDEV、MEDIAN、QUANTILE_CONT 或数值的 MIN、MAX（可带 FILTER），"
+        "或 COUNT(DISTINCT 主体列)",
         at=at,
         rule=_RULE,
     )
@@ -68,13 +70,13 @@ def several_subjects(at: Position | None = None) -> Refused:
 
 
 def value_not_bounded(columns: Sequence[str], at: Position | None = None) -> Refused:
-    """LVR-2354: a sum or average of values between no declared bounds."""
+    """LVR-2354: a sum, average or quantile of values between no declared bounds."""
     named = ", ".join(columns) or "the value"
     return refusal(
         "LVR-2354",
-        message=f"what is added up must lie between declared bounds; {named} has none, or too wide ones",
-        hint="add up a column with bounds (the catalogue shows them), or limit the value with LEAST and GREATEST",
-        message_zh=f"求和的数值须有声明的取值范围，而 {named} 没有声明或范围过宽",
+        message=f"what is added up or ranked must lie between declared bounds; {named} has none, or too wide ones",
+        hint="use a column with bounds (the catalogue shows them), or limit the value with LEAST and GREATEST",
+        message_zh=f"求和或求分位的数值须有声明的取值范围，而 {named} 没有声明或范围过宽",
         hint_zh="请使用目录中有取值范围的字段，或用 LEAST 与 GREATEST 限定取值",
         at=at,
         rule=_RULE,
@@ -118,4 +120,31 @@ def budget_too_small(at: Position | None = None) -> Refused:
         hint_zh="请减少一次查询的聚合数，或缩小取值范围",
         at=at,
         rule=_RULE,
+    )
+
+
+def quantiles_of_two_kinds(at: Position | None = None) -> Refused:
+    """LVR-2360: a quantile of rows that belong to a person and an enterprise at once, both protected."""
+    return refusal(
+        "LVR-2360",
+        message="of rows that belong to a person and an enterprise, both protected, no quantile is answered",
+        hint="ask for AVG and STDDEV, or ask the owner to exempt one kind",
+        message_zh="当行同时属于自然人与企业且两者均受保护时，不提供分位数",
+        hint_zh="请改用 AVG 与 STDDEV，或请数据主管部门豁免其中一类主体",
+        at=at,
+        rule=_RULE,
+    )
+
+
+def too_many_groups_for_quantiles(most: int, at: Position | None = None) -> Refused:
+    """LVR-2361: more public groups than noise can be drawn for, a tree of counts for each."""
+    return refusal(
+        "LVR-2361",
+        message=f"quantiles are answered for at most {most} groups at once",
+        hint="group by fewer or coarser columns, or limit them in WHERE",
+        message_zh=f"一次查询最多为 {most} 个分组给出分位数",
+        hint_zh="请减少分组列、改用更粗的分段，或在 WHERE 中限定取值",
+        at=at,
+        rule=_RULE,
+        details={"most": str(most)},
     )

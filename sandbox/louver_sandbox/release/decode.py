@@ -8,14 +8,17 @@ as decimal128(38, 0). A double that is infinite or NaN can only be a stored valu
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from louver_sandbox.algebra.types import Kind, Type
-from louver_sandbox.core_plan import CoreColumn, CorePlan
-from louver_sandbox.stages import Committed, Execution
+from louver_sandbox.core_plan import CoreColumn
+from louver_sandbox.encrypted_core import EncryptedPlan
+from louver_sandbox.release.members import NotMembers, columns_of, members
+from louver_sandbox.stages import Committed, Execution, Members
 
 MAX_ROWS = 1_000_000
 """Rows of all cores of a plan together."""
@@ -47,26 +50,43 @@ def decode(reply: bytes, committed: Committed, *, max_rows: int = MAX_ROWS) -> E
     source = pa.BufferReader(reply)
     tables: list[tuple[tuple[object, ...], ...]] = []
     for core in committed.plan.cores:
-        try:
-            table = _read(source, core, max_rows - sum(map(len, tables)))
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise WorkerLied("not a valid Arrow stream") from error
-        end = source.tell()
-        if reply[end - len(END_OF_STREAM) : end] != END_OF_STREAM:
-            raise WorkerLied("a stream without its end")
+        types = [column.type for column in core.columns]
+        table = _next(source, reply, types, max_rows - sum(map(len, tables)))
         values = [_values(table.column(i), column) for i, column in enumerate(core.columns)]
         tables.append(tuple(zip(*values, strict=True)))
+    found = None if committed.plan.encrypted is None else _members(source, reply, committed.plan.encrypted)
     if source.tell() != len(reply):
         raise WorkerLied("more than the planned streams")
-    return Execution(committed, tuple(tables))
+    return Execution(committed, tuple(tables), found)
 
 
-def _read(source: pa.BufferReader, core: CorePlan, max_rows: int) -> pa.Table:
+def _members(source: pa.BufferReader, reply: bytes, plan: EncryptedPlan) -> Members:
+    """Which rows of an upload are in which cell: a stream behind those of the cores."""
+    table = _next(source, reply, columns_of(plan), MAX_ROWS + 2 * plan.rows)
+    try:
+        return members(table, plan, _values)
+    except NotMembers as error:
+        raise WorkerLied("not the planned rows of an upload") from error
+
+
+def _next(source: pa.BufferReader, reply: bytes, types: Sequence[Type], max_rows: int) -> pa.Table:
+    """The table of the next stream, which must end with its mark. Raises `WorkerLied`."""
+    try:
+        table = _read(source, types, max_rows)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise WorkerLied("not a valid Arrow stream") from error
+    end = source.tell()
+    if reply[end - len(END_OF_STREAM) : end] != END_OF_STREAM:
+        raise WorkerLied("a stream without its end")
+    return table
+
+
+def _read(source: pa.BufferReader, types: Sequence[Type], max_rows: int) -> pa.Table:
     """The next stream's table; its schema is looked at before any of its rows."""
     reader = pa.ipc.open_stream(source)
-    if reader.schema.names != [f"c{i}" for i, _ in enumerate(core.columns, start=1)]:
+    if reader.schema.names != [f"c{i}" for i, _ in enumerate(types, start=1)]:
         raise WorkerLied("not the planned columns")
-    if reader.schema.types != [_arrow_type(column.type) for column in core.columns]:
+    if reader.schema.types != [_arrow_type(type_) for type_ in types]:
         raise WorkerLied("not the planned types")
     batches: list[pa.RecordBatch] = []
     rows = 0

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from louver_sandbox.algebra.types import Kind, Type
 from louver_sandbox.release import notices
-from louver_sandbox.release.seals import Sealer, check_number, column
+from louver_sandbox.release.seals import Sealer, check_number, column, encrypted_columns
 from louver_sandbox.stages import Answer, Cell, Committed, Release
 
 _ARROW = {
@@ -43,8 +43,13 @@ def encode(release: Release, committed: Committed, sealer: Sealer | None = None)
         check_number((release.rows, () if release.remainder is None else (release.remainder,)), seal, sealer)
         told = (*told, notices.sealed(seal))
 
+    institution = committed.request.subject.institution
+    encrypted = encrypted_columns(release.encrypted, sealer, release.columns, institution)
+
     def carried(place: int, cells: Sequence[Cell]) -> Carried:
         described = release.columns[place]
+        if place in encrypted:
+            return encrypted[place]
         if seal is not None and place in seal.columns:
             return column(described, cells, seal, sealer)
         return pa.field(described.name, _type(described.type)), cells

@@ -10,8 +10,10 @@ from fractions import Fraction
 
 from louver_sandbox.algebra.types import Kind, Type
 from louver_sandbox.mechanisms.moments import Estimate, Moments, deviation, mean, ratio, variance
+from louver_sandbox.mechanisms.ranks import Ranks
 from louver_sandbox.mechanisms.release import Bounds, Noisy
 from louver_sandbox.private_core import PrivateMeasure
+from louver_sandbox.release.private_quantiles import estimated
 from louver_sandbox.stages import Cell
 
 
@@ -40,7 +42,15 @@ def told(measure: PrivateMeasure, numbers: Mapping[str, Noisy]) -> Told:
             found = _times(deviation(_spread(measure, numbers)), unit)
         case _:
             raise ValueError("a measure of no known kind")
-    type_ = measure.type
+    return _typed(found, measure.type)
+
+
+def quantile_told(measure: PrivateMeasure, ranks: Ranks | None) -> Told:
+    """One quantile of a cell; nothing where the cell has no ranks."""
+    return Told(None, None, None) if ranks is None else _typed(estimated(measure, ranks), measure.type)
+
+
+def _typed(found: Estimate, type_: Type) -> Told:
     ends = (in_type(found.low, type_, ROUND_FLOOR), in_type(found.high, type_, ROUND_CEILING))
     return Told(in_type(found.value, type_, ROUND_HALF_EVEN), *ends)
 

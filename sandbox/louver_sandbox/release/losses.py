@@ -6,6 +6,7 @@ Read off the plan, so that a dry run says the same and nothing depends on a row.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import ROUND_UP, Decimal, localcontext
 from fractions import Fraction
 from functools import lru_cache
@@ -18,6 +19,7 @@ from louver_sandbox.obligations import PrivacyCharge
 from louver_sandbox.privacy.conversion import epsilon_of
 from louver_sandbox.private_core import PrivateCells, PrivateMeasure
 from louver_sandbox.release.intervals import Parts, widened
+from louver_sandbox.release.quantiles_told import of_quantile, quantile_notices
 from louver_sandbox.stages import Accuracy, Notice, Plan
 
 PRIVACY_LOSS = "PRIVACY_LOSS"
@@ -41,6 +43,7 @@ def private_notices(plan: Plan) -> tuple[Notice, ...]:
         )
     )
     found += [_listed(one) for one in cells if one.domain is None]
+    found += [notice for one in cells for notice in quantile_notices(one)]
     return tuple(dict.fromkeys(found))
 
 
@@ -124,6 +127,8 @@ def accuracy(
 def _of_measure(
     column: str, cells: PrivateCells, measure: PrivateMeasure, lows: tuple[str, ...], highs: tuple[str, ...]
 ) -> Accuracy:
+    if measure.ranks >= 0:
+        return replace(of_quantile(column, cells, measure, lows, highs), share=_share(cells, measure))
     noise = {one.name: DiscreteGaussian(one.scale) for one in cells.noisy}
     unit, share = Fraction(1, 10**measure.digits), _share(cells, measure)
     if measure.kind in ("count", "units", "sum"):
@@ -143,8 +148,11 @@ def _of_measure(
 
 
 def _share(cells: PrivateCells, measure: PrivateMeasure) -> str:
-    """What part of the question's rho a measure costs, in percent. A number that several need counts for each in
-    equal parts."""
+    """What part of the question's rho a measure costs, in percent. A number or histogram that several need counts
+    for each in equal parts."""
+    if measure.ranks >= 0:
+        served = sum(one.ranks == measure.ranks for one in cells.measures)
+        return shown(100 * cells.ranks[measure.ranks].share / served)
     needed = [{one.count, one.total, one.squares} for one in cells.measures]
     own = {measure.count, measure.total, measure.squares}
     parts = [one.share / sum(one.name in of for of in needed) for one in cells.noisy if one.name in own]

@@ -15,17 +15,19 @@ from itertools import product
 from louver_sandbox.algebra.relations import Project
 from louver_sandbox.core_plan import CorePlan, Part
 from louver_sandbox.mechanisms.noise import DiscreteGaussian
+from louver_sandbox.mechanisms.ranks import Ranks
 from louver_sandbox.mechanisms.release import Noisy, released
 from louver_sandbox.mechanisms.sampler import Sampler
 from louver_sandbox.private_core import PrivateCells
 from louver_sandbox.release import notices
 from louver_sandbox.release.complementary import Solve
 from louver_sandbox.release.decode import WorkerLied
-from louver_sandbox.release.estimates import in_type, told
+from louver_sandbox.release.estimates import in_type, quantile_told, told
 from louver_sandbox.release.exact import exact_rows
 from louver_sandbox.release.intervals import Widened, high, low, widened
 from louver_sandbox.release.joins import TooManyPairs
 from louver_sandbox.release.losses import Tracing, accuracy, private_notices
+from louver_sandbox.release.private_quantiles import of_set, ranked
 from louver_sandbox.release.sets import grouped, left_out
 from louver_sandbox.release.shape import shaped
 from louver_sandbox.release.values import Row
@@ -50,8 +52,13 @@ class Private:
             raise NoNoise("no sampler")
         if not isinstance(plan.shape, Project) or not any(core.protected for core in plan.cores):
             raise WorkerLied("an answer under differential privacy without a shape or protected rows")
+        pairs = list(zip(plan.cores, execution.rows, strict=True))
         tables = {
-            core.core_id: _rows(core, rows, sampler) for core, rows in zip(plan.cores, execution.rows, strict=True)
+            core.core_id: _rows(
+                core, rows, [counts for one, counts in pairs if one.ranks_of == core.core_id], sampler
+            )
+            for core, rows in pairs
+            if core.ranks_of is None
         }
         wide = widened(plan.shape, measures_of(plan), Tracing(plan).is_noisy)
         rows, said = _shaped(wide, tables, plan)
@@ -103,9 +110,14 @@ def _text(end: Cell) -> str:
     return "" if end is None else str(end)
 
 
-def _rows(core: CorePlan, rows: Sequence[Sequence[object]], sampler: Sampler) -> list[Row]:
+Rows = Sequence[Sequence[object]]
+
+
+def _rows(core: CorePlan, rows: Rows, histograms: Sequence[Rows], sampler: Sampler) -> list[Row]:
     if core.protected and core.private is not None:
-        return list(_Cells(core, core.private).rows(rows, sampler))
+        if core.private.ranks and not core.private.noisy:
+            rows, histograms = (), (rows, *histograms)
+        return list(_Cells(core, core.private).rows(rows, histograms, sampler))
     if core.protected or any(column.part is not Part.VALUE for column in core.columns):
         raise WorkerLied("rows that are neither exact nor noisy")
     names = [(core.core_id, column.of) for column in core.columns]
@@ -119,7 +131,7 @@ class _Cells:
     core: CorePlan
     private: PrivateCells
 
-    def rows(self, rows: Sequence[Sequence[object]], sampler: Sampler) -> Iterator[Row]:
+    def rows(self, rows: Rows, histograms: Sequence[Rows], sampler: Sampler) -> Iterator[Row]:
         """The released cells."""
         exact = self._exact(rows)
         keys = self._keys(exact)
@@ -129,22 +141,41 @@ class _Cells:
             numbers = [exact.get(key, nothing)[place] for key in keys]
             drawn[column.name] = released(numbers, DiscreteGaussian(column.scale), sampler, column.least)
         names = [(self.core.core_id, column.of) for column in self.core.columns if column.part is Part.KEY]
+        names = names[: len(names) - self._binned]
         listed = {key: {name: numbers[place] for name, numbers in drawn.items()} for place, key in enumerate(keys)}
         if self.private.domain is None:
             units, tau = self.private.units, self.private.tau
             listed = {key: noisy for key, noisy in listed.items() if noisy[units].value >= tau}
+        ranked = self._ranked(listed, histograms, sampler)
         for one in self.private.sets or (tuple(range(len(names))),):
+            of_one = [of_set(cells, listed, one, of) for of, cells in zip(self.private.ranks, ranked, strict=True)]
             for key, noisy in grouped(listed, one, len(names), self.private.noisy).items():
-                yield {**dict(zip(names, key, strict=True)), **self._measured(noisy, one)}
+                ranks = [cells.get(key) for cells in of_one]
+                yield {**dict(zip(names, key, strict=True)), **self._measured(noisy, ranks, one)}
 
-    def _measured(self, noisy: Mapping[str, Noisy], one: Sequence[int]) -> Row:
+    @property
+    def _binned(self) -> int:
+        """How many of the last keys are bins: 1 where the core's own rows are a histogram."""
+        return int(bool(self.private.ranks) and not self.private.noisy)
+
+    def _ranked(
+        self, listed: Mapping[Key, Mapping[str, Noisy]], histograms: Sequence[Rows], sampler: Sampler
+    ) -> list[dict[Key, Ranks]]:
+        """The noisy ranks of the cells that leave, largest first where a threshold lists them."""
+        keys = list(listed)
+        if self.private.domain is None:
+            keys.sort(key=lambda key: -listed[key][self.private.units].value)
+        pairs = zip(self.private.ranks, histograms, strict=True)
+        return [ranked(of, rows, keys, sampler) for of, rows in pairs]
+
+    def _measured(self, noisy: Mapping[str, Noisy], ranks: Sequence[Ranks | None], one: Sequence[int]) -> Row:
         row: Row = {}
         for measure in self.private.measures:
             core = self.core.core_id
             if measure.kind == "grouping":
                 row |= {(core, measure.name): left_out(measure.keys, one)}
                 continue
-            found = told(measure, noisy)
+            found = told(measure, noisy) if measure.ranks < 0 else quantile_told(measure, ranks[measure.ranks])
             row |= {(core, measure.name): found.value}
             row |= {(core, low(measure.name)): found.low, (core, high(measure.name)): found.high}
         return row
@@ -158,7 +189,7 @@ class _Cells:
     def _exact(self, rows: Sequence[Sequence[object]]) -> dict[Key, tuple[int, ...]]:
         """The exact numbers by the keys of their cell. Raises `WorkerLied`."""
         found: dict[Key, tuple[int, ...]] = {}
-        count = sum(column.part is Part.KEY for column in self.core.columns)
+        count = sum(column.part is Part.KEY for column in self.core.columns) - self._binned
         for row in rows:
             (key,) = exact_rows([row[:count]])
             numbers = tuple(_number(value) for value in row[count:])

@@ -11,6 +11,8 @@ from louver_sandbox.mechanisms.sampler import Sampler
 from louver_sandbox.release import notices
 from louver_sandbox.release.complementary import Solve, no_solver
 from louver_sandbox.release.decode import WorkerLied
+from louver_sandbox.release.encrypted import encrypted_sums
+from louver_sandbox.release.encrypted_told import encrypted_notices, with_encrypted
 from louver_sandbox.release.leaks import without_personal_numbers
 from louver_sandbox.release.mechanism import MECHANISMS
 from louver_sandbox.sql.rules import quantize
@@ -38,7 +40,10 @@ def release(
     rows, lost = _fitted(made.rows, made.columns)
     remainder = None if made.remainder is None else _fitted((made.remainder,), made.columns)[0][0]
     found = (*made.notices, notices.out_of_range(lost)) if lost else made.notices
-    return without_personal_numbers(replace(made, rows=rows, remainder=remainder, notices=found))
+    encrypted = encrypted_sums(execution, rows, secret, sampler)
+    found, accuracy = (*found, *encrypted_notices(plan)), with_encrypted(made.accuracy, plan)
+    whole = replace(made, rows=rows, remainder=remainder, notices=found, accuracy=accuracy, encrypted=encrypted)
+    return without_personal_numbers(whole)
 
 
 def _fitted(

@@ -11,8 +11,9 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from louver.sealing.columns import METADATA, Mark
+from louver.sealing.columns import METADATA, WINDOWED, Mark
 from louver_sandbox.algebra.types import Kind, Type
+from louver_sandbox.encrypted_core import EncryptedSums
 from louver_sandbox.obligations import SealedColumns
 from louver_sandbox.stages import Cell, OutputColumn
 
@@ -35,6 +36,10 @@ class Sealer(Protocol):
         """How many bytes a ciphertext has, and one for each number."""
         ...
 
+    def added(self, sums: EncryptedSums, institution: str) -> list[list[bytes | None]]:
+        """The cells of each encrypted column: one ciphertext, or two for an average, None where nothing leaves."""
+        ...
+
 
 def column(
     described: OutputColumn, cells: Sequence[Cell], seal: SealedColumns, sealer: Sealer | None
@@ -49,6 +54,29 @@ def column(
     mark = Mark(seal.key, described.type.kind.value, described.type.scale, seal.seal.value)
     field = pa.field(described.name, pa.binary(width), metadata={METADATA: mark.to_bytes()})
     return field, [None if cell is None else next(given) for cell in cells]
+
+
+def encrypted_columns(
+    sums: EncryptedSums | None, sealer: Sealer | None, columns: Sequence[OutputColumn], institution: str
+) -> dict[int, tuple[pa.Field, Sequence[bytes | None]]]:
+    """The columns made of an upload's own ciphertexts, by their place in the answer."""
+    if sums is None:
+        return {}
+    if sealer is None:
+        raise SealMissing
+    if sum(cell is not None for column in sums.columns for cell in column.cells) > sealer.most:
+        raise TooManySealed
+    made: dict[int, tuple[pa.Field, Sequence[bytes | None]]] = {}
+    for column, cells in zip(sums.columns, sealer.added(sums, institution), strict=True):
+        one, plan = column.measure, sums.plan
+        mark = Mark(
+            plan.kid, one.type.kind.value, one.type.scale, WINDOWED,
+            plan.window, plan.over, one.digits, one.divided,
+        )  # fmt: skip
+        width = next((len(cell) for cell in cells if cell is not None), 1)
+        field = pa.field(columns[one.place].name, pa.binary(width), metadata={METADATA: mark.to_bytes()})
+        made[one.place] = field, cells
+    return made
 
 
 def check_number(tables: Sequence[Sequence[tuple[Cell, ...]]], seal: SealedColumns, sealer: Sealer | None) -> None:

@@ -37,14 +37,14 @@ def grouped(
 
 
 @lru_cache(maxsize=1024)
-def _added(scale: Fraction, parts: int) -> DiscreteGaussian:
+def added(scale: Fraction, parts: int) -> DiscreteGaussian:
     """The noise of a sum of so many draws."""
     return DiscreteGaussian(granted(root_up(parts * scale**2)))
 
 
 def _total(parts: Sequence[Noisy], column: NoisyColumn) -> Noisy:
     """The sum. Discrete Gaussians added up are one of the added variance but for less than a step."""
-    noise = _added(column.scale, max(1, len(parts)))
+    noise = added(column.scale, max(1, len(parts)))
     value, width = sum(part.value for part in parts), half_width(noise) + 1
     low, high = value - width, value + width
     if column.least is not None:

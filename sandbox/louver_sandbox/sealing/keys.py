@@ -103,6 +103,11 @@ class SealingKeys:
         with self._state.reading() as tx:
             return registry.current(tx, institution, self._clock())
 
+    def current_public(self, institution: str) -> PublicKey | None:
+        """That key itself."""
+        kid = self.current(institution)
+        return self.public(kid) if kid else None
+
     def live(self) -> tuple[str, ...]:
         """The ids of all keys that answers may be sealed to now."""
         with self._state.reading() as tx:

@@ -7,12 +7,18 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from gmpy2 import mpz
 
 from louver.sealing.ciphertexts import encrypt
 from louver.sealing.keys import PublicKey, RandomBelow
 from louver.sealing.randomisers import Pool
+from louver_sandbox.encrypted_core import EncryptedSums
+from louver_sandbox.sealing.adding import Add, Unfit, products
+from louver_sandbox.sealing.sums import leaving
 
 MOST_POOLS = 128
 """Keys with a stock; the one that was not used for longest gives way."""
@@ -30,7 +36,8 @@ RETREAT = 10
 class Sealer:
     """Seals integers to registered keys. Use it in a `with` statement; threads may share it.
 
-    ``most`` are the cells of one answer; ``stock`` the randomisers kept ready for each key.
+    ``most`` are the cells of one answer; ``stock`` the randomisers kept ready for each key. ``add`` multiplies
+    ciphertexts of uploads, which ``locate`` finds by their content and institution.
     """
 
     def __init__(
@@ -42,8 +49,12 @@ class Sealer:
         below: RandomBelow = secrets.randbelow,
         elapsed: Callable[[], float] = time.monotonic,
         processor: Callable[[], float] = time.thread_time,
+        add: Add = products,
+        locate: Callable[[str, str], Path] | None = None,
     ) -> None:
         self.most = most
+        self._add = add
+        self._locate = locate
         self._elapsed = elapsed
         self._processor = processor
         self._public = public
@@ -61,6 +72,33 @@ class Sealer:
         with self._changed:
             self._changed.notify()
         return pool.key.width, [int(ciphertext).to_bytes(pool.key.width, "big") for ciphertext in ciphertexts]
+
+    def randomisers(self, kid: str, count: int) -> list[mpz]:
+        """So many fresh r^n of a key, from its stock while there are any. KeyError for one that is not registered."""
+        taken = self._pool(kid).take(count)
+        with self._changed:
+            self._changed.notify()
+        return taken
+
+    def added(self, sums: EncryptedSums, institution: str) -> list[list[bytes | None]]:
+        """The cells of each encrypted column, made of the ciphertexts of an upload of the institution's.
+
+        Raises:
+            Unfit: these are not there, or not under the key. Whatever ``add`` raises.
+        """
+        plan = sums.plan
+        if self._locate is None:
+            raise Unfit("no uploads here")
+        pool, path = self._pool(plan.kid), self._locate(plan.snapshot, institution)
+        columns = {column.measure.column for column in sums.columns}
+        found = [
+            self._add(path, pool.key, plan.columns, place, sums.sets) if place in columns else []
+            for place in range(plan.columns)
+        ]
+        made = leaving(sums, found, pool.key, pool.take, self._below)
+        with self._changed:
+            self._changed.notify()
+        return made
 
     def keep_ready(self, kid: str) -> None:
         """Begins a stock for a key."""

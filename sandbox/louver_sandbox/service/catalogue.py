@@ -90,7 +90,7 @@ def _column(column: Column, held: Sequence[Permission], atoms: str) -> pb.Column
 
 def readable(plan: Plan) -> str:
     """The statements that would run, in order, with each source named as the caller knows it."""
-    statement = ";\n".join(core.statement for core in plan.cores)
+    statement = ";\n".join(plan.statements)
     for source in plan.sources:
         statement = statement.replace(
             f'"{source.alias}"."main"."data"', f'"{source.table.schema}"."{source.table.name}"'

@@ -25,6 +25,7 @@ from louver_sandbox.obligations import (
 )
 from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.release.accuracies import accuracies
+from louver_sandbox.release.encrypted_told import with_encrypted
 from louver_sandbox.release.losses import predicted
 from louver_sandbox.sealing.registry import Registered
 from louver_sandbox.service import budgets, explaining, gauge, rules_told, wishes
@@ -256,7 +257,7 @@ def explanation(
             pb.ColumnUse(table=str(use.table), column=use.column, clause=use.clause.value, function=use.function)
             for use in plan.uses
         ],
-        columns=[pb.Column(name=column.name, type=str(column.type)) for column in plan.columns],
+        columns=[pb.Column(name=one.name, type=one.type) for one in explaining.outcomes(plan)],
         obligations=obligations(plan.threshold),
         outcomes=[
             pb.Outcome(name=one.name, type=one.type, kind=one.kind, message=one.told[0], message_zh=one.told[1])
@@ -265,7 +266,7 @@ def explanation(
         rules=[notice(rule) for rule in (*rules_told.rules(plan), *limits)],
         notices=[notice(item) for item in explaining.certain_notices(plan)],
         shape=explaining.shape(plan),
-        accuracy=[accuracy(item) for item in (*accuracies(plan), *predicted(plan))],
+        accuracy=[accuracy(item) for item in with_encrypted((*accuracies(plan), *predicted(plan)), plan)],
         privacy=gauge.losses(losses),
     )
 

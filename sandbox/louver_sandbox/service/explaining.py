@@ -12,9 +12,11 @@ from louver_sandbox.algebra.expressions import ColumnRef, Expression, Literal, W
 from louver_sandbox.algebra.relations import Aggregate, Project, Relation, Union, Window, walk, window_parts
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.core_plan import CorePlan, Measure
+from louver_sandbox.encrypted_core import EncryptedMeasure
 from louver_sandbox.plan.emit import emit
 from louver_sandbox.private_core import PrivateCells
 from louver_sandbox.release import notices
+from louver_sandbox.release.encrypted_told import encrypted_notices
 from louver_sandbox.release.losses import private_notices
 from louver_sandbox.release.threshold import is_plain, may_mislead
 from louver_sandbox.service.rules_told import has_remainder, is_keyed
@@ -38,6 +40,22 @@ class Outcome:
 
 def outcomes(plan: Plan) -> tuple[Outcome, ...]:
     """One for each column of the answer, in order."""
+    made = {} if plan.encrypted is None else {one.place: one for one in plan.encrypted.measures}
+    found = _outcomes(plan)
+    return tuple(_added(one, made[place]) if place in made else one for place, one in enumerate(found))
+
+
+def _added(outcome: Outcome, one: EncryptedMeasure) -> Outcome:
+    """A column that is computed from ciphertexts."""
+    kind = "average" if one.divided else "sum"
+    told = (
+        "added up over your own ciphertexts where its number of rows passes the rules; only your key opens it",
+        "在其行数符合规则时由您的密文相加得出，只有您的密钥能打开",
+    )
+    return Outcome(outcome.name, str(one.type), kind, told)
+
+
+def _outcomes(plan: Plan) -> tuple[Outcome, ...]:
     names = [(column.name, str(column.type)) for column in plan.columns]
     if plan.shape is None or not isinstance(plan.shape, Project):
         told = "leaves as it is: public data and your own", "原样给出：公开数据与本机构数据"
@@ -52,7 +70,7 @@ def certain_notices(plan: Plan) -> tuple[Notice, ...]:
     if plan.treatment is Treatment.DP:
         return private_notices(plan)
     if plan.threshold is None or plan.shape is None:
-        return ()
+        return encrypted_notices(plan)
     keyed = any(core.protected and is_keyed(core) for core in plan.cores)
     found = [_cells_one_way_or_the_other(plan)] if keyed else []
     found += [notices.over_released()] if not is_plain(plan, plan.shape) and may_mislead(plan, plan.shape) else []
@@ -60,6 +78,7 @@ def certain_notices(plan: Plan) -> tuple[Notice, ...]:
     found += [] if plan.threshold.noise is None else [notices.perturbed(plan.threshold.noise)]
     found += [notices.recoded()] if plan.threshold.recoded else []
     found += map(notices.risk_accepted, plan.threshold.risks)
+    found += encrypted_notices(plan)
     found += [] if plan.seal is None else [notices.sealed(plan.seal)]
     return tuple(found)
 

@@ -12,9 +12,14 @@ from types import FrameType
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from louver.v1 import matching_pb2_grpc as matching_grpc
 from louver.v1 import sandbox_pb2_grpc as pb_grpc
+from louver.v1 import scoring_pb2_grpc as scoring_grpc
 from louver_sandbox.audit.stored import LogDamaged
 from louver_sandbox.service.edge import new_incident
+from louver_sandbox.service.matching import Matching
+from louver_sandbox.service.messages import ReadableMessages
+from louver_sandbox.service.scoring import Scoring
 from louver_sandbox.service.servicer import Sandbox
 from louver_sandbox.service.turnstile import Turnstile
 from louver_sandbox.settings import Settings
@@ -75,9 +80,18 @@ class Server:
             turnstile = Turnstile(limits)
             self._executor = ThreadPoolExecutor(turnstile.lanes, thread_name_prefix="line")
             self._handlers = ThreadPoolExecutor(limits.concurrent_calls + SPARE, thread_name_prefix="edge")
-            self._server = grpc.server(self._handlers, options=OPTIONS, maximum_concurrent_rpcs=MOST_CALLS)
+            self._server = grpc.server(
+                self._handlers,
+                interceptors=[ReadableMessages()],
+                options=OPTIONS,
+                maximum_concurrent_rpcs=MOST_CALLS,
+            )
             pb_grpc.add_SandboxServiceServicer_to_server(
                 Sandbox(self.platform, self._executor, turnstile), self._server
+            )
+            matching_grpc.add_MatchingServiceServicer_to_server(Matching(self.platform, turnstile), self._server)
+            scoring_grpc.add_ScoringServiceServicer_to_server(
+                Scoring(self.platform, self._executor, turnstile), self._server
             )
             self.health = health.HealthServicer()
             health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)

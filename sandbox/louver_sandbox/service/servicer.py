@@ -11,7 +11,6 @@ from contextlib import ExitStack
 
 import grpc
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 
 from louver.errors import Refused
 from louver.v1 import sandbox_pb2 as pb
@@ -20,7 +19,8 @@ from louver_sandbox.commit import remaining
 from louver_sandbox.identity import check_registration, check_signature
 from louver_sandbox.pipeline import Call
 from louver_sandbox.service import budgets, catalogue, convert, trail
-from louver_sandbox.service.edge import deadline, guarded, on_end, peer_certificate
+from louver_sandbox.service.edge import deadline, guarded, on_end
+from louver_sandbox.service.peers import peer
 from louver_sandbox.service.turnstile import Place, Turnstile
 from louver_sandbox.stages import Receipted, Request, Subject
 from louver_sandbox.wiring import Platform
@@ -38,12 +38,7 @@ class Sandbox(pb_grpc.SandboxServiceServicer):
 
     def _peer(self, context: grpc.ServicerContext) -> tuple[Subject, x509.Certificate]:
         """Who asks; somebody with a certificate of our authority that is not registered is noted in the log."""
-        certificate = peer_certificate(context)
-        try:
-            return self._platform.registry.subject(certificate), certificate
-        except Refused as refused:
-            self._platform.note_stranger(certificate.fingerprint(hashes.SHA256()).hex(), refused)
-            raise
+        return peer(self._platform, context)
 
     def Analyse(self, message: pb.AnalyseRequest, context: grpc.ServicerContext) -> Iterator[pb.AnalyseResponse]:
         """Runs a query; progress while it runs, then header, rows and receipt."""

@@ -54,8 +54,16 @@ def _cost(charges: Sequence[Mapping[str, Any]]) -> Mapping[str, int]:
     """How many charges of each kind: those with a key, and those without."""
     total: Counter[str] = Counter()
     for item in charges:
-        total[f"{item['dataset']} {item['kind']}"] += item["count"] + len(item["keys"])
+        number = item["count"] + len(item["keys"])
+        total[f"{item['dataset']} {item['kind']}"] += number * item.get("amount", 1)
     return total
+
+
+def _match(fields: Mapping[str, Any]) -> str:
+    """What a match was about; it has no SQL."""
+    if fields.get("verb") != "match":
+        return ""
+    return f"match {fields['list']} ({fields['mode']}, {fields['ids']} ids)"
 
 
 def _record(entry: Entry, opening: Opening | None) -> pb.QueryRecord:
@@ -64,7 +72,7 @@ def _record(entry: Entry, opening: Opening | None) -> pb.QueryRecord:
         request_id=fields.get("request_id", ""),
         time=fields["time"],
         purpose=fields.get("purpose", ""),
-        sql=opening.text if opening else "",
+        sql=opening.text if opening else _match(fields),
         state=_STATES[fields["kind"]],
         code=fields.get("code", ""),
         treatment=fields.get("treatment", ""),

@@ -21,7 +21,7 @@ KEYWORDS: frozenset[str] = words(
     "numeric precision real short signed smallint string text tinyint ubigint uinteger usmallint utinyint varchar "
     "bpchar datetime doy dayofyear dayofmonth isodow both leading trailing for "
     "blob bytea bit json map struct time timestamptz uuid variant enum "
-    "fetch next only"
+    "fetch next only within"
 )
 """Words without a bracket after them that are part of the grammar, of a type or of a unit."""
 
@@ -65,7 +65,6 @@ LATEST_VALUE = "the value at an extreme (arg_max), which only a template of the 
 LATER_NODES: dict[type[exp.Expr], str] = {
     exp.ArgMax: LATEST_VALUE,
     exp.ArgMin: LATEST_VALUE,
-    exp.WithinGroup: "WITHIN GROUP",
     exp.RegexpILike: "a regular expression without regard to case",
     exp.RegexpExtract: "a part of a text by regular expression",
     exp.RegexpReplace: "replacement by regular expression",
@@ -75,12 +74,8 @@ LATER_NODES: dict[type[exp.Expr], str] = {
             exp.ApproxQuantile,
             exp.Dayname,
             exp.Initcap,
-            exp.Median,
             exp.Monthname,
             exp.MonthsBetween,
-            exp.PercentileCont,
-            exp.PercentileDisc,
-            exp.Quantile,
             exp.Reverse,
             exp.ToNumber,
         ),

@@ -19,7 +19,7 @@ from louver_sandbox.algebra.types import (
     decimal,
 )
 from louver_sandbox.refusals import sql as refusals
-from louver_sandbox.sql import calls, constants, spelled_dates, spellings
+from louver_sandbox.sql import calls, constants, quantiles, spelled_dates, spellings
 from louver_sandbox.sql.context import Context, Text
 from louver_sandbox.sql.functions import RULES
 from louver_sandbox.sql.grammar import FUNCTIONS, OPERATORS
@@ -266,6 +266,8 @@ class Binder:
         inner, where = node.this, node.expression.this
         if type(inner) in (exp.LogicalAnd, exp.LogicalOr):
             return spellings.every(self, inner, inner.this, wanted=type(inner) is exp.LogicalAnd, where=where)
+        if type(inner) in spellings.QUANTILE_NODES:
+            return quantiles.quantile(self, inner, where)
         return self.aggregate(inner, where)
 
     def aggregate(self, node: exp.Expr, where: exp.Expr | None) -> Expression:
@@ -301,6 +303,16 @@ class Binder:
         if name == "count" and not distinct and isinstance(bound, Literal) and bound.value is not None:
             return self._made(name, (), False, condition, at)
         return self._made(name, (bound,), distinct, condition, at)
+
+    def quantile_of(
+        self, name: str, argument: exp.Expr, share: Literal, where: exp.Expr | None, at: Position | None
+    ) -> Expression:
+        """The quantile of an argument at a share. Truth values and doubles are ranked as they are summed."""
+        if self.names.place is not None:
+            raise refusals.aggregate_misplaced(name, *self.names.place, at)
+        inside = Binder(self.context, replace(self.names, place=("another aggregate", "另一个聚合函数")))
+        condition = None if where is None else inside.predicate(where)
+        return self._made(name, (self._summable(inside.bind(argument)), share), False, condition, at)
 
     def _made(
         self,

@@ -15,6 +15,7 @@ from louver_sandbox.sql.casts import TRY_CAST
 from louver_sandbox.sql.choices import CHOICES
 from louver_sandbox.sql.mathematics import MATHEMATICS
 from louver_sandbox.sql.patterns import PATTERNS
+from louver_sandbox.sql.quantiles import RULES_OF_QUANTILES
 from louver_sandbox.sql.rules import FunctionKind, FunctionRule, to_type
 from louver_sandbox.sql.scalars import NUMBERS, OPERATORS
 from louver_sandbox.sql.statistics import STATISTICS
@@ -36,6 +37,7 @@ FUNCTIONS: tuple[FunctionRule, ...] = (
     *TEMPORAL,
     *AGGREGATES,
     *STATISTICS,
+    *RULES_OF_QUANTILES,
 )
 
 RULES: Mapping[str, FunctionRule] = MappingProxyType({rule.name: rule for rule in FUNCTIONS})

@@ -145,6 +145,11 @@ EXPRESSIONS: dict[type[exp.Expr], frozenset[str]] = {
     exp.Date: _UNARY,
     exp.LogicalAnd: _UNARY,
     exp.LogicalOr: _UNARY,
+    exp.Median: _UNARY,
+    exp.PercentileCont: _BINARY,
+    exp.PercentileDisc: _BINARY,
+    exp.Quantile: frozenset({"this", "quantile"}),
+    exp.WithinGroup: _BINARY,
 }
 """Expressions with a syntax of their own."""
 

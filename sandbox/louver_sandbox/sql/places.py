@@ -114,7 +114,7 @@ def _distinct_place(node: exp.Expr, parent: exp.Expr | None, role: str) -> Fault
 
 def _filter_place(node: exp.Expr, parent: exp.Expr | None, role: str) -> Fault | None:
     aggregates = (exp.Count, exp.CountIf, exp.Sum, exp.Avg, exp.Min, exp.Max)
-    if type(node.this) in aggregates or isinstance(node.this, exp.AggFunc):
+    if type(node.this) in (*aggregates, exp.WithinGroup) or isinstance(node.this, exp.AggFunc):
         return None
     return never("FILTER on a function that is no aggregate")
 

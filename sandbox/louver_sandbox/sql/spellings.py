@@ -15,7 +15,7 @@ from sqlglot import exp
 from louver_sandbox.algebra.expressions import Expression, Literal
 from louver_sandbox.algebra.types import BOOLEAN, DATE, INTEGER, INTERVAL, TEXT, TIMESTAMP
 from louver_sandbox.refusals import sql as refusals
-from louver_sandbox.sql import calls, formats, spelled_dates, spelled_texts
+from louver_sandbox.sql import calls, formats, quantiles, spelled_dates, spelled_texts
 from louver_sandbox.sql.spelled import Arguments, Named, Spelled, arity, constant_text, row, whole
 
 if TYPE_CHECKING:
@@ -163,6 +163,15 @@ def _aggregate(name: str) -> Named:
     return lambda binder, node, arguments: binder.aggregate_of(name, node, tuple(arguments))
 
 
+QUANTILE_NODES: tuple[type[exp.Expr], ...] = (
+    exp.Median,
+    exp.PercentileCont,
+    exp.PercentileDisc,
+    exp.Quantile,
+    exp.WithinGroup,
+)
+"""How quantiles are written."""
+
 NODES: Mapping[type[exp.Expr], Spelled] = MappingProxyType(
     {
         exp.Add: sum_or_difference,
@@ -187,6 +196,7 @@ NODES: Mapping[type[exp.Expr], Spelled] = MappingProxyType(
         exp.Date: spelled_dates.to_date,
         exp.LogicalAnd: lambda binder, node: every(binder, node, node.this, wanted=True),
         exp.LogicalOr: lambda binder, node: every(binder, node, node.this, wanted=False),
+        **dict.fromkeys(QUANTILE_NODES, quantiles.quantile),
     }
 )
 """Syntax nodes whose meaning depends on the dialect or needs more than one row of the table."""

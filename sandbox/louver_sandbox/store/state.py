@@ -17,10 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from alembic import command
-from alembic.config import Config
-from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, update
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text, update
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
@@ -178,14 +175,37 @@ class State:
         return error
 
     def _migrate(self) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(_MIGRATIONS))
-        try:
-            with _MIGRATING, self.transaction() as connection:
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
-        except CommandError:
-            raise StoreUnavailable("the state store's schema is not one this release knows") from None
+        with _MIGRATING, self.transaction() as connection:
+            if _revision(connection) != newest_revision():
+                _upgrade(connection)
+
+
+def newest_revision() -> str:
+    """The revision of the schema that this release brings a store to."""
+    return max(path.name[1:5] for path in (_MIGRATIONS / "versions").glob("v????_*.py"))
+
+
+def _revision(connection: Connection) -> str | None:
+    """The one revision of the store's schema, None where it has none or several."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+    return str(found[0]) if len(found) == 1 else None
+
+
+def _upgrade(connection: Connection) -> None:
+    # Every process of the platform imports this module, and hardly any has a schema to change.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util.exc import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError:
+        raise StoreUnavailable("the state store's schema is not one this release knows") from None
 
 
 def _path(location: str | Path) -> Path:

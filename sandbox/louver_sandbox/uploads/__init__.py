@@ -6,7 +6,7 @@ The service process never imports `ingest`'s libraries for the data: it names th
 from typing import Final
 
 INGEST_ENTRY: Final = "louver_sandbox.uploads.ingest:main"
-INGEST_PRELOAD: Final = ("duckdb", "pyarrow", "pyarrow.compute", "pyarrow.ipc")
+INGEST_PRELOAD: Final = ("duckdb", "pyarrow", "pyarrow.compute", "pyarrow.ipc", "gmpy2")
 
 INGEST_ENVIRONMENT: Final = {
     # Without these the libraries start threads when they are imported, and a zygote must have none.

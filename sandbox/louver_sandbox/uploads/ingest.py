@@ -12,8 +12,8 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as kinds
+from gmpy2 import mpz
 
+from louver.sealing.keys import PublicKey
+from louver.sealing.uploading import EncryptedColumn
 from louver_sandbox.catalog.rules import RESERVED_PREFIX
 from louver_sandbox.catalog.sources import quote
 from louver_sandbox.processes.channel import Channel
@@ -30,6 +33,7 @@ from louver_sandbox.processes.child import serve_one
 from louver_sandbox.processes.isolation.confinement import open_only, seal
 from louver_sandbox.uploads.arrow_types import algebra_type, stored_type
 from louver_sandbox.uploads.digest import ColumnDigest, table_digest
+from louver_sandbox.uploads.encrypted import Ciphertexts, EncryptedRefused, ciphertext_path, encrypted_columns
 
 NAME = re.compile(r"[^\W\d]\w{0,62}\Z")
 """Names of own tables and their columns."""
@@ -55,28 +59,32 @@ class Caps:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The spool file to read and the institution's folder to write into."""
+    """The spool file to read and the institution's folder to write into; encrypted columns are under its `key`."""
 
     spool: Path
     folder: Path
     caps: Caps = field(default_factory=Caps)
+    key: PublicKey | None = None
 
     def encode(self) -> bytes:
         """The job as the child reads it."""
         caps = {name: getattr(self.caps, name) for name in Caps.__slots__}
-        return json.dumps({"spool": str(self.spool), "folder": str(self.folder), "caps": caps}).encode()
+        modulus = "" if self.key is None else self.key.to_bytes().hex()
+        job = {"spool": str(self.spool), "folder": str(self.folder), "caps": caps, "modulus": modulus}
+        return json.dumps(job).encode()
 
 
 @dataclass(frozen=True, slots=True)
 class TakenColumn:
     """A stored column: its name and catalogue type, whether a null is there, whether values never repeat, and how
-    many different ones there are (None: not counted, as of lists and doubles)."""
+    many different ones there are (None: not counted, as of lists and doubles). An encrypted one names its `key`."""
 
     name: str
     type: str
     nullable: bool
     unique: bool = False
     distinct: int | None = None
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +119,8 @@ def main(channel: Channel, _prepared: object = None) -> None:
 def answer(request: bytes) -> bytes:
     """One job in JSON, and what came of it in JSON."""
     fields = json.loads(request)
-    job = Job(Path(fields["spool"]), Path(fields["folder"]), Caps(**fields["caps"]))
+    key = PublicKey(mpz(fields["modulus"], 16)) if fields["modulus"] else None
+    job = Job(Path(fields["spool"]), Path(fields["folder"]), Caps(**fields["caps"]), key)
     job.folder.mkdir(parents=True, exist_ok=True)
     open_only([str(job.spool), *READ_BY_THE_ENGINE], [str(job.folder)])
     seal()
@@ -134,8 +143,8 @@ def decode_answer(reply: bytes) -> Taken | UploadRefused:
         if "refused" in fields:
             return UploadRefused(str(fields["refused"]), **{str(k): str(v)[:100] for k, v in fields["facts"].items()})
         columns = tuple(
-            TakenColumn(str(name), str(type_), nullable is True, unique is True, _counted(distinct))
-            for name, type_, nullable, unique, distinct in fields["columns"]
+            TakenColumn(str(name), str(type_), nullable is True, unique is True, _counted(distinct), str(key))
+            for name, type_, nullable, unique, distinct, key in fields["columns"]
         )
         taken = Taken(str(fields["digest"]), int(fields["rows"]), int(fields["bytes"]), columns)
     except (KeyError, TypeError, AttributeError):
@@ -153,7 +162,8 @@ def ingest(job: Job) -> Taken:
     """Read, validate and store one upload. The same content again finds its file and changes nothing.
 
     Raises:
-        UploadRefused: LVR-4001 to LVR-4007, or LVR-3103 when the disk takes no more; nothing is left behind.
+        UploadRefused: LVR-4001 to LVR-4007, LVR-5012 to LVR-5014, LVR-5301, or LVR-3103 when the disk takes no more;
+            nothing is left behind.
     """
     private = job.folder / f"{TEMPORARY}{os.urandom(8).hex()}"
     try:
@@ -162,6 +172,8 @@ def ingest(job: Job) -> Taken:
         private.mkdir(mode=0o700)
         with pa.OSFile(str(job.spool), "rb") as spool:
             return _store(job, private, spool)
+    except EncryptedRefused as refused:
+        raise UploadRefused(refused.code, **refused.facts) from None
     except (MemoryError, duckdb.OutOfMemoryException):
         raise UploadRefused("LVR-4004", what="bytes", limit="memory") from None
     except (OSError, duckdb.IOException):
@@ -216,9 +228,10 @@ def _store(job: Job, private: Path, spool: pa.OSFile) -> Taken:
     _check_prefix(job.spool)
     with _reading():
         stream: pa.RecordBatchReader = pa.ipc.open_stream(spool)
-    target = _stored_schema(stream.schema, job.caps)
+    encrypted = encrypted_columns(stream.schema, job.key)
+    target = _stored_schema(stream.schema, job.caps, encrypted)
     made = private / "table.duckdb"
-    digests = [ColumnDigest(item.name, item.type) for item in target]
+    digests = [_digest_of(place, target, stream.schema, encrypted) for place in range(len(target))]
     nulls = [0] * len(target)
     rows = 0
     config: dict[str, str | bool | int | float | list[str]] = {
@@ -230,25 +243,57 @@ def _store(job: Job, private: Path, spool: pa.OSFile) -> Taken:
         "autoload_known_extensions": False,
         "python_enable_replacements": False,
     }
-    with duckdb.connect(str(made), config=config) as connection:
+    with _ciphertexts(private, job.key, encrypted) as sealed, duckdb.connect(str(made), config=config) as connection:
         _insert(connection, pa.Table.from_batches([], target), create=True)
         for batch in _batches(stream, job.caps):
+            stored = _stored_batch(batch, target, encrypted, rows)
             rows += batch.num_rows
-            stored = _stored_batch(batch, target)
+            if sealed is not None:
+                sealed.add([batch.column(place) for place in encrypted])
             for index, (array, digest) in enumerate(zip(stored.columns, digests, strict=True)):
-                digest.update(array)
+                digest.update(batch.column(index) if index in encrypted else array)
                 nulls[index] += array.null_count
             _insert(connection, pa.Table.from_batches([stored]), create=False)
         _whole(job.spool, spool.tell())
         counted = _counts(connection, target)
         connection.execute("CHECKPOINT")
+        beside = None if sealed is None else sealed.finish()
     content = table_digest(digests)
-    path = _install(made, job.folder, content)
+    kept = [] if beside is None else [_install(beside, ciphertext_path(table_path(job.folder, content)))]
+    kept.append(_install(made, table_path(job.folder, content)))
     columns = tuple(
-        TakenColumn(item.name, str(algebra_type(item.type)), count > 0, distinct == rows - count, distinct)
-        for item, count, distinct in zip(target, nulls, counted, strict=True)
+        _encrypted_column(item.name, encrypted[place], rows)
+        if place in encrypted
+        else TakenColumn(item.name, str(algebra_type(item.type)), count > 0, distinct == rows - count, distinct)
+        for place, (item, count, distinct) in enumerate(zip(target, nulls, counted, strict=True))
     )
-    return Taken(content, rows, path.stat().st_size, columns)
+    return Taken(content, rows, sum(path.stat().st_size for path in kept), columns)
+
+
+@contextmanager
+def _ciphertexts(
+    folder: Path, key: PublicKey | None, encrypted: Mapping[int, EncryptedColumn]
+) -> Iterator[Ciphertexts | None]:
+    """Where the values of encrypted columns go; None where there are none."""
+    if key is None or not encrypted:
+        yield None
+        return
+    with closing(Ciphertexts(folder, key, tuple(encrypted.values()))) as made:
+        yield made
+
+
+def _digest_of(
+    place: int, target: pa.Schema, given: pa.Schema, encrypted: Mapping[int, EncryptedColumn]
+) -> ColumnDigest:
+    """An encrypted column's is about its ciphertexts, their key and their scale."""
+    if place not in encrypted:
+        return ColumnDigest(target[place].name, target[place].type)
+    return ColumnDigest(f"{target[place].name}\0{encrypted[place].to_bytes().decode()}", given[place].type)
+
+
+def _encrypted_column(name: str, column: EncryptedColumn, rows: int) -> TakenColumn:
+    """Of which nothing is known but how many ciphertexts there are, none of them twice."""
+    return TakenColumn(name, f"encrypted({column.scale})", nullable=False, distinct=rows, key=column.kid)
 
 
 def _counts(connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> list[int | None]:
@@ -276,7 +321,7 @@ def _cap(what: str, amount: int, limit: int) -> None:
         raise UploadRefused("LVR-4004", what=what, limit=str(limit))
 
 
-def _stored_schema(schema: pa.Schema, caps: Caps) -> pa.Schema:
+def _stored_schema(schema: pa.Schema, caps: Caps, encrypted: Mapping[int, EncryptedColumn]) -> pa.Schema:
     _cap("columns", len(schema), caps.columns)
     if len(schema) == 0:
         raise UploadRefused("LVR-4001")
@@ -287,7 +332,7 @@ def _stored_schema(schema: pa.Schema, caps: Caps) -> pa.Schema:
         reserved = item.name.casefold().startswith(RESERVED_PREFIX)
         if not NAME.match(item.name) or reserved or seen[item.name.casefold()] > 1:
             raise UploadRefused("LVR-4003", number=str(number))
-        stored = stored_type(item.type)
+        stored = pa.int64() if number - 1 in encrypted else stored_type(item.type)
         if stored is None:
             raise UploadRefused("LVR-4002", column=item.name, type=_type_word(item.type))
         fields.append(pa.field(item.name, stored))
@@ -299,9 +344,15 @@ def _type_word(type_: pa.DataType) -> str:
     return re.split(r"[<(\[]", str(type_), maxsplit=1)[0][:30]
 
 
-def _stored_batch(batch: pa.RecordBatch, target: pa.Schema) -> pa.RecordBatch:
+def _stored_batch(
+    batch: pa.RecordBatch, target: pa.Schema, encrypted: Mapping[int, EncryptedColumn], before: int
+) -> pa.RecordBatch:
+    """The rows as they are stored: in an encrypted column the number of each, `before` being those already there."""
     arrays = []
-    for item, array in zip(target, batch.columns, strict=True):
+    for place, (item, array) in enumerate(zip(target, batch.columns, strict=True)):
+        if place in encrypted:
+            arrays.append(pa.array(range(before, before + batch.num_rows), item.type))
+            continue
         plain = array.dictionary_decode() if kinds.is_dictionary(array.type) else array
         try:
             stored = pc.cast(plain, item.type, safe=True)
@@ -319,13 +370,12 @@ def _insert(connection: duckdb.DuckDBPyConnection, rows: pa.Table, *, create: bo
     connection.unregister("rows")
 
 
-def _install(made: Path, folder: Path, digest: str) -> Path:
+def _install(made: Path, path: Path) -> Path:
     """The file under its content's name, read-only and on the disk; one that is there already is kept."""
-    path = table_path(folder, digest)
     if path.exists():
         return path
     os.chmod(made, 0o444)
-    for place in (made, folder):
+    for place in (made, path.parent):
         descriptor = os.open(place, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from louver.sealing.keys import PublicKey
 from louver_sandbox.catalog import model
 from louver_sandbox.processes.admission import Overloaded
 from louver_sandbox.processes.limits import Limits
@@ -33,6 +34,7 @@ from louver_sandbox.refusals.catalog import (
 from louver_sandbox.settings import Settings
 from louver_sandbox.store import State
 from louver_sandbox.uploads import INGEST_ENTRY, INGEST_ENVIRONMENT, INGEST_PRELOAD, registry
+from louver_sandbox.uploads.encrypted import ENDING
 from louver_sandbox.uploads.ingest import (
     NAME,
     NO_ROOM,
@@ -60,10 +62,20 @@ Note = Callable[..., object]
 
 
 class OwnTables:
-    """The own tables of every institution. Use it in a `with` statement."""
+    """The own tables of every institution. Use it in a `with` statement.
 
-    def __init__(self, settings: Settings, state: State, clock: Callable[[], datetime], note: Note) -> None:
+    `key_of` is the Paillier key that an institution's encrypted columns must be under, None where it has none."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        state: State,
+        clock: Callable[[], datetime],
+        note: Note,
+        key_of: Callable[[str], PublicKey | None] = lambda institution: None,
+    ) -> None:
         self._settings = settings
+        self._key_of = key_of
         self._state = state
         self._clock = clock
         self._note = note
@@ -109,7 +121,8 @@ class OwnTables:
     ) -> OwnTable:
         """Takes an upload in under a name; other content of that name must be replaced on purpose.
 
-        Raises `Refused` LVR-4001 to LVR-4007, LVR-4009, LVR-3101, LVR-3103; then nothing is kept.
+        Raises `Refused` LVR-4001 to LVR-4007, LVR-4009, LVR-5012 to LVR-5014, LVR-5301, LVR-3101, LVR-3103; then
+        nothing is kept.
         """
         if not NAME.match(name):
             raise upload_table_name({})
@@ -147,7 +160,11 @@ class OwnTables:
                     raise upload_name_taken({})
                 self._check_quota(registry.used_bytes(tx, institution) + taken.bytes)
                 own = registry.register(tx, institution, name, taken, self._clock())
-                self._note(tx, "upload", institution=institution, table=name, digest=own.digest, rows=own.rows)
+                keys = {column.name: column.key for column in own.columns if column.key}
+                more = {"encrypted": keys} if keys else {}
+                self._note(
+                    tx, "upload", institution=institution, table=name, digest=own.digest, rows=own.rows, **more
+                )
                 return own
         finally:
             self._sweep(institution)
@@ -164,8 +181,8 @@ class OwnTables:
         """Removes the contents that no live table names. A query that has them open keeps what it opened."""
         with self._state.reading() as tx:
             live = registry.live_digests(tx, institution)
-        for file in (self._settings.uploads / institution).glob("*.duckdb"):
-            if file.stem not in live:
+        for file in (self._settings.uploads / institution).glob("*.*"):
+            if file.suffix in (".duckdb", ENDING) and file.stem not in live:
                 file.unlink(missing_ok=True)
 
     def _write(self, spool: Path, chunks: Iterator[bytes]) -> None:
@@ -185,7 +202,8 @@ class OwnTables:
     def _ingest(self, institution: str, spool: Path, seconds: float, cancelled: threading.Event) -> Taken:
         limits = self._settings.limits
         caps = Caps(rows=limits.upload_rows, bytes=EXPANSION * limits.upload_mib * MIB)
-        job = Job(spool.resolve(), (self._settings.uploads / institution).resolve(), caps)
+        folder = (self._settings.uploads / institution).resolve()
+        job = Job(spool.resolve(), folder, caps, self._key_of(institution))
         try:
             slot = self._pool.reserve(institution, time.monotonic() + seconds)
         except Overloaded as overloaded:

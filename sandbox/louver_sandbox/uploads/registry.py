@@ -69,7 +69,8 @@ uploads = Table(
     Column("dropped", Text),
     Index("uploads_by_institution", "institution", "name"),
 )
-"""Own tables, live while `dropped` is null. `columns` is a JSON list of [name, type, nullable, unique, distinct]."""
+"""Own tables, live while `dropped` is null. `columns` is a JSON list of [name, type, nullable, unique, distinct, key]
+(without the last in rows of older versions)."""
 
 Index(
     "uploads_live_name",
@@ -192,11 +193,15 @@ def with_own_tables(catalog: model.Catalog, own: Iterable[OwnTable]) -> model.Ca
 
 def _column(item: TakenColumn) -> model.Column:
     known = (item.name, _type(item.type), item.nullable, OWN_LEVEL, Role.VALUE)
-    return model.Column(*known, unique=item.unique, distinct=item.distinct)
+    return model.Column(*known, unique=item.unique, distinct=item.distinct, encrypted=item.key)
 
 
 def _type(text: str) -> Type:
-    return _TYPES[text] if text in _TYPES else decimal(int(text.removeprefix("decimal(").removesuffix(")")))
+    """The catalogue's type; of an encrypted column that of the numbers inside."""
+    if text in _TYPES:
+        return _TYPES[text]
+    scale = int(text.partition("(")[2].removesuffix(")"))
+    return INTEGER if text == "encrypted(0)" else decimal(scale)
 
 
 @lru_cache(maxsize=REMEMBERED)

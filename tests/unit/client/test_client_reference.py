@@ -37,7 +37,7 @@ def test_every_command_has_its_heading() -> None:
     for group in app.registered_groups:
         assert group.typer_instance is not None
         commands += [
-            f"{group.name} {command.callback.__name__}"
+            f"{group.name} {command.name or command.callback.__name__}"
             for command in group.typer_instance.registered_commands
             if command.callback
         ]

@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from louver import signing
 from louver.errors import Refused
@@ -84,6 +84,17 @@ def test_a_certificate_speaks_of_exactly_one_institution(
     tmp_path: Path, names: Sequence[x509.GeneralName] | None
 ) -> None:
     made = named(names)
+    assert code(registry(tmp_path, made.fingerprint(hashes.SHA256()).hex()), made) == "LVR-0102"
+
+
+def test_a_certificate_whose_names_cannot_be_read_is_nobody(tmp_path: Path) -> None:
+    """Found by fuzzing: it was a fault, and an incident for the operator."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "bank_a")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 7, NOW, NOW + timedelta(days=1))
+    unreadable = x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, b"\x30\x02\x86\x09")
+    made = builder.add_extension(unreadable, critical=False).sign(key, hashes.SHA256())
+    made = x509.load_der_x509_certificate(made.public_bytes(Encoding.DER))
     assert code(registry(tmp_path, made.fingerprint(hashes.SHA256()).hex()), made) == "LVR-0102"
 
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import duckdb
 import pytest
+from tests.support.engines import fill
 
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.perturbation import stored
@@ -57,7 +58,7 @@ def test_the_engine_combines_record_keys_as_defined(threads: int) -> None:
     with duckdb.connect(config={"threads": threads}) as engine:
         engine.execute("CREATE TABLE rows (unit BIGINT, cell INTEGER)")
         rows = [(key, place % 7) for place, key in enumerate(KEYS * 2)]
-        engine.executemany("INSERT INTO rows VALUES (?, ?)", rows)
+        fill(engine, "rows", ["BIGINT", "INTEGER"], rows)
         found = engine.execute(
             "SELECT cell, count(*), bit_xor(unit) FROM (SELECT DISTINCT cell, unit FROM rows) GROUP BY cell"
         ).fetchall()

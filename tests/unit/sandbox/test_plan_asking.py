@@ -11,11 +11,13 @@ from tests.support.private_worlds import ENTERPRISE, PERSON, USUAL, asked, rules
 from tests.support.relations import World, enterprise, person, question
 
 from louver.errors import Refused
-from louver_sandbox.mechanisms.noise import DiscreteGaussian, half_width
+from louver_sandbox.algebra.types import TableName
+from louver_sandbox.mechanisms.grid import joined
+from louver_sandbox.mechanisms.noise import DiscreteGaussian, Sensitivity, half_width
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.privacy.conversion import epsilon_of, rho_of
 from louver_sandbox.privacy.cost import PrivacyCost
-from louver_sandbox.private_core import NoisyColumn, PrivateRules, WantedAccuracy, Wish
+from louver_sandbox.private_core import NoisyColumn, PrivateRanks, PrivateRules, WantedAccuracy, Wish
 from louver_sandbox.release.losses import predicted
 from louver_sandbox.stages import Plan
 
@@ -195,6 +197,74 @@ def test_an_answer_without_noise_has_nothing_to_ask_for() -> None:
     request = replace(permit.bound.request, wish=Wish(Fraction(1)))
     with pytest.raises(Refused, match="LVR-2373"):
         plan(replace(permit, bound=replace(permit.bound, request=request)))
+
+
+# -- quantiles
+
+
+RANKED = "SELECT district, count(*) AS n, avg(amount) AS a, median(amount) AS m FROM gov.account GROUP BY district"
+
+
+def ranks(made: Plan) -> list[PrivateRanks]:
+    return [one for core in made.cores if core.private is not None for one in core.private.ranks]
+
+
+@pytest.mark.parametrize("epsilon", [None, Fraction(1, 2), Fraction(2)])
+def test_quantiles_share_what_an_epsilon_pays_for(epsilon: Fraction | None) -> None:
+    made = wanting(RANKED, epsilon=epsilon)
+    (charge,) = made.privacy
+    (of,) = ranks(made)
+    most = Fraction(1, 4) if epsilon is None else rho_of(epsilon, Fraction(2, 10**6), Fraction(1, 10**6)).rho
+    assert most * (1 - Fraction(1, 2**30)) < charge.cost.rho <= most
+    counting = DiscreteGaussian(noisy(made)[0].scale).cost(Sensitivity(1)).rho
+    tree = DiscreteGaussian(of.scale).cost(joined(of.segments).sensitivity()).rho
+    assert counting < tree < charge.cost.rho
+    said = {one.column: Fraction(one.share) for one in predicted(made)}
+    assert said.keys() == {"n", "a", "m"}
+    assert abs(sum(said.values()) - 100) < 1
+    assert abs(said["m"] - 100 * tree / charge.cost.rho) < 1
+
+
+def test_quantiles_of_two_cores_share_one_question() -> None:
+    sql = (
+        "WITH a AS (SELECT median(amount) AS m FROM gov.account), "
+        "b AS (SELECT count(*) AS n FROM gov.account) SELECT a.m, b.n FROM a CROSS JOIN b"
+    )
+    (charge,) = wanting(sql).privacy
+    assert Fraction(999, 4000) < charge.cost.rho <= Fraction(1, 4)
+
+
+def test_how_exact_a_quantile_is_cannot_be_wanted_and_it_is_no_more_exact_than_what_is() -> None:
+    assert refused(RANKED, within(1, "m")).code == "LVR-2371"
+    assert refused(RANKED, within(100, among=5000)).code == "LVR-2371"
+    assert refused("SELECT median(amount) AS m FROM gov.account", within(5)).code == "LVR-2371"
+    (few,), (many,) = (ranks(wanting(RANKED, within(limit, "n"))) for limit in (50, 500))
+    assert Fraction(99, 100) < many.scale / few.scale / 10 < Fraction(101, 100)
+
+
+def test_a_policy_demands_the_accuracy_of_a_quantiles_rank() -> None:
+    sql = "SELECT median(amount) AS m FROM gov.account"
+    (said,) = predicted(wanting(sql))
+    rank = int(said.message.split("±")[1].split()[0])
+    assert wanting(sql, allowed=demanding(rank)).privacy
+    found = refused(sql, allowed=demanding(rank - 1))
+    assert found.code == "LVR-2372"
+
+
+# -- copies of a table
+
+
+def test_an_epsilon_is_paid_once_for_a_table_and_its_copy_by_the_strictest_terms() -> None:
+    copy = replace(EMPTY.tables[0], name=TableName("gov", "again"), copy_of=EMPTY.tables[0].name)
+    whole = replace(EMPTY, tables=(*EMPTY.tables, copy), rows={**EMPTY.rows, copy.name: ()})
+    allowed = (rules("gov.account", PERSON), rules("gov.again", PERSON, rho=Fraction(1, 50)))
+    sql = "SELECT a.n, b.m FROM (SELECT count(*) AS n FROM gov.account) a, (SELECT count(*) AS m FROM gov.again) b"
+    (charge,) = wanting(sql, epsilon=Fraction(1, 2), allowed=allowed, of=whole).privacy
+    most = rho_of(Fraction(1, 2), Fraction(2, 10**6), Fraction(1, 10**6)).rho
+    assert charge.dataset == "gov.account"
+    assert Fraction(99, 100) * most < charge.cost.rho <= most < Fraction(1, 50)
+    with pytest.raises(Refused, match="LVR-2366"):
+        wanting(sql, epsilon=Fraction(2), allowed=allowed, of=whole)
 
 
 # -- what policy demands

@@ -16,6 +16,7 @@ from louver_sandbox.policy.model import Grant
 from louver_sandbox.policy.private import cost_of, findings, private_rules, problems
 from louver_sandbox.policy.terms import PrivateTerms
 from louver_sandbox.privacy.conversion import epsilon_of
+from louver_sandbox.privacy.cost import NOTHING
 
 PAY = world().tables[1]
 """Persons with a declared number of rows, employers with none."""
@@ -137,8 +138,47 @@ def test_of_several_grants_the_strictest_of_each_holds() -> None:
     assert private_rules(PAY, [grant(None)]) is None
 
 
+def test_a_purpose_that_one_of_several_grants_has_no_part_for_has_none() -> None:
+    """Grants that name no purpose together left every purpose the whole allowance."""
+    lending = grant(
+        {"person": budget(purposes={"LENDING": loss("2"), "BOTH": loss("2")}), "exempt": {"enterprise": "-"}}
+    )
+    research = grant({"person": budget(purposes={"RESEARCH": loss("2")}), "exempt": {"enterprise": "-"}})
+    rules = private_rules(PAY, [lending, research])
+    assert rules is not None
+    assert rules[0].terms is not None
+    assert dict(rules[0].terms.purposes) == dict.fromkeys(["BOTH", "LENDING", "RESEARCH"], NOTHING)
+
+
 def test_bundles_signed_before_there_were_budgets_stay_as_they_are() -> None:
     assert "privacy" not in grant(None).model_dump(mode="json")
     again = Grant.model_validate(grant({"person": budget()}).model_dump(mode="json", by_alias=True))
     assert again == grant({"person": budget()})
     assert Decimal("0.0000001") == again.privacy.person.each.delta  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("where", ["lifetime", "allowance", "most", "each"])
+@pytest.mark.parametrize("amount", ["0", "1", "2", "-0.1", "NaN", "sNaN", "-Infinity", "1e-400", "little"])
+def test_no_delta_but_a_chance_is_read_in_any_limit(where: str, amount: str) -> None:
+    with pytest.raises(ValueError, match="delta"):
+        grant({"person": budget(**{where: loss("1", amount)})})
+
+
+@pytest.mark.parametrize("where", ["lifetime", "allowance", "most"])
+@pytest.mark.parametrize("amount", ["50", "-8", "NaN", "Infinity", "0"])
+def test_no_limit_is_read_that_is_none(where: str, amount: str) -> None:
+    with pytest.raises(ValueError, match="epsilon"):
+        grant({"person": budget(**{where: loss(amount)})})
+
+
+@pytest.mark.parametrize("where", ["groups", "rows"])
+@pytest.mark.parametrize("amount", [0, -1, 1.5, "many", float("nan")])
+def test_no_number_of_rows_or_groups_is_read_that_is_none(where: str, amount: object) -> None:
+    with pytest.raises(ValueError, match=where):
+        grant({"person": budget(**{where: amount})})
+
+
+@pytest.mark.parametrize("window", ["week", "", "DAY", None, 7])
+def test_no_window_is_read_that_the_calendar_does_not_have(window: object) -> None:
+    with pytest.raises(ValueError, match="window"):
+        grant({"person": budget(window=window)})

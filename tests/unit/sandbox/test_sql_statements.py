@@ -227,7 +227,7 @@ ADMITTED = [(dialect, sql) for dialect in DIALECTS for sql in EVERYWHERE] + [
 ]
 
 NOWHERE = {
-    "select median(amount) from bank_a.loan_book": "LVR-1302",
+    "select mad(amount) from bank_a.loan_book": "LVR-1302",
     "select any_value(ent_name) from gov.ent_registry": "LVR-1202",
     "select array_agg(uscc) from gov.ent_registry": "LVR-1202",
     "select string_agg(ent_name, ',') from gov.ent_registry": "LVR-1202",

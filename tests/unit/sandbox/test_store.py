@@ -21,15 +21,18 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, delete, insert, select, text, update
 from tests.support.audit_logs import KEY, answer, behind_the_back, open_log
 
+from louver_sandbox import store
 from louver_sandbox.audit import verify_log
 from louver_sandbox.audit.stored import size_of
 from louver_sandbox.sealing import registry as sealing_keys
 from louver_sandbox.store import State, StoreBusy, StoreConflict, StoreUnavailable, answers, schema
 from louver_sandbox.store.answers import RequestReused, StoredAnswer
 from louver_sandbox.store.clock import rfc3339
+from louver_sandbox.store.state import newest_revision
 from louver_sandbox.uploads import registry
 
 ROOT = Path(__file__).parents[3]
@@ -285,6 +288,12 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         State.open(path)
     with pytest.raises(StoreUnavailable):
         State.open(tmp_path / "missing" / "state.db")
+
+
+def test_the_newest_revision_is_the_one_that_migrations_lead_to() -> None:
+    """Told by the names of files, because it is asked for at every start."""
+    script = ScriptDirectory(str(Path(store.__file__).parent / "migrations"))
+    assert [newest_revision()] == script.get_heads()
 
 
 def test_a_store_of_a_newer_release_is_left_alone(tmp_path: Path) -> None:

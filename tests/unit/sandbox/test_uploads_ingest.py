@@ -310,7 +310,7 @@ def test_the_child_answers_what_it_took_and_what_it_refused(tmp_path: Path) -> N
 
 FORGE: list[Callable[[dict[str, Any]], None]] = [
     lambda answer: answer.update(digest="../../etc/passwd"),
-    lambda answer: answer.update(columns=[["a b", "text", True, False, 1]]),
+    lambda answer: answer.update(columns=[["a b", "text", True, False, 1, ""]]),
     lambda answer: answer.update(columns=5),
     lambda answer: answer.pop("rows"),
 ]
@@ -318,7 +318,12 @@ FORGE: list[Callable[[dict[str, Any]], None]] = [
 
 @pytest.mark.parametrize("forge", FORGE)
 def test_an_answer_that_is_not_of_its_form_is_not_believed(forge: Callable[[dict[str, Any]], None]) -> None:
-    answer: dict[str, Any] = {"digest": "0" * 64, "rows": 1, "bytes": 1, "columns": [["a", "text", True, False, 1]]}
+    answer: dict[str, Any] = {
+        "digest": "0" * 64,
+        "rows": 1,
+        "bytes": 1,
+        "columns": [["a", "text", True, False, 1, ""]],
+    }
     decode_answer(json.dumps(answer).encode())
     forge(answer)
     with pytest.raises(ValueError, match="not an answer"):

@@ -12,20 +12,20 @@ from typing import Annotated
 import typer
 
 from louver import __version__
-from louver.cli import configuration, keys, policy, receipts
+from louver.cli import configuration, keys, matching, policy, receipts, scoring
 from louver.cli.catalogue import columns_of
 from louver.cli.drawing import accuracies, draw, language_of, notices
 from louver.cli.explaining import explained
 from louver.cli.export import Format, as_csv, as_json, chosen_format, plain_accuracy
-from louver.cli.parameters import parse_parameters
+from louver.cli.parameters import parse_parameters, places_of
 from louver.cli.session import (
     Session,
     ending,
     print_table,
     read_text,
     show_privacy,
-    showing_bytes,
     showing_progress,
+    showing_upload,
     write_bytes,
 )
 from louver.display import visible
@@ -46,6 +46,11 @@ app.add_typer(receipts.app, name="receipt")
 app.add_typer(configuration.app, name="config")
 app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
+app.command("match")(matching.match)
+app.command("report-measure")(matching.report_measure)
+app.add_typer(scoring.app, name="models")
+app.add_typer(scoring.consents, name="authorisations")
+app.command("score")(scoring.score)
 
 Sql = Annotated[str | None, typer.Argument(help="The SQL; `-` or nothing reads standard input.", show_default=False)]
 SqlFile = Annotated[Path | None, typer.Option("--file", "-f", help="Read the SQL from a file.")]
@@ -246,15 +251,24 @@ def upload(
     name: Annotated[str, typer.Argument(help="The table's name in your own space.")],
     path: Annotated[Path, typer.Argument(help="A .parquet, .csv or .arrow file.")],
     replace: Annotated[bool, typer.Option("--replace", help="Replace a table of this name.")] = False,
+    encrypt: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--encrypt",
+            metavar="COLUMN[=PLACES]",
+            help="Encrypt this column here, to your newest key; 2 decimal places unless said. Repeat it for more.",
+        ),
+    ] = None,
 ) -> None:
     """Store one of your own tables; nobody else can see it.
 
-    Example: louver upload loan_book loans.parquet
+    Example: louver upload loan_book loans.parquet --encrypt balance
     """
     session: Session = context.obj
     with ending(session.language):
-        with session.connect() as client, showing_bytes("uploading") as progress:
-            table = client.upload(name, path, replace, progress)
+        columns = places_of(encrypt or [])
+        with session.connect() as client, showing_upload() as (encrypting, sending):
+            table = client.upload(name, path, replace, sending, encrypted=columns, encrypting=encrypting)
         typer.echo(f"{visible(table.full_name)}: {table.rows} rows, version {visible(table.version[:16])}")
 
 

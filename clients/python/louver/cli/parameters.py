@@ -48,3 +48,20 @@ def parse_parameter(text: str) -> tuple[str, Parameter]:
         return name, reader(value)
     except (ValueError, KeyError, InvalidOperation):
         raise Misused(f"parameter {name} is not a valid {kind}: {value!r}") from None
+
+
+FEN = 2
+"""Decimal places of an amount of money."""
+
+
+def places_of(given: Iterable[str]) -> dict[str, int]:
+    """``["balance", "rate=4"]`` as columns to encrypt and their decimal places. Raises ``Misused``."""
+    columns: dict[str, int] = {}
+    for text in given:
+        name, separator, places = text.partition("=")
+        if not name or (separator and not places.isdecimal()):
+            raise Misused(f"--encrypt takes a column or column=places, not {text!r}", "such as balance or rate=4")
+        if name in columns:
+            raise Misused(f"column {name} is given twice")
+        columns[name] = int(places) if separator else FEN
+    return columns

@@ -113,19 +113,28 @@ def showing_progress(description: str) -> Iterator[Callable[[str], None]]:
         yield lambda stage: status.update(f"{description}: {visible(stage)}")
 
 
+Done = Callable[[int, int], None]
+"""Hears how much is done and how much there is."""
+
+
 @contextmanager
-def showing_bytes(description: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A function that shows bytes done and bytes in all on standard error, when a person watches it."""
+def showing_upload() -> Iterator[tuple[Done | None, Done | None]]:
+    """Functions that show on standard error how many numbers are encrypted and how many bytes are sent, when a person
+    watches it. What has not begun is not shown."""
     if not sys.stderr.isatty():
-        yield None
+        yield None, None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn(description), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(description)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        tasks = [bar.add_task(name, visible=False) for name in ("encrypting", "uploading")]
+
+        def shown(place: int) -> Done:
+            return lambda done, total: bar.update(tasks[place], completed=done, total=total, visible=True)
+
+        yield shown(0), shown(1)
 
 
 def print_table(names: list[str], rows: list[Row]) -> None:

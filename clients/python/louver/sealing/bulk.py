@@ -47,19 +47,28 @@ def write(ciphertexts: Sequence[mpz], key: PublicKey, scales: tuple[int, ...] = 
     if rest:
         raise ValueError("a row has a ciphertext for each column")
     body = b"".join(int(ciphertext).to_bytes(key.width, "big") for ciphertext in ciphertexts)
-    header = Header(key.kid, SCHEME, rows, scales, hashlib.sha256(body).hexdigest())
+    return head(Header(key.kid, SCHEME, rows, scales, hashlib.sha256(body).hexdigest())) + body
+
+
+def head(header: Header) -> bytes:
+    """What stands before the ciphertexts."""
     told = json.dumps(asdict(header), separators=(",", ":"), sort_keys=True).encode()
-    return MAGIC + len(told).to_bytes(4, "big") + told + body
+    return MAGIC + len(told).to_bytes(4, "big") + told
 
 
-def read(content: bytes) -> tuple[Header, memoryview]:
-    """The header and the ciphertexts' bytes, whose digest is the one told. Raises ``Malformed``."""
+def begin(content: bytes) -> tuple[Header, int]:
+    """The header of a batch whose first bytes these are, and where its ciphertexts begin. Raises ``Malformed``."""
     at = len(MAGIC) + 4
     size = int.from_bytes(content[len(MAGIC) : at], "big")
     if not content.startswith(MAGIC) or len(content) < at + size or size > LONGEST_HEADER:
         raise Malformed("not a batch of sealed numbers")
-    header = _header(content[at : at + size])
-    body = memoryview(content)[at + size :]
+    return _header(content[at : at + size]), at + size
+
+
+def read(content: bytes) -> tuple[Header, memoryview]:
+    """The header and the ciphertexts' bytes, whose digest is the one told. Raises ``Malformed``."""
+    header, start = begin(content)
+    body = memoryview(content)[start:]
     if hashlib.sha256(body).hexdigest() != header.digest:
         raise Malformed("the sealed numbers are not those their header tells of")
     return header, body

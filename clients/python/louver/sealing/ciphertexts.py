@@ -108,6 +108,15 @@ class Owner:
         except OutOfWindow:
             raise NotACiphertext from None
 
+    def decrypt_windowed(self, ciphertexts: Sequence[mpz], bits: int) -> list[int]:
+        """The last so many bits of each number inside, as a number that may be negative; what is beyond them is
+        never looked at. Every ciphertext is looked at before any is decrypted. Raises ``NotACiphertext``."""
+        if not well_formed(ciphertexts, self.key.public):
+            raise NotACiphertext
+        window = mpz(1) << bits
+        found = [plain % window for plain in self._plaintexts(ciphertexts)]
+        return [int(number - window if 2 * number >= window else number) for number in found]
+
     def _plaintexts(self, ciphertexts: Sequence[mpz]) -> list[mpz]:
         left, right = (half.plaintexts(ciphertexts) for half in self._halves)
         p, q = self.key.p, self.key.q

@@ -12,7 +12,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 SCHEME = "paillier"
-"""The one way to seal that there is."""
+"""One number of the platform's own in each cell."""
+
+WINDOWED = "paillier-window"
+"""A number computed from the institution's ciphertexts: only its last bits mean anything (CRYPTO 5.0)."""
+
+MOST_WINDOW = 128
 
 METADATA = b"louver.seal"
 KINDS = ("integer", "decimal", "boolean")
@@ -29,16 +34,27 @@ class NotAMark(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a sealed column's field says: the key's id, the type its cells had, and a decimal's scale."""
+    """What a sealed column's field says: the key's id, the type its cells had, and a decimal's scale.
+
+    Of a windowed column also how many bits of a plaintext count, what its number is divided by, how many decimal
+    places the number before that stands for, and whether each cell has a second ciphertext to divide by.
+    """
 
     kid: str
     kind: str
     scale: int = 0
     scheme: str = SCHEME
+    window: int = 0
+    over: int = 1
+    digits: int = 0
+    divided: bool = False
 
     def to_bytes(self) -> bytes:
         """As the field's metadata hold it: the same bytes for the same mark."""
-        return json.dumps(asdict(self), separators=(",", ":"), sort_keys=True).encode()
+        fields = asdict(self)
+        if self.scheme == SCHEME:
+            fields = {name: fields[name] for name in ("kid", "kind", "scale", "scheme")}
+        return json.dumps(fields, separators=(",", ":"), sort_keys=True).encode()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Mark:
@@ -49,9 +65,27 @@ class Mark:
         except (ValueError, TypeError, RecursionError):
             raise NotAMark("not a mark of a sealed column") from None
         scaled = type(mark.scale) is int and 0 <= mark.scale <= DIGITS and (mark.kind == "decimal" or mark.scale == 0)
-        if mark.scheme != SCHEME or mark.kind not in KINDS or not scaled or not isinstance(mark.kid, str):
+        known = mark.scheme in (SCHEME, WINDOWED) and mark.kind in KINDS and isinstance(mark.kid, str)
+        if not known or not scaled or not mark._windowed():
             raise NotAMark("not a mark of a sealed column")
         return mark
+
+    def _windowed(self) -> bool:
+        """Whether what is said of a window can be."""
+        if self.scheme == SCHEME:
+            return (self.window, self.over, self.digits, self.divided) == (0, 1, 0, False)
+        whole = all(type(number) is int for number in (self.window, self.over, self.digits))
+        sound = 0 < self.window <= MOST_WINDOW and self.over > 0 and 0 <= self.digits <= self.scale
+        return whole and isinstance(self.divided, bool) and sound and self.kind in ("integer", "decimal")
+
+    def opened(self, number: int, by: int = 1) -> int:
+        """A windowed number as the column has it: divided, and rounded half away from zero. ValueError for 0."""
+        dividend: int = number * 10 ** (self.scale - self.digits)
+        divisor = self.over * by
+        if divisor <= 0:
+            raise ValueError("nothing to divide by")
+        rounded: int = (2 * abs(dividend) + divisor) // (2 * divisor)
+        return rounded if dividend >= 0 else -rounded
 
     def holds(self, number: int) -> bool:
         """Whether an integer can be a cell of the type."""

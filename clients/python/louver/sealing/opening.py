@@ -13,8 +13,8 @@ from louver.decoding import open_stream
 from louver.encoding import validity
 from louver.errors import Unproven
 from louver.sealing import interchange, processes
-from louver.sealing.ciphertexts import NotACiphertext
-from louver.sealing.columns import DIGITS, METADATA, Mark, NotAMark
+from louver.sealing.ciphertexts import NotACiphertext, Owner
+from louver.sealing.columns import DIGITS, METADATA, SCHEME, WINDOWED, Mark, NotAMark
 from louver.sealing.keys import PrivateKey, PublicKey
 
 
@@ -52,15 +52,15 @@ def sealed(stream: bytes) -> Sealed | None:
     if not is_sealed(stream):
         return None
     reading = _Reading(stream)
+    # What is computed from an upload opens by its window only, which no other system knows of.
+    plain = {at: mark for at, mark in reading.marks.items() if mark.scheme == SCHEME}
     if not reading.marks:
         return None
-    columns = [
-        [None if cell is None else int.from_bytes(cell, "big") for cell in reading.cells(at)] for at in reading.marks
-    ]
-    marks = reading.marks.values()
+    columns = [[None if cell is None else int.from_bytes(cell, "big") for cell in reading.cells(at)] for at in plain]
+    marks = plain.values()
     return Sealed(
-        next(iter(marks)).kid,
-        tuple(reading.names[at] for at in reading.marks),
+        next(iter(reading.marks.values())).kid,
+        tuple(reading.names[at] for at in plain),
         tuple(mark.scale for mark in marks),
         tuple(zip(*columns, strict=True)),
     )
@@ -105,13 +105,24 @@ class _Reading:
 
     def numbers(self, key: PrivateKey) -> Iterator[list[int | None]]:
         """The integers of each sealed column. Everything is decrypted before anything is given."""
-        columns = [self.cells(place) for place in self.marks]
-        ciphertexts = [mpz(int.from_bytes(cell, "big")) for cells in columns for cell in cells if cell is not None]
+        plain = {place: self.cells(place) for place, mark in self.marks.items() if mark.scheme == SCHEME}
+        ciphertexts = [
+            mpz(int.from_bytes(cell, "big")) for cells in plain.values() for cell in cells if cell is not None
+        ]
         try:
-            plain = iter(processes.decrypt(ciphertexts, key))
-        except NotACiphertext:
+            numbers_of = iter(processes.decrypt(ciphertexts, key))
+            opened = {
+                place: [None if cell is None else next(numbers_of) for cell in cells]
+                for place, cells in plain.items()
+            }
+            opened |= {
+                place: list(_windowed(self.cells(place), mark, key))
+                for place, mark in self.marks.items()
+                if mark.scheme == WINDOWED
+            }
+        except (NotACiphertext, ValueError):
             raise self._broken() from None
-        found = [[None if cell is None else next(plain) for cell in cells] for cells in columns]
+        found = [opened[place] for place in self.marks]
         for numbers, mark in zip(found, self.marks.values(), strict=True):
             if not all(number is None or mark.holds(number) for number in numbers):
                 raise self._broken()
@@ -141,6 +152,22 @@ class _Reading:
     def _broken(self) -> Unproven:
         # One text for everything that can be wrong: which ciphertext failed how is for no one to learn.
         return Unproven("a sealed cell does not open to a number that it may hold", self._stream)
+
+
+def _windowed(cells: Sequence[bytes | None], mark: Mark, key: PrivateKey) -> Iterator[int | None]:
+    """The numbers of a column that was computed from ciphertexts. Raises ``NotACiphertext``, ValueError."""
+    width, count = key.public.width, 2 if mark.divided else 1
+    there = [cell for cell in cells if cell is not None]
+    if any(len(cell) != count * width for cell in there):
+        raise NotACiphertext
+    parts = [mpz(int.from_bytes(cell[at : at + width], "big")) for cell in there for at in range(0, len(cell), width)]
+    plain = iter(Owner(key).decrypt_windowed(parts, mark.window))
+    for cell in cells:
+        if cell is None:
+            yield None
+            continue
+        number = next(plain)
+        yield mark.opened(number, next(plain) if mark.divided else 1)
 
 
 def _marks(fields: Sequence[Any]) -> Iterator[tuple[int, Mark]]:

@@ -6,7 +6,7 @@ it would need.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -16,7 +16,9 @@ from louver_sandbox.algebra.expressions import ColumnRef, Expression
 from louver_sandbox.algebra.relations import Project, walk
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.mechanisms.noise import DiscreteGaussian, half_width
+from louver_sandbox.mechanisms.quantiles import rank_error
 from louver_sandbox.plan.private import precision
+from louver_sandbox.plan.private.booked import Costs
 from louver_sandbox.plan.private.bounding import Rules
 from louver_sandbox.plan.private.drafts import Draft, Scales
 from louver_sandbox.plan.private.measures import ROWS, UNITS, Number, Wanted
@@ -28,9 +30,6 @@ from louver_sandbox.privacy.directed import root_up
 from louver_sandbox.private_core import PrivateRules, WantedAccuracy, Wish
 from louver_sandbox.refusals import asking as refuse
 from louver_sandbox.stages import OutputColumn
-
-Costs = Mapping[tuple[str, UnitType], PrivacyCost]
-"""By dataset and kind of unit."""
 
 
 def each_of(rules: Rules, wish: Wish | None, drafts: Sequence[Draft]) -> Costs:
@@ -87,7 +86,7 @@ def scales_wanted(
     return [
         {
             number: of[number] if number in of else precision.below(level * proportion(draft, number, draft.units[0]))
-            for number in draft.numbers
+            for number in draft.paid
         }
         for draft, of in zip(drafts, limits, strict=True)
     ]
@@ -100,7 +99,7 @@ def _targets(
     by_name = {wish.column: wish for wish in wishes}
     shown = _shown(columns, parts)
     named = {place: column for column, places in shown.items() for place in places if place is not None}
-    measures = {(draft.core, one.name): (draft, one) for draft in drafts for one in draft.wanted if one.numbers}
+    measures = {(draft.core, one.name): (draft, one) for draft in drafts for one in draft.wanted if _is_noisy(one)}
     for name in by_name:
         places = shown.get(name, []) if name else list(measures)
         if not places:
@@ -118,6 +117,10 @@ def _targets(
             yield _Target(draft, measure, wish, column)
     if not found:
         raise refuse.no_such_column("", [])
+
+
+def _is_noisy(measure: Wanted) -> bool:
+    return bool(measure.numbers) or measure.ranking is not None
 
 
 def _shown(columns: Sequence[OutputColumn], parts: Cut) -> dict[str, list[tuple[int, str] | None]]:
@@ -240,15 +243,25 @@ def check_precise(drafts: Sequence[Draft], scales: Sequence[Scales], rules: Rule
             most = rules[key].accuracy
             if most is None:
                 continue
-            for number in draft.numbers:
-                missed = Fraction(half_width(DiscreteGaussian(of[number])), most * number.largest)
-                if missed > worst:
-                    worst, demanding = missed, key
+            missed = max((width / most for width in _widths(draft, of)), default=Fraction(0))
+            if missed > worst:
+                worst, demanding = missed, key
     if demanding is None:
         return
     rule = rules[demanding]
     needed = _by_epsilon(costs[demanding], worst, rule)
     raise refuse.too_inexact(demanding[0], demanding[1].value, str(rule.accuracy), *needed)
+
+
+def _widths(draft: Draft, of: Scales) -> Iterator[Fraction]:
+    """How uncertain every number of a core is predicted to be, in rows' worth; of quantiles, their rank."""
+    for number in draft.numbers:
+        yield Fraction(half_width(DiscreteGaussian(of[number])), number.largest)
+    bins = {one.ranking: one.bins for one in draft.histograms}
+    for measure in draft.wanted:
+        if measure.ranking is not None:
+            noise = DiscreteGaussian(of[measure.ranking])
+            yield Fraction(ceil(rank_error(bins[measure.ranking], noise, measure.share)))
 
 
 def _by_epsilon(cost: PrivacyCost, times: Fraction, rule: PrivateRules) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+from louver_sandbox.algebra.expressions import Call
 from louver_sandbox.algebra.relations import (
     Aggregate,
     Filter,
@@ -27,9 +28,10 @@ from louver_sandbox.algebra.relations import (
     scans,
     walk,
 )
+from louver_sandbox.algebra.types import Kind
 from louver_sandbox.catalog.model import Catalog, SpaceKind, UnitType
 from louver_sandbox.mechanisms.noise import Sensitivity
-from louver_sandbox.plan.provenance import Provenance, equated
+from louver_sandbox.plan.provenance import Provenance, conjuncts, equated
 from louver_sandbox.plan.units import UnitGroup
 from louver_sandbox.private_core import PrivateRules
 from louver_sandbox.refusals.private import (
@@ -201,7 +203,10 @@ def _counted(relation: Relation, group: UnitGroup, catalog: Catalog, provenance:
             below = _counted(relation.input, group, catalog, provenance)
             own = {provenance.column(key.expression) for key in relation.keys}
             alone = below is not None and len(relation.keys) == len(own & set(group.columns)) and not relation.sets
-            return 1 if alone else below
+            if alone:
+                return 1
+            # A row is in one group of each grouping set.
+            return below * max(1, len(relation.sets)) if isinstance(below, int) else below
         case Join(kind=JoinKind.SEMI | JoinKind.ANTI):
             return _counted(relation.left, group, catalog, provenance)
         case Join():
@@ -245,8 +250,15 @@ def _not_unique(relation: Relation, join: Join, catalog: Catalog, provenance: Pr
 
 
 def _matched(scan: Scan, join: Join, provenance: Provenance) -> Iterator[str]:
-    """The columns of a scan that a join compares with another relation's."""
-    for pair in equated(join.condition, provenance):
-        for place in (0, 1):
-            if pair[place][0] == scan.id != pair[1 - place][0]:
-                yield pair[place][1]
+    """The columns of a scan that a join compares with another relation's, each of whose values equals one at most.
+
+    Not where a double is compared with something else: large whole numbers are many to a double.
+    """
+    for part in conjuncts(join.condition):
+        kinds = {argument.type.kind for argument in part.arguments} if isinstance(part, Call) else set()
+        if Kind.DOUBLE in kinds and len(kinds) > 1:
+            continue
+        for pair in equated(part, provenance):
+            for place in (0, 1):
+                if pair[place][0] == scan.id != pair[1 - place][0]:
+                    yield pair[place][1]

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from louver_sandbox.algebra.cores import Core, Cut, columns_of
-from louver_sandbox.algebra.relations import Aggregate, Project, Scan, scans
+from louver_sandbox.algebra.relations import Aggregate, Project, Relation, Scan, scans
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.core_plan import CorePlan
 from louver_sandbox.obligations import PrivacyCharge, ThresholdRules
-from louver_sandbox.plan.carry import Carrier
+from louver_sandbox.plan.carry import Carried, Carrier
 from louver_sandbox.plan.columns import RowColumns
 from louver_sandbox.plan.cores import carriable, exact_core
 from louver_sandbox.plan.private import asking
+from louver_sandbox.plan.private.apart import told_apart
+from louver_sandbox.plan.private.booked import Costs, booked_charges, booked_rules, dataset
 from louver_sandbox.plan.private.bounding import Bounded, Rules, bounded, check_form, stored_rows
 from louver_sandbox.plan.private.domains import Domains
 from louver_sandbox.plan.private.drafts import Draft
 from louver_sandbox.plan.private.measures import UNITS, MeasureReader, place_of
 from louver_sandbox.plan.private.noise import Noise, noise_of, shared
+from louver_sandbox.plan.private.quantiles import cores_of, histograms
 from louver_sandbox.plan.private.ranges import Ranges
 from louver_sandbox.plan.private.split import budgets, divided
 from louver_sandbox.plan.private.statement import Statement
 from louver_sandbox.plan.provenance import trace
-from louver_sandbox.plan.units import UnitGroup, null_extended, protected_units, unit_groups
+from louver_sandbox.plan.units import UnitGroup, carried_name, null_extended, protected_units, unit_groups
 from louver_sandbox.plan.verify import PlanUnverified
 from louver_sandbox.privacy.cost import NOTHING, PrivacyCost
 from louver_sandbox.privacy.refused import PrivacyRefused
@@ -39,11 +43,12 @@ _NEVER_JUDGED = ThresholdRules(dict.fromkeys(UnitType, 1))
 def private_cores(
     admitted: Admitted, parts: Cut, source_of: Callable[[Scan], str]
 ) -> tuple[tuple[CorePlan, ...], tuple[PrivacyCharge, ...]]:
-    """What runs for each core, in order, and the charges, one per dataset and kind of unit.
+    """What runs for each core, in order, then for all histograms, and the charges, one per dataset and kind of
+    unit.
 
     Raises:
-        Refused: LVR-235x, LVR-2303, LVR-2304, LVR-2307 to LVR-2309, for what cannot be bounded; LVR-236x, LVR-237x,
-            for what the caller wants and cannot have.
+        Refused: LVR-235x, LVR-2303, LVR-2304, LVR-2307 to LVR-2309, LVR-2360, LVR-2361, for what cannot be
+            bounded; LVR-2366 to LVR-2374, for what the caller wants and cannot have.
         PlanUnverified: a protected scan in no core, or without rules.
     """
     rules: Rules = {(one.dataset, one.unit): one for one in admitted.private}
@@ -51,16 +56,19 @@ def private_cores(
     if frozenset().union(*(planner.scans(core) for core in parts.cores)) != admitted.protected:
         raise PlanUnverified("a protected scan outside the cores")
     drafts = {core.id: planner.draft(core) for core in parts.cores if core.protected}
-    noises, costs = _noises(admitted, parts, tuple(drafts.values()), rules)
+    of_datasets = booked_rules(rules, admitted.bound.catalog)
+    noises, costs = _noises(admitted, parts, tuple(drafts.values()), of_datasets)
     made = {draft.core: planner.made(draft, noise) for draft, noise in zip(drafts.values(), noises, strict=True)}
-    plans = tuple(made[core.id] if core.id in made else exact_core(core, source_of) for core in parts.cores)
-    return plans, tuple(_charges(costs, rules, admitted.bound.request.purpose))
+    plans = tuple(made[core.id][0] if core.id in made else exact_core(core, source_of) for core in parts.cores)
+    beside = tuple(plan for _, several in made.values() for plan in several)
+    return (*plans, *beside), tuple(booked_charges(costs, of_datasets, admitted.bound.request.purpose))
 
 
 def _noises(
     admitted: Admitted, parts: Cut, drafts: tuple[Draft, ...], rules: Rules
-) -> tuple[tuple[Noise, ...], asking.Costs]:
-    """The noise of each core, and what all of them cost: what policy gives a question, or what its caller wants."""
+) -> tuple[tuple[Noise, ...], Costs]:
+    """The noise of each core, and what all of them cost: what policy gives a question, or what its caller wants.
+    `rules` are those of datasets."""
     wish = admitted.bound.request.wish
     spend = budgets(drafts, asking.each_of(rules, wish, drafts), rules)
     wanted = () if wish is None else wish.accuracy
@@ -81,16 +89,6 @@ def _noises(
         asking.check_most(costs, rules)
     asking.check_precise(drafts, scales, rules, costs)
     return shared(drafts, found), costs
-
-
-def _charges(costs: asking.Costs, rules: Rules, purpose: str) -> Iterator[PrivacyCharge]:
-    for (dataset, unit), rule in rules.items():
-        cost = costs.get((dataset, unit), NOTHING)
-        if rule.terms is None or cost == NOTHING:
-            continue
-        if not cost.within(rule.terms.most):
-            raise PlanUnverified("a question that costs more than policy allows")
-        yield PrivacyCharge(dataset, purpose, cost, rule.terms, rule.delta)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +137,9 @@ class _Planner:
         wanted = MeasureReader(relation, limits, ranges, columns).wanted()
         listed = () if domain is not None else (UNITS,)
         numbers = tuple(dict.fromkeys((*listed, *(number for one in wanted for number in one.numbers))))
-        statement = Statement(relation, carried.relation, limits, numbers)
+        rankings = tuple(dict.fromkeys(one.ranking for one in wanted if one.ranking is not None))
+        source, at = self._source(carried, limits), place_of(relation)
+        cells = None if domain is None else math.prod(map(len, domain))
         return Draft(
             core.id,
             numbers,
@@ -147,28 +147,39 @@ class _Planner:
             limits,
             domain,
             sets,
-            statement,
+            Statement(relation, source, limits, numbers),
             self._datasets(limits),
             self._at_least(relation, limits),
-            place_of(relation),
+            at,
+            histograms(relation, source, limits, rankings, cells, at),
         )
 
-    def made(self, draft: Draft, noise: Noise) -> CorePlan:
-        """One core with its noise."""
+    def made(self, draft: Draft, noise: Noise) -> tuple[CorePlan, tuple[CorePlan, ...]]:
+        """One core with its noise, and the histograms beside it."""
         statement = draft.statement
         named = dict(zip(draft.numbers, statement.names, strict=True))
         private = PrivateCells(
             noise.columns,
-            tuple(one.measure(named) for one in draft.wanted),
+            tuple(one.measure(named, draft.rankings) for one in draft.wanted),
             min(rule.delta for rule in self.rules.values()),
             draft.domain,
             units=named[UNITS] if draft.domain is None else "",
             tau=noise.tau,
             sets=draft.sets,
+            ranks=noise.ranks,
         )
         counted = tuple(group.counted for group in self._groups(draft.limits))
-        text, shown = statement.text(self.source_of), statement.columns
-        return CorePlan(draft.core, True, text, shown, unit_groups=counted, private=private)
+        counting = [one.statement for one in draft.histograms]
+        # Without a number the first histogram's rows are the core's own.
+        own, *beside = (statement, *counting) if draft.numbers or not counting else counting
+        made = CorePlan(draft.core, True, own.text(self.source_of), own.columns, unit_groups=counted, private=private)
+        return made, cores_of(made, beside, self.source_of)
+
+    def _source(self, carried: Carried, limits: Bounded) -> Relation:
+        """What statements read: units of several kinds are told apart in inner groups too."""
+        if len(limits.groups) == 1:
+            return carried.relation
+        return told_apart(carried.relation, {carried_name(base) for base in carried.keys})
 
     def _at_least(self, relation: Aggregate, limits: Bounded) -> int | None:
         """How many rows and units the only cell of a core has by declaration: of a table that nothing is left out
@@ -185,10 +196,11 @@ class _Planner:
         return (*limits.groups, *(() if limits.clipped is None else (limits.clipped,)))
 
     def _datasets(self, limits: Bounded) -> frozenset[tuple[str, UnitType]]:
-        """Every dataset whose units of a kind the core is about."""
+        """Every dataset whose units of a kind the core is about; tables that are copies are one."""
+        catalog = self.admitted.bound.catalog
         tables = {scan.id: str(scan.table) for scan in scans(self.admitted.bound.relation)}
         return frozenset(
-            (tables[scan], group.type)
+            (dataset(tables[scan], catalog), group.type)
             for group in self._groups(limits)
             for scan, _ in group.members
             if scan in tables

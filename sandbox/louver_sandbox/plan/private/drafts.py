@@ -12,21 +12,24 @@ from louver_sandbox.algebra.expressions import Value
 from louver_sandbox.algebra.types import Position
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.mechanisms.noise import Sensitivity
+from louver_sandbox.mechanisms.ranks import Bins
 from louver_sandbox.plan.private.bounding import Bounded
 from louver_sandbox.plan.private.measures import UNITS, VARIANCES, Number, Wanted
+from louver_sandbox.plan.private.quantiles import Histogram
 from louver_sandbox.plan.private.statement import Statement
 
 Datasets = frozenset[tuple[str, UnitType]]
 """Datasets, each with a kind of unit that is protected in it."""
 
 Scales = Mapping[Number, Fraction]
-"""The scale of each number's noise."""
+"""The scale of each number's noise, and of that on every node of each ranking's tree."""
 
 
 @dataclass(frozen=True)
 class Draft:
     """One core. `domain` are the public values of its keys, None where groups are listed by a threshold; `at_least`
-    is how many rows and units are declared to be in its only cell, None where nothing declares it."""
+    is how many rows and units are declared to be in its only cell, None where nothing declares it. `datasets` are
+    those it is charged to, whatever names its tables go by."""
 
     core: int
     numbers: tuple[Number, ...]
@@ -38,6 +41,7 @@ class Draft:
     datasets: Datasets
     at_least: int | None
     at: Position | None
+    histograms: tuple[Histogram, ...] = ()
 
     @property
     def cells(self) -> int | None:
@@ -45,15 +49,31 @@ class Draft:
         return None if self.domain is None else prod(map(len, self.domain))
 
     @property
+    def rankings(self) -> tuple[Number, ...]:
+        """What is ranked, one for each histogram."""
+        return tuple(one.ranking for one in self.histograms)
+
+    @property
+    def paid(self) -> tuple[Number, ...]:
+        """All that has noise and costs something."""
+        return (*self.numbers, *self.rankings)
+
+    @property
     def units(self) -> tuple[UnitType, ...]:
         """The kinds of unit that are protected."""
         return self.limits.units
 
     def sensitivity(self, number: Number, unit: UnitType) -> Sensitivity:
-        """What one unit of this kind changes a number by."""
+        """What one unit of this kind changes a number by, or all nodes of a ranking's tree."""
         if number == UNITS:
             return self.limits.of_units()
+        if number in self._bins:
+            return self._bins[number].sensitivity(self.limits.rows)
         return self.limits.of_sums(unit, number.largest, self.cells)
+
+    @cached_property
+    def _bins(self) -> Mapping[Number, Bins]:
+        return {one.ranking: one.bins for one in self.histograms}
 
     @cached_property
     def merged(self) -> int | None:
@@ -69,8 +89,10 @@ class Draft:
     def importance(self) -> Mapping[Number, int]:
         """How much a number's variance moves the variances of the columns that are made of it, in squares of the
         most that one row adds (ADR 34)."""
-        found: dict[Number, int] = dict.fromkeys(self.numbers, 0)
+        found: dict[Number, int] = dict.fromkeys(self.paid, 0)
         for one in self.wanted:
+            if one.ranking is not None:
+                found[one.ranking] += 1
             for number in one.numbers:
                 is_mean_of_spread = one.kind in VARIANCES and number == one.total
                 found[number] += 4 if is_mean_of_spread else 1

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, Literal, Named
 from louver_sandbox.algebra.relations import Aggregate
-from louver_sandbox.algebra.types import BOOLEAN, Kind, Position, Type
+from louver_sandbox.algebra.types import BOOLEAN, NUMERIC, Kind, Position, Type
+from louver_sandbox.mechanisms.quantiles import HIGHEST, LOWEST
 from louver_sandbox.plan.columns import RowColumns
 from louver_sandbox.plan.private.bounding import Bounded
 from louver_sandbox.plan.private.ranges import Ranges
 from louver_sandbox.private_core import PrivateMeasure
 from louver_sandbox.refusals.plan import distinct_not_a_unit
 from louver_sandbox.refusals.private import aggregate_not_private, value_not_bounded
+from louver_sandbox.sql.quantiles import QUANTILES, share_of
 
 VARIANCES = frozenset({"var_pop", "var_samp", "stddev_pop", "stddev_samp"})
 """Functions of the number of values, their sum and the sum of their squares."""
@@ -23,11 +25,14 @@ VARIANCES = frozenset({"var_pop", "var_samp", "stddev_pop", "stddev_samp"})
 _LARGEST = 10**13
 """Beyond it, in smallest units, sums of squares over ten thousand million rows would leave 128 bits."""
 _MOST_DIGITS = 9
+_NARROW = 100
+"""Up to so many smallest units between bounds, a centre between two of them is worth a digit: of 0 and 1, half."""
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A whole number of each cell: how many rows have an `argument` (None: all), units, or a sum over its values.
+    """A whole number of each cell: how many rows have an `argument` (None: all), units, or a sum over its values; or
+    what is ranked, which is counted in bins (`quantiles`).
 
     For sums values are clipped to `low`..`high` in units of 10^-digits, then `centre` is taken away, and with
     `square` the rest is squared. `largest` is the most one row adds, either way.
@@ -40,6 +45,15 @@ class Number:
     centre: int = 0
     digits: int = 0
     square: bool = False
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether values are decimals of so many digits as they are, or whole numbers that are stored so."""
+        if self.argument is None:
+            return False
+        type_ = self.argument.type
+        stored = type_.kind is Kind.INTEGER and isinstance(self.argument, ColumnRef)
+        return self.digits == 0 if stored else type_.kind is Kind.DECIMAL and type_.scale == self.digits
 
     @property
     def largest(self) -> int:
@@ -76,14 +90,19 @@ class Wanted:
     low: int = 0
     high: int = 0
     keys: tuple[int, ...] = ()
+    ranking: Number | None = None
+    share: Fraction = Fraction(0)
 
     @property
     def numbers(self) -> tuple[Number, ...]:
         """The numbers that it needs."""
         return tuple(one for one in (self.count, self.total, self.squares) if one is not None)
 
-    def measure(self, names: dict[Number, str]) -> PrivateMeasure:
-        """The aggregate with its numbers by name."""
+    def measure(self, names: dict[Number, str], rankings: Sequence[Number] = ()) -> PrivateMeasure:
+        """The aggregate with its numbers by name, and its histogram by place."""
+        if self.ranking is not None:
+            place, digits = rankings.index(self.ranking), self.ranking.digits
+            return PrivateMeasure(self.name, self.kind, self.type, digits=digits, ranks=place, share=self.share)
         count, total, squares = ("" if one is None else names[one] for one in (self.count, self.total, self.squares))
         centre, digits = (0, 0) if self.total is None else (self.total.centre, self.total.digits)
         bounds = (self.low, self.high)
@@ -128,6 +147,10 @@ class MeasureReader:
                 return Wanted(named.name, "sum", call.type, total=total, low=total.low, high=total.high)
             case "avg":
                 return self._average(named.name, call, centred=(call.arguments, call.where) not in summed)
+            case "min" | "max" if call.arguments[0].type.kind in NUMERIC:
+                return self._ranked(named.name, call, LOWEST if call.function == "min" else HIGHEST)
+            case function if function in QUANTILES:
+                return self._ranked(named.name, call, share_of(call.arguments))
             case function if function in VARIANCES:
                 return self._average(named.name, call, centred=True, squares=True)
             case _:
@@ -179,10 +202,17 @@ class MeasureReader:
         low, high = math.floor(bounds[0] * 10**digits), math.ceil(bounds[1] * Fraction(10) ** digits)
         if low >= high or max(abs(low), abs(high)) >= _LARGEST:
             raise value_not_bounded(self.ranges.missing(argument), call.at)
+        if centred and high - low <= _NARROW and (low + high) % 2 and digits < _MOST_DIGITS:
+            low, high, digits = 10 * low, 10 * high, digits + 1
         given = (
             argument if call.where is None else Call("case", (call.where, argument, _null(argument)), argument.type)
         )
         return Number("sum", given, low, high, (low + high) // 2 if centred else 0, digits)
+
+    def _ranked(self, name: str, call: AggregateCall, share: Fraction) -> Wanted:
+        """A quantile of the first argument; the second is its share."""
+        ranking = replace(self._sum(call, centred=False), kind="ranks")
+        return Wanted(name, call.function, call.type, ranking=ranking, share=share)
 
     def _digits(self, argument: Expression) -> int:
         match argument.type.kind:

@@ -16,7 +16,7 @@ from louver_sandbox.plan.private.drafts import Draft, Scales
 from louver_sandbox.plan.private.measures import UNITS, Number
 from louver_sandbox.plan.private.split import Budgets
 from louver_sandbox.privacy.cost import NOTHING, PrivacyCost
-from louver_sandbox.private_core import NoisyColumn
+from louver_sandbox.private_core import NoisyColumn, PrivateRanks
 
 _SHARE_PLACES = 4
 
@@ -26,11 +26,13 @@ Costs = Mapping[UnitType, PrivacyCost]
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """The noise of a core's numbers, in order, the threshold for listing its groups (0: none), and the costs."""
+    """The noise of a core's numbers, in order, the threshold for listing its groups (0: none), the costs, and the
+    histograms with their noise."""
 
     columns: tuple[NoisyColumn, ...]
     tau: int
     costs: Costs
+    ranks: tuple[PrivateRanks, ...] = ()
 
 
 def noise_of(draft: Draft, scales: Scales, spend: Budgets) -> Noise:
@@ -49,7 +51,13 @@ def noise_of(draft: Draft, scales: Scales, spend: Budgets) -> Noise:
         columns.append(NoisyColumn(name, chosen.scale, None if _may_be_negative(number) else 0))
         if number == UNITS and draft.domain is None:
             tau, costs = _listing(chosen, draft, spend, costs)
-    return Noise(tuple(columns), tau, costs)
+    ranks: list[PrivateRanks] = []
+    for histogram in draft.histograms:
+        chosen = DiscreteGaussian(scales[histogram.ranking])
+        for unit in costs:
+            costs[unit] += chosen.cost(draft.sensitivity(histogram.ranking, unit))
+        ranks.append(histogram.ranks(chosen.scale))
+    return Noise(tuple(columns), tau, costs, tuple(ranks))
 
 
 def shared(drafts: Sequence[Draft], noises: Sequence[Noise]) -> tuple[Noise, ...]:
@@ -63,11 +71,18 @@ def shared(drafts: Sequence[Draft], noises: Sequence[Noise]) -> tuple[Noise, ...
 
 def _with_shares(draft: Draft, noise: Noise, whole: Mapping[UnitType, Fraction]) -> Noise:
     unit = max(draft.units, key=lambda one: noise.costs[one].rho)
-    columns = []
-    for number, column in zip(draft.numbers, noise.columns, strict=True):
-        rho = DiscreteGaussian(column.scale).cost(draft.sensitivity(number, unit)).rho
-        columns.append(replace(column, share=round(rho / whole[unit], _SHARE_PLACES)))
-    return replace(noise, columns=tuple(columns))
+
+    def share(number: Number, scale: Fraction) -> Fraction:
+        rho = DiscreteGaussian(scale).cost(draft.sensitivity(number, unit)).rho
+        return round(rho / whole[unit], _SHARE_PLACES)
+
+    columns = zip(draft.numbers, noise.columns, strict=True)
+    ranks = zip(draft.rankings, noise.ranks, strict=True)
+    return replace(
+        noise,
+        columns=tuple(replace(column, share=share(number, column.scale)) for number, column in columns),
+        ranks=tuple(replace(one, share=share(ranking, one.scale)) for ranking, one in ranks),
+    )
 
 
 def _listing(

@@ -19,8 +19,9 @@ from louver_sandbox.catalog.model import Catalog, Column
 from louver_sandbox.plan.demands import ANYTHING, Demanded, demands, number
 from louver_sandbox.plan.provenance import ROWS, BaseColumn
 from louver_sandbox.plan.values import Values
+from louver_sandbox.sql.quantiles import QUANTILES
 
-_ONE_VALUE = frozenset({"min", "max", "avg", "any_value", "median", "first", "last"})
+_ONE_VALUE = frozenset({"min", "max", "avg", *QUANTILES})
 """Inner aggregates whose value lies between those that they are made of."""
 
 
@@ -96,7 +97,7 @@ class Ranges:
 
     def _of_inner(self, call: AggregateCall) -> Bounds | None:
         """Of an aggregate over one unit's rows, of which there are at most `rows`."""
-        if call.function in _ONE_VALUE and len(call.arguments) == 1:
+        if call.function in _ONE_VALUE:
             return self.of(call.arguments[0])
         if self.rows is None:
             return None

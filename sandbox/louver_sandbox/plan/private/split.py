@@ -3,7 +3,9 @@
 A number of L2 sensitivity D with noise of variance v costs rho = D^2 / (2 v). Of all divisions of a total, the one
 with the least sum of a_i v_i gives every number a part in proportion to D_i sqrt(a_i), by Lagrange: the derivatives
 a_i D_i^2 / (2 rho_i^2) are then equal. Here a_i is the number's importance over the square of the most one row adds
-to it, so that counts of rows and sums of money are judged by the same measure.
+to it, so that counts of rows and sums of money are judged by the same measure. A histogram for quantiles is
+one such number: a row adds 1 to a node at each level of its tree, all nodes have the same variance, and D is that of
+the whole tree.
 
 Parts are exact fractions and add up to the whole; noise scales are rounded up from them, so no total is exceeded.
 """
@@ -39,28 +41,33 @@ def weight(draft: Draft, number: Number, unit: UnitType) -> int:
 
 
 def weights(draft: Draft, unit: UnitType) -> Mapping[Number, int]:
-    """The parts of all numbers of a core."""
-    return {number: weight(draft, number, unit) for number in draft.numbers}
+    """The parts of all numbers of a core, and of all nodes of each ranking's tree together."""
+    return {number: weight(draft, number, unit) for number in draft.paid}
 
 
 def budgets(drafts: Sequence[Draft], each: Mapping[tuple[str, UnitType], PrivacyCost], rules: Rules) -> list[Budgets]:
     """What each core may cost, so that no dataset's units lose more than `each` gives: cores about the same units
-    share it by the weights of their numbers. The delta is shared in equal parts by those that list their groups."""
+    share it by the weights of their numbers. `rules` are those of datasets.
+
+    Delta is shared in equal parts by the cores that list their groups. It is the least that any dataset of the
+    question allows: its epsilon is told at one delta, which must be more than what is spent.
+    """
     whole: dict[tuple[str, UnitType], int] = {}
     listing: dict[tuple[str, UnitType], int] = {}
     for draft in drafts:
         for key in draft.datasets:
             whole[key] = whole.get(key, 0) + sum(weights(draft, key[1]).values())
             listing[key] = listing.get(key, 0) + (draft.domain is None)
+    delta = min((rule.each.delta for rule in rules.values()), default=Fraction(0))
     made: list[Budgets] = []
     for draft in drafts:
         of: dict[UnitType, PrivacyCost] = {}
         for unit in draft.units:
             own = sum(weights(draft, unit).values())
-            keys = [key for key in draft.datasets if key[1] is unit and rules[key].terms is not None]
+            keys = [key for key in draft.datasets if key[1] is unit]
             # A core that only shows declared groups has no number and costs nothing.
             rho = min(each[key].rho * own / max(1, whole[key]) for key in keys)
-            of[unit] = PrivacyCost(rho, min(each[key].delta / max(1, listing[key]) for key in keys))
+            of[unit] = PrivacyCost(rho, delta / max(1, *(listing[key] for key in keys)))
         made.append(of)
     return made
 
@@ -68,7 +75,7 @@ def budgets(drafts: Sequence[Draft], each: Mapping[tuple[str, UnitType], Privacy
 def divided(draft: Draft, spend: Budgets) -> Scales:
     """The noise of every number of a core that may cost so much: the largest that any kind of unit needs, so the
     others pay less than their part. Raises PrivacyRefused where a part is too small for any noise."""
-    scales: dict[Number, Fraction] = dict.fromkeys(draft.numbers, Fraction(0))
+    scales: dict[Number, Fraction] = dict.fromkeys(draft.paid, Fraction(0))
     for unit, budget in spend.items():
         of = weights(draft, unit)
         whole = sum(of.values())

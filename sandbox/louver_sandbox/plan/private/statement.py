@@ -1,10 +1,11 @@
 """The statement of a core under differential privacy: every unit's rows cut off or clipped, whole numbers per cell.
 
-`partial` has one row per cell and unit. `over` are the units with more cells or rows than count; `chosen` puts the
-cells of each into an order of their own, by a hash of its record key and the cell's keys, which nobody outside knows
-and which no other unit's rows change; `kept` takes the first cells, and of their rows as many as one unit may add,
-beside all cells of the other units. `cell` adds the units up. All values are whole numbers: clipped, in smallest
-units, less the centre. There is no noise in it, no double is added up, and no expression can fail on data.
+`partial` has one row per cell and unit. `over` are the units with more rows, or where units are counted more cells,
+than count; `chosen` puts the cells of each into an order of their own, by a hash of its record key and the cell's
+keys, which nobody outside knows and which no other unit's rows change. Of these units the first cells count, and of
+their rows as many as one unit may add, beside all cells of the other units. All values are clipped, less the centre,
+and cells are told in whole smallest units. There is no noise in it, no double is added up, and no expression can fail
+on data.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 
 from louver_sandbox.algebra.expressions import Expression, Named
 from louver_sandbox.algebra.relations import Aggregate, Project, Relation, Scan
-from louver_sandbox.algebra.types import INTEGER
+from louver_sandbox.algebra.types import DOUBLE, INTEGER, Type
 from louver_sandbox.core_plan import CoreColumn, Part
 from louver_sandbox.plan.emit import emit, text_literal, wire
 from louver_sandbox.plan.private.bounding import Bounded
@@ -48,7 +49,8 @@ class Statement:
         """The statement."""
         base = f'({self._base(source_of)}) AS "b"'
         if self.bounded.clipped is not None:
-            tables = [("partial", self._per_unit(base, ("u2",), '"b"."u1" IS NOT NULL')), ("cell", self._clipped())]
+            tables = [("partial", self._per_unit(base, ("u2",), '"b"."u1" IS NOT NULL'))]
+            cell = self._clipped()
         else:
             units = self._units
             present = " OR ".join(f'"b"."{unit}" IS NOT NULL' for unit in units)
@@ -56,13 +58,11 @@ class Statement:
             where = " AND ".join([f"({present})", *only_one])
             tables = [("partial", self._per_unit(base, units, where))]
             if self._keys:
-                tables += [("over", self._over()), ("chosen", self._chosen()), ("kept", self._kept())]
-            else:
-                tables.append(("kept", self._cut_off()))
-            tables.append(("cell", self._added_up()))
+                tables += [("over", self._over()), ("chosen", self._chosen())]
+            cell = self._added_up(self._kept() if self._keys else self._cut_off())
         named = ", ".join(f'"{name}" AS MATERIALIZED ({query})' for name, query in tables)
         shown = [f'{wire(_of_cell(column), column.type)} AS "c{i}"' for i, column in enumerate(self.columns, start=1)]
-        answer = _select(shown, '"cell" AS "c"')
+        answer = _select(shown, f'({cell}) AS "c"')
         return f"WITH {named} {answer}"
 
     @property
@@ -86,7 +86,11 @@ class Statement:
         ]
         columns = tuple(Named(name, expression) for name, expression in named)
         inner = emit(Project(self.core.id, self.source, columns), source_of)
-        renamed = [f'"i"."c{i}" AS "{name}"' for i, (name, _) in enumerate(named, start=1)]
+        texts = [
+            (name, _plain(f'"i"."c{i}"', of.type) if name in self._keys else f'"i"."c{i}"')
+            for i, (name, of) in enumerate(named, start=1)
+        ]
+        renamed = [f'{text} AS "{name}"' for name, text in texts]
         return _select(renamed, f'({inner}) AS "i"')
 
     def _per_unit(self, base: str, units: Sequence[str], where: str) -> str:
@@ -104,12 +108,18 @@ class Statement:
         return _select(columns, base, where, [f'"b"."{name}"' for name in by])
 
     def _over(self) -> str:
-        """The units that are in more cells, or have more rows, than count: few, or none."""
+        """The units that have more rows, or are in more cells, than count: few, or none."""
         units = [f'"p"."{unit}"' for unit in self._units]
         columns = [f'{text} AS "{unit}"' for text, unit in zip(units, self._units, strict=True)]
-        most = f'count(*) > {self.bounded.cells} OR sum("p"."n") > {self.bounded.rows}'
+        cells = f"count(*) > {self.bounded.cells} OR " if self._counts_units else ""
+        most = f'{cells}sum("p"."n") > {self.bounded.rows}'
         found = _select(columns, '"partial" AS "p"', by=units)
         return f"{found} HAVING {most}"
+
+    @property
+    def _counts_units(self) -> bool:
+        """Whether it matters in how many cells a unit is: what its rows add up to is bounded by its rows alone."""
+        return any(number.kind == "units" for number in self.numbers)
 
     def _same(self, alias: str) -> str:
         """The condition that a row is of a unit that is over."""
@@ -123,24 +133,33 @@ class Statement:
         by = ", ".join(f'"p"."{unit}"' for unit in self._units)
         over = f"OVER (PARTITION BY {by} ORDER BY {', '.join(order)})"
         columns = [*(f'"p"."{name}" AS "{name}"' for name in names)]
-        columns += [f'row_number() {over} AS "r"', f'sum("p"."n") {over} AS "t"']
+        columns.append(f'sum("p"."n") {over} AS "t"')
+        if self._counts_units:
+            columns.append(f'row_number() {over} AS "r"')
         return _select(columns, f'"partial" AS "p" SEMI JOIN "over" AS "o" ON {self._same("p")}')
 
     def _kept(self) -> str:
-        """What counts of each unit's cells: at most so many, and so many rows together."""
-        columns = [f'"h"."{name}" AS "{name}"' for name in (*self._keys, *self._summed)]
-        left = f'greatest(least("h"."n", {self.bounded.rows} - ("h"."t" - "h"."n")), 0)'
-        within = f'"h"."r" <= {self.bounded.cells}'
-        cut = _select([*columns, f'CAST({left} AS BIGINT) AS "g"'], '"chosen" AS "h"', within)
+        """What counts of each unit's cells: at most so many rows, and where units are counted so many cells."""
+        keys = [f'"h"."{name}" AS "{name}"' for name in self._keys]
+        left = f'least("h"."n", {self.bounded.rows} - ("h"."t" - "h"."n"))'
+        # A cell beyond the rows of its unit is not there: that it is listed would cost delta beyond what is charged.
+        within = f'"h"."t" - "h"."n" < {self.bounded.rows}'
+        if self._counts_units:
+            within += f' AND "h"."r" <= {self.bounded.cells}'
+        cut = _select([*keys, *self._cut(left)], '"chosen" AS "h"', within)
         others = f'"partial" AS "h" ANTI JOIN "over" AS "o" ON {self._same("h")}'
-        whole = _select([*columns, '"h"."n" AS "g"'], others)
+        whole = _select([*keys, '"h"."n" AS "g"', *(f'"h"."{name}" AS "{name}"' for name in self._summed)], others)
         return f"{cut} UNION ALL {whole}"
 
     def _cut_off(self) -> str:
         """What counts of each unit in the only cell there is."""
-        columns = [f'"h"."{name}" AS "{name}"' for name in self._summed]
-        left = f'CAST(least("h"."n", {self.bounded.rows}) AS BIGINT) AS "g"'
-        return _select([*columns, left], '"partial" AS "h"')
+        return _select(self._cut(f'least("h"."n", {self.bounded.rows})'), '"partial" AS "h"')
+
+    def _cut(self, rows: str) -> list[str]:
+        """So many of a unit's rows in a cell, and of its numbers what so many rows can add up to."""
+        numbers = [(name, one) for name, one in zip(self.names, self.numbers, strict=True) if name in self._summed]
+        held = ((_within(f'"h"."{name}"', one, rows), name) for name, one in numbers)
+        return [f'CAST({rows} AS BIGINT) AS "g"', *(f'{text} AS "{name}"' for text, name in held)]
 
     @property
     def _summed(self) -> tuple[str, ...]:
@@ -149,28 +168,27 @@ class Statement:
             f"v{i}" for i, one in enumerate(self.numbers, start=1) if one.kind == "sum" or one.argument is not None
         )
 
-    def _added_up(self) -> str:
+    def _added_up(self, kept: str) -> str:
         columns = [f'"x"."{name}" AS "{name}"' for name in self._keys]
         for i, number in enumerate(self.numbers, start=1):
-            made = _within(f'"x"."v{i}"', number, 'CAST("x"."g" AS HUGEINT)')
             match number.kind:
                 case "units":
                     text = 'count(*) FILTER (WHERE "x"."g" > 0)'
                 case "rows" if number.argument is None:
                     text = 'COALESCE(sum("x"."g"), 0)'
                 case _:
-                    text = f"COALESCE(sum({made}), 0)"
+                    text = _in_smallest(f'COALESCE(sum("x"."v{i}"), 0)', number)
             columns.append(f'{text} AS "v{i}"')
-        return _select(columns, '"kept" AS "x"', by=[f'"x"."{name}"' for name in self._keys])
+        return _select(columns, f'({kept}) AS "x"', by=[f'"x"."{name}"' for name in self._keys])
 
     def _clipped(self) -> str:
         """The second kind of unit: what each adds to a cell is clipped; rows that belong to none of it are not."""
         columns = [f'"x"."{name}" AS "{name}"' for name in self._keys]
         for i, number in enumerate(self.numbers, start=1):
             plain = '"x"."n"' if number.kind == "rows" and number.argument is None else f'"x"."v{i}"'
-            most = f"CAST({self.bounded.clipped_rows} AS HUGEINT)"
-            made = _within(plain, number, most)
-            columns.append(f'COALESCE(sum(CASE WHEN "x"."u2" IS NULL THEN {plain} ELSE {made} END), 0) AS "v{i}"')
+            made = _within(plain, number, str(self.bounded.clipped_rows))
+            text = f'COALESCE(sum(CASE WHEN "x"."u2" IS NULL THEN {plain} ELSE {made} END), 0)'
+            columns.append(f'{_in_smallest(text, number)} AS "v{i}"')
         return _select(columns, '"partial" AS "x"', by=[f'"x"."{name}"' for name in self._keys])
 
 
@@ -186,24 +204,46 @@ def _of_cell(column: CoreColumn) -> str:
     return f'"c"."{column.name}"'
 
 
+def _plain(text: str, type_: Type) -> str:
+    """A key with one form for each value that is released, so that no row decides which is shown and no two groups
+    become one when they are read: a double zero has two signs, and what is not finite is read as NULL."""
+    return f"CASE WHEN isfinite({text}) THEN {text} + CAST('0' AS DOUBLE) END" if type_ == DOUBLE else text
+
+
 def _value(text: str, number: Number) -> str:
-    """What one row adds: clipped, whole, less the centre, squared where squares are added up; NULL stays NULL."""
+    """What one row adds: clipped, less the centre, in the value's own decimals; squares are of whole smallest units.
+    NULL stays NULL."""
     digits = number.digits
-    given = f"TRY_CAST({text} AS DECIMAL(38,{digits}))"
-    low, high = (_decimal(bound, digits) for bound in (number.low, number.high))
+    given = text if number.is_exact else f"TRY_CAST({text} AS DECIMAL(38,{digits}))"
+    low, high, centre = (_decimal(value, digits) for value in (number.low, number.high, number.centre))
     held = f"CAST(greatest(least({given}, {high}), {low}) AS DECIMAL(18,{digits}))"
-    whole = f"CAST({held} * CAST({text_literal(str(10**digits))} AS DECIMAL({digits + 1},0)) AS BIGINT)"
-    moved = f"({whole} - {_whole(number.centre)})" if number.centre else whole
-    added = f"(CAST({moved} AS HUGEINT) * {moved})" if number.square else moved
-    return f"CASE WHEN {given} IS NOT NULL THEN {added} END"
+    moved = f"({held} - {centre})" if number.centre else held
+    if number.square:
+        whole = f"CAST({moved} * CAST({text_literal(str(10**digits))} AS DECIMAL({digits + 1},0)) AS BIGINT)"
+        moved = f"CAST({whole} AS HUGEINT) * {whole}"
+    return f"CASE WHEN {given} IS NOT NULL THEN {moved} END"
 
 
 def _within(text: str, number: Number, rows: str) -> str:
     """A sum of one unit between what so many rows can add up to."""
     if number.kind != "sum":
         return f"least({text}, {rows})"
-    low, high = min(0, number.least_added), max(0, number.most_added)
-    return f"greatest(least({text}, {rows} * {_whole(high)}), {rows} * {_whole(low)})"
+    low, high = (_times(rows, value, number) for value in (min(0, number.least_added), max(0, number.most_added)))
+    return f"greatest(least({text}, {high}), {low})"
+
+
+def _times(rows: str, value: int, number: Number) -> str:
+    """So many rows of a value: decimal, or whole where squares are."""
+    if number.square:
+        return f"CAST({rows} AS HUGEINT) * {_whole(value)}"
+    return f"CAST({rows} AS DECIMAL(18,0)) * {_decimal(value, number.digits)}"
+
+
+def _in_smallest(text: str, number: Number) -> str:
+    """A sum of a cell in whole smallest units."""
+    if number.kind != "sum" or number.square or not number.digits:
+        return text
+    return f"{text} * CAST({text_literal(str(10**number.digits))} AS DECIMAL({number.digits + 1},0))"
 
 
 def _whole(value: int) -> str:
@@ -213,4 +253,4 @@ def _whole(value: int) -> str:
 def _decimal(value: int, digits: int) -> str:
     sign, size = ("-" if value < 0 else ""), str(abs(value)).rjust(digits + 1, "0")
     written = f"{sign}{size[:-digits]}.{size[-digits:]}" if digits else f"{sign}{size}"
-    return f"CAST({text_literal(written)} AS DECIMAL(38,{digits}))"
+    return f"CAST({text_literal(written)} AS DECIMAL(18,{digits}))"

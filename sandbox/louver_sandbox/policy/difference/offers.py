@@ -158,6 +158,8 @@ def _offers(permit: Permit, given: ColumnRights) -> Iterator[tuple[str, Offer]]:
 
     if given.join_key:
         yield "join_key", offer()
+    if given.match:
+        yield "match", offer()
     if given.group_key is not None:
         yield "group_key", offer(given.group_key.binnings)
     if given.filter is not None:

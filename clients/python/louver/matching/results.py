@@ -1,0 +1,72 @@
+"""What a match comes to, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from louver.receipt import Receipt, VerifiedReceipt
+
+
+@dataclass(frozen=True)
+class MatchableList:
+    """A list that you may match against: which answers it gives, for what, and on which terms.
+
+    ``persons`` is the statute that makes its entries of persons public; empty where persons are left out of it.
+    """
+
+    list: str
+    title: str
+    owner: str
+    modes: tuple[str, ...]
+    purposes: tuple[str, ...]
+    columns: tuple[str, ...]
+    minimum_batch: int
+    ids_per_day: int
+    ids_per_month: int
+    persons: str
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One of your ids that is on the list, as you wrote it, and one thing that the list says of it, by column."""
+
+    id: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Match:
+    """What came of a match.
+
+    ``hits`` in mode hits, in the order of your ids; an id with two entries is there twice. ``value`` in modes count
+    and sum: with noise and rounded, None where a rule (``withheld``) keeps it back. ``day`` is the day on which the
+    entries were in force, ``set_sha256`` the list's set of that day, the same for everybody; the receipt names it.
+    ``ids`` different ids were sent, blinded; ``skipped`` values were no ids.
+    """
+
+    request_id: str
+    list: str
+    mode: str
+    set_sha256: str
+    day: str
+    ids: int
+    skipped: int
+    columns: tuple[str, ...]
+    hits: tuple[Hit, ...]
+    value: int | None
+    withheld: str
+    message: str
+    message_zh: str
+    cost: Mapping[str, int]
+    remaining: Mapping[str, int]
+    policies: tuple[str, ...]
+    development: bool
+    receipt: Receipt = field(repr=False)
+    proof: VerifiedReceipt | None = field(repr=False)
+
+    @property
+    def rows(self) -> Sequence[tuple[Any, ...]]:
+        """The hits as rows: the id, then the list's columns."""
+        return [(hit.id, *(hit.values.get(name) for name in self.columns)) for hit in self.hits]

@@ -1,0 +1,406 @@
+"""The line of a match, from a signed question to a receipt. Read beside `pipeline`, whose order it keeps.
+
+Decide without looking at an id; take the batch in and look at it; make ready what is needed; charge and log; and only
+then evaluate. What fails before the charge is a refusal, what fails after it leaves nothing and stays charged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from louver.errors import Fault, Refused
+from louver.matching.oprf import ELEMENT_BYTES, elements_digest, evaluated_bytes, number_digest
+from louver_sandbox.accounting import ledger
+from louver_sandbox.accounting.ledger import SHANGHAI
+from louver_sandbox.audit import stored as log_rows
+from louver_sandbox.audit.entries import JSON, Entry
+from louver_sandbox.catalog.model import Catalog
+from louver_sandbox.commit import budget_refusal
+from louver_sandbox.journal import Books
+from louver_sandbox.matching import process as matcher
+from louver_sandbox.matching.building import SetRefused
+from louver_sandbox.matching.editions import Edition, Editions
+from louver_sandbox.matching.releasing import Number, met_from, release
+from louver_sandbox.policy.bundle import Bundle
+from louver_sandbox.policy.match_terms import MatchMode
+from louver_sandbox.policy.matching import (
+    MatchAdmitted,
+    MatchCharge,
+    MatchQuestion,
+    Offered,
+    decide_match,
+    offered,
+)
+from louver_sandbox.processes.pool import WorkerFailed
+from louver_sandbox.processes.sessions import Session, SessionPool
+from louver_sandbox.recount import mark
+from louver_sandbox.refusals import capacity, identity
+from louver_sandbox.refusals import matching as refuse
+from louver_sandbox.stages import Facts, Subject
+from louver_sandbox.store import StoreError
+from louver_sandbox.store.clock import rfc3339
+
+TOKEN_AND_AMOUNT = matcher.TOKEN_SENT + matcher.AMOUNT_BYTES
+MOST_ADMISSIONS = 10
+"""Admissions of one request that are looked at."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A match as its message says: `digest` of the batch, `public_key` of the requester in modes count and sum."""
+
+    id: str
+    question: MatchQuestion
+    digest: bytes
+    public_key: bytes
+    signature: bytes
+
+    @property
+    def item_bytes(self) -> int:
+        """Bytes of one id in the batch."""
+        return ELEMENT_BYTES if self.question.mode is MatchMode.HITS else TOKEN_AND_AMOUNT
+
+    def request_digest(self, edition: str) -> str:
+        """What makes two matches the same one: all that was asked, against the same set."""
+        asked = self.question
+        said = (asked.purpose, asked.list, asked.mode.value, asked.ids, self.digest.hex(), self.public_key.hex())
+        return hashlib.sha256(repr((*said, edition)).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Paid:
+    """A match that is paid for and logged. `again`: it was before, so that nothing is charged and an outcome that is
+    there already (`outcome`, the index of its entry) is not logged twice."""
+
+    asked: Asked
+    admitted: MatchAdmitted
+    edition: Edition
+    admission: int
+    cost: Mapping[str, int]
+    remaining: Mapping[str, int]
+    again: bool = False
+    outcome: int | None = None
+
+
+@dataclass(frozen=True)
+class Judging:
+    """By what matches are decided."""
+
+    catalog: Catalog
+    bundle: Bundle
+    withdrawn: Callable[[Sequence[str], datetime], None]
+
+
+class MatchLine:
+    """Answers matches. `sessions` gives matchers, `noise_secret` is the releaser's."""
+
+    def __init__(
+        self,
+        judging: Judging,
+        books: Books,
+        clock: Callable[[], datetime],
+        new_incident: Callable[[Exception], str],
+        editions: Editions,
+        sessions: Callable[[], SessionPool],
+        noise_secret: bytes | None,
+    ) -> None:
+        self._judging = judging
+        self._books = books
+        self._clock = clock
+        self._incident = new_incident
+        self._editions = editions
+        self._sessions = sessions
+        self._noise_secret = noise_secret
+
+    def lists(self, subject: Subject) -> tuple[Offered, ...]:
+        """What the subject may match against today."""
+        today = self._clock().astimezone(SHANGHAI).date()
+        return offered(subject, self._judging.catalog, self._judging.bundle, today)
+
+    def decide(self, asked: Asked) -> MatchAdmitted:
+        """Whether the match may be, before anything of its batch is looked at. Raises `Refused` (logged)."""
+        try:
+            now = self._clock()
+            facts = Facts(now.astimezone(SHANGHAI).date())
+            admitted = decide_match(asked.question, self._judging.catalog, self._judging.bundle, facts)
+            self._judging.withdrawn(admitted.policies, now)
+            return admitted
+        except Refused as refused:
+            raise self.logged(asked, refused) from None
+
+    def check_batch(self, asked: Asked, batch: bytes, largest_amount: int) -> None:
+        """Whether the batch is the one that was signed. Raises `Refused` LVR-5105 (logged)."""
+        whole = len(batch) == asked.question.ids * asked.item_bytes
+        if not whole or hashlib.sha256(batch).digest() != asked.digest:
+            raise self.logged(asked, refuse.batch_form())
+        if asked.question.mode is MatchMode.HITS:
+            return
+        amounts = (
+            int.from_bytes(batch[start + matcher.TOKEN_SENT : start + TOKEN_AND_AMOUNT], "big")
+            for start in range(0, len(batch), TOKEN_AND_AMOUNT)
+        )
+        most = largest_amount if asked.question.mode is MatchMode.SUM else 0
+        if any(amount > most for amount in amounts):
+            raise self.logged(asked, refuse.batch_form())
+
+    def open(self, asked: Asked, seconds: float, cancelled: threading.Event) -> Session:
+        """A matcher, before anything is charged. Raises `Refused` LVR-5107 or LVR-3104 (logged)."""
+        if seconds <= 0 or cancelled.is_set():
+            raise self.logged(asked, capacity.deadline_too_short())
+        try:
+            return self._sessions().open(seconds, cancelled)
+        except WorkerFailed:
+            raise self.logged(asked, refuse.not_installed()) from None
+
+    def prepare(self, asked: Asked, admitted: MatchAdmitted, batch: bytes, session: Session) -> tuple[Edition, bytes]:
+        """The set, and the public key in mode hits; the matcher has looked at every id. Raises `Refused` LVR-5105,
+        LVR-5107 or LVR-5108 (logged); nothing has been evaluated."""
+        try:
+            scope = f"{admitted.spec.title}\0{admitted.spec.id}".encode()
+            public = _said(session.ask(matcher.KEY + scope, ELEMENT_BYTES + 1))
+            if len(public) != ELEMENT_BYTES:
+                raise refuse.not_installed()
+            what = matcher.ELEMENTS if asked.question.mode is MatchMode.HITS else matcher.TOKENS
+            for piece in _pieces(batch, matcher.CHUNK * asked.item_bytes):
+                if session.ask(what + piece, 1) != matcher.OK:
+                    raise refuse.batch_form()
+            return self._editions.ready(admitted.spec), public
+        except Refused as refused:
+            raise self.logged(asked, refused) from None
+        except (SetRefused, WorkerFailed) as failed:
+            self._incident(failed)
+            raise self.logged(asked, refuse.set_not_ready(admitted.spec.title)) from None
+
+    def commit(self, asked: Asked, admitted: MatchAdmitted, edition: Edition) -> Paid:
+        """Charges and logs the match, or finds that it was. Raises `Refused` LVR-3001, LVR-3103 or LVR-0106 (logged).
+
+        After this nothing of the platform's doing refuses.
+        """
+        try:
+            with self._books.state.transaction() as tx:
+                before = self._before(tx, asked, admitted, edition)
+                return before or self._charge(tx, asked, admitted, edition)
+        except StoreError:
+            raise self.logged(asked, capacity.not_accepting()) from None
+        except Refused as refused:
+            raise self.logged(asked, refused) from None
+
+    def _before(self, tx: Connection, asked: Asked, admitted: MatchAdmitted, edition: Edition) -> Paid | None:
+        wanted = {"request_id": asked.id, "institution": asked.question.subject.institution}
+        found = log_rows.entries(tx, 0, MOST_ADMISSIONS, {**wanted, "kind": "admission"})
+        if not found:
+            return None
+        if found[0].fields.get("request_digest") != asked.request_digest(edition.digest):
+            raise identity.request_id_reused()
+        outcomes = log_rows.entries(tx, 0, 1, {**wanted, "kind": "outcome"})
+        outcome = outcomes[0].index if outcomes else None
+        return Paid(asked, admitted, edition, found[0].index, {}, {}, again=True, outcome=outcome)
+
+    def _charge(self, tx: Connection, asked: Asked, admitted: MatchAdmitted, edition: Edition) -> Paid:
+        now, institution = self._clock(), asked.question.subject.institution
+        items, limits = _booked(admitted, institution)
+        before = mark.rows(tx, asked.id)
+        try:
+            balances = ledger.charge(tx, items, limits, now, request_id=asked.id)
+        except ledger.Exhausted as spent:
+            raise budget_refusal(spent) from None
+        said: dict[str, JSON] = {
+            "charged": rfc3339(now),
+            "charges": [_charge_body(item) for item in admitted.charges],
+            "ledger": mark.after(tx, asked.id, before).body(),
+        }
+        entry = self._books.log.append(tx, self._admission(asked, admitted, edition) | said)
+        cost = {f"{item.charge.dataset} {item.charge.kind}": item.amount for item in admitted.charges}
+        left: dict[str, int] = {}
+        for balance in balances:
+            key = f"{balance.account.dataset} {balance.account.kind} {balance.account.period.value}"
+            left[key] = balance.remaining
+        return Paid(asked, admitted, edition, entry.index, cost, left)
+
+    def _admission(self, asked: Asked, admitted: MatchAdmitted, edition: Edition) -> dict[str, JSON]:
+        subject = asked.question.subject
+        return _common(asked, "admission") | {
+            "request_digest": asked.request_digest(edition.digest),
+            "batch_sha256": asked.digest.hex(),
+            "public_key": asked.public_key.hex(),
+            "signature": asked.signature.hex(),
+            "subject": {"type": subject.type.value, "groups": sorted(subject.groups)},
+            "edition": edition.id,
+            "match_set": edition.digest,
+            "rules": list(admitted.rules),
+            "policies": list(admitted.policies),
+            "bundle": admitted.bundle_digest,
+            "catalog": admitted.catalog_digest,
+        }
+
+    def hits(self, paid: Paid, batch: bytes, session: Session) -> tuple[bytes, bytes]:
+        """The evaluated ids and the receipt, logged before they leave. Raises `Fault`."""
+        try:
+            evaluated = b"".join(
+                _said(session.ask(matcher.EVALUATE + piece, matcher.CHUNK_BYTES + 1))
+                for piece in _pieces(batch, matcher.CHUNK * ELEMENT_BYTES)
+            )
+            if len(evaluated) != evaluated_bytes(paid.asked.question.ids):
+                raise WorkerFailed("reply")
+            return evaluated, self._record(paid, elements_digest(evaluated))
+        except Exception as error:
+            raise self._aborted(paid, error) from error
+
+    def blinded(self, paid: Paid, session: Session) -> bytes:
+        """The list's subjects, blinded, for the requester to evaluate. Raises `Fault`."""
+        try:
+            return _said(session.ask(matcher.BLIND + paid.edition.id.encode(), matcher.REPLY_CAP))
+        except Exception as error:
+            raise self._aborted(paid, error) from error
+
+    def number(self, paid: Paid, evaluated: bytes, session: Session) -> tuple[Number, bytes]:
+        """What leaves of a count or sum, and the receipt. Raises `Fault`, and `Refused` LVR-5106 where the requester
+        has not evaluated the subjects as it said it would: that is its own doing, and tells it nothing."""
+        try:
+            for piece in _pieces(evaluated, matcher.CHUNK_BYTES):
+                session.ask(matcher.FINISH + piece, 1)
+            said = session.ask(matcher.RESULT + paid.asked.public_key, 4096)
+            if said[:1] == matcher.OK:
+                rules, mode = paid.admitted.threshold, paid.asked.question.mode
+                if rules is None:
+                    raise ValueError("a number without rules")
+                number = release(met_from(json.loads(said[1:])), mode, rules, self._noise_secret)
+                return number, self._record(paid, number_digest(number.value, number.withheld_by))
+        except Exception as error:
+            raise self._aborted(paid, error) from error
+        self.abandon(paid, "evaluation")
+        raise refuse.evaluation()
+
+    def _record(self, paid: Paid, digest: str) -> bytes:
+        log = self._books.log
+        if paid.outcome is not None:
+            return log.receipt(paid.outcome).to_bytes()
+        body = _common(paid.asked, "outcome") | {
+            "admission": paid.admission,
+            "treatment": "matched",
+            "edition": paid.edition.id,
+            "match_set": paid.edition.digest,
+            "result_digest": digest,
+            "bundle": paid.admitted.bundle_digest,
+            "catalog": paid.admitted.catalog_digest,
+        }
+
+        def write(tx: Connection) -> Entry:
+            return log.append(tx, body)
+
+        return log.attested(write).to_bytes()
+
+    def report(
+        self, subject: Subject, request_id: str, list_: str, entity: str, measure: str, taken: str, note: str
+    ) -> int:
+        """Logs the measure taken on a hit; the index of its entry. Raises `Refused` LVR-5109 or LVR-3103.
+
+        Whether the subject is on the list is not looked at: an answer would tell it for one id at a time.
+        """
+        try:
+            with self._books.state.transaction() as tx:
+                wanted = {"request_id": request_id, "institution": subject.institution, "kind": "outcome"}
+                found = log_rows.entries(tx, 0, 1, wanted)
+                fields = found[0].fields if found else {}
+                if fields.get("mode") != MatchMode.HITS.value or fields.get("list") != list_:
+                    raise refuse.no_hits_to_report()
+                body: dict[str, JSON] = {
+                    "kind": "match_measure",
+                    "institution": subject.institution,
+                    "certificate": subject.fingerprint,
+                    "match": found[0].index,
+                    "list": list_,
+                    "edition": str(fields["edition"]),
+                    "measure": measure,
+                    "taken_on": taken,
+                }
+                return self._books.log.append(tx, body, {"subject": entity, "note": note}).index
+        except StoreError:
+            raise capacity.not_accepting() from None
+
+    def logged(self, asked: Asked, refused: Refused) -> Refused:
+        """The refusal, once the log has it; when the log cannot take it, that is the refusal (law 8)."""
+        subject = asked.question.subject
+        body = _common(asked, "refusal") | {
+            "code": refused.code,
+            "rule": refused.rule,
+            "policy": refused.policy_version,
+            "subject": {"type": subject.type.value, "groups": sorted(subject.groups)},
+        }
+        try:
+            with self._books.state.transaction() as tx:
+                self._books.log.append(tx, body)
+        except StoreError:
+            return capacity.not_accepting()
+        return refused
+
+    def abandon(self, paid: Paid, reason: str) -> None:
+        """Logs that a paid match ended without an answer. What was charged stays charged (law 3)."""
+        body = _common(paid.asked, "aborted") | {"admission": paid.admission, "reason": reason}
+        with self._books.state.transaction() as tx:
+            self._books.log.append(tx, body)
+
+    def _aborted(self, paid: Paid, error: Exception) -> Fault:
+        incident = self._incident(error)
+        try:
+            self.abandon(paid, error.kind if isinstance(error, WorkerFailed) else "internal")
+        except StoreError as lost:
+            self._incident(lost)
+        return Fault(incident)
+
+
+def _common(asked: Asked, kind: str) -> dict[str, JSON]:
+    question = asked.question
+    return {
+        "kind": kind,
+        "verb": "match",
+        "request_id": asked.id,
+        "institution": question.subject.institution,
+        "certificate": question.subject.fingerprint,
+        "purpose": question.purpose,
+        "list": question.list[:120],
+        "mode": question.mode.value,
+        "ids": question.ids,
+    }
+
+
+def _booked(admitted: MatchAdmitted, institution: str) -> tuple[Sequence[ledger.Charge], Sequence[ledger.Limit]]:
+    items, limits = [], []
+    for item in admitted.charges:
+        one = item.charge
+        items.append(ledger.Charge(institution, one.dataset, one.purpose, one.kind, item.amount))
+        windows = ((ledger.Period.DAY, one.limit), *one.further)
+        limits += [ledger.Limit(one.dataset, one.kind, period, most) for period, most in windows]
+    return items, limits
+
+
+def _charge_body(item: MatchCharge) -> dict[str, JSON]:
+    """As `recount.charged` reads it."""
+    one = item.charge
+    return {
+        "dataset": one.dataset,
+        "kind": one.kind,
+        "limit": one.limit,
+        "further": {period.value: most for period, most in one.further},
+        "count": 1,
+        "amount": item.amount,
+        "keys": [],
+    }
+
+
+def _pieces(content: bytes, size: int) -> Iterator[bytes]:
+    return (content[start : start + size] for start in range(0, len(content), size))
+
+
+def _said(reply: bytes) -> bytes:
+    """The body of a matcher's answer. Raises `WorkerFailed` where it says that something of ours is wrong."""
+    if reply[:1] != matcher.OK:
+        raise WorkerFailed("error")
+    return reply[1:]

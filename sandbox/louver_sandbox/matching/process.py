@@ -1,0 +1,174 @@
+"""The matcher: the process at the rim that holds the matching key. The service never reads it.
+
+A session serves one match. For `hits` it evaluates blinded ids. For numbers and sums it plays the other side: it
+blinds the list's subjects, finishes what the requester has evaluated with its own key, and compares the tokens with
+the requester's. All of it holds the interpreter's lock for milliseconds at a time, which here disturbs nobody.
+
+A request is one byte, then its body; an answer is what each method says. What is wrong with a stranger's bytes is
+said by the first byte of an answer, `OK` or `WRONG`, and in no other way.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from louver.errors import Unproven
+from louver.matching import oprf as requester
+from louver_sandbox.matching.oprf import MATCH_USE, Key, NotElements, elements_of
+from louver_sandbox.processes.channel import Channel
+from louver_sandbox.processes.child import serve
+from louver_sandbox.processes.isolation.confinement import seal
+from louver_sandbox.publishing.record_keys import KeyRefused, read_key
+
+ENTRY: Final = "louver_sandbox.matching.process:main"
+PREPARE: Final = "louver_sandbox.matching.process:prepare"
+PRELOAD: Final = ("voprf.ristretto", "louver_sandbox.matching.oprf", "louver.matching.oprf")
+LOCATION: Final = "LOUVER_MATCHING"
+"""In the zygote's environment: the folder with the key and the sets."""
+KEY_FILE: Final = "oprf.key"
+
+OK, WRONG = b"\0", b"\1"
+KEY, EVALUATE, BLIND, FINISH, TOKENS, RESULT, ELEMENTS = b"K", b"E", b"B", b"F", b"T", b"R", b"C"
+
+TOKEN_SENT: Final = 32
+"""Bytes of each of the requester's tokens that are compared: two different ids never share them."""
+AMOUNT_BYTES: Final = 8
+CHUNK: Final = 20 * requester.BATCH
+"""Elements of one request to a matcher: below the megabyte that a child takes."""
+CHUNK_BYTES: Final = requester.evaluated_bytes(CHUNK)
+REPLY_CAP: Final = 64 << 20
+
+
+def prepare() -> Path:
+    """Run once in the zygote; children see no environment."""
+    return Path(os.environ[LOCATION])
+
+
+def main(channel: Channel, folder: Path) -> None:
+    """A matcher's life: read the key, serve one session."""
+    matcher = Matcher(_seed(folder), lambda name: (folder / "sets" / name).read_bytes())
+    # The file of subjects is opened when a session asks for it, so files stay open to it until then.
+    serve(channel, matcher.answer)
+
+
+def _seed(folder: Path) -> bytes | None:
+    try:
+        return read_key(folder / KEY_FILE, "matching key")
+    except KeyRefused:
+        return None
+
+
+class Matcher:
+    """What a session does. `read` gives the file of subjects of an edition, by its name."""
+
+    def __init__(self, seed: bytes | None, read: Callable[[str], bytes]) -> None:
+        self._seed = seed
+        self._read = read
+        self._key: Key | None = None
+        self._subjects: list[tuple[str, str, int]] = []
+        self._blinded: requester.Blinded | None = None
+        self._evaluated = bytearray()
+        self._tokens: dict[bytes, int] = {}
+        self._does: Mapping[bytes, Callable[[bytes], bytes]] = {
+            KEY: self._use,
+            ELEMENTS: self._elements,
+            EVALUATE: self._evaluate,
+            BLIND: self._blind,
+            FINISH: self._finish,
+            TOKENS: self._take,
+            RESULT: self._result,
+        }
+
+    def answer(self, request: bytes) -> bytes:
+        """One answer. Whatever is wrong on our side raises, and ends the process."""
+        try:
+            return OK + self._does[request[:1]](request[1:])
+        except (NotElements, Unproven):
+            return WRONG
+
+    def _use(self, scope: bytes) -> bytes:
+        """The key of a list's edition; answers its public part, or nothing where this installation has no key."""
+        if self._seed is None:
+            return b""
+        self._key = Key(self._seed, MATCH_USE, *scope.decode().split("\0"))
+        return self._key.public
+
+    def _elements(self, content: bytes) -> bytes:
+        """Looks at blinded ids before anything is charged. Says nothing of good ones."""
+        elements_of(content)
+        return b""
+
+    def _evaluate(self, content: bytes) -> bytes:
+        if self._key is None:
+            raise ValueError("no key is in use")
+        return self._key.evaluate(content)
+
+    def _blind(self, edition: bytes) -> bytes:
+        """The list's subjects, blinded and filled up with made-up ones; the session remembers which is which."""
+        lines = self._read(f"{edition.decode()}.inside").splitlines()
+        self._subjects = [tuple(json.loads(line)) for line in lines]
+        number = max(LEAST_SUBJECTS, 1 << max(0, len(self._subjects) - 1).bit_length())
+        values = [b"subject\0" + subject.encode() for subject, _, _ in self._subjects]
+        # No id has a zero byte, so a made-up one is nobody's.
+        values += [b"nobody\0" + os.urandom(16) for _ in range(number - len(values))]
+        self._blinded = requester.blind(values)
+        seal()
+        return self._blinded.elements
+
+    def _finish(self, content: bytes) -> bytes:
+        """A piece of what the requester has evaluated."""
+        self._evaluated += content
+        return b""
+
+    def _take(self, content: bytes) -> bytes:
+        """A piece of the requester's own tokens, each with its amount. A token that is there twice is wrong."""
+        size = TOKEN_SENT + AMOUNT_BYTES
+        before = len(self._tokens)
+        self._tokens.update(
+            (content[start : start + TOKEN_SENT], int.from_bytes(content[start + TOKEN_SENT : start + size], "big"))
+            for start in range(0, len(content), size)
+        )
+        if len(content) % size or len(self._tokens) - before != len(content) // size:
+            raise NotElements("not tokens, each once")
+        return b""
+
+    def _result(self, public_key: bytes) -> bytes:
+        """For each unit type of the subjects on both sides: how many, their record keys combined, what their amounts
+        come to, and the two largest. Exact: for the releaser alone."""
+        if self._blinded is None:
+            raise ValueError("nothing was blinded")
+        tokens = requester.finalize(self._blinded, bytes(self._evaluated), public_key)
+        found: dict[str, Met] = {}
+        for (_, kind, record_key), token in zip(self._subjects, tokens, strict=False):
+            amount = self._tokens.get(token[:TOKEN_SENT])
+            if amount is not None:
+                found.setdefault(kind, Met()).add(record_key, amount)
+        return json.dumps({kind: met.body() for kind, met in sorted(found.items())}).encode()
+
+
+LEAST_SUBJECTS: Final = 64
+"""Blinded subjects of the shortest list; others are filled up to a power of two."""
+
+
+class Met:
+    """Subjects of one unit type that both sides have."""
+
+    def __init__(self) -> None:
+        self.units = self.combined = self.total = 0
+        self.amounts: list[int] = []
+
+    def add(self, record_key: int, amount: int) -> None:
+        """One more subject."""
+        self.units += 1
+        self.combined ^= record_key
+        self.total += amount
+        self.amounts.append(amount)
+
+    def body(self) -> Sequence[Any]:
+        """As the releaser reads it: units, combined key, total, largest, second largest."""
+        largest = [*sorted(self.amounts, reverse=True)[:2], 0, 0]
+        return [self.units, self.combined, self.total, largest[0], largest[1]]

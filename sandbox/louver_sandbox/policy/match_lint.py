@@ -1,0 +1,79 @@
+"""What is wrong with a grant's terms of matching: below the floors, and beside the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from louver_sandbox.catalog.model import Table, UnitType, Verb
+from louver_sandbox.obligations import RoundingKind
+from louver_sandbox.policy.floors import Finding
+from louver_sandbox.policy.match_terms import MatchMode, MatchTerms
+from louver_sandbox.policy.model import Grant
+from louver_sandbox.policy.severity import Severity
+from louver_sandbox.policy.terms import CellKeyTerms
+
+AT = ("matching",)
+
+
+def below_floor(grant: Grant) -> Iterator[Finding]:
+    """Terms under which a match would tell more than it may, whatever the table; `where` is below the grant."""
+    terms = grant.matching
+    if terms is None:
+        return
+    noise = grant.threshold.noise
+    rounded = isinstance(noise, CellKeyTerms) and noise.rounding.mode is not RoundingKind.NONE
+    if terms.counts and not rounded:
+        yield Finding(
+            (*AT, "modes"),
+            "numbers of a match leave with noise and rounding only, and the grant's threshold has none",
+            "比对数量须加噪并舍入后给出，而授权的 threshold 未设置",
+            "set threshold.noise {method: cell-key, rounding: {mode: base, base: 5}}, or grant mode hits only",
+            "请设置 threshold.noise（含 rounding），或仅授予 hits 方式",
+        )
+    elif MatchMode.SUM in terms.modes and isinstance(noise, CellKeyTerms) and noise.sums is None:
+        yield Finding(
+            (*AT, "modes"),
+            "sums of a match leave with noise only, and threshold.noise has no sums",
+            "比对合计须加噪后给出，而 threshold.noise 未设置 sums",
+            "set threshold.noise.sums, or leave mode sum out",
+            "请设置 threshold.noise.sums，或去掉 sum 方式",
+        )
+
+
+def findings(grant: Grant, table: Table) -> Iterator[Finding]:
+    """What of the terms cannot work on the table as it is declared; `where` is below the grant."""
+    keys = [name for name, rights in grant.rights.items() if rights.match]
+    terms = grant.matching
+    if terms is None:
+        for name in keys:
+            says, says_zh = f"{name} has the right match and the grant no terms of matching", f"{name} 缺少比对条款"
+            yield Finding(("columns", name), says, says_zh, "add matching: {lists: ...}", "请补充 matching 条款")
+        return
+    if Verb.MATCH not in grant.verbs:
+        yield Finding(AT, "the grant has terms of matching and not the verb", "授权未含 match 功能", "add the verb")
+    if len(keys) != 1:
+        says = "exactly one column has the right match: the ids that are compared"
+        yield Finding(("columns",), says, "须且仅须一个字段具有 match 权利", "give it to the subject's id")
+    for name, column in (("until", terms.until), ("ended", terms.ended)):
+        declared = None if column is None else table.column(column)
+        if column is not None and (declared is None or str(declared.type) != "date"):
+            says = f"{column} is no date column of {table.name}"
+            yield Finding((*AT, name), says, f"{column} 不是 {table.name} 的日期字段", "see the catalogue")
+    yield from _of_persons(terms, table)
+
+
+def _of_persons(terms: MatchTerms, table: Table) -> Iterator[Finding]:
+    persons = [unit for unit in table.units if unit.type is UnitType.PERSON]
+    if terms.persons is None and persons and all(unit.when is None for unit in persons):
+        says = "every entry is a person's, and no statute is named under persons: nothing can ever hit"
+        yield Finding(
+            AT,
+            says,
+            "名单均为自然人，而 persons 未写明法律依据，比对不会有任何命中",
+            "name the statute that makes the list public, or remove the terms",
+            "请写明公开名单的法律依据，或删除该条款",
+            "idle-terms",
+            Severity.WARNING,
+        )
+    if terms.persons is not None and not persons:
+        yield Finding((*AT, "persons"), "the table has no persons", "该表没有自然人", "leave persons out")

@@ -1,0 +1,70 @@
+"""On which terms a list may be matched against, as officers write them (PRIVACY 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import Field, StringConstraints, model_validator
+
+from louver_sandbox.policy.words import Document, Text
+
+LEAST_BATCH: Final = 20
+"""Fewest ids of a match, whatever a policy says: fewer is asking about somebody."""
+MOST_BATCH: Final = 100_000
+"""Most ids of a match."""
+
+ListId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+"""What a list is called, after its table: `gov.credit_list/black`."""
+Ids = Annotated[int, Field(ge=LEAST_BATCH, le=10_000_000)]
+
+
+class MatchMode(StrEnum):
+    """What comes back: one's own ids that are on the list, with what the list says of them; how many they are; or
+    what the requester's amounts of them come to."""
+
+    HITS = "hits"
+    COUNT = "count"
+    SUM = "sum"
+
+
+class MatchAsked(Document):
+    """A match that a test speaks of: against which list, in which mode, of how many ids."""
+
+    list: Text
+    mode: MatchMode = MatchMode.HITS
+    ids: int = Field(default=1000, ge=0, le=10_000_000)
+
+
+class MatchTerms(Document):
+    """A table's lists, each a predicate over its rows, and who may learn what of them.
+
+    An entry counts on the days up to `until` (a date column) and as long as `ended` (a date column: repaired,
+    removed) is empty or in the future. Entries of persons count only where `persons` names the statute that makes the
+    list public. A match has `minimum_batch` ids at least, and every id of every match is counted: `ids_per_day` and
+    `ids_per_month` for each institution and purpose. Numbers and sums leave at most `answers_per_month` times; an
+    amount is at most `largest_amount`, in whole smallest units.
+    """
+
+    lists: Mapping[ListId, Text] = Field(min_length=1, max_length=16)
+    modes: tuple[MatchMode, ...] = Field(min_length=1)
+    until: Text | None = None
+    ended: Text | None = None
+    persons: Text | None = None
+    minimum_batch: int = Field(default=100, ge=LEAST_BATCH, le=MOST_BATCH)
+    ids_per_day: Ids
+    ids_per_month: Ids
+    answers_per_month: int = Field(default=10, ge=1, le=1_000)
+    largest_amount: int = Field(default=10**12, ge=1, le=10**15)
+
+    @model_validator(mode="after")
+    def _room(self) -> MatchTerms:
+        if self.ids_per_day < self.minimum_batch or self.ids_per_month < self.ids_per_day:
+            raise ValueError("ids_per_month is at least ids_per_day, and that at least minimum_batch")
+        return self
+
+    @property
+    def counts(self) -> bool:
+        """Whether numbers or sums may leave, which need thresholds and noise."""
+        return MatchMode.COUNT in self.modes or MatchMode.SUM in self.modes

@@ -1,0 +1,118 @@
+"""Adding up encrypted points: many subjects' scores in one ciphertext, in a process of its own.
+
+For a subject the ciphertexts of its bins are multiplied, which adds their points. Slots are put beside one another by
+squaring: for a few subjects on the way (Horner), for a model in much use from a table of every ciphertext shifted to
+every slot. Then a flood and a fresh r^n go on; toward a key holder nothing else hides what went in (CRYPTO 5.0).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import gmpy2
+from gmpy2 import mpz
+
+from louver.scoring import layout
+from louver.sealing.keys import PublicKey, RandomBelow
+
+WORTH_A_TABLE = 3000
+"""Subjects from which shifting all of a model's ciphertexts beforehand takes less time than shifting sums."""
+
+MOST_TABLES = 4
+"""Models whose tables are kept at once; one of 160 bins and 3072 bits takes some 6 MB."""
+
+Bins = tuple[int, ...] | None
+"""The number of a subject's bin for each feature; None for a slot that stays without a score."""
+
+
+class Misfit(ValueError):
+    """Bins or ciphertexts that do not fit the model. Says nothing of them."""
+
+
+class Points:
+    """A model's ciphertexts by feature and bin, with its base in those of the first feature."""
+
+    def __init__(self, key: PublicKey, ciphertexts: Sequence[mpz], bins: Sequence[int]) -> None:
+        if not bins or min(bins) < 1 or len(ciphertexts) != 1 + sum(bins):
+            raise Misfit("another number of ciphertexts than bins")
+        self.key = key
+        self.features: list[list[mpz]] = []
+        at = 1
+        for number in bins:
+            self.features.append(list(ciphertexts[at : at + number]))
+            at += number
+        base, square = ciphertexts[0], key.square
+        self.features[0] = [base * each % square for each in self.features[0]]
+        self._table: list[list[list[mpz]]] | None = None
+
+    def prepare(self) -> None:
+        """Makes the table: for each slot every ciphertext, shifted there."""
+        square, shift = self.key.square, mpz(1) << layout.SLOT_BITS
+        slot, table = self.features, [self.features]
+        for _ in range(layout.slots(self.key) - 1):
+            slot = [gmpy2.powmod_base_list(of, shift, square) for of in slot]
+            table.append(slot)
+        self._table = table
+
+    @property
+    def prepared(self) -> bool:
+        """Whether there is a table."""
+        return self._table is not None
+
+    def packed(self, subjects: Sequence[Bins]) -> mpz:
+        """The ciphertext of these subjects' scores, the first in the lowest slot; not yet fit to leave."""
+        if len(subjects) > layout.slots(self.key):
+            raise Misfit("more subjects than slots")
+        square, product = self.key.square, mpz(1)
+        if self._table is not None:
+            for of, bins in zip(self._table, subjects, strict=False):
+                for feature, number in zip(of, bins or (), strict=bins is not None):
+                    product = product * feature[number] % square
+            return product
+        shift = mpz(1) << layout.SLOT_BITS
+        for bins in reversed(subjects):
+            product = gmpy2.powmod(product, shift, square)
+            for feature, number in zip(self.features, bins or (), strict=bins is not None):
+                product = product * feature[number] % square
+        return product
+
+    def leaving(self, subjects: Sequence[Bins], power: mpz, below: RandomBelow) -> mpz:
+        """The ciphertext as it leaves: flooded above each score, and with r^n. Each power is used once."""
+        slots = layout.slots(self.key)
+        held = [*subjects, *(None for _ in range(slots - len(subjects)))]
+        drawn = [below(layout.FLOODS) for _ in held]
+        unused = [below(1 << 2 * layout.SCORE_BITS) if bins is None else 0 for bins in held]
+        added = (1 + layout.noise(drawn, unused) * self.key.n) % self.key.square
+        return self.packed(subjects) * added % self.key.square * power % self.key.square
+
+
+class Scorer:
+    """Scores packs of subjects, and remembers the models that it is asked for."""
+
+    def __init__(self, below: RandomBelow) -> None:
+        self._below = below
+        self._known: OrderedDict[str, tuple[Points, int]] = OrderedDict()
+
+    def score(
+        self, digest: str, key: PublicKey, ciphertexts: Sequence[mpz], bins: Sequence[int],
+        packs: Sequence[Sequence[Bins]], powers: Sequence[mpz],
+    ) -> list[mpz]:  # fmt: skip
+        """A ciphertext for each pack. Raises ``Misfit``."""
+        points, seen = self._known.get(digest) or (Points(key, ciphertexts, bins), 0)
+        for pack in packs:
+            for subject in pack:
+                if subject is not None and not _fits(subject, bins):
+                    raise Misfit("a bin that the model does not have")
+        seen += sum(map(len, packs))
+        if seen >= WORTH_A_TABLE and not points.prepared:
+            points.prepare()
+        self._known[digest] = (points, seen)
+        self._known.move_to_end(digest)
+        if len(self._known) > MOST_TABLES:
+            self._known.popitem(last=False)
+        return [points.leaving(pack, power, self._below) for pack, power in zip(packs, powers, strict=True)]
+
+
+def _fits(subject: tuple[int, ...], bins: Sequence[int]) -> bool:
+    return len(subject) == len(bins) and all(0 <= one < most for one, most in zip(subject, bins, strict=True))

@@ -1,0 +1,286 @@
+"""The gRPC methods of private matching. As in `servicer`: who asks, a value, one call, the result."""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import date
+
+import grpc
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from louver.errors import Refused
+from louver.matching.oprf import ELEMENT_BYTES, evaluated_bytes
+from louver.matching.subjects import canonical
+from louver.v1 import matching_pb2 as pb
+from louver.v1 import matching_pb2_grpc as pb_grpc
+from louver_sandbox.identity import check_match
+from louver_sandbox.match_line import Asked, MatchLine, Paid
+from louver_sandbox.policy.match_terms import MOST_BATCH, MatchMode
+from louver_sandbox.policy.matching import MatchQuestion, Offered
+from louver_sandbox.processes.sessions import Session
+from louver_sandbox.refusals import identity as refusals
+from louver_sandbox.refusals import matching as refuse
+from louver_sandbox.service.convert import PURPOSE
+from louver_sandbox.service.edge import deadline, guarded, on_end, peer_certificate
+from louver_sandbox.service.turnstile import Turnstile
+from louver_sandbox.stages import Request, Subject
+from louver_sandbox.wiring import Platform
+
+LIST = re.compile(r"[a-z_][a-z0-9_]{0,62}\.[a-z_][a-z0-9_]{0,62}/[a-z][a-z0-9-]{0,39}\Z")
+MEASURE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+PIECE = 512 * 1024
+LONGEST_NOTE = 500
+MOST_KNOWN_SETS = 64
+
+WITHHELD = {
+    "threshold": (
+        "too few of your ids are on the list, or none: a smaller number is not told",
+        "命中的标识过少或没有：不公布更小的数量",
+    ),
+    "dominance": (
+        "one or two of your ids make up most of the sum, or it is nothing: it is not told",
+        "合计主要由一两个标识构成，或为零：不予公布",
+    ),
+}
+
+
+class Matching(pb_grpc.MatchingServiceServicer):
+    """Private matching over one `Platform`; it waits at the same turnstile as questions do."""
+
+    def __init__(self, platform: Platform, turnstile: Turnstile) -> None:
+        self._platform = platform
+        self._turnstile = turnstile
+
+    @property
+    def _line(self) -> MatchLine:
+        return self._platform.matches
+
+    def _peer(self, context: grpc.ServicerContext) -> tuple[Subject, x509.Certificate]:
+        certificate = peer_certificate(context)
+        try:
+            return self._platform.registry.subject(certificate), certificate
+        except Refused as refused:
+            self._platform.note_stranger(certificate.fingerprint(hashes.SHA256()).hex(), refused)
+            raise
+
+    def ListMatchable(
+        self, message: pb.ListMatchableRequest, context: grpc.ServicerContext
+    ) -> pb.ListMatchableResponse:
+        """The lists that the caller may match against today."""
+        with guarded(context):
+            subject, _ = self._peer(context)
+            return pb.ListMatchableResponse(lists=[_list(item) for item in self._line.lists(subject)])
+
+    def ReportMeasure(
+        self, message: pb.ReportMeasureRequest, context: grpc.ServicerContext
+    ) -> pb.ReportMeasureResponse:
+        """Logs a measure taken on a hit."""
+        with guarded(context):
+            subject, _ = self._peer(context)
+            return pb.ReportMeasureResponse(log_index=self._line.report(subject, *_reported(message)))
+
+    def Match(self, messages: Iterator[pb.MatchRequest], context: grpc.ServicerContext) -> Iterator[pb.MatchResponse]:
+        """One match, from its signed question to its receipt."""
+        with guarded(context), ExitStack() as held:
+            subject, certificate = self._peer(context)
+            seconds = deadline(context, self._platform.settings.limits.upload_seconds)
+            cancelled = threading.Event()
+            on_end(context, cancelled.set)
+            place = held.enter_context(self._turnstile.line_up(subject.institution, seconds))
+            on_end(context, place.wake)
+            place.wait(math.inf)
+            place.take()
+            first = _next(messages, lambda: refusals.malformed_request("question"))
+            asked = self._asked(first.question, subject, certificate)
+            claimed = Request(asked.id, subject, asked.question.purpose, "")
+            held.enter_context(self._turnstile.claim(claimed))
+            yield from self._answered(asked, first, messages, seconds, cancelled)
+
+    def _asked(self, question: pb.MatchQuestion, subject: Subject, certificate: x509.Certificate) -> Asked:
+        """The match as a value. Raises `Refused` (logged as a question's is) for what was not signed or is none."""
+        try:
+            check_match(question, certificate, self._platform.clock())
+            return _asked(question, subject)
+        except Refused as refused:
+            request = Request(question.request_id[:64], subject, question.purpose[:64], "")
+            raise self._platform.pipeline.logged(request, refused) from None
+
+    def _answered(
+        self,
+        asked: Asked,
+        first: pb.MatchRequest,
+        messages: Iterator[pb.MatchRequest],
+        seconds: float,
+        cancelled: threading.Event,
+    ) -> Iterator[pb.MatchResponse]:
+        line = self._line
+        admitted = line.decide(asked)
+        yield pb.MatchResponse(progress="decided")
+        size = asked.question.ids * asked.item_bytes
+        batch = _received(messages, size, "batch", lambda: line.logged(asked, refuse.batch_form()))
+        line.check_batch(asked, batch, admitted.largest_amount)
+        yield pb.MatchResponse(progress="received")
+        with line.open(asked, seconds, cancelled) as session:
+            edition, public = line.prepare(asked, admitted, batch, session)
+            yield pb.MatchResponse(progress="checked")
+            paid = line.commit(asked, admitted, edition)
+            yield pb.MatchResponse(progress="admitted")
+            if asked.question.mode is MatchMode.HITS:
+                yield from self._hits(paid, batch, session, public, frozenset(first.known_sets[:MOST_KNOWN_SETS]))
+            else:
+                yield from self._number(paid, messages, session)
+
+    def _hits(
+        self, paid: Paid, batch: bytes, session: Session, public: bytes, known: frozenset[bytes]
+    ) -> Iterator[pb.MatchResponse]:
+        evaluated, receipt = self._line.hits(paid, batch, session)
+        header = self._header(paid)
+        header.public_key = public
+        if header.set_sha256 not in known:
+            header.set_bytes = paid.edition.size
+        yield pb.MatchResponse(header=header)
+        if header.set_bytes:
+            with paid.edition.path.open("rb") as content:
+                while piece := content.read(PIECE):
+                    yield pb.MatchResponse(set=piece)
+        for start in range(0, len(evaluated), PIECE):
+            yield pb.MatchResponse(evaluated=evaluated[start : start + PIECE])
+        yield pb.MatchResponse(receipt=receipt)
+
+    def _number(
+        self, paid: Paid, messages: Iterator[pb.MatchRequest], session: Session
+    ) -> Iterator[pb.MatchResponse]:
+        blinded = self._line.blinded(paid, session)
+        subjects = len(blinded) // ELEMENT_BYTES
+        header = self._header(paid)
+        header.subjects = subjects
+        yield pb.MatchResponse(header=header)
+        for start in range(0, len(blinded), PIECE):
+            yield pb.MatchResponse(blinded=blinded[start : start + PIECE])
+
+        def cut_off() -> Refused:
+            self._line.abandon(paid, "cut_off")
+            return refuse.evaluation()
+
+        evaluated = _received(messages, evaluated_bytes(subjects), "evaluated", cut_off)
+        yield pb.MatchResponse(progress="evaluated")
+        number, receipt = self._line.number(paid, evaluated, session)
+        message, message_zh = WITHHELD.get(number.withheld_by, ("", ""))
+        yield pb.MatchResponse(
+            number=pb.MatchNumber(
+                withheld=number.value is None,
+                value=number.value or 0,
+                rule=number.withheld_by,
+                message=message,
+                message_zh=message_zh,
+            )
+        )
+        yield pb.MatchResponse(receipt=receipt)
+
+    def _header(self, paid: Paid) -> pb.MatchHeader:
+        return pb.MatchHeader(
+            request_id=paid.asked.id,
+            list=paid.admitted.spec.title,
+            mode=paid.asked.question.mode.value,
+            set_sha256=bytes.fromhex(paid.edition.digest),
+            day=paid.admitted.spec.day.isoformat(),
+            cost=paid.cost,
+            remaining=paid.remaining,
+            policies=paid.admitted.policies,
+            development=self._platform.settings.development,
+        )
+
+
+def _next(messages: Iterator[pb.MatchRequest], refused: Callable[[], Refused]) -> pb.MatchRequest:
+    """The next message; the refusal where the caller has no more, or has gone."""
+    try:
+        found = next(messages, None)
+    except grpc.RpcError:
+        found = None
+    if found is None:
+        raise refused()
+    return found
+
+
+def _received(messages: Iterator[pb.MatchRequest], size: int, part: str, refused: Callable[[], Refused]) -> bytes:
+    """So many bytes of one part, no more and no fewer."""
+    content = bytearray()
+    while len(content) < size:
+        message = _next(messages, refused)
+        if message.WhichOneof("part") != part or not (piece := getattr(message, part)):
+            raise refused()
+        content += piece
+    if len(content) > size:
+        raise refused()
+    return bytes(content)
+
+
+def _asked(question: pb.MatchQuestion, subject: Subject) -> Asked:
+    """The match as a value. Raises `Refused` LVR-0105 or LVR-5104."""
+    if not PURPOSE.match(question.purpose):
+        raise refusals.malformed_request("purpose")
+    if not LIST.match(question.list):
+        raise refusals.malformed_request("list")
+    if question.mode not in set(MatchMode):
+        raise refusals.malformed_request("mode")
+    if len(question.batch_sha256) != 32:
+        raise refusals.malformed_request("batch_sha256")
+    mode = MatchMode(question.mode)
+    if len(question.public_key) != (0 if mode is MatchMode.HITS else ELEMENT_BYTES):
+        raise refusals.malformed_request("public_key")
+    if question.ids > MOST_BATCH:
+        raise refuse.batch_too_large(MOST_BATCH)
+    return Asked(
+        _uuid(question.request_id),
+        MatchQuestion(subject, question.purpose, question.list, mode, question.ids),
+        question.batch_sha256,
+        question.public_key,
+        question.signature,
+    )
+
+
+def _uuid(text: str) -> str:
+    try:
+        if str(uuid.UUID(text)) == text:
+            return text
+    except ValueError:
+        pass
+    raise refusals.malformed_request("request_id")
+
+
+def _reported(message: pb.ReportMeasureRequest) -> tuple[str, str, str, str, str, str]:
+    """The feedback's parts, each of its form. Raises `Refused` LVR-0105."""
+    try:
+        subject = canonical(message.subject)
+    except ValueError:
+        raise refusals.malformed_request("subject") from None
+    try:
+        taken = date.fromisoformat(message.taken_on).isoformat()
+    except ValueError:
+        raise refusals.malformed_request("taken_on") from None
+    if not MEASURE.match(message.measure):
+        raise refusals.malformed_request("measure")
+    if len(message.note) > LONGEST_NOTE:
+        raise refusals.malformed_request("note")
+    return _uuid(message.request_id), message.list[:120], subject, message.measure, taken, message.note
+
+
+def _list(item: Offered) -> pb.MatchableList:
+    return pb.MatchableList(
+        list=item.title,
+        title=item.table_title,
+        owner=item.owner,
+        modes=[mode.value for mode in item.modes],
+        purposes=item.purposes,
+        columns=item.columns,
+        minimum_batch=item.minimum_batch,
+        ids_per_day=item.ids_per_day,
+        ids_per_month=item.ids_per_month,
+        persons=item.persons,
+    )

@@ -1,0 +1,242 @@
+"""Attacks on private matching. Each succeeds against a naive variant kept here, and fails against the line.
+
+The enemy is a bank that wants to know of subjects that are none of its business, or a platform that wants to know its
+customers. What stops each is named.
+"""
+
+from __future__ import annotations
+
+import secrets
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.matching import House, Listed, firm, house, match_bundle, terms, tomorrow
+from tests.support.policy_questions import BANK_A
+
+from louver.errors import Refused, Unproven
+from louver.matching import oprf
+from louver.matching.asking import Batch
+from louver.matching.sets import MatchSet
+from louver.matching.subjects import value_of
+from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.matching.building import build
+from louver_sandbox.matching.oprf import MATCH_USE, Key
+from louver_sandbox.matching.releasing import Number
+from louver_sandbox.policy.matching import specs
+
+SPACE = range(600)
+"""Every id there is: the space of codes is public, so an enemy can try them all."""
+LISTED = [n for n in SPACE if n % 7 == 3]
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Any:
+    bundle = match_bundle(matching=terms(ids_per_day=100, ids_per_month=200))
+    with house(tmp_path, [Listed(firm(n)) for n in LISTED], bundle=bundle) as made:
+        yield made
+
+
+class NaiveMatching:
+    """A service that evaluates whatever it is sent, as often as it is sent it."""
+
+    def __init__(self, house_: House) -> None:
+        (self.spec,) = (
+            spec
+            for spec in specs(BANK_A, house_.catalog, house_.bundle, house_.clock().date())
+            if spec.name == "black"
+        )
+        self.key = Key(house_.seed, MATCH_USE, self.spec.title, self.spec.id)
+        self.set = MatchSet(build(house_.catalog, self.spec, house_.seed, bytes(32)).given)
+
+    def is_listed(self, subject: str) -> bool:
+        blinded = oprf.blind([value_of(subject)])
+        (token,) = oprf.finalize(blinded, self.key.evaluate(blinded.elements), self.key.public)
+        return bool(self.set.rows(token))
+
+
+def test_the_whole_list_is_enumerated_from_a_naive_oracle(here: House) -> None:
+    naive = NaiveMatching(here)
+    assert [n for n in SPACE if naive.is_listed(firm(n))] == LISTED
+
+
+def test_enumeration_ends_with_the_ids_that_a_month_allows(here: House) -> None:
+    """Stopped by: every id of every match is charged, by day and by month, and a match has many."""
+    found: set[str] = set()
+    tried = 0
+    for _ in range(8):
+        while (hits := attempted(here, [firm(n) for n in SPACE[tried : tried + 25]])) is not None:
+            found |= hits
+            tried += 25
+        tomorrow(here)
+    assert tried == 200
+    assert found == {firm(n) for n in LISTED if n < 200}
+
+
+def attempted(house_: House, ids: list[str]) -> set[str] | None:
+    """The hits, None where the budget is spent."""
+    try:
+        return set(house_.ask(ids).hits)
+    except Refused as refused:
+        if refused.code != "LVR-3001":
+            raise
+        return None
+
+
+def test_one_id_in_a_crowd_of_made_up_ones_costs_a_whole_batch(here: House) -> None:
+    """The platform cannot see that nineteen ids are nobody's, so a minimum alone stops nobody: the price does."""
+    asked = 0
+    while attempted(here, [firm(asked), *(f"NOBODY{n}X{secrets.token_hex(4)}" for n in range(19))]) is not None:
+        asked += 1
+    assert asked == 5
+
+
+def test_a_set_tells_nothing_to_whoever_has_no_token(here: House) -> None:
+    """Stopped by: labels and keys follow from tokens, which nobody can make without the platform."""
+    found = here.ask(firm(n) for n in range(25)).set
+    assert found is not None
+    guessed = Key(secrets.token_bytes(32), MATCH_USE, found.header.list, found.header.edition)
+    assert all(found.rows(guessed.token(value_of(firm(n)))) == () for n in LISTED)
+
+
+def test_yesterdays_tokens_open_nothing_of_todays_set(here: House) -> None:
+    """Stopped by: every edition has a key of its own. Else one charge would watch an id for ever."""
+    spent = here.ask(firm(n) for n in range(25))
+    assert spent.hits
+    tomorrow(here)
+    today = here.ask(firm(n) for n in range(100, 125)).set
+    assert today is not None
+    naive = NaiveMatching(here)
+    yesterday = spent.set
+    assert yesterday is not None
+    assert naive.spec.id == today.header.edition != yesterday.header.edition
+    old = Key(here.seed, MATCH_USE, yesterday.header.list, yesterday.header.edition)
+    assert all(yesterday.rows(old.token(value_of(firm(n)))) for n in LISTED)
+    assert all(not today.rows(old.token(value_of(firm(n)))) for n in LISTED)
+
+
+def test_tokens_of_one_list_open_nothing_of_another(here: House) -> None:
+    """Stopped by: every list has a key of its own, however the requester spends its ids."""
+    black, red = (Key(here.seed, MATCH_USE, f"gov.credit_list/{name}", "e") for name in ("black", "red"))
+    assert black.public != red.public
+    assert black.token(b"x") != red.token(b"x")
+
+
+def test_a_platform_that_tags_one_institution_with_a_key_of_its_own_is_found_out(here: House) -> None:
+    """With a key for one bank alone its tokens could be told from all others. Stopped by: the proof (DLEQ), and the
+    set's digest in the log, which names the key and is the same for everybody."""
+    batch = Batch.of(firm(n) for n in range(25))
+    blinded = oprf.blind(batch.values)
+    paid, session, public = here.paid(here.asked(blinded.elements, 25, "hits"), blinded.elements)
+    tagging = Key(here.seed, MATCH_USE, "for bank_a only")
+    with pytest.raises(Unproven):
+        oprf.finalize(blinded, tagging.evaluate(blinded.elements), public)
+    evaluated, _ = here.line.hits(paid, blinded.elements, session)
+    assert len(oprf.finalize(blinded, evaluated, public)) == 25
+
+
+def test_the_platform_sees_nothing_of_the_ids_of_hits(here: House) -> None:
+    """Stopped by: blinding. Twice the same book are two batches that share no byte string, and none is an id's."""
+    book = [firm(n) for n in range(25)]
+    here.ask(book)
+    here.ask(book)
+    seen = [b"".join(session.asked) for session in here.pool.sessions]
+    key = Key(here.seed, MATCH_USE, "gov.credit_list/black", here.entries("match_set")[0]["edition"])
+    for subject in book:
+        assert all(subject.encode() not in content for content in seen)
+        assert all(key.token(value_of(subject))[:16] not in content for content in seen)
+    first, second = (
+        {content[at : at + 32] for at in range(1, 25 * 32, 32)}
+        for content in (s.asked[1] for s in here.pool.sessions)
+    )
+    assert len(first) == 25
+    assert not first & second
+
+
+def test_of_numbers_the_platform_sees_hits_and_no_miss(here: House) -> None:
+    """Stopped by: the requester's own key. The platform can finish tokens of the list's subjects only."""
+    book = [firm(n) for n in range(50)]
+    here.ask(book, "count")
+    (session,) = here.pool.sessions
+    sent = b"".join(session.asked)
+    assert all(subject.encode() not in sent for subject in book)
+    platform = Key(here.seed, MATCH_USE, "gov.credit_list/black", here.entries("match_set")[0]["edition"])
+    assert all(platform.token(value_of(subject))[:16] not in sent for subject in book)
+
+
+def exact(house_: House, ids: list[int]) -> int:
+    return len(set(ids) & set(LISTED))
+
+
+def averaging_house(tmp_path: Path) -> Any:
+    bundle = match_bundle(matching=terms(ids_per_day=100_000, ids_per_month=100_000, answers_per_month=200),
+                          budget={"queries_per_day": 1000, "predicates_per_day": 10})  # fmt: skip
+    return house(tmp_path, [Listed(firm(n)) for n in LISTED], bundle=bundle)
+
+
+def test_naive_noise_is_averaged_away_and_ours_is_not(tmp_path: Path) -> None:
+    """Stopped by: the noise follows from the subjects that met, not from the request, nor from ids that are nobody's
+    and are added to make it another request."""
+    book = list(range(140))
+    rng = secrets.SystemRandom()
+    truth = len(set(book) & set(LISTED))
+    naive = statistics.fmean(truth + rng.choice((-4, -3, -2, -1, 0, 1, 2, 3, 4)) for _ in range(20_000))
+    assert round(naive) == truth
+    with averaging_house(tmp_path) as here:
+        answers = set()
+        for number in range(12):
+            padding = [f"NOBODY{number}X{extra}" for extra in range(number)]
+            said = here.ask([*map(firm, book), *padding], "count").number
+            assert said is not None
+            assert said.value is not None
+            answers.add(said.value)
+        assert len(answers) == 1
+
+
+def test_few_hits_and_none_look_the_same(tmp_path: Path) -> None:
+    """Stopped by: the threshold. One id among made-up ones is asked about in vain."""
+    with averaging_house(tmp_path) as here:
+        nobody = [f"NOBODY{n}" for n in range(19)]
+        listed, other = firm(LISTED[0]), firm(LISTED[0] + 1)
+        first, second = (here.ask([one, *nobody], "count").number for one in (listed, other))
+        assert first == second
+        assert first is not None
+        assert first.value is None
+
+
+def test_a_sum_does_not_tell_which_amounts_it_is_made_of(tmp_path: Path) -> None:
+    """Superincreasing amounts read every hit out of one exact sum. Stopped by: noise in proportion to the largest
+    amounts, rounding coarser than that, and dominance where one of them stands out."""
+    listed, others = [firm(n) for n in LISTED[:10]], [firm(n + 1) for n in LISTED[:10]]
+    ids = [id_ for pair in zip(listed, others, strict=True) for id_ in pair]
+    amounts = [2**n for n in range(len(ids))]
+    assert decoded(ids, sum(2**n for n, id_ in enumerate(ids) if id_ in listed)) == set(listed)
+    with averaging_house(tmp_path) as here:
+        assert here.ask(ids, "sum", amounts=amounts).number == Number(None, "dominance")
+        slower = [2 ** (n // 4) for n in range(len(ids))]
+        said = here.ask(ids, "sum", amounts=slower).number
+        assert said is not None
+        assert said.value is not None
+        assert said.value % 50 == 0
+
+
+def decoded(ids: list[str], total: int) -> set[str]:
+    """Whose bits a sum holds."""
+    return {id_ for n, id_ in enumerate(ids) if total >> n & 1}
+
+
+def test_amounts_cannot_outgrow_their_bound(here: House) -> None:
+    with pytest.raises(Refused) as caught:
+        here.ask([firm(n) for n in range(25)], "sum", amounts=[10**9] * 25)
+    assert caught.value.code == "LVR-5105"
+
+
+def test_no_number_leaves_that_tells_persons_from_firms_apart(tmp_path: Path) -> None:
+    """Entries of persons are in no set without a statute, whatever their ids are written like."""
+    rows = [Listed(firm(n)) for n in range(40)] + [Listed(f"37020219900101{n:04d}", "P") for n in range(40)]
+    with house(tmp_path, rows) as here:
+        found = here.ask([row.subject for row in rows])
+        assert set(found.hits) == {firm(n) for n in range(40)}
+        (path,) = (here.settings.matching / "sets").glob("*.inside")
+        assert UnitType.PERSON.value not in path.read_text(encoding="utf-8")

@@ -1,0 +1,214 @@
+"""Attacks on secret scorecards (CRYPTO 5.0 and 5.2): each succeeds against the naive variant and fails here."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import gmpy2
+import pytest
+from gmpy2 import mpz
+from tests.support import scorecards
+from tests.support.score_world import FIRMS, KEY, ScoreWorld, bins_of, score_world
+from tests.support.sealed import small_key
+
+from louver.errors import Refused, Unproven
+from louver.failures import Misused
+from louver.scoring import audit, layout
+from louver.scoring.results import Scores, opened
+from louver.sealing import bulk
+from louver.sealing.ciphertexts import Owner, encrypt
+from louver.sealing.randomisers import randomisers
+from louver_sandbox.sealing.packing import Points
+
+N, SQUARE = KEY.public.n, KEY.public.square
+WIDTH = KEY.public.width
+BELOW = random.Random(6).randrange
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[ScoreWorld]:
+    with score_world(tmp_path) as made:
+        yield made
+
+
+def sealed(numbers: list[int]) -> list[mpz]:
+    return encrypt(numbers, KEY.public, randomisers(KEY.public, len(numbers)))
+
+
+def points_of(numbers: list[list[int]]) -> Points:
+    """What a platform that asks no auditor would apply: any points at all, of a base of 0."""
+    flat = [0, *(each for of in numbers for each in of)]
+    return Points(KEY.public, sealed(flat), [len(of) for of in numbers])
+
+
+def test_points_on_one_feature_read_it_out_and_no_auditor_signs_for_them(world: ScoreWorld) -> None:
+    unit_vector = [[0] * 5 for _ in range(10)]
+    unit_vector[3] = [0, 1, 2, 3, 4]
+    for firm in FIRMS:
+        (naive,) = Owner(KEY).decrypt([points_of(unit_vector).packed([bins_of(firm)])])
+        assert naive == bins_of(firm)[3], "unaudited, the feature is read out"
+    opening = scorecards.opening(KEY, world.features, scorecards.card(world.features, unit_vector))
+    assert len(audit.findings(opening)) == 2
+    with pytest.raises(Misused, match="fewer than 8 features"):
+        audit.certify(opening, scorecards.AUDITOR, scorecards.AUDITOR_KEY)
+    with pytest.raises(Refused, match="LVR-5203"):
+        world.register(opening.model, audit.Certificate(scorecards.AUDITOR, bytes(64)))
+    assert world.models.of("bank_a") == ()
+
+
+def test_points_that_are_powers_read_everything_out_and_are_drowned_above_their_window(world: ScoreWorld) -> None:
+    powers = [[place * 5**number for place in range(5)] for number in range(10)]
+    for firm in FIRMS[:4]:
+        (naive,) = Owner(KEY).decrypt([points_of(powers).packed([bins_of(firm)])])
+        assert [int(naive) // 5**number % 5 for number in range(10)] == list(bins_of(firm))
+    # Small enough for the window, they still give one feature most of the range.
+    small = [[place * 3**number for place in (0, 0, 0, 1, 2)] for number in range(10)]
+    opening = scorecards.opening(KEY, world.features, scorecards.card(world.features, small))
+    with pytest.raises(Misused, match="more than 40 percent"):
+        audit.certify(opening, scorecards.AUDITOR, scorecards.AUDITOR_KEY)
+    # Whatever was signed for, what stands above 40 bits is hidden: of 2^45 and 2^60 two floods leave nothing alike.
+    large = [[place << 45 + 5 * (number % 3) for place in range(2)] for number in range(3)]
+    held = points_of(large)
+    for bins in product((0, 1), repeat=3):
+        one, two = (
+            int(Owner(KEY).decrypt([held.leaving([bins], power, BELOW)])[0]) % 2**layout.SLOT_BITS
+            for power in randomisers(KEY.public, 2)
+        )
+        assert one != two
+        shown = sum(of[number] for of, number in zip(large, bins, strict=True))
+        assert shown not in (one, two)
+
+
+def test_every_mixed_radix_code_of_all_features_breaks_a_rule() -> None:
+    """Points by which each combination of bins has a score of its own give one feature at least half the range."""
+    for bins in ((2,) * 10, (3,) * 8, (4,) * 8, (2, 3, 4, 5, 2, 3, 4, 2)):
+        weight, points = 1, []
+        for most in bins:
+            points.append([weight * place for place in range(most)])
+            weight *= most
+        features = scorecards.feature_set(bins)
+        assert max(map(max, points)) * 100 > audit.MOST_SHARE * sum(map(max, points))
+        try:
+            opening = scorecards.opening(KEY, features, scorecards.card(features, points, base=0))
+        except Misused:
+            continue
+        assert any("percent of the range" in each for each in audit.findings(opening))
+
+
+def test_marked_randomness_tells_which_bins_were_added_until_it_is_randomised_anew() -> None:
+    """Each ciphertext is made with a prime of its own as randomness; what was multiplied is found by factoring."""
+    primes: list[int] = []
+    while len(primes) < 51:
+        primes.append(int(gmpy2.next_prime(primes[-1] if primes else 1000)))
+    marked = [(1 + mpz(1) * N) % SQUARE * gmpy2.powmod(prime, N, SQUARE) % SQUARE for prime in primes]
+    held, bins = Points(KEY.public, marked, [5] * 10), bins_of(FIRMS[0])
+    order = (KEY.p - 1) * (KEY.q - 1)
+
+    def found(ciphertext: mpz) -> list[int]:
+        randomness = gmpy2.powmod(ciphertext, gmpy2.invert(N, order), N)
+        return [prime for prime in primes if randomness % prime == 0]
+
+    used = [primes[0], *(primes[1 + 5 * feature + number] for feature, number in enumerate(bins))]
+    assert found(held.packed([bins])) == sorted(used), "without r^n every bin is read"
+    (power,) = randomisers(KEY.public, 1)
+    assert not set(used) <= set(found(held.leaving([bins], power, BELOW)))
+
+
+def test_a_result_that_is_no_sum_of_the_models_points_is_not_believed() -> None:
+    """A platform that changes a score without knowing alpha passes with one chance in a million."""
+    features = scorecards.feature_set((3,) * 8)
+    made = scorecards.opening(KEY, features, scorecards.card(features))
+    held, bins = scorecards.points(made, KEY), (1, 2, 0, 1, 2, 0, 1, 2)
+    honest = held.leaving([bins], randomisers(KEY.public, 1)[0], BELOW)
+
+    def read(ciphertext: mpz) -> object:
+        scores = Scores("m", KEY.kid, ((0, 0),), (int(ciphertext).to_bytes(WIDTH, "big"),))
+        return opened(scores, KEY, "small-firms", "1", 0)[0]
+
+    assert read(honest) == scorecards.plain_score(made, bins)
+    for change in (1, -1, 50, 2**19, layout.CHECK << layout.SCORE_BITS | 1, 1 << 20):
+        with pytest.raises(Unproven, match="does not open"):
+            read(honest * (1 + change * N) % SQUARE)
+    # Another model's points under the same key have another alpha.
+    other = scorecards.opening(KEY, features, scorecards.card(features, version="2"))
+    with pytest.raises(Unproven):
+        read(scorecards.points(other, KEY).leaving([bins], randomisers(KEY.public, 1)[0], BELOW))
+
+
+@pytest.mark.parametrize("bad", ["zero", "one", "n", "minus one", "small", "bare", "twice", "outside"])
+def test_a_degenerate_or_repeated_ciphertext_does_not_come_in(world: ScoreWorld, bad: str) -> None:
+    opening = scorecards.opening(KEY, world.features, scorecards.card(world.features))
+    numbers = scorecards.ciphertexts(opening, KEY)
+    numbers[7] = {
+        "zero": mpz(0), "one": mpz(1), "n": N, "minus one": SQUARE - 1, "small": N - 5,
+        "bare": 1 + 3 * N, "twice": numbers[8], "outside": SQUARE + 5,
+    }[bad]  # fmt: skip
+    model = replace(opening.model, content=bulk.write(numbers, KEY.public))
+    signed = audit.Certificate(
+        scorecards.AUDITOR, scorecards.AUDITOR_KEY.sign(audit.signing_bytes(scorecards.AUDITOR, model.digest))
+    )
+    with pytest.raises(Refused, match="LVR-5014"):
+        world.register(model, signed)
+    assert world.models.of("bank_a") == ()
+
+
+def test_what_an_auditor_has_seen_cannot_be_exchanged_for_something_else(world: ScoreWorld) -> None:
+    """Honest points are shown; other ciphertexts, a feature read out among them, are handed in."""
+    honest = scorecards.opening(KEY, world.features, scorecards.card(world.features))
+    certificate = audit.certify(honest, scorecards.AUDITOR, scorecards.AUDITOR_KEY)
+    unit_vector = [[0] * 5 for _ in range(9)] + [[0, 1, 2, 3, 4]]
+    hidden = scorecards.opening(KEY, world.features, scorecards.card(world.features, unit_vector))
+    for model in (
+        hidden.model,
+        replace(honest.model, content=hidden.model.content),
+        replace(honest.model, version="2"),
+        replace(honest.model, decimals=2),
+        replace(hidden.model, rules_sha256=honest.model.rules_sha256),
+    ):
+        with pytest.raises(Refused, match="LVR-5203"):
+            world.register(model, certificate)
+    # Nor does an opening pass that shows points which are not in the ciphertexts.
+    shown = replace(hidden, points=honest.points, base=honest.base, model=replace(
+        hidden.model, rules_sha256=honest.model.rules_sha256), salt=honest.salt)  # fmt: skip
+    assert audit.findings(shown) == ("a ciphertext holds something else than its points",)
+
+
+def test_a_model_of_another_key_is_refused(world: ScoreWorld) -> None:
+    other = small_key(2)
+    opening = scorecards.opening(other, world.features, scorecards.card(world.features))
+    certificate = audit.certify(opening, scorecards.AUDITOR, scorecards.AUDITOR_KEY)
+    with pytest.raises(Refused, match="LVR-5202"):
+        world.register(opening.model, certificate)
+    mine = replace(opening.model, kid=KEY.kid)
+    with pytest.raises(Refused, match="LVR-5012"):
+        world.register(mine, certificate)
+
+
+def test_there_is_no_exponent_to_fill_the_memory_with(world: ScoreWorld) -> None:
+    """phe's adder begins with 16 to the power of a difference that the sender chooses."""
+    assert (16 ** (10**6)).bit_length() > 4_000_000, "the naive first step grows without limit"
+    opening = scorecards.opening(KEY, world.features, scorecards.card(world.features))
+    header, body = bulk.read(opening.model.content)
+    bomb = bulk.write(bulk.numbers(body, WIDTH), KEY.public, (38,))
+    signed = audit.certify(opening, scorecards.AUDITOR, scorecards.AUDITOR_KEY)
+    with pytest.raises(Refused, match="LVR-5012"):
+        world.register(replace(opening.model, content=bomb), signed)
+    assert header.scales == (0,)
+
+
+def test_many_models_of_one_subject_end_below_half_the_features(world: ScoreWorld) -> None:
+    """As many scores of one subject as there are features would be equations for all of them."""
+    firm = FIRMS[0]
+    pair = (firm, world.authorise(firm, uses=0))
+    given = []
+    for version in range(1, 8):
+        drawn = random.Random(version)
+        points = [sorted(drawn.randrange(50, 90) for _ in range(5)) for _ in range(10)]
+        model = world.registered(str(version), points)
+        content = world.score(model, [pair]).content
+        given.append(Scores.from_bytes(content, WIDTH).places[0] is not None)
+    assert given == [True] * 4 + [False] * 3

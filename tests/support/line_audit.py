@@ -1,0 +1,183 @@
+"""The audit of answers under differential privacy as they leave: many releases of two executions, one unit apart.
+
+What an observer sees of a release is made one whole number, so that all that tells the two worlds apart is in its
+size. The audit proves a least epsilon from how often numbers are large or small in either world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import partial
+
+from tests.support.privacy_audit import least_epsilon
+from tests.support.private_worlds import (
+    DISTRICTS,
+    ENTERPRISE,
+    MONTHS,
+    PERSON,
+    charged,
+    executed,
+    planned,
+    rules,
+    world,
+)
+from tests.support.private_worlds import without as left_out
+from tests.support.relations import Row, World
+from tests.support.seeded_noise import SeededSampler
+
+from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.privacy.conversion import epsilon_of
+from louver_sandbox.private_core import PrivateRules
+from louver_sandbox.release.release import release
+from louver_sandbox.stages import Cell, Execution, Plan
+
+Seen = Callable[[Sequence[tuple[Cell, ...]]], int]
+"""What an observer makes of the rows of an answer."""
+
+DELTA = Fraction(1, 100)
+"""The delta of both what is charged and what is proven; far above that of thresholds."""
+
+SMALLEST = Fraction(1, 100)
+RARE = 99
+"""A month of so few persons that its group is listed or not."""
+ALONE = (
+    rules("gov.pay", PERSON, rho=Fraction(1, 2), delta=Fraction(1, 200), rows=3),
+    rules("gov.pay", ENTERPRISE, delta=Fraction(1, 200), exempt="employers publish their size"),
+)
+TWO = (rules("gov.pay", PERSON, rho=Fraction(1, 2)), rules("gov.pay", ENTERPRISE, rho=Fraction(1, 2), rows=4))
+
+
+@dataclass(frozen=True)
+class Audited:
+    """A question, the unit that the worlds differ by, and what is looked at. `tight` is the part of the charged
+    epsilon that 20,000 draws prove at least; it says that the audit sees something."""
+
+    name: str
+    sql: str
+    seen: Seen
+    rules: tuple[PrivateRules, ...] = ALONE
+    unit: UnitType = PERSON
+    who: str = "target"
+    tight: float = 0.3
+
+
+def added(column: int, smallest: Fraction, rows: Sequence[tuple[Cell, ...]]) -> int:
+    """The sum of a column, in its smallest units."""
+    return sum(int(Fraction(str(row[column])) / smallest) for row in rows if row[column] is not None)
+
+
+def listed(key: Cell, rows: Sequence[tuple[Cell, ...]]) -> int:
+    """Whether a group is there."""
+    return int(any(row[0] == key for row in rows))
+
+
+def least(column: int, smallest: Fraction, rows: Sequence[tuple[Cell, ...]]) -> int:
+    """A single number, in its smallest units; a number that there is none of is far away."""
+    ((*row,),) = rows
+    return -(10**9) if row[column] is None else int(Fraction(str(row[column])) / smallest)
+
+
+CASES: tuple[Audited, ...] = (
+    Audited("count", "SELECT count(*) FROM gov.pay", partial(added, 0, Fraction(1))),
+    Audited("units", "SELECT count(DISTINCT person_id) FROM gov.pay", partial(added, 0, Fraction(1))),
+    Audited("sum", "SELECT sum(amount) FROM gov.pay", partial(added, 0, SMALLEST)),
+    Audited("average", "SELECT avg(amount) FROM gov.pay", partial(least, 0, SMALLEST), tight=0.01),
+    Audited("variance", "SELECT var_pop(amount) FROM gov.pay", partial(least, 0, SMALLEST), tight=0.01),
+    Audited(
+        "groups",
+        "SELECT month, count(*) FROM gov.pay GROUP BY month",
+        lambda rows: added(1, Fraction(1), [row for row in rows if row[0] == RARE]),
+        tight=0.05,
+    ),
+    Audited(
+        "listing",
+        f"SELECT uscc, count(*) FROM gov.pay WHERE month = {RARE} GROUP BY uscc",
+        partial(listed, "employer"),
+        tight=0.05,
+    ),
+    Audited(
+        "sets",
+        "SELECT district, count(*) FROM gov.pay GROUP BY ROLLUP (district)",
+        lambda rows: added(1, Fraction(1), [row for row in rows if row[0] is None]),
+        tight=0.05,
+    ),
+    Audited(
+        "person of two", "SELECT count(*), sum(amount) FROM gov.pay", partial(added, 1, SMALLEST), TWO, tight=0.05
+    ),
+    Audited(
+        "firm of two", "SELECT count(*) FROM gov.pay", partial(added, 0, Fraction(1)), TWO, ENTERPRISE, "employer"
+    ),
+)
+
+
+def crowd(months: int) -> list[Row]:
+    """Twenty persons with one month each, a target with so many and far more pay than counts, and a firm that pays
+    it."""
+    rows: list[Row] = [
+        {
+            "person_id": f"p{n}",
+            "uscc": "employer" if n < 8 else "other",
+            "district": DISTRICTS[n % 3],
+            "amount": 40 + n % 20,
+            "month": RARE if n < 6 else 1,
+        }
+        for n in range(20)
+    ]
+    target = {"person_id": "target", "uscc": "employer", "district": "d1", "amount": 10**6}
+    return [*rows, *({**target, "month": RARE} for _ in range(months))]
+
+
+def worlds(of: Audited) -> tuple[World, World]:
+    """Without the unit, and with it."""
+    whole = world(crowd(MONTHS if of.rules == TWO else 10 * MONTHS))
+    return left_out(whole, of.unit, of.who), whole
+
+
+def proven(of: Audited, draws: int, broken: Callable[[Plan], Plan] = lambda made: made) -> tuple[float, float]:
+    """The least epsilon that the draws prove, and what is charged, both at `DELTA`."""
+    absent, present = worlds(of)
+    made = planned(present, of.sql, of.rules)
+    cost = float(epsilon_of(charged(made, of.unit), DELTA))
+    run = broken(made)
+    seen = [
+        looks(of.seen, executed(one, run), SeededSampler(seed), draws) for one, seed in ((absent, 1), (present, 2))
+    ]
+    return least_epsilon(seen[0], seen[1], float(DELTA)), cost
+
+
+def looks(seen: Seen, execution: Execution, sampler: SeededSampler, draws: int) -> list[int]:
+    """What an observer sees of so many releases of one execution."""
+    return [seen(release(execution, sampler=sampler).rows) for _ in range(draws)]
+
+
+def unclipped(made: Plan) -> Plan:
+    """A clip that is broken: values far beyond their bounds count as they are."""
+    return _changed(made, [("CAST('100.00' AS", "CAST('99999999.00' AS"), ("'10000'", "'9999999999'")])
+
+
+def uncut(made: Plan) -> Plan:
+    """A cut that is broken: all of a unit's rows count."""
+    return _changed(made, [(", 3)", ", 3000)")])
+
+
+def unnoised(made: Plan) -> Plan:
+    """A partition that leaves as it is: no noise, and every group of one unit is listed."""
+    cores = []
+    for core in made.cores:
+        if core.private is None:
+            raise ValueError("a core without noise")
+        silent = tuple(replace(one, scale=Fraction(1, 64)) for one in core.private.noisy)
+        cores.append(replace(core, private=replace(core.private, noisy=silent, tau=min(1, core.private.tau))))
+    return replace(made, cores=tuple(cores))
+
+
+def _changed(made: Plan, pairs: Iterable[tuple[str, str]]) -> Plan:
+    (core,) = made.cores
+    text = core.statement
+    for before, after in pairs:
+        if before not in text:
+            raise ValueError("nothing to break in this statement")
+        text = text.replace(before, after)
+    return replace(made, cores=(replace(core, statement=text),))
