@@ -21,7 +21,7 @@ from louver_sandbox.mechanisms.release import Bounds, clipped_sum, released, sum
 from louver_sandbox.privacy.conversion import epsilon_of
 from louver_sandbox.privacy.cost import PrivacyCost
 
-DRAWS = 20_000
+DRAWS = 40_000
 WAGES = Bounds(0, 50)
 DELTA = Fraction(1, 100)
 RHO = Fraction(1, 8)

@@ -21,7 +21,8 @@ from louver_sandbox.privacy.conversion import epsilon_of
 from louver_sandbox.release.release import release
 from louver_sandbox.stages import Execution, Plan, Release
 
-DRAWS = 1_000
+DRAWS = 2_000
+DRAWS_OF_QUANTILES = 500
 DELTA = Fraction(1, 100)
 RHO = (rules("gov.account", PERSON, rho=Fraction(1, 2)),)
 
@@ -120,7 +121,7 @@ def seen_of(made: Plan, worlds: tuple[World, World]) -> float:
     draws: list[list[tuple[int, ...]]] = []
     for place, of in enumerate(worlds):
         execution = Execution(committed(made), executed(of, made).rows)
-        found = [release(execution, sampler=SeededSampler(place * DRAWS + n)) for n in range(DRAWS // 2)]
+        found = [release(execution, sampler=SeededSampler(place * DRAWS + n)) for n in range(DRAWS_OF_QUANTILES)]
         draws.append([tuple(int(text) for text in told(one)) for one in found])
     columns = [list(zip(*of, strict=True)) for of in draws]
     assert len(set(draws[0] + draws[1])) > 1, "noise or the person must be seen at all"

@@ -24,7 +24,7 @@ MAKERS = {
     "Fault": {"pipeline.py", "match_line.py", "scoring/line.py"},
     "ScoreRules": {"policy/scoring.py"},
     "Order": {"scoring/line.py"},
-    "Paid": {"scoring/commit.py"},
+    "Paid": {"match_line.py", "scoring/commit.py"},
 }
 HOMES = ("louver_sandbox.stages", "louver.errors")
 

@@ -221,7 +221,7 @@ def test_quantiles_share_what_an_epsilon_pays_for(epsilon: Fraction | None) -> N
     assert counting < tree < charge.cost.rho
     said = {one.column: Fraction(one.share) for one in predicted(made)}
     assert said.keys() == {"n", "a", "m"}
-    assert abs(sum(said.values()) - 100) < 1
+    assert abs(sum(said.values(), Fraction(0)) - 100) < 1
     assert abs(said["m"] - 100 * tree / charge.cost.rho) < 1
 
 

@@ -301,7 +301,7 @@ def test_a_histogram_without_its_noise_or_core_is_not_sent() -> None:
         (main, replace(histogram, ranks_of=999)),
         (
             main,
-            replace(histogram, statement=histogram.statement.replace(' ANTI JOIN "over" ', ' ANTI JOIN "none" ')),
+            replace(histogram, statement=histogram.statement.replace(' ANTI JOIN "over" ', ' SEMI JOIN "over" ')),
         ),
         (main, replace(histogram, unit_groups=())),
     ]

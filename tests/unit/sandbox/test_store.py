@@ -25,9 +25,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, delete, insert, select, text, update
 from tests.support.audit_logs import KEY, answer, behind_the_back, open_log
 
-from louver_sandbox import store
+from louver_sandbox import consents, store
 from louver_sandbox.audit import verify_log
 from louver_sandbox.audit.stored import size_of
+from louver_sandbox.scoring import registry as scores
 from louver_sandbox.sealing import registry as sealing_keys
 from louver_sandbox.store import State, StoreBusy, StoreConflict, StoreUnavailable, answers, schema
 from louver_sandbox.store.answers import RequestReused, StoredAnswer
@@ -59,6 +60,8 @@ def test_the_migrations_make_the_tables_the_code_uses(state: State) -> None:
             schema.metadata,
             registry.metadata,
             sealing_keys.metadata,
+            consents.metadata,
+            scores.metadata,
         ]  # the library takes a list; its types do not say so
         assert compare_metadata(MigrationContext.configure(tx), every) == []
 
