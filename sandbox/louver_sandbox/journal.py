@@ -33,11 +33,13 @@ class Books:
 
 
 def request_digest(request: Request) -> str:
-    """What makes two requests the same one: purpose, dialect, SQL, parameters, and whether it
-    asks for a seal, not the expiry of the signature."""
+    """What makes two requests the same one: purpose, dialect, SQL, parameters, whether it asks for a seal, and what
+    it wants of privacy loss and accuracy, not the expiry of the signature."""
     asked = (request.purpose, request.dialect, request.sql, parameters(request))
-    # A seal that is not asked for adds nothing, so that requests from before there were seals are still the same.
-    said = repr((*asked, request.seal) if request.seal else asked)
+    # What is not asked for adds nothing, so that requests from before it could be are still the same.
+    sealed = (request.seal,) if request.seal else ()
+    wanted = () if request.wish is None else (codec.encode(request.wish).decode(),)
+    said = repr((*asked, *sealed, *wanted))
     return hashlib.sha256(said.encode()).hexdigest()
 
 
@@ -55,7 +57,7 @@ def private(request: Request, standing: Standing | None = None) -> Mapping[str, 
 
 def common(request: Request, kind: str) -> dict[str, JSON]:
     """What every entry about a request says."""
-    return {
+    said: dict[str, JSON] = {
         "kind": kind,
         "request_id": request.id,
         "institution": request.subject.institution,
@@ -63,6 +65,9 @@ def common(request: Request, kind: str) -> dict[str, JSON]:
         "purpose": request.purpose,
         "dialect": request.dialect,
     }
+    if request.wish is not None:
+        said["wish"] = codec.encode(request.wish).decode()
+    return said
 
 
 def _subject(request: Request) -> dict[str, JSON]:

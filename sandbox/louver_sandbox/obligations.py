@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.encrypted_core import EncryptedRules
@@ -185,12 +186,14 @@ class PrivacyTerms:
 
 @dataclass(frozen=True, slots=True)
 class PrivacyCharge:
-    """What a question costs in privacy loss of one kind of unit of a dataset, exactly what was previewed."""
+    """What a question costs in privacy loss of one kind of unit of a dataset, exactly what was previewed. `delta` is
+    that at which policy states its epsilon."""
 
     dataset: str
     purpose: str
     cost: PrivacyCost
     terms: PrivacyTerms
+    delta: Fraction = Fraction(1, 10**6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +201,8 @@ class PrivacyBalance:
     """What a question has cost of one kind of unit of a dataset, and what it leaves, in the ledger's exact amounts.
 
     `lifetime` is left to all institutions together; `allowance` to this one and `part` to it for `purpose`, both
-    until `refreshes_at` (None: for ever). A stored answer costs nothing.
+    until `refreshes_at` (None: for ever). A stored answer costs nothing. `terms` are the whole limits (None in
+    answers stored before they were kept), `delta` that at which policy states epsilon.
     """
 
     dataset: str
@@ -209,6 +213,8 @@ class PrivacyBalance:
     allowance: PrivacyCost
     part: PrivacyCost
     refreshes_at: datetime | None
+    terms: PrivacyTerms | None = None
+    delta: Fraction = Fraction(1, 10**6)
 
     @property
     def spendable(self) -> PrivacyCost:

@@ -1,4 +1,5 @@
-"""What a question answered with differential privacy carries: the rules policies give, and the noise of its cells."""
+"""What a question answered with differential privacy carries: what its caller wants, the rules policies give, and the
+noise of its cells."""
 
 from __future__ import annotations
 
@@ -13,12 +14,38 @@ from louver_sandbox.privacy.cost import PrivacyCost
 
 
 @dataclass(frozen=True, slots=True)
+class WantedAccuracy:
+    """The 95 % interval of a column is to be predicted as this far to either side at most.
+
+    `column` is a column of the answer, empty for all that have noise. `within` is in the column's own unit, or with
+    `percent` so many hundredths of `of` (None: of what the catalogue declares). `among` is how many values the caller
+    expects in each group, which averages need.
+    """
+
+    column: str
+    within: Fraction
+    percent: bool = False
+    of: Fraction | None = None
+    among: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a caller wants a question to cost: an epsilon at the policy's delta, or as little as these accuracies
+    need. Never both."""
+
+    epsilon: Fraction | None = None
+    accuracy: tuple[WantedAccuracy, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PrivateRules:
     """How questions about one dataset are answered with differential privacy of one kind of unit.
 
     A question costs `each`, of which `each.delta` is for listing groups by a threshold; `delta` is that at which its
     epsilon is told. A unit counts in at most `groups` cells, with at most `rows` rows together (None: as many as the
     catalogue declares). With `exempt` the owner has said, in its words, why this kind of unit is not protected here.
+    With `accuracy` the 95 % interval of every number must be predicted within so many times the most one row adds.
     """
 
     dataset: str
@@ -29,31 +56,36 @@ class PrivateRules:
     groups: int
     rows: int | None = None
     exempt: str = ""
+    accuracy: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NoisyColumn:
     """A whole number of each cell that leaves with discrete Gaussian noise of this scale.
 
-    `least` is what no true number is below: 0 for counts. Nothing else of the worker's result is ever looked at.
+    `least` is what no true number is below: 0 for counts. `share` is its part of the rho that the question costs, to
+    four digits. Nothing else of the worker's result is ever looked at.
     """
 
     name: str
     scale: Fraction
     least: int | None = None
+    share: Fraction = Fraction(0)
 
 
 @dataclass(frozen=True, slots=True)
 class PrivateRanks:
     """A histogram of each cell that leaves as noisy ranks: a tree of counts whose nodes have discrete Gaussian noise.
 
-    `segments` are its bins (`mechanisms.grid`), in units of 10^-digits. At most `most` cells have one.
+    `segments` are its bins (`mechanisms.grid`), in units of 10^-digits. At most `most` cells have one. `share` is its
+    part of the rho that the question costs, to four digits.
     """
 
     segments: tuple[tuple[int, int, int], ...]
     digits: int
     scale: Fraction
     most: int
+    share: Fraction = Fraction(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from louver_sandbox.obligations import (
     SealedColumns,
     ThresholdRules,
 )
-from louver_sandbox.private_core import PrivateRules
+from louver_sandbox.private_core import PrivateRules, Wish
 from louver_sandbox.selections import FLAGGED, HistoryRules, Selection
 
 if TYPE_CHECKING:
@@ -55,8 +55,9 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One signed question. `signature` covers id, expiry, purpose, SQL, its dialect, parameters and `seal`, by which
-    the caller asks for a sealed answer (`paillier`); empty means as policies say."""
+    """One signed question. `signature` covers id, expiry, purpose, SQL, its dialect, parameters, `seal`, by which the
+    caller asks for a sealed answer (`paillier`; empty means as policies say), and `wish`, what the answer may cost of
+    privacy or how exact it is to be."""
 
     id: str
     subject: Subject
@@ -67,6 +68,7 @@ class Request:
     received: datetime | None = None
     signature: bytes = field(default=b"", repr=False)
     seal: str = ""
+    wish: Wish | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +313,9 @@ class Accuracy:
     most `below` over it or `above` under it in 95 of 100 draws of the keys, and `standard_error` is at least the root
     of its mean squared error; for rows, sums and averages, `relative_error` is that of the sum in proportion to its
     absolute contributions. Decimal text, empty where there is no such statement. Under `dp`, `low` and `high` are the
-    ends of the 95 % interval of each row's number, in the order of rows; empty text where a row has none.
+    ends of the 95 % interval of each row's number, in the order of rows; empty text where a row has none. `share` is
+    the part of the question's rho that the column costs, in percent; numbers that several columns need count for each
+    in equal parts.
     """
 
     column: str
@@ -324,6 +328,7 @@ class Accuracy:
     relative_error: str = ""
     low: tuple[str, ...] = ()
     high: tuple[str, ...] = ()
+    share: str = ""
 
 
 @dataclass(frozen=True, slots=True)

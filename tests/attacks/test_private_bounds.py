@@ -70,6 +70,17 @@ def test_a_person_and_a_firm_of_one_name_share_no_group_of_a_subquery(theirs: tu
         assert 0 < told_apart(whole, sql, unit, "same", ONE_EACH) <= 1
 
 
+def test_nor_do_they_where_groups_are_ranked() -> None:
+    """The histogram read the groups of both, which were nobody's."""
+    sql = (
+        "SELECT district, median(total) AS m, count(*) AS n FROM (SELECT owner, district, sum(area) AS total "
+        "FROM gov.estate GROUP BY owner, district) b GROUP BY district"
+    )
+    whole = world(estates=[*estates("P", "d1", "d2", "d3"), *estates("E", "d2")])
+    for unit in (PERSON, ENTERPRISE):
+        assert 0 < told_apart(whole, sql, unit, "same", ONE_EACH) <= 1
+
+
 def test_a_group_that_a_unit_has_no_rows_left_for_is_not_there() -> None:
     """It could be listed by a high draw, at a delta that nobody was charged."""
     rows: list[Row] = [{"person_id": "p1", "district": f"x{n}", "amount": Decimal(1), "month": n} for n in range(9)]

@@ -22,6 +22,7 @@ FAMILIES = {
     "policy": "LVR-2",
     "plan": "LVR-2",
     "private": "LVR-23",
+    "asking": "LVR-23",
     "capacity": "LVR-3",
     "privacy": "LVR-301",
     "history": "LVR-32",

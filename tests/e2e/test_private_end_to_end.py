@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
 import uuid
+from fractions import Fraction
 
+import grpc
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from tests.e2e.conftest import raw_stub, signed_question
 from tests.e2e.soundness import wrongs
 from tests.support.installation import Service, service
 from tests.support.queries import QUERIES
+from typer.testing import CliRunner
 
 import louver
+from louver import signing
+from louver.cli.app import app
 from louver.errors import Refused
+from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox.demo.city import City
 
 pytest.importorskip("opendp", reason="the extra louver[dp] is not installed")
@@ -46,6 +56,89 @@ def test_the_histogram_of_deposits_is_answered_once_and_costs_what_was_said(own_
     with service(own_city) as served, served.connect("bank_a") as bank:
         assert bank.analyse(question.sql, purpose="RESEARCH").stream == answer.stream
     assert not wrongs(own_city)
+
+
+def on_command_line(served: Service, *arguments: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of `louver` as bank A types it."""
+    authority, key, certificate = map(str, served.files("bank_a"))
+    settings = ["--target", served.address, "--certificate", certificate, "--key", key, "--ca", authority]
+    ran = CliRunner(env={"LOUVER_LANG": "en", "LOUVER_CONFIG": "none"}).invoke(app, [*settings, *arguments])
+    return ran.exit_code, ran.stdout, ran.stderr
+
+
+def test_a_caller_chooses_what_a_question_costs_and_sees_what_is_left(own_city: City) -> None:
+    sql = "SELECT status, count(*) AS n FROM gov.hf_account GROUP BY status ORDER BY status"
+    with service(own_city) as served, served.connect("bank_a", "RESEARCH") as bank:
+        (preview,) = bank.explain(sql, epsilon=0.5).privacy
+        answer = bank.analyse(sql, epsilon=0.5)
+        assert len(answer) > 0
+        (paid,) = answer.privacy
+        assert (paid.cost, paid.left, paid.limits) == (preview.cost, preview.left, preview.limits), (
+            "charged == previewed"
+        )
+        assert not paid.free
+        assert Fraction("0.48") < Fraction(paid.cost.epsilon) <= Fraction(1, 2)
+        assert [(limit.kind, limit.period) for limit in paid.limits] == [
+            ("allowance", "month"),
+            ("lifetime", "lifetime"),
+        ]
+        assert paid.limits[0].refreshes_at is not None
+        assert str(paid.limits[0].refreshes_at.utcoffset()) == "8:00:00"
+
+        again = ("query", sql, "--purpose", "RESEARCH", "--epsilon", "0.5", "--format", "json")
+        code, out, said = on_command_line(served, *again)
+        assert code == 0, said
+        shown = json.loads(out)
+        assert shown["stored"]
+        assert [tuple(row) for row in shown["rows"]] == list(answer)
+        assert shown["privacy"][0]["free"]
+        assert shown["privacy"][0]["cost"] == {"epsilon": "0", "rho": "0"}
+        assert json.loads(said.splitlines()[-1])["privacy"][0]["free"], "one line of JSON where nobody watches"
+
+        within = ("explain", sql, "--purpose", "RESEARCH", "--accuracy", "n=25", "--json")
+        code, out, said = on_command_line(served, *within)
+        assert code == 0, said
+        told = json.loads(out)
+        wider = bank.analyse(sql, accuracy="25")
+        assert not wider.stored, "another noise is another question"
+        (exactness,) = wider.accuracy
+        assert exactness.above is not None
+        assert exactness.above <= 25
+        assert told["privacy"][0]["cost"]["rho"] == str(wider.privacy[0].cost.rho)
+        spent = paid.left.rho - wider.privacy[0].left.rho
+        assert spent == wider.privacy[0].cost.rho > 0
+
+        for more, refusal in (
+            ({"epsilon": 3}, "LVR-2366"),
+            ({"accuracy": "1% of 90"}, "LVR-2370"),
+            ({"accuracy": "5%"}, "LVR-2369"),
+        ):
+            with pytest.raises(Refused, match=refusal):
+                bank.analyse(sql, **more)
+            verdict = bank.explain(sql, **more)
+            assert verdict.refusal is not None
+            assert verdict.refusal.code == refusal
+        with pytest.raises(Refused, match="LVR-2373"):
+            bank.analyse("SELECT count(*) FROM gov.ent_registry", epsilon=1)
+        assert refused_on_the_wire(served, sql, "NaN") == "LVR-2365"
+        assert refused_on_the_wire(served, sql, "-0.5") == "LVR-2365"
+        (unmoved,) = bank.explain(sql, epsilon=0.25).privacy
+        # A difference: sums of so many digits are rounded.
+        assert wider.privacy[0].left.rho - unmoved.left.rho == unmoved.cost.rho, "what was refused has cost nothing"
+    assert not wrongs(own_city)
+
+
+def refused_on_the_wire(served: Service, sql: str, epsilon: str) -> str:
+    """The code with which a question that no client of ours would send is refused."""
+    question = signed_question(served, "bank_a", sql)
+    question.epsilon = epsilon
+    key = load_pem_private_key(served.files("bank_a")[1].read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    question.signature = signing.sign(question, key)
+    channel, stub = raw_stub(served, "bank_a")
+    with channel, pytest.raises(grpc.RpcError) as refused:
+        list(stub.Analyse(pb.AnalyseRequest(question=question)))
+    return str(refused.value.details()).split(":")[0]
 
 
 CLIENTS = int(os.environ.get("LOUVER_CLIENTS", "0"))

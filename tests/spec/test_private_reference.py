@@ -33,5 +33,10 @@ def test_the_page_tells_the_truth(said: str, purpose: str, sql: str) -> None:
     assert refused.value.code == said.removeprefix("refused ")
 
 
+def test_the_example_of_a_wanted_accuracy_runs() -> None:
+    (program,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    exec(compile(program, "dp.md", "exec"), {})
+
+
 def test_there_are_examples_of_both() -> None:
     assert {said.split()[0] for said, _, _ in EXAMPLES} == {"admitted", "refused"}

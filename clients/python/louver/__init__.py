@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from louver import aio, dbapi
     from louver.client import Client, connect
     from louver.matching.results import Hit, Match, MatchableList
+    from louver.privacy import PrivacyAmount, PrivacyLimit, PrivacyLoss
     from louver.receipt import Receipt, VerifiedReceipt
     from louver.results import (
         Accuracy,
@@ -48,6 +49,9 @@ _HOMES = {
     "Notice": "louver.results",
     "Outcome": "louver.results",
     "Permission": "louver.results",
+    "PrivacyAmount": "louver.privacy",
+    "PrivacyLimit": "louver.privacy",
+    "PrivacyLoss": "louver.privacy",
     "QueryRecord": "louver.results",
     "Receipt": "louver.receipt",
     "SealingKey": "louver.results",
@@ -76,6 +80,9 @@ __all__ = [
     "Notice",
     "Outcome",
     "Permission",
+    "PrivacyAmount",
+    "PrivacyLimit",
+    "PrivacyLoss",
     "QueryRecord",
     "Receipt",
     "Refused",

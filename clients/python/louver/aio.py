@@ -37,6 +37,7 @@ from louver.v1 import subjects_pb2
 from louver.v1.matching_pb2_grpc import MatchingServiceStub
 from louver.v1.sandbox_pb2_grpc import SandboxServiceStub
 from louver.v1.subjects_pb2_grpc import SubjectServiceStub
+from louver.wishes import Accuracy, Epsilon
 
 if TYPE_CHECKING:
     from typing import Self
@@ -143,10 +144,14 @@ class AsyncClient:
         timeout: float | None = None,
         progress: Callable[[str], None] | None = None,
         seal: bool = False,
+        epsilon: Epsilon | None = None,
+        accuracy: Accuracy | None = None,
     ) -> Answer:
         """Ask a question and get the protected answer; see ``louver.client.Client.analyse``."""
         allowed = self.settings.time_allowed(timeout)
-        question = self.settings.question(sql, purpose, parameters, request_id, allowed, dialect, seal)
+        question = self.settings.question(
+            sql, purpose, parameters, request_id, allowed, dialect, seal, epsilon, accuracy
+        )
 
         async def attempt(left: float) -> Answer:
             assembly = wire.Assembly(question.request_id, seal=seal)
@@ -171,9 +176,11 @@ class AsyncClient:
         dialect: str | None = None,
         timeout: float | None = None,
         seal: bool = False,
+        epsilon: Epsilon | None = None,
+        accuracy: Accuracy | None = None,
     ) -> Explanation:
         """What ``analyse`` would do. Spends nothing."""
-        request = self.settings.explain_request(sql, purpose, parameters, dialect, seal)
+        request = self.settings.explain_request(sql, purpose, parameters, dialect, seal, epsilon, accuracy)
         allowed = self.settings.time_allowed(timeout)
         response = await self._persistently(lambda left: self._stub.Explain(request, timeout=left), allowed)
         return wire.explanation(response)

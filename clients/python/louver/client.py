@@ -41,6 +41,7 @@ from louver.v1 import subjects_pb2
 from louver.v1.matching_pb2_grpc import MatchingServiceStub
 from louver.v1.sandbox_pb2_grpc import SandboxServiceStub
 from louver.v1.subjects_pb2_grpc import SubjectServiceStub
+from louver.wishes import Accuracy, Epsilon
 
 if TYPE_CHECKING:
     from typing import Self
@@ -165,15 +166,23 @@ class Client(ScoringCalls):
         timeout: float | None = None,
         progress: Callable[[str], None] | None = None,
         seal: bool = False,
+        epsilon: Epsilon | None = None,
+        accuracy: Accuracy | None = None,
     ) -> Answer:
         """Ask a question and get the protected answer, paid for and logged.
 
         ``parameters`` fill ``:name`` in the SQL. Asking again with the same ``request_id`` gives the same answer
         and charges nothing, which is how a call that was cut off is repeated. ``progress`` is told each stage. With
         ``seal`` the numbers leave the platform encrypted to your registered Paillier key, and are opened here.
+
+        Under differential privacy a question costs what its policy says, or the ``epsilon`` asked for, or the least
+        with which it is predicted as exact as ``accuracy`` says: ``"100"``, ``"2% of 50000"``, ``"0.5 among 8000"``,
+        for all columns or, as a mapping, for each (``louver.wishes``). ``Answer.privacy`` says what it cost.
         """
         allowed = self.settings.time_allowed(timeout)
-        question = self.settings.question(sql, purpose, parameters, request_id, allowed, dialect, seal)
+        question = self.settings.question(
+            sql, purpose, parameters, request_id, allowed, dialect, seal, epsilon, accuracy
+        )
 
         def attempt(left: float) -> Answer:
             assembly = wire.Assembly(question.request_id, seal=seal)
@@ -198,9 +207,11 @@ class Client(ScoringCalls):
         dialect: str | None = None,
         timeout: float | None = None,
         seal: bool = False,
+        epsilon: Epsilon | None = None,
+        accuracy: Accuracy | None = None,
     ) -> Explanation:
         """What ``analyse`` would do. Spends nothing; a question that would be refused comes back as a verdict."""
-        request = self.settings.explain_request(sql, purpose, parameters, dialect, seal)
+        request = self.settings.explain_request(sql, purpose, parameters, dialect, seal, epsilon, accuracy)
         return wire.explanation(self._call(self._stub.Explain, request, timeout))
 
     def lookup(

@@ -16,13 +16,18 @@ UNKNOWN_INCIDENT = "not given"
 
 @dataclass(eq=False)
 class Misused(Error):
-    """What was passed, configured or installed on this machine cannot be used; nothing was sent."""
+    """What was passed, configured or installed on this machine cannot be used; nothing was sent.
+
+    ``code`` is that of the refusal with which the platform would have answered, where there is one.
+    """
 
     message: str
     hint: str = ""
+    code: str = ""
 
     def __str__(self) -> str:
-        return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+        message = f"{self.code}: {self.message}" if self.code else self.message
+        return f"{message}\n  hint: {self.hint}" if self.hint else message
 
 
 @dataclass(eq=False)

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from louver.failures import Misused
 from louver.signing import sign
 from louver.v1 import sandbox_pb2 as pb
+from louver.wishes import Accuracy, Epsilon, checked
 
 Parameter = bool | int | Decimal | str | date
 """What may stand for ``:name`` in SQL; its Python type is its SQL type."""
@@ -112,8 +113,11 @@ def ask(
     key: ec.EllipticCurvePrivateKey,
     dialect: str = "",
     seal: str = "",
+    epsilon: Epsilon | None = None,
+    accuracy: Accuracy | None = None,
 ) -> pb.Question:
     """The signed question. Raises ``Misused`` when something in it cannot be sent."""
+    said_epsilon, wanted = checked(epsilon, accuracy)
     question = pb.Question(
         request_id=checked_request_id(request_id),
         purpose=_utf8(purpose, "the purpose"),
@@ -122,6 +126,8 @@ def ask(
         expires=rfc3339(expires),
         dialect=checked_dialect(dialect),
         seal=seal,
+        epsilon=said_epsilon,
+        accuracy=wanted,
     )
     question.signature = sign(question, key)
     return question

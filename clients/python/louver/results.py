@@ -13,6 +13,7 @@ from louver import display
 from louver.decoding import AnswerColumn, Row, Undecodable, decode, open_stream
 from louver.errors import Refused, Unproven
 from louver.failures import Misused, missing_extra
+from louver.privacy import PrivacyLoss
 from louver.receipt import Receipt, VerifiedReceipt
 from louver.sealing.columns import METADATA
 
@@ -50,7 +51,8 @@ class Accuracy:
     less to ``above`` more than the released one; ``standard_error`` is at least the root of its mean squared error.
     For rows, sums and averages ``relative_error`` is the standard error of the sum in proportion to its absolute
     amounts. They are None where there is no such statement. Under ``dp``, ``low`` and ``high`` hold the ends of the
-    95 % interval of each row's number, in the order of rows; they are empty where the column has none.
+    95 % interval of each row's number, in the order of rows; they are empty where the column has none. ``share`` is
+    the part of the question's cost that goes to the column, in percent.
     """
 
     column: str
@@ -63,6 +65,7 @@ class Accuracy:
     relative_error: Decimal | None = None
     low: tuple[Decimal | None, ...] = ()
     high: tuple[Decimal | None, ...] = ()
+    share: Decimal | None = None
 
     def text(self, language: str = "en") -> str:
         """In words, in ``en`` or ``zh``."""
@@ -75,8 +78,9 @@ class Answer:
 
     ``cost`` is what was charged by kind, ``remaining`` what is left of each budget, ``stored`` whether this is
     the stored answer to the same question, which costs nothing. ``proof`` is the verified receipt, None when no
-    log key was given. ``accuracy`` says how exact each column with noise is. ``development`` warns that the
-    service runs without the isolation of production.
+    log key was given. ``accuracy`` says how exact each column with noise is, ``privacy`` what was lost of privacy,
+    what is left and when it refreshes. ``development`` warns that the service runs without the isolation of
+    production.
 
     An answer may be sealed to your key: ``stream`` is then what was released, and opened when rows are first asked
     for, by the private key that ``private`` finds. ``sealed`` are the ciphertexts.
@@ -96,6 +100,7 @@ class Answer:
     remainder_stream: bytes = field(default=b"", repr=False)
     accuracy: tuple[Accuracy, ...] = ()
     private: Callable[[str], PrivateKey] | None = field(default=None, repr=False, compare=False)
+    privacy: tuple[PrivacyLoss, ...] = ()
 
     @cached_property
     def _decoded(self) -> tuple[tuple[AnswerColumn, ...], tuple[Row, ...]]:
@@ -203,6 +208,7 @@ class Answer:
         proof = "receipt verified" if self.proof else "receipt not verified" if self.receipt else "no receipt"
         parts = [f"{len(self)} rows", self.treatment, "stored answer" if self.stored else f"cost {cost}", proof]
         parts += ["sealed"] if self.sealed else []
+        parts += [f"epsilon {one.cost.epsilon:f} of {one.dataset}" for one in self.privacy if not one.free]
         return " | ".join([*parts, *(["DEVELOPMENT MODE"] if self.development else [])])
 
     def __repr__(self) -> str:
@@ -317,7 +323,7 @@ class Explanation:
 
     ``outcomes`` say how each column will leave, ``rules`` what every cell and value is held to (``count`` is the
     number in the rule), ``notices`` what will be said whatever the data, ``shape`` what runs over released rows,
-    ``accuracy`` how exact the columns with noise will be.
+    ``accuracy`` how exact the columns with noise will be, ``privacy`` what it would cost of privacy and leave.
     """
 
     admitted: bool
@@ -335,6 +341,7 @@ class Explanation:
     notices: tuple[Notice, ...] = ()
     shape: str = ""
     accuracy: tuple[Accuracy, ...] = ()
+    privacy: tuple[PrivacyLoss, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

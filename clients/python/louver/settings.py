@@ -20,6 +20,7 @@ from louver.surroundings import Surroundings
 from louver.tls import Credentials, institution_of, read_credentials
 from louver.transparency import VerifierKey
 from louver.v1 import sandbox_pb2 as pb
+from louver.wishes import Accuracy, Epsilon, checked
 
 if TYPE_CHECKING:
     from louver.sealing.key_files import KeyRing
@@ -75,6 +76,8 @@ class Settings:
         timeout: float,
         dialect: str | None = None,
         seal: bool = False,
+        epsilon: Epsilon | None = None,
+        accuracy: Accuracy | None = None,
     ) -> pb.Question:
         """The signed question, good for the call's whole time and a margin for clocks that differ."""
         return questions.ask(
@@ -86,6 +89,8 @@ class Settings:
             key=self.credentials.signing_key,
             dialect=self.profile.dialect if dialect is None else dialect,
             seal=self.seal(seal),
+            epsilon=epsilon,
+            accuracy=accuracy,
         )
 
     def explain_request(
@@ -95,14 +100,19 @@ class Settings:
         parameters: Mapping[str, Parameter] | None,
         dialect: str | None = None,
         seal: bool = False,
+        epsilon: Epsilon | None = None,
+        accuracy: Accuracy | None = None,
     ) -> pb.ExplainRequest:
         """The unsigned dry run of a question."""
+        said_epsilon, wanted = checked(epsilon, accuracy)
         return pb.ExplainRequest(
             purpose=self.profile.purpose if purpose is None else purpose,
             sql=questions.checked_sql(sql),
             parameters=questions.encode_parameters(parameters),
             dialect=questions.checked_dialect(self.profile.dialect if dialect is None else dialect),
             seal=SCHEME if seal else "",
+            epsilon=said_epsilon,
+            accuracy=wanted,
         )
 
     def key_registration(self, key: PrivateKey, valid_for: timedelta) -> pb.RegisterKeyRequest:

@@ -8,7 +8,7 @@ by the private key of the client certificate.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -35,11 +35,23 @@ def parameters_digest(parameters: Mapping[str, pb.Value]) -> str:
     return digest.hexdigest()
 
 
+def accuracy_digest(wanted: Iterable[pb.WantedAccuracy]) -> str:
+    """SHA-256 of the wanted accuracies, in order: column, within, ``%`` or nothing, of, among."""
+    digest = hashlib.sha256()
+    for one in wanted:
+        for part in (one.column, one.within, "%" if one.percent else "", one.of, str(one.among)):
+            encoded = part.encode()
+            digest.update(len(encoded).to_bytes(4, "big") + encoded)
+    return digest.hexdigest()
+
+
 def signing_bytes(question: pb.Question) -> bytes:
     """The bytes a signature is made over."""
     # A field that is not set adds no line, so that what was signed before the field came still verifies.
     dialect = (f"dialect: {question.dialect}",) if question.dialect else ()
     seal = (f"seal: {question.seal}",) if question.seal else ()
+    epsilon = (f"epsilon: {question.epsilon}",) if question.epsilon else ()
+    accuracy = (f"accuracy_sha256: {accuracy_digest(question.accuracy)}",) if question.accuracy else ()
     lines = (
         DOMAIN,
         f"request_id: {question.request_id}",
@@ -49,6 +61,8 @@ def signing_bytes(question: pb.Question) -> bytes:
         f"parameters_sha256: {parameters_digest(question.parameters)}",
         *dialect,
         *seal,
+        *epsilon,
+        *accuracy,
     )
     return ("\n".join(lines) + "\n").encode()
 

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING
 
 from louver.errors import Unproven
 from louver.failures import cut_off
+from louver.privacy import losses
 from louver.receipt import Receipt, VerifiedReceipt
 from louver.results import (
     Accuracy,
@@ -126,6 +127,7 @@ def _answer(
         remainder_stream=header.remainder_arrow,
         accuracy=tuple(map(_accuracy, header.accuracy)),
         private=private,
+        privacy=losses(header.privacy),
     )
 
 
@@ -147,6 +149,7 @@ def explanation(response: pb.ExplainResponse) -> Explanation:
         notices=tuple(map(_notice, response.notices)),
         shape=response.shape,
         accuracy=tuple(map(_accuracy, response.accuracy)),
+        privacy=losses(response.privacy),
     )
 
 
@@ -166,6 +169,7 @@ def _accuracy(message: pb.Accuracy) -> Accuracy:
         relative_error=_figure(message.relative_error),
         low=tuple(map(_figure, message.low)),
         high=tuple(map(_figure, message.high)),
+        share=_figure(message.share),
     )
 
 

@@ -229,14 +229,19 @@ def _within(tx: Connection, standing: Booking, period: Period) -> PrivacyCost:
 
 
 def _check(one: PrivacyCharge, left: _Left) -> None:
-    """Raises ``Spent`` for the limit that it would take longest to wait for."""
-    limits: tuple[tuple[Scope, PrivacyCost, datetime | None], ...] = (
-        ("question", booked(one.terms.most), None),
-        ("lifetime", left.lifetime, None),
+    """Raises ``Spent`` for the limit that it would take longest to wait for.
+
+    The cap of all institutions is looked at last where the institution's own limits have less left: a refusal says
+    what is left, and beyond its own limits that would tell it what the others have spent.
+    """
+    own: tuple[tuple[Scope, PrivacyCost, datetime | None], ...] = (
         ("allowance", left.allowance, left.refreshes_at),
         ("purpose", left.part, left.refreshes_at),
     )
-    for scope, limit, refreshes_at in limits:
+    everybody: tuple[Scope, PrivacyCost, datetime | None] = ("lifetime", left.lifetime, None)
+    is_met_first = all(left.lifetime.within(limit) for _, limit, _ in own)
+    ordered = (everybody, *own) if is_met_first else (*own, everybody)
+    for scope, limit, refreshes_at in (("question", booked(one.terms.most), None), *ordered):
         if not one.cost.within(limit):
             raise Spent(one, scope, one.cost, limit, refreshes_at)
 
@@ -251,6 +256,8 @@ def _balance(one: PrivacyCharge, left: _Left) -> PrivacyBalance:
         _less(left.allowance, one.cost),
         _less(left.part, one.cost),
         left.refreshes_at,
+        one.terms,
+        one.delta,
     )
 
 

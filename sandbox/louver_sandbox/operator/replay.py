@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from louver.errors import Refused
-from louver_sandbox import checker, journal
+from louver_sandbox import checker, codec, journal
 from louver_sandbox.algebra.expressions import Value
 from louver_sandbox.audit.commitments import Opening
 from louver_sandbox.audit.entries import Entry
@@ -19,6 +19,7 @@ from louver_sandbox.catalog.model import Table
 from louver_sandbox.pipeline import facts_at
 from louver_sandbox.policy.match_terms import MatchMode
 from louver_sandbox.policy.matching import MatchQuestion, decide_match
+from louver_sandbox.private_core import Wish
 from louver_sandbox.settings import Settings
 from louver_sandbox.stages import Case, InstitutionType, Request, Subject
 
@@ -141,7 +142,8 @@ def question_of(entry: Entry, openings: Mapping[str, Opening], known: Subject | 
     dialect = str(fields.get("dialect", "duckdb"))
     made = Request(fields["request_id"], subject, fields["purpose"], openings["sql"].text, parameters, dialect)
     seal = _seal(entry)
-    return replace(made, seal=str(seal["scheme"])) if seal.get("asked") else made
+    made = replace(made, seal=str(seal["scheme"])) if seal.get("asked") else made
+    return replace(made, wish=codec.decode_kept(fields["wish"].encode(), Wish)) if "wish" in fields else made
 
 
 def _seal(entry: Entry) -> Mapping[str, Any]:

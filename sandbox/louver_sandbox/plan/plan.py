@@ -21,6 +21,7 @@ from louver_sandbox.plan.question import question_digest
 from louver_sandbox.plan.sealing import sealed_columns
 from louver_sandbox.plan.selecting import selections
 from louver_sandbox.plan.verify import PlanUnverified, verify_own
+from louver_sandbox.refusals.asking import nothing_to_ask_for
 from louver_sandbox.stages import Admitted, Plan, SourceRef, Treatment
 
 _snapshot_id = lru_cache(maxsize=4096)(snapshot_id)
@@ -30,7 +31,7 @@ def plan(admitted: Admitted) -> Plan:
     """What will run for a permitted query, already checked against our own re-parse.
 
     Raises:
-        Refused: LVR-23xx, for a protected query whose cells cannot be judged.
+        Refused: LVR-23xx, for a protected query whose cells cannot be judged, and wishes that nothing can meet.
         PlanUnverified: the statement is not what was planned; nothing may run.
     """
     over = encrypted_question(admitted)
@@ -39,6 +40,8 @@ def plan(admitted: Admitted) -> Plan:
         carriable(column.type)
     sources, source_of = _sources(admitted)
     privacy: tuple[PrivacyCharge, ...] = ()
+    if admitted.bound.request.wish is not None and admitted.treatment is not Treatment.DP:
+        raise nothing_to_ask_for(admitted.treatment.value)
     match admitted.treatment:
         case Treatment.EXACT:
             parts, cores = _exact(admitted, source_of)

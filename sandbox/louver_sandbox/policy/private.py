@@ -12,6 +12,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from louver_sandbox.catalog.model import Table, UnitType
+from louver_sandbox.mechanisms.noise import Sensitivity, gaussian, half_width
 from louver_sandbox.obligations import Period, PrivacyTerms
 from louver_sandbox.policy.model import Grant, GrantTreatment
 from louver_sandbox.policy.terms import LossTerms, PrivateTerms, UnitLossTerms
@@ -73,6 +74,7 @@ def _strictest(dataset: str, unit: UnitType, several: Sequence[UnitLossTerms]) -
         delta=min(Fraction(one.each.delta) for one in several),
         groups=min(one.groups for one in several),
         rows=min(rows, default=None),
+        accuracy=min((one.accuracy for one in several if one.accuracy is not None), default=None),
     )
 
 
@@ -168,10 +170,31 @@ def _beside(unit: UnitType, terms: UnitLossTerms, rows: int | None, units: int |
             "目录与授权均未限定每个主体的行数，所有查询都会被拒绝",
             "set rows",
         )
-    for name, amount in (("lifetime", terms.lifetime), ("most", terms.most), ("each", terms.each)):
+    yield from _out_of_reach(unit, terms, rows)
+    written = {"lifetime": terms.lifetime, "allowance": terms.allowance, "most": terms.most, "each": terms.each}
+    for name, amount in (*written.items(), *((f"purposes.{key}", part) for key, part in terms.purposes.items())):
         if units is not None and Fraction(amount.delta) * units > 1:
             yield LossProblem(
-                (unit.value, name, "delta"),
+                (unit.value, *name.split("."), "delta"),
                 f"delta is above one over the {units} units there are: it allows to publish somebody's row as it is",
                 f"delta 大于主体数 {units} 的倒数，等于允许原样公开某一主体的数据",
             )
+
+
+def _out_of_reach(unit: UnitType, terms: UnitLossTerms, rows: int | None) -> Iterator[LossProblem]:
+    """An accuracy that not even one count by itself has, which is the most exact thing that can be asked for."""
+    counting = min((bound for bound in (rows, terms.rows) if bound is not None), default=None)
+    if terms.accuracy is None or counting is None:
+        return
+    for name, amount, severe in (("most", terms.most, True), ("each", terms.each, False)):
+        width = half_width(gaussian(cost_of(amount).rho, Sensitivity(counting)))
+        if width <= terms.accuracy:
+            continue
+        says = f"a single count is predicted within ±{width} at {name}: " + (
+            "every question is refused" if severe else "every question that does not ask for more is refused"
+        )
+        says_zh = f"按 {name} 单个计数的预测误差为 ±{width}，" + (
+            "所有查询都会被拒绝" if severe else "未要求更高 epsilon 的查询都会被拒绝"
+        )
+        yield LossProblem((unit.value, "accuracy"), says, says_zh, f"set accuracy to {width} at least")
+        return

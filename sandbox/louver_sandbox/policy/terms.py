@@ -259,8 +259,10 @@ class UnitLossTerms(Document):
     """The budget of one kind of unit under `dp` (PRIVACY 6).
 
     `lifetime` is the cap over all institutions, for ever; `allowance` an institution's in each `window`, with parts
-    for named `purposes`; a question costs `each`, never more than `most`. A unit counts in at most `groups` cells and
-    with at most `rows` rows (without it, as many as the catalogue declares).
+    for named `purposes`; a question costs `each` unless its caller asks for more or less, never more than `most`. A
+    unit counts in at most `groups` cells and with at most `rows` rows (without it, as many as the catalogue
+    declares). With `accuracy` no answer leaves of which a number is predicted less exact, at 95 %, than so many times
+    the most that one row adds to it.
     """
 
     lifetime: LossTerms
@@ -272,6 +274,15 @@ class UnitLossTerms(Document):
     groups: int = Field(default=1, ge=1, le=10_000)
     rows: int | None = Field(default=None, ge=1, le=1_000_000)
     shared: bool = True
+    accuracy: int | None = Field(default=None, ge=1, le=1_000_000_000)
+
+    @model_serializer(mode="wrap")
+    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `accuracy` where it is not given, so that bundles signed before it was a key stay canonical."""
+        written: dict[str, Any] = handler(self)
+        if self.accuracy is None:
+            del written["accuracy"]
+        return written
 
 
 class PrivateTerms(Document):

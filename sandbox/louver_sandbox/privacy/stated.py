@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 from louver_sandbox.privacy.conversion import epsilon_of, rho_of
@@ -43,6 +44,35 @@ def left(budget: PrivacyCost) -> Stated:
     while epsilon > 0 and rho_of(Fraction(epsilon), STATED_DELTA).rho > budget.rho:
         epsilon = _DOWN.create_decimal(epsilon * (1 - _FINE))
     return Stated(_text(epsilon), _delta(budget))
+
+
+@lru_cache(maxsize=1024)
+def spent_at(cost: PrivacyCost, delta: Fraction) -> str:
+    """The epsilon that a cost certainly is not more than at this delta, which thresholds have not all spent."""
+    return _text(_UP.create_decimal(_decimal(epsilon_of(cost, delta))))
+
+
+@lru_cache(maxsize=1024)
+def most_epsilon(rho: Fraction, delta: Fraction, thresholds: Fraction) -> str:
+    """The largest epsilon of few digits that can be asked for at this delta, so much of it kept for thresholds, and
+    that costs no more than rho."""
+    epsilon = _DOWN.create_decimal(_decimal(epsilon_of(PrivacyCost(rho, thresholds), delta)))
+    while epsilon > 0 and rho_of(Fraction(epsilon), delta, thresholds).rho > rho:
+        epsilon = _DOWN.create_decimal(epsilon * (1 - _FINE))
+    return _text(epsilon)
+
+
+def needed_epsilon(rho: Fraction, delta: Fraction, thresholds: Fraction) -> str:
+    """The least epsilon of few digits that must be asked for at this delta so that rho may be spent."""
+    epsilon = _UP.create_decimal(_decimal(epsilon_of(PrivacyCost(rho, thresholds), delta)))
+    while rho_of(Fraction(epsilon), delta, thresholds).rho < rho:
+        epsilon = _UP.create_decimal(epsilon * (1 + _FINE))
+    return _text(epsilon)
+
+
+def number(value: Fraction) -> str:
+    """A number that has few digits, as decimal text."""
+    return _text(_decimal(value))
 
 
 def _delta(cost: PrivacyCost) -> str:

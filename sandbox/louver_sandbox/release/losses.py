@@ -6,6 +6,7 @@ Read off the plan, so that a dry run says the same and nothing depends on a row.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import ROUND_UP, Decimal, localcontext
 from fractions import Fraction
 from functools import lru_cache
@@ -127,9 +128,9 @@ def _of_measure(
     column: str, cells: PrivateCells, measure: PrivateMeasure, lows: tuple[str, ...], highs: tuple[str, ...]
 ) -> Accuracy:
     if measure.ranks >= 0:
-        return of_quantile(column, cells, measure, lows, highs)
+        return replace(of_quantile(column, cells, measure, lows, highs), share=_share(cells, measure))
     noise = {one.name: DiscreteGaussian(one.scale) for one in cells.noisy}
-    unit = Fraction(1, 10**measure.digits)
+    unit, share = Fraction(1, 10**measure.digits), _share(cells, measure)
     if measure.kind in ("count", "units", "sum"):
         one = noise[measure.total if measure.kind == "sum" else measure.count]
         width, error = shown(half_width(one) * unit), shown(one.scale * unit)
@@ -137,13 +138,25 @@ def _of_measure(
         english, chinese = f"±{width} at 95 %", f"±{width}（95 % 区间）"
         if cells.sets:
             english, chinese = f"{english} in the finest groups, more in totals", f"{chinese}，合计的误差更大"
-            return Accuracy(column, kind, "", "", "", english, chinese, low=lows, high=highs)
-        return Accuracy(column, kind, error, width, width, english, chinese, low=lows, high=highs)
+            return Accuracy(column, kind, "", "", "", english, chinese, low=lows, high=highs, share=share)
+        return Accuracy(column, kind, error, width, width, english, chinese, low=lows, high=highs, share=share)
     total, count = shown(half_width(noise[measure.total]) * unit), half_width(noise[measure.count])
     kind = "average" if measure.kind == "average" else "computed"
     english = f"from a sum within ±{total} and a number of values within ±{count}, each at 95 %"
     chinese = f"由误差 ±{total} 的和与误差 ±{count} 的个数得出（各为 95 % 区间）"
-    return Accuracy(column, kind, "", "", "", english, chinese, low=lows, high=highs)
+    return Accuracy(column, kind, "", "", "", english, chinese, low=lows, high=highs, share=share)
+
+
+def _share(cells: PrivateCells, measure: PrivateMeasure) -> str:
+    """What part of the question's rho a measure costs, in percent. A number or histogram that several need counts
+    for each in equal parts."""
+    if measure.ranks >= 0:
+        served = sum(one.ranks == measure.ranks for one in cells.measures)
+        return shown(100 * cells.ranks[measure.ranks].share / served)
+    needed = [{one.count, one.total, one.squares} for one in cells.measures]
+    own = {measure.count, measure.total, measure.squares}
+    parts = [one.share / sum(one.name in of for of in needed) for one in cells.noisy if one.name in own]
+    return shown(100 * sum(parts, Fraction(0)))
 
 
 class Tracing:

@@ -11,6 +11,7 @@ from louver_sandbox.obligations import Period, PrivacyBalance
 from louver_sandbox.privacy import stated
 from louver_sandbox.privacy.cost import NOTHING
 from louver_sandbox.selections import Pattern, Response
+from louver_sandbox.service.gauge import told_of_lifetime
 from louver_sandbox.stages import Answer, Notice, Plan
 
 _UNITS = {"query": ("queries", "次查询"), "predicate": ("distinct predicates", "个不同筛选条件")}
@@ -66,14 +67,17 @@ def _of_privacy(balance: PrivacyBalance) -> Notice:
     cost, cost_zh = "nothing", "无"
     if balance.cost != NOTHING:
         cost = cost_zh = str(stated.spent(balance.cost))
-    left, everybody = stated.left(balance.spendable), stated.left(balance.lifetime)
+    told, at_least = told_of_lifetime(balance)
+    left, everybody = stated.left(balance.spendable), str(stated.left(told))
+    everybody_zh = f"至少 {everybody}" if at_least else everybody
+    everybody = f"at least {everybody}" if at_least else everybody
     until, until_zh = _until(balance.refreshes_at)
     return Notice(
         "RULE",
         0,
         f"privacy.{balance.unit.value}",
         f"costs {cost} of {of}; leaves you {left}, {until}; leaves all institutions together {everybody}, for ever",
-        f"{balance.dataset} 隐私成本：{cost_zh}；贵机构剩余 {left}，{until_zh}；全部机构终身剩余 {everybody}",
+        f"{balance.dataset} 隐私成本：{cost_zh}；贵机构剩余 {left}，{until_zh}；全部机构终身剩余 {everybody_zh}",
     )
 
 

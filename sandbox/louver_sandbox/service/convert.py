@@ -14,13 +14,21 @@ from louver.sealing.columns import SCHEME
 from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox.accounting import unit_sets
 from louver_sandbox.algebra.expressions import Value
-from louver_sandbox.obligations import NoiseRules, RoundingKind, Seal, ThresholdRules, Totals, UnitSetCap
+from louver_sandbox.obligations import (
+    NoiseRules,
+    PrivacyBalance,
+    RoundingKind,
+    Seal,
+    ThresholdRules,
+    Totals,
+    UnitSetCap,
+)
 from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.release.accuracies import accuracies
 from louver_sandbox.release.encrypted_told import with_encrypted
 from louver_sandbox.release.losses import predicted
 from louver_sandbox.sealing.registry import Registered
-from louver_sandbox.service import budgets, explaining, rules_told
+from louver_sandbox.service import budgets, explaining, gauge, rules_told, wishes
 from louver_sandbox.stages import Accuracy, Notice, Plan, Receipted, Request, Subject
 
 DIALECT = re.compile(r"[a-z]{0,16}\Z")
@@ -62,7 +70,7 @@ def parameters(values: Mapping[str, pb.Value]) -> Mapping[str, Value]:
 
 
 def request(question: pb.Question, subject: Subject) -> Request:
-    """The question as a value. Raises `Refused` LVR-0105."""
+    """The question as a value. Raises `Refused` LVR-0105, LVR-2365, LVR-2367."""
     try:
         if str(uuid.UUID(question.request_id)) != question.request_id:
             raise refusals.malformed_request("request_id")
@@ -85,6 +93,7 @@ def request(question: pb.Question, subject: Subject) -> Request:
         dialect=question.dialect or "duckdb",
         signature=question.signature,
         seal=question.seal,
+        wish=wishes.wish(question.epsilon, question.accuracy),
     )
 
 
@@ -97,6 +106,8 @@ def dry_request(message: pb.ExplainRequest, subject: Subject) -> Request:
         parameters=message.parameters,
         dialect=message.dialect,
         seal=message.seal,
+        epsilon=message.epsilon,
+        accuracy=message.accuracy,
     )
     return request(question, subject)
 
@@ -148,6 +159,7 @@ def accuracy(value: Accuracy) -> pb.Accuracy:
         relative_error=value.relative_error,
         low=value.low,
         high=value.high,
+        share=value.share,
     )
 
 
@@ -168,6 +180,7 @@ def header(request_id: str, receipted: Receipted, *, development: bool) -> pb.An
         rows=answer.rows,
         remainder_arrow=answer.remainder,
         accuracy=[accuracy(item) for item in answer.accuracy],
+        privacy=gauge.losses(answer.privacy, stored=receipted.stored),
     )
 
 
@@ -226,9 +239,10 @@ def explanation(
     cells: Sequence[unit_sets.Cells] = (),
     *,
     limits: Sequence[Notice] = (),
+    losses: Sequence[PrivacyBalance] = (),
 ) -> pb.ExplainResponse:
-    """A plan as a dry run tells it; `cells` are what it would add to the caps of its datasets, and `limits` what
-    holds for many questions."""
+    """A plan as a dry run tells it; `cells` are what it would add to the caps of its datasets, `limits` what
+    holds for many questions, and `losses` what it would cost of privacy."""
     cost: dict[str, int] = {}
     for charge in plan.charges:
         cost[f"{charge.dataset} {charge.kind}"] = cost.get(f"{charge.dataset} {charge.kind}", 0) + 1
@@ -253,6 +267,7 @@ def explanation(
         notices=[notice(item) for item in explaining.certain_notices(plan)],
         shape=explaining.shape(plan),
         accuracy=[accuracy(item) for item in with_encrypted((*accuracies(plan), *predicted(plan)), plan)],
+        privacy=gauge.losses(losses),
     )
 
 

@@ -109,7 +109,8 @@ class Sandbox(pb_grpc.SandboxServiceServicer):
                 except Refused as refused:
                     return convert.refused_explanation(refused)
             limits = budgets.rules(plan, balances, losses)
-            return convert.explanation(plan, catalogue.readable(plan), remaining(balances), cells, limits=limits)
+            left = remaining(balances)
+            return convert.explanation(plan, catalogue.readable(plan), left, cells, limits=limits, losses=losses)
 
     def ListTables(self, message: pb.ListTablesRequest, context: grpc.ServicerContext) -> pb.ListTablesResponse:
         """The catalogue as the caller may see it."""

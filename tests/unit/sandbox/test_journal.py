@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from louver.errors import Refused
 from louver_sandbox import journal
 from louver_sandbox.algebra.expressions import Value
 from louver_sandbox.audit.verify import verify_log
+from louver_sandbox.operator.replay import question_of
+from louver_sandbox.private_core import WantedAccuracy, Wish
 from louver_sandbox.refusals import capacity
 
 SECRET = "370202197805214321"
@@ -101,6 +104,20 @@ def test_two_requests_are_the_same_exactly_when_their_parameters_are(
 )
 def test_the_type_of_a_parameter_counts(one: Value, two: Value) -> None:
     assert journal.request_digest(ask(parameters={"x": one})) != journal.request_digest(ask(parameters={"x": two}))
+
+
+def test_what_is_wanted_is_part_of_a_request_and_in_the_log_to_be_replayed(bank: Line) -> None:
+    wishes = (Wish(Fraction(1, 2)), Wish(Fraction(1, 3)), Wish(accuracy=(WantedAccuracy("n", Fraction(5), among=9),)))
+    requests = [replace(ask(request_id=f"r{n}"), wish=wish) for n, wish in enumerate(wishes)]
+    assert len({journal.request_digest(request) for request in (ask(), *requests)}) == 4
+    for request in requests:
+        with pytest.raises(Refused, match="LVR-2373"):
+            bank.pipeline.answer(request, call())
+        (entry,) = bank.books.log.entries(limit=1000, request_id=request.id)
+        found = question_of(entry, bank.books.log.open(entry.index), request.subject)
+        assert found is not None
+        assert found.wish == request.wish
+    assert "wish" not in journal.common(ask(), "refusal")
 
 
 def test_purpose_and_every_letter_of_the_sql_count_but_not_the_signature() -> None:

@@ -107,14 +107,21 @@ def test_a_preview_is_the_charge_and_neither_is_above_what_a_question_may_cost(
             assert any(notice.rule == f"{one.dataset}/{one.terms.unit.value}" for notice in private_notices(charge))
 
 
-def test_several_parts_of_a_question_share_its_cost() -> None:
-    made = planned(
-        EMPTY, "SELECT a.n, b.n FROM (SELECT count(*) AS n FROM gov.account) a, (SELECT count(*) AS n FROM gov.pay) b"
-    )
-    assert {charge.dataset: charge.cost.rho <= Fraction(1, 8) for charge in made.privacy} == {
+def test_parts_of_a_question_share_what_it_may_cost_a_dataset() -> None:
+    counts = "SELECT a.n, b.n FROM (SELECT count(*) AS n FROM gov.{}) a, (SELECT count(*) AS n FROM gov.{}) b"
+    (alone,) = planned(EMPTY, "SELECT count(*) FROM gov.account").privacy
+    one = planned(EMPTY, counts.format("account", "account WHERE district = 'd1'"))
+    (charge,) = one.privacy
+    assert charge.cost.rho <= Fraction(1, 4)
+    scales = [noisy.scale for core in one.cores if core.private is not None for noisy in core.private.noisy]
+    assert len(scales) == 2
+    assert scales[0] == scales[1]
+    two = planned(EMPTY, counts.format("account", "pay"))
+    assert {charge.dataset: charge.cost.rho <= Fraction(1, 4) for charge in two.privacy} == {
         "gov.account": True,
         "gov.pay": True,
     }
+    assert two.privacy[0].cost == alone.cost, "another dataset's budget takes nothing of this one's"
 
 
 def test_persons_and_firms_are_charged_each_what_they_lose() -> None:

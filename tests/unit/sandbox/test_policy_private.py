@@ -94,7 +94,33 @@ def test_lint_finds_what_cannot_be_asked_and_what_protects_nobody() -> None:
     assert found({"person": budget()}) == [""]
     assert found({"person": budget(), "enterprise": budget()}) == ["enterprise.rows"]
     assert "person.lifetime.delta" in found(both, 2_000_000)
+    assert "person.allowance.delta" in found(both, 2_000_000)
     assert found(both, 900_000) == []
+    parts = {"person": budget(purposes={"RESEARCH": loss("1", "0.000001")}), "enterprise": budget(rows=50)}
+    assert "person.purposes.RESEARCH.delta" in found(parts, 2_000_000)
+
+
+def test_lint_finds_an_accuracy_that_no_question_has() -> None:
+    """Persons have four rows; a single count of them is within ±21 at epsilon 2, ±40 at 1."""
+    asked = {
+        accuracy: {"person": budget(accuracy=accuracy), "enterprise": budget(rows=50)} for accuracy in (1, 30, 500)
+    }
+    (never, unless_asked_for, fine) = (list(findings(grant(terms), PAY)) for terms in asked.values())
+    assert [problem.where for problem in never] == [("person", "accuracy")]
+    assert "every question is refused" in never[0].message
+    assert "does not ask for more" in unless_asked_for[0].message
+    assert fine == []
+
+
+def test_the_least_accuracy_of_several_grants_holds_and_none_is_not_written() -> None:
+    demanding, lenient = (grant({"person": budget(accuracy=n), "exempt": {"enterprise": "no"}}) for n in (100, 900))
+    rules = private_rules(PAY, [lenient, demanding])
+    assert rules is not None
+    assert rules[0].accuracy == 100
+    assert "accuracy" not in grant({"person": budget()}).model_dump(mode="json")["privacy"]["person"]
+    for nonsense in (0, -5, 10**10, "exact"):
+        with pytest.raises(ValueError, match="accuracy"):
+            grant({"person": budget(accuracy=nonsense)})
 
 
 def test_of_several_grants_the_strictest_of_each_holds() -> None:

@@ -166,7 +166,7 @@ def test_what_thresholds_spend_of_delta_is_a_limit_of_its_own(state: State) -> N
     charge(state, one)
     charge(state, one)
     spent = refused(state, one)
-    assert (spent.scope, spent.left) == ("lifetime", rho(98))
+    assert (spent.scope, spent.left) == ("allowance", rho(48)), "what is left to all is not told beyond what is own"
     charge(state, loss(1, capped))
 
 

@@ -23,6 +23,7 @@ from louver.cli.session import (
     ending,
     print_table,
     read_text,
+    show_privacy,
     showing_progress,
     showing_upload,
     write_bytes,
@@ -30,7 +31,9 @@ from louver.cli.session import (
 from louver.cli.writing import write_answer
 from louver.display import visible
 from louver.failures import Misused
+from louver.privacy import plain
 from louver.results import Explanation
+from louver.wishes import accuracy_of_texts, epsilon_of_text
 
 app = typer.Typer(
     name="louver",
@@ -61,6 +64,13 @@ Param = Annotated[list[str] | None, typer.Option(help="name=value or name:type=v
 Shape = Annotated[Format | None, typer.Option("--format", help="Default: table on a terminal, else csv.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file; its ending picks the format.")]
 Seal = Annotated[bool, typer.Option("--seal", help="Encrypt the numbers to your registered key; see louver keys.")]
+EpsilonText = Annotated[
+    str | None, typer.Option("--epsilon", help="Privacy loss to pay, such as 0.5.", show_default=False)
+]
+AccuracyTexts = Annotated[
+    list[str] | None,
+    typer.Option("--accuracy", help="Pay as little as this needs: 100, '2% of 50000', n=100, 'mean=0.5 among 8000'."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 
@@ -123,6 +133,8 @@ def query(
     receipt: Annotated[Path | None, typer.Option(help="Save the receipt to a file.")] = None,
     request_id: Annotated[str | None, typer.Option(help="Repeat a question: same answer, no charge.")] = None,
     seal: Seal = False,
+    epsilon: EpsilonText = None,
+    accuracy: AccuracyTexts = None,
 ) -> None:
     """Ask a question; the protected answer goes to standard output.
 
@@ -136,7 +148,14 @@ def query(
         parameters = parse_parameters(param or [])
         with session.connect_to_ask(purpose) as client, showing_progress("asking") as progress:
             answer = client.analyse(
-                text, parameters=parameters, dialect=dialect, request_id=request_id, progress=progress, seal=seal
+                text,
+                parameters=parameters,
+                dialect=dialect,
+                request_id=request_id,
+                progress=progress,
+                seal=seal,
+                epsilon=None if epsilon is None else epsilon_of_text(epsilon),
+                accuracy=accuracy_of_texts(accuracy or ()),
             )
         if receipt is not None and answer.receipt is not None:
             write_bytes(answer.receipt.to_bytes(), receipt)
@@ -144,6 +163,7 @@ def query(
         said = (*notices(answer.notices, session.language), *accuracies(answer.accuracy, session.language))
         for line in (*said, f"({answer.summary})"):
             typer.echo(visible(line), err=True)
+        show_privacy(answer.privacy, session.language)
 
 
 @app.command()
@@ -155,6 +175,8 @@ def explain(
     dialect: Dialect = None,
     param: Param = None,
     seal: Seal = False,
+    epsilon: EpsilonText = None,
+    accuracy: AccuracyTexts = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a question would do, and spend nothing. Exits with 1 when it would be refused.
@@ -167,7 +189,14 @@ def explain(
     with ending(session.language, text):
         parameters = parse_parameters(param or [])
         with session.connect_to_ask(purpose) as client:
-            verdict = client.explain(text, parameters=parameters, dialect=dialect, seal=seal)
+            verdict = client.explain(
+                text,
+                parameters=parameters,
+                dialect=dialect,
+                seal=seal,
+                epsilon=None if epsilon is None else epsilon_of_text(epsilon),
+                accuracy=accuracy_of_texts(accuracy or ()),
+            )
         if as_json:
             typer.echo(_verdict_json(verdict))
         else:
@@ -194,6 +223,7 @@ def _verdict_json(verdict: Explanation) -> str:
         "notices": [asdict(notice) for notice in verdict.notices],
         "shape": verdict.shape,
         "accuracy": [plain_accuracy(item) for item in verdict.accuracy],
+        "privacy": [plain(item) for item in verdict.privacy],
     }
     return json.dumps(document, ensure_ascii=False, indent=1)
 

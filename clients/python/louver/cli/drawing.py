@@ -72,8 +72,9 @@ def draw(error: Error, sql: str = "", language: str = "en") -> str:
         case Unreachable(message=message, hint=hint, request_id=request_id):
             again = (f"  {words['again']} --request-id {request_id}",) if request_id else ()
             return "\n".join((f"{words['unreachable']}: {visible(message)}", *_hint(hint, words), *again))
-        case Misused(message=message, hint=hint):
-            return "\n".join((f"{words['misused']}: {visible(message)}", *_hint(hint, words)))
+        case Misused(message=message, hint=hint, code=code):
+            label = f"{words['misused']} {code}" if code else words["misused"]
+            return "\n".join((f"{label}: {visible(message)}", *_hint(hint, words)))
         case Unproven():
             return f"{words['unproven']}: {visible(str(error))}"
         case Fault():

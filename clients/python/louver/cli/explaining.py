@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from louver.cli.gauge import gauge
 from louver.display import visible, width
-from louver.results import Explanation, Notice
+from louver.results import Accuracy, Explanation, Notice
 
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
@@ -24,6 +25,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "rules": "rules",
         "notices": "will be said",
         "accuracy": "how exact",
+        "privacy": "privacy",
         "reads": "reads",
         "runs": "runs",
         "then": "then, over released rows",
@@ -44,6 +46,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "rules": "规则",
         "notices": "必有说明",
         "accuracy": "精度",
+        "privacy": "隐私额度",
         "reads": "读取",
         "runs": "执行",
         "then": "然后，对已发布的行计算",
@@ -70,7 +73,8 @@ def explained(verdict: Explanation, language: str) -> list[str]:
         ("columns", _columns(verdict, language)),
         ("rules", [_rule(rule, language) for rule in verdict.rules]),
         ("notices", [f"{notice.code}: {notice.text(language)}" for notice in verdict.notices]),
-        ("accuracy", [f"{one.column}: {one.text(language)}" for one in verdict.accuracy]),
+        ("accuracy", [_exactness(one, language) for one in verdict.accuracy]),
+        ("privacy", gauge(verdict.privacy, language)),
         ("reads", list(_reads(verdict, language))),
     ]
     margin = max(width(words[name]) for name, _ in sections) + 2
@@ -102,6 +106,15 @@ def _columns(verdict: Explanation, language: str) -> list[str]:
     shown = shown or [(visible(column.name), column.type, "") for column in verdict.columns]
     wide = [max((width(line[place]) for line in shown), default=0) for place in (0, 1)]
     return ["  ".join((*map(_padded, line[:2], wide), line[2])).rstrip() for line in shown]
+
+
+def _exactness(one: Accuracy, language: str) -> str:
+    """How exact a column will be, and what part of the cost goes to it."""
+    said = f"{one.column}: {one.text(language)}"
+    if one.share is None:
+        return said
+    share = format(one.share.normalize(), "f")
+    return f"{said}（占成本的 {share} %）" if language == "zh" else f"{said} ({share} % of the cost)"
 
 
 def _padded(text: str, size: int) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from louver.decoding import Row
 from louver.failures import Misused
+from louver.privacy import plain
 from louver.results import Accuracy, Answer
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -105,6 +106,7 @@ def plain_accuracy(item: Accuracy) -> dict[str, object]:
         "above": plain_value(item.above),
         "relative_error": plain_value(item.relative_error),
         "message": item.message,
+        **({} if item.share is None else {"share": plain_value(item.share)}),
         **({"low": plain_value(item.low), "high": plain_value(item.high)} if item.low else {}),
     }
 
@@ -122,6 +124,7 @@ def as_json(answer: Answer) -> str:
             for item in answer.notices
         ],
         "accuracy": [plain_accuracy(item) for item in answer.accuracy],
+        "privacy": [plain(item) for item in answer.privacy],
         "cost": dict(answer.cost),
         "remaining": dict(answer.remaining),
         "policies": list(answer.policies),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from louver.cli.drawing import draw, exit_code
+from louver.cli.gauge import gauge
 from louver.errors import Error
 from louver.failures import Misused
+from louver.privacy import PrivacyLoss, plain
 
 if TYPE_CHECKING:
     from louver.client import Client
@@ -151,6 +154,17 @@ def print_table(names: list[str], rows: list[Row]) -> None:
         drawn.add_row(*(Text(cell(value)) for value in row))
     console = Console()
     console.print(drawn) if console.is_terminal else Console(width=10_000).print(drawn)
+
+
+def show_privacy(losses: Sequence[PrivacyLoss], language: str) -> None:
+    """The privacy budget on standard error: bars where a person watches it, else one line of JSON."""
+    if not losses:
+        return
+    if sys.stderr.isatty():
+        for line in gauge(losses, language):
+            typer.echo(line, err=True)
+        return
+    typer.echo(json.dumps({"privacy": [plain(loss) for loss in losses]}, ensure_ascii=False), err=True)
 
 
 def write_bytes(content: bytes, output: Path | None) -> None:

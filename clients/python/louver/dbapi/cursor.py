@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from louver.dbapi.exceptions import NotSupportedError, ProgrammingError, translating
 from louver.decoding import AnswerColumn, Row
+from louver.privacy import PrivacyLoss
 from louver.questions import Parameter
 from louver.results import Answer, Notice
+from louver.wishes import Accuracy, Epsilon
 
 if TYPE_CHECKING:
     from typing import Self
@@ -28,11 +30,14 @@ _DECIMAL_PRECISION = 38
 
 
 class Cursor:
-    """A PEP 249 cursor, with ``answer`` and ``notices`` for what the standard has no words for."""
+    """A PEP 249 cursor, with more attributes for what the standard has no words for: ``answer``, ``notices`` and
+    ``privacy`` after a question; ``epsilon`` and ``accuracy`` to set before one (see ``louver.Client.analyse``)."""
 
     def __init__(self, connection: object, client: Callable[[], Client]) -> None:
         self.connection = connection
         self.arraysize = 1
+        self.epsilon: Epsilon | None = None
+        self.accuracy: Accuracy | None = None
         self._client: Callable[[], Client] | None = client
         self._answer: Answer | None = None
         self._rows: list[Row] = []
@@ -56,6 +61,11 @@ class Cursor:
     def notices(self) -> tuple[Notice, ...]:
         """What was withheld from the answer, and by which rule."""
         return self.answer.notices
+
+    @property
+    def privacy(self) -> tuple[PrivacyLoss, ...]:
+        """What the answer has cost of privacy, what is left and when it refreshes; empty without noise."""
+        return self.answer.privacy
 
     @property
     def description(self) -> list[Description] | None:
@@ -84,7 +94,9 @@ class Cursor:
         if parameters is not None and not isinstance(parameters, Mapping):
             raise ProgrammingError("the parameter style is `named`: pass a mapping for :name in the SQL")
         with translating():
-            self._answer = client.analyse(operation, parameters=parameters)
+            self._answer = client.analyse(
+                operation, parameters=parameters, epsilon=self.epsilon, accuracy=self.accuracy
+            )
             self._rows = self._answer.rows
         return self
 

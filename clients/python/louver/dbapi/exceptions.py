@@ -65,7 +65,7 @@ _REFUSED: tuple[tuple[str, type[DatabaseError]], ...] = (
 def counterpart(error: LouverError) -> Error:
     """The PEP 249 exception for one of ours."""
     raised = _kind(error)(str(error))
-    if isinstance(error, Refused):
+    if isinstance(error, Refused | Misused):
         raised.code = error.code
     return raised
 

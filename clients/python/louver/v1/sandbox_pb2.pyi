@@ -20,7 +20,7 @@ class Value(_message.Message):
     def __init__(self, boolean: bool = ..., integer: _Optional[int] = ..., decimal: _Optional[str] = ..., text: _Optional[str] = ..., date: _Optional[str] = ...) -> None: ...
 
 class Question(_message.Message):
-    __slots__ = ("request_id", "purpose", "sql", "parameters", "expires", "signature", "dialect", "seal")
+    __slots__ = ("request_id", "purpose", "sql", "parameters", "expires", "signature", "dialect", "seal", "epsilon", "accuracy")
     class ParametersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -36,6 +36,8 @@ class Question(_message.Message):
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     DIALECT_FIELD_NUMBER: _ClassVar[int]
     SEAL_FIELD_NUMBER: _ClassVar[int]
+    EPSILON_FIELD_NUMBER: _ClassVar[int]
+    ACCURACY_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     purpose: str
     sql: str
@@ -44,7 +46,23 @@ class Question(_message.Message):
     signature: bytes
     dialect: str
     seal: str
-    def __init__(self, request_id: _Optional[str] = ..., purpose: _Optional[str] = ..., sql: _Optional[str] = ..., parameters: _Optional[_Mapping[str, Value]] = ..., expires: _Optional[str] = ..., signature: _Optional[bytes] = ..., dialect: _Optional[str] = ..., seal: _Optional[str] = ...) -> None: ...
+    epsilon: str
+    accuracy: _containers.RepeatedCompositeFieldContainer[WantedAccuracy]
+    def __init__(self, request_id: _Optional[str] = ..., purpose: _Optional[str] = ..., sql: _Optional[str] = ..., parameters: _Optional[_Mapping[str, Value]] = ..., expires: _Optional[str] = ..., signature: _Optional[bytes] = ..., dialect: _Optional[str] = ..., seal: _Optional[str] = ..., epsilon: _Optional[str] = ..., accuracy: _Optional[_Iterable[_Union[WantedAccuracy, _Mapping]]] = ...) -> None: ...
+
+class WantedAccuracy(_message.Message):
+    __slots__ = ("column", "within", "percent", "of", "among")
+    COLUMN_FIELD_NUMBER: _ClassVar[int]
+    WITHIN_FIELD_NUMBER: _ClassVar[int]
+    PERCENT_FIELD_NUMBER: _ClassVar[int]
+    OF_FIELD_NUMBER: _ClassVar[int]
+    AMONG_FIELD_NUMBER: _ClassVar[int]
+    column: str
+    within: str
+    percent: bool
+    of: str
+    among: int
+    def __init__(self, column: _Optional[str] = ..., within: _Optional[str] = ..., percent: bool = ..., of: _Optional[str] = ..., among: _Optional[int] = ...) -> None: ...
 
 class AnalyseRequest(_message.Message):
     __slots__ = ("question",)
@@ -71,7 +89,7 @@ class Progress(_message.Message):
     def __init__(self, stage: _Optional[str] = ...) -> None: ...
 
 class AnswerHeader(_message.Message):
-    __slots__ = ("request_id", "treatment", "notices", "cost", "remaining", "arrow_bytes", "result_sha256", "stored", "policies", "development", "rows", "remainder_arrow", "accuracy")
+    __slots__ = ("request_id", "treatment", "notices", "cost", "remaining", "arrow_bytes", "result_sha256", "stored", "policies", "development", "rows", "remainder_arrow", "accuracy", "privacy")
     class CostEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -99,6 +117,7 @@ class AnswerHeader(_message.Message):
     ROWS_FIELD_NUMBER: _ClassVar[int]
     REMAINDER_ARROW_FIELD_NUMBER: _ClassVar[int]
     ACCURACY_FIELD_NUMBER: _ClassVar[int]
+    PRIVACY_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     treatment: str
     notices: _containers.RepeatedCompositeFieldContainer[Notice]
@@ -112,10 +131,57 @@ class AnswerHeader(_message.Message):
     rows: int
     remainder_arrow: bytes
     accuracy: _containers.RepeatedCompositeFieldContainer[Accuracy]
-    def __init__(self, request_id: _Optional[str] = ..., treatment: _Optional[str] = ..., notices: _Optional[_Iterable[_Union[Notice, _Mapping]]] = ..., cost: _Optional[_Mapping[str, int]] = ..., remaining: _Optional[_Mapping[str, int]] = ..., arrow_bytes: _Optional[int] = ..., result_sha256: _Optional[bytes] = ..., stored: bool = ..., policies: _Optional[_Iterable[str]] = ..., development: bool = ..., rows: _Optional[int] = ..., remainder_arrow: _Optional[bytes] = ..., accuracy: _Optional[_Iterable[_Union[Accuracy, _Mapping]]] = ...) -> None: ...
+    privacy: _containers.RepeatedCompositeFieldContainer[PrivacyLoss]
+    def __init__(self, request_id: _Optional[str] = ..., treatment: _Optional[str] = ..., notices: _Optional[_Iterable[_Union[Notice, _Mapping]]] = ..., cost: _Optional[_Mapping[str, int]] = ..., remaining: _Optional[_Mapping[str, int]] = ..., arrow_bytes: _Optional[int] = ..., result_sha256: _Optional[bytes] = ..., stored: bool = ..., policies: _Optional[_Iterable[str]] = ..., development: bool = ..., rows: _Optional[int] = ..., remainder_arrow: _Optional[bytes] = ..., accuracy: _Optional[_Iterable[_Union[Accuracy, _Mapping]]] = ..., privacy: _Optional[_Iterable[_Union[PrivacyLoss, _Mapping]]] = ...) -> None: ...
+
+class PrivacyLoss(_message.Message):
+    __slots__ = ("dataset", "unit", "purpose", "delta", "cost", "free", "most", "left", "limits")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    DELTA_FIELD_NUMBER: _ClassVar[int]
+    COST_FIELD_NUMBER: _ClassVar[int]
+    FREE_FIELD_NUMBER: _ClassVar[int]
+    MOST_FIELD_NUMBER: _ClassVar[int]
+    LEFT_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    dataset: str
+    unit: str
+    purpose: str
+    delta: str
+    cost: PrivacyAmount
+    free: bool
+    most: PrivacyAmount
+    left: PrivacyAmount
+    limits: _containers.RepeatedCompositeFieldContainer[PrivacyLimit]
+    def __init__(self, dataset: _Optional[str] = ..., unit: _Optional[str] = ..., purpose: _Optional[str] = ..., delta: _Optional[str] = ..., cost: _Optional[_Union[PrivacyAmount, _Mapping]] = ..., free: bool = ..., most: _Optional[_Union[PrivacyAmount, _Mapping]] = ..., left: _Optional[_Union[PrivacyAmount, _Mapping]] = ..., limits: _Optional[_Iterable[_Union[PrivacyLimit, _Mapping]]] = ...) -> None: ...
+
+class PrivacyAmount(_message.Message):
+    __slots__ = ("epsilon", "rho")
+    EPSILON_FIELD_NUMBER: _ClassVar[int]
+    RHO_FIELD_NUMBER: _ClassVar[int]
+    epsilon: str
+    rho: str
+    def __init__(self, epsilon: _Optional[str] = ..., rho: _Optional[str] = ...) -> None: ...
+
+class PrivacyLimit(_message.Message):
+    __slots__ = ("kind", "period", "limit", "left", "at_least", "refreshes_at")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    LEFT_FIELD_NUMBER: _ClassVar[int]
+    AT_LEAST_FIELD_NUMBER: _ClassVar[int]
+    REFRESHES_AT_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    period: str
+    limit: PrivacyAmount
+    left: PrivacyAmount
+    at_least: bool
+    refreshes_at: str
+    def __init__(self, kind: _Optional[str] = ..., period: _Optional[str] = ..., limit: _Optional[_Union[PrivacyAmount, _Mapping]] = ..., left: _Optional[_Union[PrivacyAmount, _Mapping]] = ..., at_least: bool = ..., refreshes_at: _Optional[str] = ...) -> None: ...
 
 class Accuracy(_message.Message):
-    __slots__ = ("column", "kind", "standard_error", "below", "above", "message", "message_zh", "relative_error", "low", "high")
+    __slots__ = ("column", "kind", "standard_error", "below", "above", "message", "message_zh", "relative_error", "low", "high", "share")
     COLUMN_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     STANDARD_ERROR_FIELD_NUMBER: _ClassVar[int]
@@ -126,6 +192,7 @@ class Accuracy(_message.Message):
     RELATIVE_ERROR_FIELD_NUMBER: _ClassVar[int]
     LOW_FIELD_NUMBER: _ClassVar[int]
     HIGH_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
     column: str
     kind: str
     standard_error: str
@@ -136,7 +203,8 @@ class Accuracy(_message.Message):
     relative_error: str
     low: _containers.RepeatedScalarFieldContainer[str]
     high: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, column: _Optional[str] = ..., kind: _Optional[str] = ..., standard_error: _Optional[str] = ..., below: _Optional[str] = ..., above: _Optional[str] = ..., message: _Optional[str] = ..., message_zh: _Optional[str] = ..., relative_error: _Optional[str] = ..., low: _Optional[_Iterable[str]] = ..., high: _Optional[_Iterable[str]] = ...) -> None: ...
+    share: str
+    def __init__(self, column: _Optional[str] = ..., kind: _Optional[str] = ..., standard_error: _Optional[str] = ..., below: _Optional[str] = ..., above: _Optional[str] = ..., message: _Optional[str] = ..., message_zh: _Optional[str] = ..., relative_error: _Optional[str] = ..., low: _Optional[_Iterable[str]] = ..., high: _Optional[_Iterable[str]] = ..., share: _Optional[str] = ...) -> None: ...
 
 class Notice(_message.Message):
     __slots__ = ("code", "count", "rule", "message", "message_zh")
@@ -153,7 +221,7 @@ class Notice(_message.Message):
     def __init__(self, code: _Optional[str] = ..., count: _Optional[int] = ..., rule: _Optional[str] = ..., message: _Optional[str] = ..., message_zh: _Optional[str] = ...) -> None: ...
 
 class ExplainRequest(_message.Message):
-    __slots__ = ("purpose", "sql", "parameters", "dialect", "seal")
+    __slots__ = ("purpose", "sql", "parameters", "dialect", "seal", "epsilon", "accuracy")
     class ParametersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -166,15 +234,19 @@ class ExplainRequest(_message.Message):
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     DIALECT_FIELD_NUMBER: _ClassVar[int]
     SEAL_FIELD_NUMBER: _ClassVar[int]
+    EPSILON_FIELD_NUMBER: _ClassVar[int]
+    ACCURACY_FIELD_NUMBER: _ClassVar[int]
     purpose: str
     sql: str
     parameters: _containers.MessageMap[str, Value]
     dialect: str
     seal: str
-    def __init__(self, purpose: _Optional[str] = ..., sql: _Optional[str] = ..., parameters: _Optional[_Mapping[str, Value]] = ..., dialect: _Optional[str] = ..., seal: _Optional[str] = ...) -> None: ...
+    epsilon: str
+    accuracy: _containers.RepeatedCompositeFieldContainer[WantedAccuracy]
+    def __init__(self, purpose: _Optional[str] = ..., sql: _Optional[str] = ..., parameters: _Optional[_Mapping[str, Value]] = ..., dialect: _Optional[str] = ..., seal: _Optional[str] = ..., epsilon: _Optional[str] = ..., accuracy: _Optional[_Iterable[_Union[WantedAccuracy, _Mapping]]] = ...) -> None: ...
 
 class ExplainResponse(_message.Message):
-    __slots__ = ("admitted", "refusal", "treatment", "statement", "cost", "remaining", "policies", "uses", "columns", "obligations", "outcomes", "rules", "notices", "shape", "accuracy")
+    __slots__ = ("admitted", "refusal", "treatment", "statement", "cost", "remaining", "policies", "uses", "columns", "obligations", "outcomes", "rules", "notices", "shape", "accuracy", "privacy")
     class CostEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -204,6 +276,7 @@ class ExplainResponse(_message.Message):
     NOTICES_FIELD_NUMBER: _ClassVar[int]
     SHAPE_FIELD_NUMBER: _ClassVar[int]
     ACCURACY_FIELD_NUMBER: _ClassVar[int]
+    PRIVACY_FIELD_NUMBER: _ClassVar[int]
     admitted: bool
     refusal: RefusalSummary
     treatment: str
@@ -219,7 +292,8 @@ class ExplainResponse(_message.Message):
     notices: _containers.RepeatedCompositeFieldContainer[Notice]
     shape: str
     accuracy: _containers.RepeatedCompositeFieldContainer[Accuracy]
-    def __init__(self, admitted: bool = ..., refusal: _Optional[_Union[RefusalSummary, _Mapping]] = ..., treatment: _Optional[str] = ..., statement: _Optional[str] = ..., cost: _Optional[_Mapping[str, int]] = ..., remaining: _Optional[_Mapping[str, int]] = ..., policies: _Optional[_Iterable[str]] = ..., uses: _Optional[_Iterable[_Union[ColumnUse, _Mapping]]] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., obligations: _Optional[_Iterable[str]] = ..., outcomes: _Optional[_Iterable[_Union[Outcome, _Mapping]]] = ..., rules: _Optional[_Iterable[_Union[Notice, _Mapping]]] = ..., notices: _Optional[_Iterable[_Union[Notice, _Mapping]]] = ..., shape: _Optional[str] = ..., accuracy: _Optional[_Iterable[_Union[Accuracy, _Mapping]]] = ...) -> None: ...
+    privacy: _containers.RepeatedCompositeFieldContainer[PrivacyLoss]
+    def __init__(self, admitted: bool = ..., refusal: _Optional[_Union[RefusalSummary, _Mapping]] = ..., treatment: _Optional[str] = ..., statement: _Optional[str] = ..., cost: _Optional[_Mapping[str, int]] = ..., remaining: _Optional[_Mapping[str, int]] = ..., policies: _Optional[_Iterable[str]] = ..., uses: _Optional[_Iterable[_Union[ColumnUse, _Mapping]]] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., obligations: _Optional[_Iterable[str]] = ..., outcomes: _Optional[_Iterable[_Union[Outcome, _Mapping]]] = ..., rules: _Optional[_Iterable[_Union[Notice, _Mapping]]] = ..., notices: _Optional[_Iterable[_Union[Notice, _Mapping]]] = ..., shape: _Optional[str] = ..., accuracy: _Optional[_Iterable[_Union[Accuracy, _Mapping]]] = ..., privacy: _Optional[_Iterable[_Union[PrivacyLoss, _Mapping]]] = ...) -> None: ...
 
 class Outcome(_message.Message):
     __slots__ = ("name", "type", "kind", "message", "message_zh")

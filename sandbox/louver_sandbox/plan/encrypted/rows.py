@@ -214,7 +214,7 @@ def _paid(question: EncryptedQuestion, cost: PrivacyCost, rules: ContractRules) 
         raise PlanUnverified("protected rows without units")
     terms = PrivacyTerms(group.type, rules.lifetime, rules.allowance, rules.period, rules.each, shared=False)
     for dataset in _protected_names(admitted):
-        yield PrivacyCharge(dataset, admitted.bound.request.purpose, cost, terms)
+        yield PrivacyCharge(dataset, admitted.bound.request.purpose, cost, terms, rules.delta)
 
 
 def _strict(

@@ -14,10 +14,11 @@ from louver_sandbox.catalog.model import Catalog, UnitType
 from louver_sandbox.obligations import Period, PrivacyCharge, PrivacyTerms
 from louver_sandbox.plan.private.bounding import Rules
 from louver_sandbox.plan.verify import PlanUnverified
-from louver_sandbox.privacy.cost import NOTHING, PrivacyCost, composed
+from louver_sandbox.privacy.cost import NOTHING, PrivacyCost
+from louver_sandbox.private_core import PrivateRules
 
-Cost = tuple[Mapping[UnitType, PrivacyCost], frozenset[tuple[str, UnitType]]]
-"""What a core costs each kind of unit, and the tables and kinds of unit that it is about."""
+Costs = Mapping[tuple[str, UnitType], PrivacyCost]
+"""By dataset and kind of unit."""
 
 _PERIODS = tuple(Period)
 
@@ -28,25 +29,42 @@ def dataset(table: str, catalog: Catalog) -> str:
     return str(catalog.dataset_of(TableName(schema, name)))
 
 
-def booked_charges(costs: Sequence[Cost], rules: Rules, catalog: Catalog, purpose: str) -> Iterator[PrivacyCharge]:
-    """One charge for each dataset and kind of unit that cores are about.
-
-    Raises:
-        PlanUnverified: a charge is above what policy lets one question cost.
-    """
-    held: dict[tuple[str, UnitType], list[PrivacyTerms]] = {}
+def booked_rules(rules: Rules, catalog: Catalog) -> Rules:
+    """The rules by dataset and kind of unit, the strictest where copies have several; none for exempt ones."""
+    held: dict[tuple[str, UnitType], list[PrivateRules]] = {}
     for (table, unit), rule in rules.items():
         if rule.terms is not None:
-            held.setdefault((dataset(table, catalog), unit), []).append(rule.terms)
-    for (name, unit), several in held.items():
-        about = ({(dataset(table, catalog), kind) for table, kind in tables} for _, tables in costs)
-        paid = [one[unit] for (one, _), found in zip(costs, about, strict=True) if (name, unit) in found]
-        cost, terms = composed(paid), strictest(several)
-        if cost == NOTHING:
+            held.setdefault((dataset(table, catalog), unit), []).append(rule)
+    return {key: _together(key[0], several) for key, several in held.items()}
+
+
+def _together(name: str, several: Sequence[PrivateRules]) -> PrivateRules:
+    accuracies = [one.accuracy for one in several if one.accuracy is not None]
+    return replace(
+        several[0],
+        dataset=name,
+        terms=strictest([one.terms for one in several if one.terms is not None]),
+        each=_least(one.each for one in several),
+        delta=min(one.delta for one in several),
+        accuracy=min(accuracies, default=None),
+    )
+
+
+def booked_charges(costs: Costs, rules: Rules, purpose: str) -> Iterator[PrivacyCharge]:
+    """One charge for each dataset and kind of unit that cores are about, by the rules of datasets.
+
+    Raises:
+        PlanUnverified: a charge is above what policy lets one question cost, or is of no dataset with a budget.
+    """
+    if not costs.keys() <= rules.keys():
+        raise PlanUnverified("a cost of a dataset without a budget")
+    for (name, unit), rule in rules.items():
+        cost = costs.get((name, unit), NOTHING)
+        if rule.terms is None or cost == NOTHING:
             continue
-        if not cost.within(terms.most):
+        if not cost.within(rule.terms.most):
             raise PlanUnverified("a question that costs more than policy allows")
-        yield PrivacyCharge(name, purpose, cost, terms)
+        yield PrivacyCharge(name, purpose, cost, rule.terms, rule.delta)
 
 
 def strictest(several: Sequence[PrivacyTerms]) -> PrivacyTerms:

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from louver_sandbox.algebra.cores import Core, Cut, columns_of
-from louver_sandbox.algebra.relations import Aggregate, Relation, Scan, scans
+from louver_sandbox.algebra.relations import Aggregate, Project, Relation, Scan, scans
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.core_plan import CorePlan
 from louver_sandbox.obligations import PrivacyCharge, ThresholdRules
 from louver_sandbox.plan.carry import Carried, Carrier
 from louver_sandbox.plan.columns import RowColumns
 from louver_sandbox.plan.cores import carriable, exact_core
+from louver_sandbox.plan.private import asking
 from louver_sandbox.plan.private.apart import told_apart
-from louver_sandbox.plan.private.booked import booked_charges, dataset
+from louver_sandbox.plan.private.booked import Costs, booked_charges, booked_rules, dataset
 from louver_sandbox.plan.private.bounding import Bounded, Rules, bounded, check_form, stored_rows
 from louver_sandbox.plan.private.domains import Domains
+from louver_sandbox.plan.private.drafts import Draft
 from louver_sandbox.plan.private.measures import UNITS, MeasureReader, place_of
-from louver_sandbox.plan.private.noise import TooLittle, noise_of
-from louver_sandbox.plan.private.quantiles import cores_of, histograms, part_of
+from louver_sandbox.plan.private.noise import Noise, noise_of, shared
+from louver_sandbox.plan.private.quantiles import cores_of, histograms
 from louver_sandbox.plan.private.ranges import Ranges
+from louver_sandbox.plan.private.split import budgets, divided
 from louver_sandbox.plan.private.statement import Statement
 from louver_sandbox.plan.provenance import trace
 from louver_sandbox.plan.units import UnitGroup, carried_name, null_extended, protected_units, unit_groups
 from louver_sandbox.plan.verify import PlanUnverified
-from louver_sandbox.privacy.cost import PrivacyCost
+from louver_sandbox.privacy.cost import NOTHING, PrivacyCost
 from louver_sandbox.privacy.refused import PrivacyRefused
 from louver_sandbox.private_core import PrivateCells
 from louver_sandbox.refusals.plan import unit_lost
@@ -37,16 +40,6 @@ _NEVER_JUDGED = ThresholdRules(dict.fromkeys(UnitType, 1))
 """The carrier asks for rules by which it judges inner groups of several units; no such group is accepted here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """One core with its histograms, and what they cost by kind of unit."""
-
-    plan: CorePlan
-    costs: Mapping[UnitType, PrivacyCost]
-    datasets: frozenset[tuple[str, UnitType]]
-    histograms: tuple[CorePlan, ...] = ()
-
-
 def private_cores(
     admitted: Admitted, parts: Cut, source_of: Callable[[Scan], str]
 ) -> tuple[tuple[CorePlan, ...], tuple[PrivacyCharge, ...]]:
@@ -54,22 +47,48 @@ def private_cores(
     unit.
 
     Raises:
-        Refused: LVR-235x, LVR-2303, LVR-2304, LVR-2307 to LVR-2309, for what cannot be bounded.
+        Refused: LVR-235x, LVR-2303, LVR-2304, LVR-2307 to LVR-2309, LVR-2360, LVR-2361, for what cannot be
+            bounded; LVR-2366 to LVR-2374, for what the caller wants and cannot have.
         PlanUnverified: a protected scan in no core, or without rules.
     """
     rules: Rules = {(one.dataset, one.unit): one for one in admitted.private}
-    number = sum(core.protected for core in parts.cores)
-    planner = _Planner(admitted, rules, source_of, number)
-    made = [planner.made(core) if core.protected else exact_core(core, source_of) for core in parts.cores]
-    found = [one for one in made if isinstance(one, Made)]
+    planner = _Planner(admitted, rules, source_of)
     if frozenset().union(*(planner.scans(core) for core in parts.cores)) != admitted.protected:
         raise PlanUnverified("a protected scan outside the cores")
-    plans = tuple(one.plan if isinstance(one, Made) else one for one in made)
-    costs = [(one.costs, one.datasets) for one in found]
-    beside = tuple(plan for one in found for plan in one.histograms)
-    return (*plans, *beside), tuple(
-        booked_charges(costs, rules, admitted.bound.catalog, admitted.bound.request.purpose)
-    )
+    drafts = {core.id: planner.draft(core) for core in parts.cores if core.protected}
+    of_datasets = booked_rules(rules, admitted.bound.catalog)
+    noises, costs = _noises(admitted, parts, tuple(drafts.values()), of_datasets)
+    made = {draft.core: planner.made(draft, noise) for draft, noise in zip(drafts.values(), noises, strict=True)}
+    plans = tuple(made[core.id][0] if core.id in made else exact_core(core, source_of) for core in parts.cores)
+    beside = tuple(plan for _, several in made.values() for plan in several)
+    return (*plans, *beside), tuple(booked_charges(costs, of_datasets, admitted.bound.request.purpose))
+
+
+def _noises(
+    admitted: Admitted, parts: Cut, drafts: tuple[Draft, ...], rules: Rules
+) -> tuple[tuple[Noise, ...], Costs]:
+    """The noise of each core, and what all of them cost: what policy gives a question, or what its caller wants.
+    `rules` are those of datasets."""
+    wish = admitted.bound.request.wish
+    spend = budgets(drafts, asking.each_of(rules, wish, drafts), rules)
+    wanted = () if wish is None else wish.accuracy
+    at = next((draft.at for draft in drafts), None)
+    try:
+        if wanted:
+            scales = asking.scales_wanted(wanted, admitted.bound.columns, parts, drafts)
+        else:
+            scales = [divided(draft, budget) for draft, budget in zip(drafts, spend, strict=True)]
+        found = [noise_of(*each) for each in zip(drafts, scales, spend, strict=True)]
+    except PrivacyRefused:
+        raise budget_too_small(at) from None
+    costs: dict[tuple[str, UnitType], PrivacyCost] = {}
+    for draft, noise in zip(drafts, found, strict=True):
+        for key in sorted(draft.datasets):
+            costs[key] = costs.get(key, NOTHING) + noise.costs[key[1]]
+    if wanted:
+        asking.check_most(costs, rules)
+    asking.check_precise(drafts, scales, rules, costs)
+    return shared(drafts, found), costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +96,14 @@ class _Planner:
     admitted: Admitted
     rules: Rules
     source_of: Callable[[Scan], str]
-    cores: int
 
     def scans(self, core: Core) -> frozenset[int]:
         """The protected scans of a core."""
         found = frozenset(scan.id for scan in scans(core.relation)) & self.admitted.protected
         return found if core.protected else frozenset()
 
-    def made(self, core: Core) -> Made:
-        """One core."""
+    def draft(self, core: Core) -> Draft:
+        """One core but for its noise."""
         relation, catalog = core.relation, self.admitted.bound.catalog
         if not isinstance(relation, Aggregate):
             raise PlanUnverified("protected rows that no aggregate covers")
@@ -119,63 +137,71 @@ class _Planner:
         wanted = MeasureReader(relation, limits, ranges, columns).wanted()
         listed = () if domain is not None else (UNITS,)
         numbers = tuple(dict.fromkeys((*listed, *(number for one in wanted for number in one.numbers))))
-        statement = Statement(relation, self._source(carried, limits), limits, numbers)
-        cells = None if domain is None else math.prod(map(len, domain))
-        spend = {unit: self._spend(limits, unit) for unit in limits.units}
         rankings = tuple(dict.fromkeys(one.ranking for one in wanted if one.ranking is not None))
-        parts, at = max(1, len(numbers) + len(rankings)), place_of(relation)
-        try:
-            noise = noise_of(numbers, statement.names, limits, part_of(spend, len(numbers), parts), cells)
-            of_ranks = histograms(relation, carried.relation, limits, rankings, part_of(spend, 1, parts), cells, at)
-        except (TooLittle, PrivacyRefused):
-            raise budget_too_small(at) from None
-        named = dict(zip(numbers, statement.names, strict=True))
+        source, at = self._source(carried, limits), place_of(relation)
+        cells = None if domain is None else math.prod(map(len, domain))
+        return Draft(
+            core.id,
+            numbers,
+            wanted,
+            limits,
+            domain,
+            sets,
+            Statement(relation, source, limits, numbers),
+            self._datasets(limits),
+            self._at_least(relation, limits),
+            at,
+            histograms(relation, source, limits, rankings, cells, at),
+        )
+
+    def made(self, draft: Draft, noise: Noise) -> tuple[CorePlan, tuple[CorePlan, ...]]:
+        """One core with its noise, and the histograms beside it."""
+        statement = draft.statement
+        named = dict(zip(draft.numbers, statement.names, strict=True))
         private = PrivateCells(
             noise.columns,
-            tuple(one.measure(named, rankings) for one in wanted),
+            tuple(one.measure(named, draft.rankings) for one in draft.wanted),
             min(rule.delta for rule in self.rules.values()),
-            domain,
-            units=named[UNITS] if domain is None else "",
+            draft.domain,
+            units=named[UNITS] if draft.domain is None else "",
             tau=noise.tau,
-            sets=sets,
-            ranks=of_ranks.ranks,
+            sets=draft.sets,
+            ranks=noise.ranks,
         )
-        counted = tuple(group.counted for group in self._groups(limits))
-        apart = bool(numbers) or not rankings
-        own = statement if apart else of_ranks.statements[0]
-        made = CorePlan(core.id, True, own.text(self.source_of), own.columns, unit_groups=counted, private=private)
-        beside = cores_of(made, of_ranks.statements[0 if apart else 1 :], self.source_of)
-        costs = {unit: noise.costs[unit] + of_ranks.costs[unit] for unit in spend}
-        return Made(made, costs, self._datasets(limits), beside)
+        counted = tuple(group.counted for group in self._groups(draft.limits))
+        counting = [one.statement for one in draft.histograms]
+        # Without a number the first histogram's rows are the core's own.
+        own, *beside = (statement, *counting) if draft.numbers or not counting else counting
+        made = CorePlan(draft.core, True, own.text(self.source_of), own.columns, unit_groups=counted, private=private)
+        return made, cores_of(made, beside, self.source_of)
 
     def _source(self, carried: Carried, limits: Bounded) -> Relation:
-        """What the statement reads: units of several kinds are told apart in inner groups too."""
+        """What statements read: units of several kinds are told apart in inner groups too."""
         if len(limits.groups) == 1:
             return carried.relation
         return told_apart(carried.relation, {carried_name(base) for base in carried.keys})
+
+    def _at_least(self, relation: Aggregate, limits: Bounded) -> int | None:
+        """How many rows and units the only cell of a core has by declaration: of a table that nothing is left out
+        of, as many as its units are."""
+        below = relation.input
+        while isinstance(below, Project):
+            below = below.input
+        if relation.keys or not isinstance(below, Scan) or limits.clipped is not None or len(limits.groups) != 1:
+            return None
+        declared = [unit.at_least for _, unit in limits.groups[0].members if unit.when is None]
+        return None if len(declared) != 1 else declared[0]
 
     def _groups(self, limits: Bounded) -> tuple[UnitGroup, ...]:
         return (*limits.groups, *(() if limits.clipped is None else (limits.clipped,)))
 
     def _datasets(self, limits: Bounded) -> frozenset[tuple[str, UnitType]]:
-        """Every dataset whose units of a kind the core is about."""
+        """Every dataset whose units of a kind the core is about; tables that are copies are one."""
+        catalog = self.admitted.bound.catalog
         tables = {scan.id: str(scan.table) for scan in scans(self.admitted.bound.relation)}
         return frozenset(
-            (tables[scan], group.type)
+            (dataset(tables[scan], catalog), group.type)
             for group in self._groups(limits)
             for scan, _ in group.members
             if scan in tables
         )
-
-    def _spend(self, limits: Bounded, unit: UnitType) -> PrivacyCost:
-        """What a core may cost units of a kind: what its datasets allow a question, divided over the cores.
-
-        Of delta, the least that any dataset of the question allows: its epsilon is told at one delta, which must be
-        more than what is spent.
-        """
-        catalog = self.admitted.bound.catalog
-        own = {dataset(table, catalog) for table, kind in self._datasets(limits) if kind is unit}
-        held = [rule for (table, kind), rule in self.rules.items() if kind is unit and dataset(table, catalog) in own]
-        found = [rule.each for rule in held if rule.terms]
-        delta = min(rule.each.delta for rule in self.rules.values() if rule.terms)
-        return PrivacyCost(min(one.rho for one in found) / self.cores, delta / self.cores)

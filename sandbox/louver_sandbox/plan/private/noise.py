@@ -1,23 +1,24 @@
-"""How much noise each number of a core gets, and what that costs every kind of unit: exactly what is charged.
+"""The noise of a core's numbers as the plan holds it, and what that costs every kind of unit: what is charged.
 
-The cost of a question is divided in equal parts over its cores and over the numbers of each. A number's noise is the
-largest that any kind of unit needs, so the others pay less than their part.
+What the scales are is decided by what a question costs (`split`) or by how exact its caller wants it (`asking`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.mechanisms.groups import selection_cost, threshold
-from louver_sandbox.mechanisms.noise import DiscreteGaussian, Sensitivity, gaussian
-from louver_sandbox.plan.private.bounding import Bounded
+from louver_sandbox.mechanisms.noise import DiscreteGaussian
+from louver_sandbox.plan.private.drafts import Draft, Scales
 from louver_sandbox.plan.private.measures import UNITS, Number
+from louver_sandbox.plan.private.split import Budgets
 from louver_sandbox.privacy.cost import NOTHING, PrivacyCost
-from louver_sandbox.privacy.refused import PrivacyRefused
-from louver_sandbox.private_core import NoisyColumn
+from louver_sandbox.private_core import NoisyColumn, PrivateRanks
+
+_SHARE_PLACES = 4
 
 Costs = Mapping[UnitType, PrivacyCost]
 """By kind of unit."""
@@ -25,64 +26,73 @@ Costs = Mapping[UnitType, PrivacyCost]
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """The noise of a core's numbers, in order, the threshold for listing its groups (0: none), and the costs."""
+    """The noise of a core's numbers, in order, the threshold for listing its groups (0: none), the costs, and the
+    histograms with their noise."""
 
     columns: tuple[NoisyColumn, ...]
     tau: int
     costs: Costs
+    ranks: tuple[PrivateRanks, ...] = ()
 
 
-class TooLittle(Exception):
-    """The cost leaves so little for a number that its noise would leave 64 bits."""
-
-
-def noise_of(
-    numbers: Sequence[Number], names: Sequence[str], bounded: Bounded, spend: Costs, cells: int | None
-) -> Noise:
-    """The noise of the numbers of a core that may cost each kind of unit so much; without `cells`, of which there are
-    so many in a public domain, a part of `delta` pays for listing them.
+def noise_of(draft: Draft, scales: Scales, spend: Budgets) -> Noise:
+    """The noise of a core with these scales; without a public domain, `spend` says what delta listing may cost.
 
     Raises:
-        TooLittle: there is too little to spend.
+        PrivacyRefused: a scale is out of range, or there is no delta to spend.
     """
-    try:
-        return _noise_of(numbers, names, bounded, spend, cells)
-    except PrivacyRefused as refused:
-        raise TooLittle from refused
-
-
-def _noise_of(
-    numbers: Sequence[Number], names: Sequence[str], bounded: Bounded, spend: Costs, cells: int | None
-) -> Noise:
-    costs = dict.fromkeys(spend, NOTHING)
+    costs = dict.fromkeys(draft.units, NOTHING)
     columns: list[NoisyColumn] = []
     tau = 0
-    for number, name in zip(numbers, names, strict=True):
-        sensitivities = {unit: _sensitivity(number, bounded, unit, cells) for unit in spend}
-        chosen = max(
-            (gaussian(spend[unit].rho / len(numbers), sensitivity) for unit, sensitivity in sensitivities.items()),
-            key=lambda noise: noise.scale,
-        )
-        for unit, sensitivity in sensitivities.items():
-            costs[unit] += chosen.cost(sensitivity)
+    for number, name in zip(draft.numbers, draft.statement.names, strict=True):
+        chosen = DiscreteGaussian(scales[number])
+        for unit in costs:
+            costs[unit] += chosen.cost(draft.sensitivity(number, unit))
         columns.append(NoisyColumn(name, chosen.scale, None if _may_be_negative(number) else 0))
-        if number == UNITS and cells is None:
-            tau, costs = _listing(chosen, bounded, spend, costs)
-    return Noise(tuple(columns), tau, costs)
+        if number == UNITS and draft.domain is None:
+            tau, costs = _listing(chosen, draft, spend, costs)
+    ranks: list[PrivateRanks] = []
+    for histogram in draft.histograms:
+        chosen = DiscreteGaussian(scales[histogram.ranking])
+        for unit in costs:
+            costs[unit] += chosen.cost(draft.sensitivity(histogram.ranking, unit))
+        ranks.append(histogram.ranks(chosen.scale))
+    return Noise(tuple(columns), tau, costs, tuple(ranks))
+
+
+def shared(drafts: Sequence[Draft], noises: Sequence[Noise]) -> tuple[Noise, ...]:
+    """The same, where every number says what part it is of all that its kind of unit pays."""
+    whole: dict[UnitType, Fraction] = {}
+    for noise in noises:
+        for unit, cost in noise.costs.items():
+            whole[unit] = whole.get(unit, Fraction(0)) + cost.rho
+    return tuple(_with_shares(draft, noise, whole) for draft, noise in zip(drafts, noises, strict=True))
+
+
+def _with_shares(draft: Draft, noise: Noise, whole: Mapping[UnitType, Fraction]) -> Noise:
+    unit = max(draft.units, key=lambda one: noise.costs[one].rho)
+
+    def share(number: Number, scale: Fraction) -> Fraction:
+        rho = DiscreteGaussian(scale).cost(draft.sensitivity(number, unit)).rho
+        return round(rho / whole[unit], _SHARE_PLACES)
+
+    columns = zip(draft.numbers, noise.columns, strict=True)
+    ranks = zip(draft.rankings, noise.ranks, strict=True)
+    return replace(
+        noise,
+        columns=tuple(replace(column, share=share(number, column.scale)) for number, column in columns),
+        ranks=tuple(replace(one, share=share(ranking, one.scale)) for ranking, one in ranks),
+    )
 
 
 def _listing(
-    noise: DiscreteGaussian, bounded: Bounded, spend: Costs, costs: Costs
+    noise: DiscreteGaussian, draft: Draft, spend: Budgets, costs: Costs
 ) -> tuple[int, dict[UnitType, PrivacyCost]]:
     """The threshold of listing a group, and the costs with the delta that it spends; its noise is paid already."""
-    groups = bounded.of_units().numbers
+    groups = draft.limits.of_units().numbers
     tau = threshold(noise, groups, min(cost.delta for cost in spend.values()))
     listed = PrivacyCost(Fraction(0), selection_cost(noise, groups, tau).delta)
     return tau, {unit: cost + listed for unit, cost in costs.items()}
-
-
-def _sensitivity(number: Number, bounded: Bounded, unit: UnitType, cells: int | None) -> Sensitivity:
-    return bounded.of_units() if number == UNITS else bounded.of_sums(unit, number.largest, cells)
 
 
 def _may_be_negative(number: Number) -> bool:

@@ -10,7 +10,7 @@ share one histogram.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -19,20 +19,15 @@ from typing import Final
 from louver_sandbox.algebra.expressions import Call, Expression, Literal, Named
 from louver_sandbox.algebra.relations import Aggregate, Filter, Relation, Scan
 from louver_sandbox.algebra.types import BOOLEAN, INTEGER, Position, Type, decimal
-from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.core_plan import CorePlan
 from louver_sandbox.mechanisms.grid import Segment, grid, segments
-from louver_sandbox.mechanisms.noise import gaussian
 from louver_sandbox.mechanisms.ranks import BRANCHES, Bins
 from louver_sandbox.mechanisms.release import Bounds
 from louver_sandbox.plan.private.bounding import Bounded
 from louver_sandbox.plan.private.measures import ROWS, Number
 from louver_sandbox.plan.private.statement import Statement
-from louver_sandbox.privacy.cost import NOTHING, PrivacyCost
 from louver_sandbox.private_core import PrivateRanks
 from louver_sandbox.refusals.private import quantiles_of_two_kinds, too_many_groups_for_quantiles
-
-Costs = Mapping[UnitType, PrivacyCost]
 
 MOST_DRAWN: Final = 60_000
 """Draws of noise for the histograms of one core: OpenDP takes 25 microseconds for each."""
@@ -43,17 +38,17 @@ _LEAVES_OF_LISTED: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Histograms:
-    """The rankings of one core: what is said of each, the statements that count them, and what they cost."""
+class Histogram:
+    """What one value is ranked by: its bins, and the statement that counts them. At most `most` cells have one."""
 
-    ranks: tuple[PrivateRanks, ...]
-    statements: tuple[Statement, ...]
-    costs: Costs
+    ranking: Number
+    bins: Bins
+    statement: Statement
+    most: int
 
-
-def part_of(spend: Costs, parts: int, of: int) -> Costs:
-    """So many of equal parts of what a core may cost; delta is for listing groups alone and stays whole."""
-    return {unit: PrivacyCost(cost.rho * Fraction(parts, of), cost.delta) for unit, cost in spend.items()}
+    def ranks(self, scale: Fraction) -> PrivateRanks:
+        """What is said of it with so much noise on every node of its tree."""
+        return PrivateRanks(segments(self.bins), self.ranking.digits, scale, self.most)
 
 
 def histograms(
@@ -61,31 +56,22 @@ def histograms(
     source: Relation,
     limits: Bounded,
     rankings: Sequence[Number],
-    spend: Costs,
     cells: int | None,
     at: Position | None,
-) -> Histograms:
-    """Every ranking may cost each kind of unit `spend`; `cells` is how many public groups there are (None: listed).
+) -> tuple[Histogram, ...]:
+    """Those of one core's rankings; `cells` is how many public groups there are (None: listed).
 
     Raises:
         Refused: LVR-2360 where two kinds of unit are protected at once, LVR-2361 for too many groups.
-        PrivacyRefused: too little is spent.
     """
     if rankings and limits.clipped is not None:
         raise quantiles_of_two_kinds(at)
-    ranks: list[PrivateRanks] = []
-    statements: list[Statement] = []
-    costs = dict.fromkeys(spend, NOTHING)
+    found: list[Histogram] = []
     for ranking in rankings:
         bins = grid(Bounds(ranking.low, ranking.high), _leaves(cells, len(rankings), at))
-        sensitivity = bins.sensitivity(limits.rows)
-        noise = max((gaussian(cost.rho, sensitivity) for cost in spend.values()), key=lambda one: one.scale)
-        for unit in costs:
-            costs[unit] += noise.cost(sensitivity)
         most = MOST_DRAWN // len(rankings) // _nodes(BRANCHES ** (bins.levels - 1))
-        ranks.append(PrivateRanks(segments(bins), ranking.digits, noise.scale, most))
-        statements.append(_statement(core, source, limits, ranking, bins))
-    return Histograms(tuple(ranks), tuple(statements), costs)
+        found.append(Histogram(ranking, bins, _statement(core, source, limits, ranking, bins), most))
+    return tuple(found)
 
 
 def cores_of(core: CorePlan, made: Sequence[Statement], source_of: Callable[[Scan], str]) -> tuple[CorePlan, ...]:
