@@ -357,9 +357,12 @@ def test_tables_for_matching_say_so() -> None:
     assert "verb match" in refused.hint
 
 
-@pytest.mark.parametrize(
-    ("treatment", "code"), [("dp", "LVR-2105"), ("authorised", "LVR-2104"), ("matched", "LVR-2103")]
-)
+def test_no_analysis_is_granted_by_authorisation() -> None:
+    with pytest.raises(ValueError, match="query or score alone"):
+        policy(grant_document(treatment="authorised"))
+
+
+@pytest.mark.parametrize(("treatment", "code"), [("dp", "LVR-2105"), ("matched", "LVR-2103")])
 def test_treatments_of_later_versions_are_refused_by_name(treatment: str, code: str) -> None:
     bundle = bundle_of(policy(grant_document(treatment=treatment)))
     assert _refused(question(use(CREDIT, "grade", KEY), bundle=bundle), bundle).code == code
