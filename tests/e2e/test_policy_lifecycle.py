@@ -91,8 +91,8 @@ def test_a_version_becomes_active_by_two_officers_of_its_department(office: Offi
     printed = office.run("draft", "taxation", "--submitter", "wang")
     version = json.loads(Path(printed.strip()).read_bytes())
     assert version["report"]["difference"]["summary"] == {"looser": 1, "stricter": 0, "unclear": 0}
-    cases = YAML(typ="safe").load((LIBRARY / "taxation.yaml").read_text(encoding="utf-8"))["tests"]["cases"]
-    assert version["report"]["tests"]["taxation"] == len(cases)
+    written = YAML(typ="safe").load((LIBRARY / "taxation.yaml").read_text(encoding="utf-8"))
+    assert version["report"]["tests"]["taxation"] == len(written["tests"]["cases"])
     assert office.states() == ["taxation-2  draft"]
     assert "'wang', who submits it, signs first" in office.run(
         "approve", "taxation-2", office.signature("li"), fails=True
@@ -106,7 +106,7 @@ def test_a_version_becomes_active_by_two_officers_of_its_department(office: Offi
     assert "new in it: taxation-2" in office.run("activate")
     assert office.states() == ["taxation-2  active"]
     assert "signed no more" in office.run("approve", "taxation-2", office.signature("li"), fails=True)
-    assert "version 2  市税务局  4 grants" in office.run("show")
+    assert f"version 2  市税务局  {len(written['grants'])} grants" in office.run("show")
 
 
 def test_what_is_not_tested_or_not_sound_is_not_even_drafted(office: Office) -> None:

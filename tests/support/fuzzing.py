@@ -69,7 +69,7 @@ FUNCTIONS = frozenset(
 )
 """Every function that the planner writes for these questions. One that is new here is looked at by a person first."""
 OF_OWN_ROWS = frozenset(["quantile_cont", "quantile_disc"])
-"""Those that return stored values, and stand over the caller's own rows alone."""
+"""Those that return stored values, and stand where nobody else's rows are read but those of tables without subjects."""
 FOREIGN = re.compile(
     r"sqlglot|duckdb|Traceback|Expecting|Binder Error|Parser Error|Catalog Error|syntax error at|Invalid expression|"
     r"Error tokenizing|pydantic|\bcol: \d|Required keyword|RecursionError|AttributeError|KeyError|0x[0-9a-f]{6}",
@@ -193,7 +193,8 @@ class Judge:
                     raise Bypass(f"column {used} of {of_source[name]}")
             if canaries := found.names & set(FORBIDDEN.values()):
                 raise Bypass(f"columns: {sorted(canaries)}")
-            own = all(of_source[name].startswith("bank_a.") for name in found.tables)
+            read = {of_source[name] for name in found.tables}
+            own = all(name.startswith("bank_a.") or name not in UNITS for name in read)
             if unknown := found.functions - FUNCTIONS - (OF_OWN_ROWS if own else frozenset()):
                 raise Bypass(f"functions: {sorted(unknown)}")
 
