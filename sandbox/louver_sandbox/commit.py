@@ -74,8 +74,12 @@ def _of_one(
     unfinished: Entry | None,
 ) -> Committed | Stored:
     """A lookup: the authorisation is read now, and where it does not cover the subject the statement about nobody
-    runs. What was given before is given again only while it still would be. Raises `Refused` LVR-6106."""
+    runs, now and whenever this request is tried again. What was given before is given again only while it still would
+    be. Raises `Refused` LVR-6106."""
     found = standing.stand(tx, plan, request, now)
+    if unfinished is not None and not journal.told_covered(tx, unfinished):
+        # The admission is what explains the rows that are read, and it says that nobody's are.
+        found = Standing(covered=False)
     if stored is not None:
         if not found.covered and stored.answer.rows:
             raise lookups.answered_before()

@@ -17,6 +17,7 @@ from louver.errors import Refused
 from louver.receipt import Receipt
 from louver_sandbox import codec
 from louver_sandbox.accounting.history import Found
+from louver_sandbox.audit import commitments
 from louver_sandbox.audit.entries import JSON, Entry
 from louver_sandbox.audit.log import AuditLog
 from louver_sandbox.lookups import Standing
@@ -30,6 +31,10 @@ class Books:
 
     state: State
     log: AuditLog
+
+
+STANDING, COVERED = "standing", "covered"
+"""The text in which an admission says what an authorisation said, and what it says where it covered the subject."""
 
 
 def request_digest(request: Request) -> str:
@@ -52,7 +57,13 @@ def private(request: Request, standing: Standing | None = None) -> Mapping[str, 
     """The texts that enter the log as commitments only: the question, and what an authorisation said to it, which
     the institution's own receipt must not tell."""
     texts = {"sql": request.sql, "parameters": parameters(request)}
-    return texts if standing is None else {**texts, "standing": " ".join(standing.told) or "covered"}
+    return texts if standing is None else {**texts, STANDING: " ".join(standing.told) or COVERED}
+
+
+def told_covered(tx: Connection, admission: Entry) -> bool:
+    """Whether an admission says that the authorisation covered the subject; one whose text was erased does not."""
+    told = commitments.find(tx, admission.commitments).get(STANDING)
+    return told is not None and told.text == COVERED
 
 
 def common(request: Request, kind: str) -> dict[str, JSON]:

@@ -12,7 +12,6 @@ from datetime import date
 
 import grpc
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 
 from louver.errors import Refused
 from louver.matching.oprf import ELEMENT_BYTES, evaluated_bytes
@@ -27,7 +26,8 @@ from louver_sandbox.processes.sessions import Session
 from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.refusals import matching as refuse
 from louver_sandbox.service.convert import PURPOSE
-from louver_sandbox.service.edge import deadline, guarded, on_end, peer_certificate
+from louver_sandbox.service.edge import deadline, guarded, on_end
+from louver_sandbox.service.peers import peer
 from louver_sandbox.service.turnstile import Turnstile
 from louver_sandbox.stages import Request, Subject
 from louver_sandbox.wiring import Platform
@@ -61,20 +61,12 @@ class Matching(pb_grpc.MatchingServiceServicer):
     def _line(self) -> MatchLine:
         return self._platform.matches
 
-    def _peer(self, context: grpc.ServicerContext) -> tuple[Subject, x509.Certificate]:
-        certificate = peer_certificate(context)
-        try:
-            return self._platform.registry.subject(certificate), certificate
-        except Refused as refused:
-            self._platform.note_stranger(certificate.fingerprint(hashes.SHA256()).hex(), refused)
-            raise
-
     def ListMatchable(
         self, message: pb.ListMatchableRequest, context: grpc.ServicerContext
     ) -> pb.ListMatchableResponse:
         """The lists that the caller may match against today."""
         with guarded(context):
-            subject, _ = self._peer(context)
+            subject, _ = peer(self._platform, context)
             return pb.ListMatchableResponse(lists=[_list(item) for item in self._line.lists(subject)])
 
     def ReportMeasure(
@@ -82,13 +74,13 @@ class Matching(pb_grpc.MatchingServiceServicer):
     ) -> pb.ReportMeasureResponse:
         """Logs a measure taken on a hit."""
         with guarded(context):
-            subject, _ = self._peer(context)
+            subject, _ = peer(self._platform, context)
             return pb.ReportMeasureResponse(log_index=self._line.report(subject, *_reported(message)))
 
     def Match(self, messages: Iterator[pb.MatchRequest], context: grpc.ServicerContext) -> Iterator[pb.MatchResponse]:
         """One match, from its signed question to its receipt."""
         with guarded(context), ExitStack() as held:
-            subject, certificate = self._peer(context)
+            subject, certificate = peer(self._platform, context)
             seconds = deadline(context, self._platform.settings.limits.upload_seconds)
             cancelled = threading.Event()
             on_end(context, cancelled.set)
