@@ -1,88 +1,69 @@
-"""The FastAPI application: health and the log's head, to be grown into the console of officers and auditors.
+"""The console: a web application for analysts, officers, auditors and its own administrators.
 
-It is a client of the sandbox like any bank: its own certificate, the same proofs. A head not signed by the log's
-key is never shown.
+It is a client of the sandbox like any bank, with the same certificates and proofs: what is not proved by the log is
+never shown, and whoever takes the console over can loosen no policy. Its own state is who may use it.
 """
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Protocol
+from datetime import UTC, datetime
+from importlib import resources
+from typing import Final
 
-import uvicorn
-from fastapi import FastAPI, Request, Response
-from starlette.middleware.base import RequestResponseEndpoint
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
 
 import louver
-from louver.errors import Error, Unproven
-from louver.transparency import TreeHead
+from louver_server import problems
+from louver_server.accounts.doors import Doors
+from louver_server.accounts.store import Store
+from louver_server.configuration import Configuration
+from louver_server.connections import Connections
+from louver_server.hardening import Hardened
+from louver_server.kept_secret import read_secret
+from louver_server.pages import asking, catalogue, history, people, signing_in, status
+from louver_server.sessions import Console
+
+ROUTERS: Final = tuple(module.router for module in (status, signing_in, asking, history, catalogue, people))
 
 
-class SandboxClient(Protocol):
-    """What the console needs of a client."""
-
-    def head(self) -> TreeHead:
-        """The log's newest head, verified. Raises `louver.Error`."""
-
-    def close(self) -> None:
-        """Ends the connection."""
+def utc_now() -> datetime:
+    """The time by this machine's clock."""
+    return datetime.now(UTC)
 
 
-def create_app(connect: Callable[[], SandboxClient]) -> FastAPI:
-    """The application over one connection, opened at start and closed at the end."""
+def open_console(
+    configuration: Configuration,
+    clock: Callable[[], datetime] = utc_now,
+    random: Callable[[int], bytes] = os.urandom,
+) -> Console:
+    """The installation, with its state open. Raises `louver.failures.Misused`."""
+    store = Store.open(configuration.state)
+    doors = Doors(store, read_secret(configuration.secret, random), clock, random)
+    return Console(configuration, doors, Connections.of_file(configuration.profiles))
+
+
+def create_app(console: Console) -> FastAPI:
+    """The application over an installation, which it closes at its end."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.client = connect()
         yield
-        app.state.client.close()
+        console.connections.close()
+        console.doors.store.close()
 
     app = FastAPI(
-        title="Louver console", version=louver.__version__, docs_url=None, redoc_url=None, lifespan=lifespan
-    )
-
-    @app.get("/health")
-    def health(response: Response) -> dict[str, str]:
-        """Whether the console runs and the sandbox answers with a head it can prove."""
-        try:
-            app.state.client.head()
-        except Unproven:
-            response.status_code = 503
-            return {"console": "ok", "sandbox": "unproven"}
-        except Error:
-            response.status_code = 503
-            return {"console": "ok", "sandbox": "unreachable"}
-        return {"console": "ok", "sandbox": "ok"}
-
-    @app.get("/log/head")
-    def head(response: Response) -> dict[str, str | int]:
-        """The log's newest head, shown only when its signature holds."""
-        try:
-            found: TreeHead = app.state.client.head()
-        except Unproven:
-            response.status_code = 502
-            return {"error": "the sandbox's log head is not signed by the key this console trusts"}
-        except Error:
-            response.status_code = 503
-            return {"error": "the sandbox cannot be reached"}
-        return {"origin": found.origin, "size": found.size, "root": base64.b64encode(found.root).decode()}
-
-    @app.middleware("http")
-    async def harden(request: Request, call_next: RequestResponseEndpoint) -> Response:
-        response = await call_next(request)
-        response.headers["content-security-policy"] = "default-src 'self'; object-src 'none'; frame-ancestors 'none'"
-        response.headers["x-content-type-options"] = "nosniff"
-        response.headers["cache-control"] = "no-store"
-        return response
-
+        title="Louver console", version=louver.__version__, openapi_url=None, docs_url=None, redoc_url=None,
+        lifespan=lifespan,
+    )  # fmt: skip
+    app.state.console = console
+    for router in ROUTERS:
+        app.include_router(router)
+    static = resources.files("louver_server").joinpath("static")
+    app.mount("/static", StaticFiles(directory=str(static)))
+    problems.install(app)
+    app.add_middleware(Hardened, origin=console.configuration.origin)
     return app
-
-
-def main() -> None:
-    """The `louver-server` command: LOUVER_* variables or a profile name the sandbox, as for any client."""
-    host = os.environ.get("LOUVER_SERVER_HOST", "127.0.0.1")
-    port = int(os.environ.get("LOUVER_SERVER_PORT", "8443"))
-    uvicorn.run(create_app(louver.connect), host=host, port=port, server_header=False)

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 import louver
 import louver_sandbox.__main__ as sandbox_entry
 from louver.cli.app import app as client_app
+from louver_server.command import app as console_app
 
 ROOT = Path(__file__).parents[2]
 PAGES = (
@@ -27,11 +28,12 @@ PAGES = (
     "README.zh-CN.md",
     "docs/reference/operating.md",
     "docs/reference/cli.md",
+    "docs/reference/console.md",
     "docs/reference/policy-tools.md",
 )
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-COMMANDS = {"louver": client_app, "louver-sandbox": vars(sandbox_entry)["app"]}
+COMMANDS = {"louver": client_app, "louver-sandbox": vars(sandbox_entry)["app"], "louver-server": console_app}
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def test_a_shell_command_of_the_pages_exists(line: Line, tmp_path: Path, monkeyp
 
 
 def test_the_pages_have_commands() -> None:
-    assert {line.words[0] for line in LINES} == {"make", "pip", "louver", "louver-sandbox"}
+    assert {line.words[0] for line in LINES} == {"make", "pip", "louver", "louver-sandbox", "louver-server"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,5 @@
+"""``python -m louver_server``."""
+
+from louver_server.command import main
+
+main()

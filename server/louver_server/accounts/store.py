@@ -1,0 +1,365 @@
+"""The console's own state in SQLite: accounts, sessions, failed attempts, questions asked, and the journal.
+
+Nothing of it is government data: answers are not kept, and of a session only the digest of its token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Engine,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Row,
+    Table,
+    Text,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.exc import DatabaseError, IntegrityError
+
+from louver.failures import Misused
+from louver_server.accounts.model import Account, Act, Asked, Role, Session, Stage
+
+VERSION: Final = 1
+"""Of the tables below."""
+
+_METADATA: Final = MetaData()
+_ACCOUNTS: Final = Table(
+    "accounts",
+    _METADATA,
+    Column("name", Text, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("profile", Text, nullable=False),
+    Column("password", Text, nullable=False),
+    Column("second_factor", LargeBinary),
+    Column("last_step", Integer, nullable=False, default=0),
+    Column("enrolled", Boolean, nullable=False),
+    Column("locked", Boolean, nullable=False),
+    Column("created", Text, nullable=False),
+)
+_SESSIONS: Final = Table(
+    "sessions",
+    _METADATA,
+    Column("digest", Text, primary_key=True),
+    Column("account", Text, nullable=False, index=True),
+    Column("stage", Text, nullable=False),
+    Column("csrf", Text, nullable=False),
+    Column("pending", LargeBinary),
+    Column("created", Text, nullable=False),
+    Column("seen", Text, nullable=False),
+)
+_FAILURES: Final = Table(
+    "failures",
+    _METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("who", Text, nullable=False, index=True),
+    Column("time", Text, nullable=False),
+)
+_QUESTIONS: Final = Table(
+    "questions",
+    _METADATA,
+    Column("request_id", Text, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("profile", Text, nullable=False, index=True),
+    Column("sql", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("dialect", Text, nullable=False),
+    Column("epsilon", Text, nullable=False),
+    Column("accuracy", Text, nullable=False),
+    Column("asked", Text, nullable=False),
+)
+_ACTS: Final = Table(
+    "acts",
+    _METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("time", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("about", Text, nullable=False),
+)
+
+
+class Taken(Exception):
+    """There is one of that name."""
+
+
+class Store:
+    """The state of one installation. Threads may share it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, path: Path) -> Store:
+        """The state in a file of its own, made where there is none. Raises `Misused` for another version."""
+        if not path.exists():
+            path.touch(mode=0o600)
+        engine = create_engine(f"sqlite:///{path}")
+        event.listen(engine, "connect", _prepare)
+        try:
+            with engine.begin() as connection:
+                found = connection.execute(text("PRAGMA user_version")).scalar_one()
+                if found not in (0, VERSION):
+                    raise Misused(f"{path.name} is of version {found}, and this program reads version {VERSION}")
+                _METADATA.create_all(connection)
+                connection.execute(text(f"PRAGMA user_version = {VERSION}"))
+        except DatabaseError:
+            raise Misused(f"{path.name} is no database of a console") from None
+        return cls(engine)
+
+    def close(self) -> None:
+        """Ends all connections."""
+        self._engine.dispose()
+
+    # Accounts
+
+    def add(self, account: Account, password: str) -> None:
+        """A new account with the hash of its first password. Raises `Taken`."""
+        row = {
+            "name": account.name, "role": account.role.value, "profile": account.profile, "password": password,
+            "last_step": 0, "enrolled": account.enrolled, "locked": account.locked, "created": _text(account.created),
+        }  # fmt: skip
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(insert(_ACCOUNTS).values(row))
+        except IntegrityError:
+            raise Taken(account.name) from None
+
+    def accounts(self) -> list[Account]:
+        """All of them, by name."""
+        with self._engine.begin() as connection:
+            return [_account(row) for row in connection.execute(select(_ACCOUNTS).order_by(_ACCOUNTS.c.name))]
+
+    def account(self, name: str) -> Account | None:
+        """The account of that name."""
+        with self._engine.begin() as connection:
+            row = connection.execute(select(_ACCOUNTS).where(_ACCOUNTS.c.name == name)).one_or_none()
+        return None if row is None else _account(row)
+
+    def password(self, name: str) -> str | None:
+        """The hash that is kept of its password."""
+        with self._engine.begin() as connection:
+            return connection.execute(
+                select(_ACCOUNTS.c.password).where(_ACCOUNTS.c.name == name)
+            ).scalar_one_or_none()
+
+    def second_factor(self, name: str) -> bytes | None:
+        """Its second factor as it is kept."""
+        with self._engine.begin() as connection:
+            return connection.execute(
+                select(_ACCOUNTS.c.second_factor).where(_ACCOUNTS.c.name == name)
+            ).scalar_one_or_none()
+
+    def last_step(self, name: str) -> int:
+        """The step of the last code it used."""
+        with self._engine.begin() as connection:
+            found = connection.execute(
+                select(_ACCOUNTS.c.last_step).where(_ACCOUNTS.c.name == name)
+            ).scalar_one_or_none()
+        return int(found or 0)
+
+    def use_step(self, name: str, step: int) -> bool:
+        """Takes a code for good; false where it, or a later one, is taken already."""
+        with self._engine.begin() as connection:
+            done = connection.execute(
+                update(_ACCOUNTS).where(_ACCOUNTS.c.name == name, _ACCOUNTS.c.last_step < step).values(last_step=step)
+            )
+        return done.rowcount == 1
+
+    def enrol(self, name: str, password: str, second_factor: bytes, step: int) -> None:
+        """Password and second factor of their own."""
+        self._change(name, password=password, second_factor=second_factor, last_step=step, enrolled=True)
+
+    def start_anew(self, name: str, password: str) -> None:
+        """A first password again; the second factor is forgotten and every session ends."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(_ACCOUNTS)
+                .where(_ACCOUNTS.c.name == name)
+                .values(password=password, second_factor=None, enrolled=False)
+            )
+            connection.execute(delete(_SESSIONS).where(_SESSIONS.c.account == name))
+
+    def lock(self, name: str, locked: bool) -> None:
+        """Locks an account out, which ends its sessions, or lets it in again."""
+        with self._engine.begin() as connection:
+            connection.execute(update(_ACCOUNTS).where(_ACCOUNTS.c.name == name).values(locked=locked))
+            if locked:
+                connection.execute(delete(_SESSIONS).where(_SESSIONS.c.account == name))
+
+    def _change(self, name: str, **values: object) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(update(_ACCOUNTS).where(_ACCOUNTS.c.name == name).values(values))
+
+    # Sessions
+
+    def begin_session(self, session: Session, pending: bytes | None = None) -> None:
+        """`pending` is a second factor that is being set up, as it would be kept."""
+        row = {
+            "digest": _digest(session.token), "account": session.account.name, "stage": session.stage.value,
+            "csrf": session.csrf, "pending": pending, "created": _text(session.created), "seen": _text(session.seen),
+        }  # fmt: skip
+        with self._engine.begin() as connection:
+            connection.execute(insert(_SESSIONS).values(row))
+
+    def session(self, token: str, now: datetime) -> Session | None:
+        """Who holds this token; None where it is over, or its account locked or gone. Asking keeps it alive."""
+        with self._engine.begin() as connection:
+            found = connection.execute(
+                select(_SESSIONS, _ACCOUNTS)
+                .join(_ACCOUNTS, _ACCOUNTS.c.name == _SESSIONS.c.account)
+                .where(_SESSIONS.c.digest == _digest(token))
+            ).one_or_none()
+            if found is None:
+                return None
+            session = _session(token, found._mapping)
+            if session.is_over(now) or session.account.locked:
+                connection.execute(delete(_SESSIONS).where(_SESSIONS.c.digest == _digest(token)))
+                return None
+            if now - session.seen > timedelta(minutes=1):
+                connection.execute(
+                    update(_SESSIONS).where(_SESSIONS.c.digest == _digest(token)).values(seen=_text(now))
+                )
+        return session
+
+    def pending(self, token: str) -> bytes | None:
+        """The second factor that this session sets up."""
+        with self._engine.begin() as connection:
+            return connection.execute(
+                select(_SESSIONS.c.pending).where(_SESSIONS.c.digest == _digest(token))
+            ).scalar_one_or_none()
+
+    def end_session(self, token: str) -> None:
+        """Ends it; that it is over already is no error."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(_SESSIONS).where(_SESSIONS.c.digest == _digest(token)))
+
+    def end_sessions(self, name: str) -> None:
+        """Ends all of an account."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(_SESSIONS).where(_SESSIONS.c.account == name))
+
+    # Failed attempts
+
+    def failed(self, who: str, now: datetime, forget: timedelta) -> None:
+        """Remembers a failure, and forgets those that no longer count."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(_FAILURES).where(_FAILURES.c.time < _text(now - forget)))
+            connection.execute(insert(_FAILURES).values(who=who, time=_text(now)))
+
+    def failures(self, who: str) -> list[datetime]:
+        """When they were."""
+        with self._engine.begin() as connection:
+            found = connection.execute(select(_FAILURES.c.time).where(_FAILURES.c.who == who)).scalars()
+            return [datetime.fromisoformat(time) for time in found]
+
+    def forgive(self, who: str) -> None:
+        """Forgets all failures."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(_FAILURES).where(_FAILURES.c.who == who))
+
+    # Questions and acts
+
+    def remember(self, asked: Asked) -> None:
+        """A question, once for its request id. Raises `Taken` for another question of the same id."""
+        row = {
+            "request_id": asked.request_id, "account": asked.account, "profile": asked.profile, "sql": asked.sql,
+            "purpose": asked.purpose, "dialect": asked.dialect, "epsilon": asked.epsilon, "accuracy": asked.accuracy,
+        }  # fmt: skip
+        with self._engine.begin() as connection:
+            found = connection.execute(
+                select(_QUESTIONS).where(_QUESTIONS.c.request_id == asked.request_id)
+            ).one_or_none()
+            if found is None:
+                connection.execute(insert(_QUESTIONS).values(row | {"asked": _text(asked.asked)}))
+            elif any(found._mapping[name] != value for name, value in row.items()):
+                raise Taken(asked.request_id)
+
+    def question(self, request_id: str, profile: str) -> Asked | None:
+        """A question of an institution's own."""
+        with self._engine.begin() as connection:
+            row = connection.execute(
+                select(_QUESTIONS).where(_QUESTIONS.c.request_id == request_id, _QUESTIONS.c.profile == profile)
+            ).one_or_none()
+        return None if row is None else Asked(**{**row._mapping, "asked": datetime.fromisoformat(row.asked)})
+
+    def write(self, act: Act) -> None:
+        """A line of the journal."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                insert(_ACTS).values(time=_text(act.time), account=act.account, what=act.what, about=act.about)
+            )
+
+    def acts(self, limit: int, before: int | None = None) -> list[tuple[int, Act]]:
+        """The newest lines, numbered; those before a number."""
+        wanted = select(_ACTS).order_by(_ACTS.c.id.desc()).limit(limit)
+        if before is not None:
+            wanted = wanted.where(_ACTS.c.id < before)
+        with self._engine.begin() as connection:
+            return [
+                (row.id, Act(datetime.fromisoformat(row.time), row.account, row.what, row.about))
+                for row in connection.execute(wanted)
+            ]
+
+    def administrators(self) -> int:
+        """How many can still sign in."""
+        with self._engine.begin() as connection:
+            return connection.execute(
+                select(func.count()).where(
+                    _ACCOUNTS.c.role == Role.ADMINISTRATOR.value, _ACCOUNTS.c.locked.is_(False)
+                )
+            ).scalar_one()
+
+
+def _prepare(connection: Any, _: object) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA busy_timeout = 10000")
+
+
+def _account(row: Row[Any]) -> Account:
+    return _account_of(row._mapping)
+
+
+def _account_of(row: Mapping[Any, Any]) -> Account:
+    return Account(
+        row[_ACCOUNTS.c.name],
+        Role(row[_ACCOUNTS.c.role]),
+        row[_ACCOUNTS.c.profile],
+        row[_ACCOUNTS.c.enrolled],
+        row[_ACCOUNTS.c.locked],
+        datetime.fromisoformat(row[_ACCOUNTS.c.created]),
+    )
+
+
+def _session(token: str, row: Mapping[Any, Any]) -> Session:
+    return Session(
+        token,
+        _account_of(row),
+        Stage(row[_SESSIONS.c.stage]),
+        row[_SESSIONS.c.csrf],
+        datetime.fromisoformat(row[_SESSIONS.c.created]),
+        datetime.fromisoformat(row[_SESSIONS.c.seen]),
+    )
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def _text(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,43 @@
+"""Whether the console runs, for machines; and the log's head, for people."""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import JSONResponse, Response
+
+from louver.errors import Error, Unproven
+from louver_server.accounts.model import Role, Session
+from louver_server.rendering import page
+from louver_server.sessions import client_of, console, only
+
+router = APIRouter()
+Reader = Annotated[Session, Depends(only(Role.AUDITOR, Role.OFFICER))]
+
+
+@router.get("/health")
+def health(request: Request) -> Response:
+    """Whether the console runs and every sandbox it knows has a head that it can prove. Names none of them."""
+    connections = console(request).connections
+    states = {_state(request, name) for name in connections.names}
+    worst = next((state for state in ("unproven", "unreachable") if state in states), "ok")
+    return JSONResponse({"console": "ok", "sandbox": worst}, 200 if worst == "ok" else 503)
+
+
+@router.get("/log")
+def log(request: Request, session: Reader) -> Response:
+    """The log's newest head, shown only when its signature holds."""
+    head = client_of(request, session).head()
+    return page(request, "log.html", session, head=head, root=base64.b64encode(head.root).decode())
+
+
+def _state(request: Request, profile: str) -> str:
+    try:
+        console(request).connections.of(profile).head()
+    except Unproven:
+        return "unproven"
+    except Error:
+        return "unreachable"
+    return "ok"

@@ -1,0 +1,93 @@
+"""Pages as text: templates that escape everything, in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from functools import cache
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from louver import display
+from louver_server.accounts.model import Role, Session
+from louver_server.languages import LANGUAGES, marked, translations, wanted
+
+LANGUAGE_COOKIE: Final = "louver-language"
+BEIJING: Final = timezone(timedelta(hours=8))
+
+_NAVIGATION: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
+    Role.ANALYST: (("/ask", marked("Ask")), ("/history", marked("History")), ("/catalogue", marked("Catalogue"))),
+    Role.OFFICER: (("/catalogue", marked("Catalogue")), ("/log", marked("Log"))),
+    Role.AUDITOR: (("/log", marked("Log")),),
+    Role.ADMINISTRATOR: (("/accounts", marked("Accounts")), ("/journal", marked("Journal"))),
+}
+
+_NAMED_ELSEWHERE: Final = (
+    (marked("analyst"), marked("officer"), marked("auditor"), marked("administrator")),
+    (marked("answered"), marked("refused"), marked("aborted"), marked("admitted"), marked("explained")),
+    (marked("allowance"), marked("purpose"), marked("lifetime")),
+    (marked("day"), marked("month"), marked("year")),
+)
+"""What pages say by the name that it has in code: roles, states of a question, kinds of limits and their periods."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """The language of one reply."""
+
+    language: str
+
+    def __call__(self, text: str) -> str:
+        """The text in that language."""
+        return translations(self.language).gettext(text)
+
+
+def wording(request: Request) -> Wording:
+    """The language in which to reply."""
+    return Wording(wanted(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", "")))
+
+
+def page(
+    request: Request, template: str, session: Session | None = None, status: int = 200, **values: Any
+) -> HTMLResponse:
+    """A page for a browser. Every value is escaped where it is written."""
+    words = wording(request)
+    told = {
+        "session": session,
+        "role": session.account.role.value if session else "",
+        "navigation": _NAVIGATION[session.account.role] if session else (),
+        "here": request.url.path,
+        "language": words.language,
+        "languages": LANGUAGES,
+        **values,
+    }
+    return HTMLResponse(_environment(words.language).get_template(template).render(told), status)
+
+
+@cache
+def _environment(language: str) -> Environment:
+    made = Environment(
+        loader=PackageLoader("louver_server"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    made.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
+    made.filters |= {"cell": display.cell, "visible": display.visible, "when": when}
+    made.filters["said"] = translations(language).gettext
+    return made
+
+
+def when(time: datetime | str) -> str:
+    """A time as people in Beijing read it; what is no time is shown as it is."""
+    try:
+        read = datetime.fromisoformat(time) if isinstance(time, str) else time
+    except ValueError:
+        return display.visible(str(time))
+    return read.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S")

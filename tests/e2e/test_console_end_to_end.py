@@ -1,0 +1,217 @@
+"""The console as its people use it: real processes, a real sandbox, HTTP as a browser speaks it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from tests.support.console import PASSWORD, Browser, RunningConsole, console
+from tests.support.installation import Service
+
+from louver.receipt import Receipt
+from louver_server.accounts.model import Role
+
+QUESTION = "SELECT district_code, count(*) AS firms\nFROM gov.ent_registry GROUP BY district_code"
+REFUSED = "SELECT ent_name FROM gov.ent_registry"
+
+
+@pytest.fixture(scope="module")
+def running(served: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole]:
+    with console(served, tmp_path_factory.mktemp("c") / "console") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def analyst(running: RunningConsole) -> Browser:
+    return running.signed_in(running.person("wang.fang", Role.ANALYST, "bank_a"))
+
+
+def test_an_analyst_explains_a_question_for_nothing_and_asks_it(
+    running: RunningConsole, analyst: Browser, served: Service
+) -> None:
+    token = analyst.csrf("/ask")
+    page = analyst.get("/ask").text
+    (request_id,) = {part.split('"')[0] for part in page.split('name="request_id" value="')[1:]}
+    fields = {
+        "csrf": token,
+        "request_id": request_id,
+        "sql": QUESTION,
+        "purpose": "RESEARCH",
+        "dialect": "",
+        "epsilon": "",
+    }
+    with served.connect("bank_a") as bank:
+        before = bank.my_queries(500)
+    explained = analyst.post("/ask", data={**fields, "accuracy": "", "act": "explain"})
+    assert explained.status_code == 200
+    assert "What it would do" in explained.text
+    with served.connect("bank_a") as bank:
+        (logged,) = bank.my_queries(500)[: len(bank.my_queries(500)) - len(before)]
+        assert (logged.state, logged.cost) == ("explained", {})
+        answered = analyst.post("/ask", data={**fields, "accuracy": "", "act": "run"})
+        assert answered.url.path == f"/answers/{request_id}"
+        direct = bank.analyse(QUESTION, purpose="RESEARCH")
+    assert direct.rows
+    shown = list(csv.reader(io.StringIO(analyst.get(f"/answers/{request_id}/rows.csv").text)))
+    assert shown[0] == ["district_code", "firms"]
+    assert sorted(shown[1:]) == sorted(["" if value is None else str(value) for value in row] for row in direct.rows)
+    assert all(str(value) in answered.text for row in direct.rows for value in row if value is not None)
+    assert json.loads(analyst.get(f"/answers/{request_id}/rows.json").text)["verified"] is True
+    assert "of the log, proved" in answered.text
+
+
+def test_a_receipt_that_was_downloaded_is_verified_by_the_log_key_alone(analyst: Browser, served: Service) -> None:
+    asked = _ask(analyst, "SELECT count(*) AS firms FROM gov.ent_registry")
+    request_id = asked.url.path.rsplit("/", 1)[1]
+    receipt = Receipt.from_bytes(analyst.get(f"/answers/{request_id}/receipt").content)
+    proof = receipt.verify(served.city.log_key, sql="SELECT count(*) AS firms FROM gov.ent_registry")
+    assert proof.kind == "outcome"
+    page = analyst.get(f"/history/{request_id}").text
+    assert "it commits to this SQL" in page
+    assert f"Entry {proof.index} is in the tree" in page
+
+
+def test_sending_a_form_twice_asks_and_pays_once(analyst: Browser, served: Service) -> None:
+    page = analyst.get("/ask").text
+    request_id = page.split('name="request_id" value="')[1].split('"')[0]
+    token = page.split('name="csrf" value="')[1].split('"')[0]
+    sql = "SELECT industry_code, count(*) AS firms FROM gov.ent_registry GROUP BY 1"
+    fields = {"csrf": token, "request_id": request_id, "sql": sql, "purpose": "RESEARCH", "act": "run"}
+    first, second = analyst.post("/ask", data=fields), analyst.post("/ask", data=fields)
+    assert first.status_code == second.status_code == 200
+    with served.connect("bank_a") as bank:
+        admitted = [one for one in bank.my_queries(500) if one.sql == sql and one.state == "admitted"]
+    assert len(admitted) == 1
+    other = analyst.post("/ask", data=fields | {"sql": sql + " "})
+    assert other.status_code == 400
+
+
+def test_a_refusal_teaches_with_its_place_in_the_sql(analyst: Browser) -> None:
+    refused = _ask(analyst, REFUSED)
+    assert refused.status_code == 422
+    assert "LVR-" in refused.text
+    assert "1 | SELECT ent_name" in refused.text
+    assert "       ^" in refused.text
+    assert 'aria-invalid="true"' in refused.text
+    chinese = analyst.post(
+        "/ask",
+        data={
+            "csrf": analyst.csrf("/ask"), "request_id": "7a0dbd2a-5df3-4a4c-9d2b-0c6a9ab2b0a1", "sql": REFUSED,
+            "purpose": "RESEARCH", "act": "explain",
+        },
+        headers={"accept-language": "zh-CN,zh;q=0.9"},
+    )  # fmt: skip
+    assert "提示" in chinese.text or "用途" in chinese.text
+    assert any("一" <= char <= "鿿" for char in chinese.text.split('id="refused"')[1])
+
+
+def test_history_is_the_institutions_own_and_opens_inert_in_a_spreadsheet(
+    running: RunningConsole, analyst: Browser, served: Service
+) -> None:
+    with served.connect("bank_b") as other:
+        other.analyse("SELECT count(*) AS only_bank_b_asks_this FROM gov.ent_registry", purpose="RESEARCH")
+    _ask(analyst, "=1+1")
+    everything = analyst.get("/history").text
+    assert "only_bank_b_asks_this" not in everything
+    rows = list(csv.DictReader(io.StringIO(analyst.get("/history.csv").text)))
+    assert rows
+    assert not any(value.startswith("=") for row in rows for value in row.values())
+    assert any(row["sql"] == "'=1+1" for row in rows)
+    refused = json.loads(analyst.get("/history.json", params={"state": "refused"}).text)
+    assert refused
+    assert {one["state"] for one in refused} == {"refused"}
+    assert json.loads(analyst.get("/history.json", params={"words": "no such words at all"}).text) == []
+
+
+def test_one_institutions_answers_are_not_anothers(running: RunningConsole, analyst: Browser) -> None:
+    asked = _ask(analyst, QUESTION)
+    path = asked.url.path
+    assert asked.status_code == 200
+    other = running.signed_in(running.person("li.na", Role.ANALYST, "bank_b"))
+    for ending in ("", "/rows.csv", "/rows.json"):
+        assert other.get(path + ending).status_code == 404
+    assert other.get(f"/ask?again={path.rsplit('/', 1)[1]}").text.count("gov.ent_registry GROUP") == 0
+
+
+def test_the_catalogue_is_browsed_and_searched(analyst: Browser, served: Service) -> None:
+    with served.connect("bank_a") as bank:
+        tables = bank.tables()
+    assert tables
+    page = analyst.get("/catalogue").text
+    assert all(table.full_name in page for table in tables)
+    one = next(table for table in tables if table.full_name == "gov.tax_credit")
+    found = analyst.get("/catalogue", params={"words": "tax_credit"}).text
+    assert one.full_name in found
+    assert "gov.hukou" not in found
+    detail = analyst.get(f"/catalogue/{one.full_name}").text
+    assert all(column.name in detail for column in one.columns)
+    assert {item["name"] for item in json.loads(analyst.get("/catalogue.json").text)} == {t.name for t in tables}
+    assert analyst.get("/catalogue/gov.nothing").status_code == 404
+
+
+def test_every_page_is_for_its_role_and_for_nobody_without_one(running: RunningConsole) -> None:
+    pages = {
+        "/ask": {Role.ANALYST},
+        "/history": {Role.ANALYST},
+        "/history.json": {Role.ANALYST},
+        "/catalogue": {Role.ANALYST, Role.OFFICER},
+        "/catalogue.json": {Role.ANALYST, Role.OFFICER},
+        "/log": {Role.AUDITOR, Role.OFFICER},
+        "/accounts": {Role.ADMINISTRATOR},
+        "/journal": {Role.ADMINISTRATOR},
+    }
+    for role in Role:
+        profile = "" if role is Role.ADMINISTRATOR else "bank_a"
+        browser = running.signed_in(running.person(f"one.{role.value}", role, profile))
+        for path, allowed in pages.items():
+            assert browser.get(path).status_code == (200 if role in allowed else 403), (role, path)
+    stranger = running.browser()
+    for path in pages:
+        assert stranger.get(path).url.path == "/login", path
+
+
+def test_an_administrator_invites_locks_and_lets_in_again(running: RunningConsole) -> None:
+    boss = running.signed_in(running.person("zhao.lei", Role.ADMINISTRATOR))
+    invited = boss.submit("/accounts", name="qian.li", role="analyst", profile="bank_a")
+    assert invited.status_code == 201
+    first = invited.text.split("shown only now:")[1].split("<code>")[1].split("</code>")[0]
+    assert first not in boss.get("/accounts").text
+    other = running.browser()
+    assert other.post("/login", data={"name": "qian.li", "password": first}).url.path == "/login/enrol"
+    person = running.person("sun.yu", Role.ANALYST, "bank_a")
+    inside = running.signed_in(person)
+    assert inside.get("/ask").status_code == 200
+    boss.submit("/accounts/sun.yu/lock", page="/accounts")
+    assert inside.get("/ask").url.path == "/login"
+    assert running.browser().post("/login", data={"name": "sun.yu", "password": PASSWORD}).status_code == 422
+    boss.submit("/accounts/sun.yu/unlock", page="/accounts")
+    assert running.signed_in(person).get("/ask").status_code == 200
+    assert boss.submit("/accounts/zhao.lei/lock", page="/accounts").status_code == 422
+    for fields in ({"name": "A B", "role": "analyst", "profile": "bank_a"}, {"name": "sun.yu", "role": "analyst", "profile": "bank_a"},
+                   {"name": "no.profile", "role": "analyst", "profile": ""}, {"name": "boss.two", "role": "administrator", "profile": "bank_a"},
+                   {"name": "one.two", "role": "analyst", "profile": "bank_z"}):  # fmt: skip
+        assert boss.submit("/accounts", **fields).status_code == 422, fields
+    journal = boss.get("/journal").text
+    assert "account locked" in journal
+    assert "sun.yu" in journal
+    assert first not in journal
+
+
+def test_health_names_no_sandbox(running: RunningConsole) -> None:
+    assert running.browser().get("/health").json() == {"console": "ok", "sandbox": "ok"}
+
+
+def _ask(browser: Browser, sql: str) -> httpx.Response:
+    page = browser.get("/ask").text
+    return browser.post(
+        "/ask",
+        data={
+            "csrf": page.split('name="csrf" value="')[1].split('"')[0],
+            "request_id": page.split('name="request_id" value="')[1].split('"')[0],
+            "sql": sql, "purpose": "RESEARCH", "act": "run",
+        },
+    )  # fmt: skip

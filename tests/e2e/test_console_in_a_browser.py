@@ -1,0 +1,127 @@
+"""The console in a real browser, in both languages: a person's whole way through it, and what a screen reader meets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+from tests.support import chromium
+from tests.support.console import PASSWORD, Person, RunningConsole, console
+from tests.support.installation import Service
+
+from louver_server.accounts.model import Role
+
+SQL = "SELECT district_code, count(*) AS firms FROM gov.ent_registry GROUP BY 1"
+WORDS = {"en-US": ("What it would do", "of the log, proved"), "zh-CN": ("预览结果", "已证明")}
+
+
+@pytest.fixture(scope="module")
+def running(served: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole]:
+    with console(served, tmp_path_factory.mktemp("c") / "console") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium.browser() as found:
+        yield found
+
+
+def sign_in(page: Page, running: RunningConsole, person: Person, then: str) -> None:
+    page.goto(f"{running.url}/login")
+    page.get_by_label("Name" if page.locator("html[lang=en]").count() else "名称").fill(person.name)
+    page.locator("#password").fill(PASSWORD)
+    page.locator("main button").click()
+    page.wait_for_url("**/login/code")
+    page.locator("#code").fill(person.code())
+    page.locator("main button").click()
+    page.wait_for_url(f"**{then}")
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_an_analysts_way_through_the_console_without_a_violation(
+    running: RunningConsole, browser: Browser, locale: str
+) -> None:
+    """Signing in, a refusal, a preview, an answer, its proof, the catalogue: axe finds nothing on any page (WCAG 2.1 AA),
+    and the browser has nothing to complain of."""
+    name = f"analyst.{locale[:2]}"
+    person = running.person(name, Role.ANALYST, "bank_a")
+    invited = running.invited(f"new.{locale[:2]}", Role.ANALYST, "bank_a")
+    would, proved = WORDS[locale]
+    with browser.new_context(locale=locale, color_scheme="dark" if locale == "zh-CN" else "light") as context:
+        page = context.new_page()
+        heard, seen = chromium.watched(page), []
+
+        def looked_at() -> None:
+            found = Axe().run(page).response["violations"]
+            assert not found, (page.url, [(one["id"], one["nodes"][0]["html"]) for one in found])
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), page.url
+            seen.append(page.url)
+
+        page.goto(f"{running.url}/login")
+        looked_at()
+        page.locator("#name").fill(f"new.{locale[:2]}")
+        page.locator("#password").fill(invited)
+        page.locator("main button").click()
+        page.wait_for_url("**/login/enrol")
+        assert page.evaluate("document.querySelector('img.square').naturalWidth") > 0
+        looked_at()
+        context.clear_cookies()
+        sign_in(page, running, person, "/ask")
+        looked_at()
+        page.locator("#sql").fill("SELECT ent_name FROM gov.ent_registry")
+        page.locator("button[value=explain]").click()
+        page.locator("#refused").wait_for()
+        assert page.locator("#refused pre").inner_text().count("^") == 1
+        looked_at()
+        page.locator("#sql").fill(SQL)
+        page.locator("button[value=explain]").click()
+        page.get_by_role("heading", name=would).wait_for()
+        looked_at()
+        page.locator("button[value=run]").click()
+        page.wait_for_url("**/answers/*")
+        assert proved in page.locator("main").inner_text()
+        assert page.locator("tbody tr").count() > 5
+        looked_at()
+        page.goto(f"{running.url}/history")
+        looked_at()
+        page.locator("td.number a").first.click()
+        page.wait_for_url("**/history/*")
+        looked_at()
+        page.goto(f"{running.url}/catalogue")
+        looked_at()
+        page.locator("a[href='/catalogue/gov.tax_credit']").click()
+        page.wait_for_url("**/catalogue/gov.tax_credit")
+        looked_at()
+        page.goto(f"{running.url}/accounts")
+        looked_at()
+    assert len(seen) == 11
+    assert [one for one in heard if "403 (Forbidden)" not in one] == []
+
+
+def test_administrators_and_auditors_pages_in_a_browser(running: RunningConsole, browser: Browser) -> None:
+    boss = running.person("boss", Role.ADMINISTRATOR)
+    auditor = running.person("auditor", Role.AUDITOR, "bank_a")
+    with browser.new_context(locale="en-US", viewport={"width": 400, "height": 800}) as context:
+        page = context.new_page()
+        heard = chromium.watched(page)
+        sign_in(page, running, boss, "/accounts")
+        page.locator("#name").fill("guo.jing")
+        page.locator("#role").select_option("analyst")
+        page.locator("#profile").select_option("bank_b")
+        page.get_by_role("button", name="Invite").click()
+        assert page.get_by_role("status").inner_text().startswith("The first password of guo.jing")
+        assert not Axe().run(page).response["violations"]
+        page.goto(f"{running.url}/journal")
+        assert page.get_by_text("account made").count() > 0
+        assert not Axe().run(page).response["violations"]
+        page.get_by_role("button", name="Sign out").click()
+        page.wait_for_url("**/login")
+        sign_in(page, running, auditor, "/log")
+        assert not Axe().run(page).response["violations"]
+        page.get_by_role("button", name="中文").click()
+        page.get_by_role("heading", name="日志").wait_for()
+        assert page.locator("html").get_attribute("lang") == "zh-CN"
+    assert heard == []
