@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -199,6 +200,22 @@ def test_an_administrator_invites_locks_and_lets_in_again(running: RunningConsol
     assert "account locked" in journal
     assert "sun.yu" in journal
     assert first not in journal
+
+
+def test_over_tls_a_session_is_for_this_host_alone(served: Service, tmp_path: Path) -> None:
+    with console(served, tmp_path / "console", tls=True) as secure:
+        person = secure.person("han.mei", Role.ANALYST, "bank_a")
+        inside = secure.signed_in(person)
+        assert inside.get("/catalogue").status_code == 200
+        reply = secure.browser().post(
+            "/login", data={"name": "han.mei", "password": PASSWORD}, follow_redirects=False
+        )
+    (cookie,) = reply.headers.get_list("set-cookie")
+    assert cookie.startswith("__Host-louver=")
+    attributes = {part.strip().lower() for part in cookie.split(";")[1:]}
+    assert {"httponly", "secure", "samesite=strict", "path=/"} <= attributes
+    assert not any(part.startswith("domain") for part in attributes)
+    assert reply.headers["strict-transport-security"] == "max-age=31536000"
 
 
 def test_health_names_no_sandbox(running: RunningConsole) -> None:

@@ -6,6 +6,7 @@ import base64
 import os
 import re
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from pathlib import Path
 import httpx
 from tests.support.installation import Service, eventually
 
+from louver_sandbox.pki import Authority
 from louver_server.accounts import codes
 from louver_server.accounts.doors import Doors
 from louver_server.accounts.model import Role
@@ -45,10 +47,10 @@ class Person:
 class Browser(httpx.Client):
     """A client that does what browsers do: keeps cookies, follows, says where a form comes from."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__(
-            base_url=url, headers={"origin": url, "accept-language": "en"}, follow_redirects=True, timeout=60
-        )
+    def __init__(self, url: str, authority: Path | None = None) -> None:
+        trusted = ssl.create_default_context(cafile=authority) if authority else True
+        headers = {"origin": url, "accept-language": "en"}
+        super().__init__(base_url=url, headers=headers, follow_redirects=True, timeout=60, verify=trusted)
 
     def csrf(self, path: str) -> str:
         """The token of the form on a page."""
@@ -71,10 +73,12 @@ class RunningConsole:
     doors: Doors
     """What an operator on its machine can do."""
     opened: ExitStack
+    authority: Path | None
+    """Who vouches for its certificate, where it speaks TLS."""
 
     def browser(self) -> Browser:
         """A browser in which nobody has signed in."""
-        return self.opened.enter_context(Browser(self.url))
+        return self.opened.enter_context(Browser(self.url, self.authority))
 
     def invited(self, name: str, role: Role, profile: str = "") -> str:
         """A new account's first password."""
@@ -107,12 +111,16 @@ def _secret(text: str) -> bytes:
 
 @contextmanager
 def console(
-    service: Service, folder: Path, institutions: tuple[str, ...] = ("bank_a", "bank_b")
+    service: Service, folder: Path, institutions: tuple[str, ...] = ("bank_a", "bank_b"), *, tls: bool = False
 ) -> Iterator[RunningConsole]:
     """A console for the length of a `with` block."""
     folder.mkdir(mode=0o700)
     port = _free_port()
-    (folder / "console.toml").write_text(f'address = "127.0.0.1:{port}"\n', encoding="utf-8")
+    settings = f'address = "127.0.0.1:{port}"\n'
+    if tls:
+        _certify(folder)
+        settings += 'certificate = "console.pem"\nkey = "console.key"\n'
+    (folder / "console.toml").write_text(settings, encoding="utf-8")
     profiles = []
     for name in institutions:
         ca, key, certificate = service.files(name)
@@ -121,7 +129,7 @@ def console(
             f'ca = "{ca}"\nlog_key = "{service.city.log_key}"\npurpose = "RESEARCH"\ntimeout = 60\n'
         )
     (folder / "profiles.toml").write_text("\n".join(profiles), encoding="utf-8")
-    url = f"http://127.0.0.1:{port}"
+    url = f"http{'s' if tls else ''}://127.0.0.1:{port}"
     with (folder / "console.log").open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "louver_server", "serve", "--home", str(folder)],
@@ -133,10 +141,20 @@ def console(
         with ExitStack() as opened:
             installation = open_console(read(folder))
             opened.callback(installation.doors.store.close)
-            yield RunningConsole(url, folder, process, installation.doors, opened)
+            yield RunningConsole(
+                url, folder, process, installation.doors, opened, folder / "authority.pem" if tls else None
+            )
     finally:
         process.terminate()
         process.wait(30)
+
+
+def _certify(folder: Path) -> None:
+    authority = Authority.create(datetime.now(UTC))
+    issued = authority.server("127.0.0.1", datetime.now(UTC))
+    (folder / "authority.pem").write_bytes(authority.issued.certificate)
+    (folder / "console.pem").write_bytes(issued.certificate)
+    (folder / "console.key").write_bytes(issued.key)
 
 
 def _free_port() -> int:
