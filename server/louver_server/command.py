@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +14,10 @@ import uvicorn
 from louver.cli.drawing import draw, exit_code
 from louver.errors import Error
 from louver.failures import Misused
+from louver_server.accounts import codes
 from louver_server.accounts.model import Role
 from louver_server.accounts.store import Taken
-from louver_server.app import create_app, open_console
+from louver_server.app import create_app, open_console, utc_now
 from louver_server.configuration import FILE, read
 from louver_server.pages.people import NAME
 
@@ -143,6 +145,21 @@ def lock(name: str, home: Home = _HERE) -> None:
 def unlock(name: str, home: Home = _HERE) -> None:
     """Let an account in again."""
     _locked(name, home, locked=False)
+
+
+@app.command()
+def code(
+    secret: Annotated[str, typer.Argument(help="The text under the picture where a second factor is set up.")],
+) -> None:
+    """Tell the code of the moment, as an authenticator does. For demonstrations: a telephone is the second factor of
+    whoever has one."""
+    with _ending():
+        plain = "".join(secret.split()).upper()
+        try:
+            kept = base64.b32decode(plain + "=" * (-len(plain) % 8))
+        except ValueError:
+            raise Misused("that is no text of a second factor", "letters A to Z and digits 2 to 7") from None
+    typer.echo(codes.code_at(kept, int(utc_now().timestamp()) // codes.STEP))
 
 
 def _locked(name: str, home: Path, *, locked: bool) -> None:

@@ -5,18 +5,26 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from tests.support.console import PASSWORD, Browser, RunningConsole, console
-from tests.support.installation import Service
+from tests.support.installation import Service, eventually
+from typer.testing import CliRunner
 
 from louver.receipt import Receipt
+from louver_sandbox.demo.city import City
 from louver_server.accounts.model import Role
+from louver_server.command import app as console_command
 
 QUESTION = "SELECT district_code, count(*) AS firms\nFROM gov.ent_registry GROUP BY district_code"
+DEMONSTRATION = "import sys; from pathlib import Path; from louver_sandbox.demo.browsing import browse; browse(Path(sys.argv[1]), print)"
 REFUSED = "SELECT ent_name FROM gov.ent_registry"
 
 
@@ -218,6 +226,30 @@ def test_over_tls_a_session_is_for_this_host_alone(served: Service, tmp_path: Pa
     assert reply.headers["strict-transport-security"] == "max-age=31536000"
 
 
+def test_the_demonstration_opens_a_console_that_somebody_can_sign_in_to(own_city: City) -> None:
+    """As `make demo` does it on a terminal, until Ctrl-C."""
+    command = [sys.executable, "-u", "-c", DEMONSTRATION, str(own_city.settings.home)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as demonstration:
+        assert demonstration.stdout is not None
+        told = []
+        for line in demonstration.stdout:
+            told.append(line)
+            if "in a browser" in line:
+                break
+        (url,) = re.findall(r"http://[0-9.:]+", told[-1])
+        (first,) = [line.split()[-1] for line in told if " wang.fang " in line]
+        with Browser(url) as browser:
+            assert eventually(lambda: _answers(browser))
+            enrolling = browser.post("/login", data={"name": "wang.fang", "password": first})
+            (secret,) = re.findall(r"<p><code>([A-Z2-7 ]+)</code></p>", enrolling.text)
+            code = CliRunner().invoke(console_command, ["code", secret]).stdout.strip()
+            done = browser.submit("/login/enrol", password=PASSWORD, again=PASSWORD, code=code)
+            assert done.url.path == "/ask"
+            assert "gov.ent_registry" in done.text
+        demonstration.send_signal(signal.SIGINT)
+        assert demonstration.wait(60) == 0
+
+
 def test_health_names_no_sandbox(running: RunningConsole) -> None:
     assert running.browser().get("/health").json() == {"console": "ok", "sandbox": "ok"}
 
@@ -232,3 +264,10 @@ def _ask(browser: Browser, sql: str) -> httpx.Response:
             "sql": sql, "purpose": "RESEARCH", "act": "run",
         },
     )  # fmt: skip
+
+
+def _answers(browser: Browser) -> bool:
+    try:
+        return browser.get("/login").status_code == 200
+    except httpx.ConnectError:
+        return False

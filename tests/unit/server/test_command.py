@@ -67,3 +67,11 @@ def test_a_folder_with_something_in_it_is_left_alone(home: Path, tmp_path: Path)
     missing = run("serve", "--home", str(tmp_path / "nowhere"))
     assert missing.exit_code == 2
     assert "louver-server init" in missing.output
+
+
+def test_a_code_can_be_told_without_a_telephone() -> None:
+    done = run("code", "GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ")
+    assert done.exit_code == 0
+    assert len(done.stdout.strip()) == 6
+    assert done.stdout.strip().isdigit()
+    assert run("code", "not a secret 1").exit_code == 2
