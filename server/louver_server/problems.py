@@ -80,4 +80,4 @@ def _say(request: Request, status: int, message: str) -> Response:
 def _page(request: Request, status: int, message: str, hint: str = "") -> Response:
     session = started(request)
     shown = session if session is not None and session.stage is Stage.FULL else None
-    return page(request, "problem.html", shown, status, message=message, hint=hint, number=status)
+    return page(request, "problem.html", shown, status, message=message, hint=hint, status=status)

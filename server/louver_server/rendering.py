@@ -20,7 +20,13 @@ LANGUAGE_COOKIE: Final = "louver-language"
 BEIJING: Final = timezone(timedelta(hours=8))
 
 _NAVIGATION: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
-    Role.ANALYST: (("/ask", marked("Ask")), ("/history", marked("History")), ("/catalogue", marked("Catalogue"))),
+    Role.ANALYST: (
+        ("/ask", marked("Ask")),
+        ("/lookups", marked("Lookups")),
+        ("/authorisations", marked("Authorisations")),
+        ("/history", marked("History")),
+        ("/catalogue", marked("Catalogue")),
+    ),
     Role.OFFICER: (("/catalogue", marked("Catalogue")), ("/log", marked("Log"))),
     Role.AUDITOR: (("/log", marked("Log")),),
     Role.ADMINISTRATOR: (("/accounts", marked("Accounts")), ("/journal", marked("Journal"))),
@@ -31,8 +37,11 @@ _NAMED_ELSEWHERE: Final = (
     (marked("answered"), marked("refused"), marked("aborted"), marked("admitted"), marked("explained")),
     (marked("allowance"), marked("purpose"), marked("lifetime")),
     (marked("day"), marked("month"), marked("year")),
+    (marked("enterprise"), marked("person")),
+    (marked("in force"), marked("not yet"), marked("expired"), marked("revoked"), marked("used up")),
 )
-"""What pages say by the name that it has in code: roles, states of a question, kinds of limits and their periods."""
+"""What pages say by the name that it has in code: roles, states of a question, kinds of limits
+and their periods, kinds of subjects, states of an authorisation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,7 @@ def wording(request: Request) -> Wording:
 
 
 def page(
-    request: Request, template: str, session: Session | None = None, status: int = 200, **values: Any
+    request: Request, name: str, session: Session | None = None, status: int = 200, /, **values: Any
 ) -> HTMLResponse:
     """A page for a browser. Every value is escaped where it is written."""
     words = wording(request)
@@ -65,7 +74,7 @@ def page(
         "languages": LANGUAGES,
         **values,
     }
-    return HTMLResponse(_environment(words.language).get_template(template).render(told), status)
+    return HTMLResponse(_environment(words.language).get_template(name).render(told), status)
 
 
 @cache

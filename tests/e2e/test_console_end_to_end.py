@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import httpx
 import pytest
 from tests.support.console import PASSWORD, Browser, RunningConsole, console
@@ -146,6 +147,58 @@ def test_one_institutions_answers_are_not_anothers(running: RunningConsole, anal
     assert other.get(f"/ask?again={path.rsplit('/', 1)[1]}").text.count("gov.ent_registry GROUP") == 0
 
 
+def test_a_subject_is_asked_about_under_its_authorisation_and_silent_without(
+    running: RunningConsole, analyst: Browser, served: Service
+) -> None:
+    world = served.city.world
+    found = duckdb.execute(
+        f"SELECT e.uscc, e.ent_name FROM '{world}/gov.ent_registry/*.parquet' e JOIN '{world}/gov.tax_credit/*.parquet' t "
+        "USING (uscc) ORDER BY 1 LIMIT 1"
+    ).fetchone()
+    assert found is not None
+    firm, name = found
+    page = analyst.get("/lookups").text
+    (template,) = set(re.findall(r"enterprise-report@\d+", page))
+    scope = ("gov.tax_credit", "gov.tax_quarter", "gov.ss_ent_month", "gov.ent_registry")
+    fields = {
+        "subject": firm, "unit": "enterprise", "purpose": "LOAN_ORIGINATION", "granted_on": "2026-01-01", "uses": "0",
+        "expires_on": "2099-12-31", "evidence": "ab" * 32, **{f"t.{table}": "on" for table in scope},
+    }  # fmt: skip
+    recorded = analyst.submit("/authorisations", **fields)
+    assert recorded.status_code == 201
+    consent = recorded.text.split("Recorded:")[1].split("<code>")[1].split("</code>")[0]
+    ask = {"subject": firm, "authorisation": consent, "purpose": "LOAN_ORIGINATION"}
+
+    def lookup(**other: str) -> str:
+        form = analyst.get(f"/lookups/{template}").text
+        (request_id,) = re.findall(r'name="request_id" value="([^"]+)"', form)
+        done = analyst.submit(f"/lookups/{template}", **{**ask, **other, "request_id": request_id})
+        assert done.status_code == 200, done.text
+        return done.text
+
+    told = lookup()
+    assert name in told
+    assert "of the log, proved" in told
+    silent = lookup(subject="91370299MA3NOBODY1")
+    assert "There is nothing to tell." in silent
+    assert name not in silent
+    analyst.submit(f"/authorisations/{consent}/revoke", page="/authorisations")
+    assert "There is nothing to tell." in lookup()
+    assert consent not in analyst.get(f"/lookups/{template}").text
+    listed = analyst.get("/authorisations").text
+    assert firm in listed
+    assert "revoked" in listed
+    kept = b"".join(path.read_bytes() for path in running.home.glob("console.db*"))
+    assert firm.encode() not in kept
+    for wrong in ({"expires_on": ""}, {"evidence": "short"}, {"unit": "nobody"}, {"uses": "-1"}, {"subject": ""}):
+        assert analyst.submit("/authorisations", **{**fields, **wrong}).status_code in {400, 422}, wrong
+    assert (
+        analyst.submit("/authorisations", **{k: v for k, v in fields.items() if not k.startswith("t.")}).status_code
+        == 422
+    )
+    assert analyst.get("/lookups/nothing@1").status_code == 404
+
+
 def test_the_catalogue_is_browsed_and_searched(analyst: Browser, served: Service) -> None:
     with served.connect("bank_a") as bank:
         tables = bank.tables()
@@ -166,6 +219,8 @@ def test_every_page_is_for_its_role_and_for_nobody_without_one(running: RunningC
     pages = {
         "/ask": {Role.ANALYST},
         "/history": {Role.ANALYST},
+        "/lookups": {Role.ANALYST},
+        "/authorisations": {Role.ANALYST},
         "/history.json": {Role.ANALYST},
         "/catalogue": {Role.ANALYST, Role.OFFICER},
         "/catalogue.json": {Role.ANALYST, Role.OFFICER},

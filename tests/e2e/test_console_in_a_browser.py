@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 import pytest
@@ -95,9 +96,21 @@ def test_an_analysts_way_through_the_console_without_a_violation(
         page.locator("a[href='/catalogue/gov.tax_credit']").click()
         page.wait_for_url("**/catalogue/gov.tax_credit")
         looked_at()
+        page.goto(f"{running.url}/lookups")
+        looked_at()
+        page.locator("ul.cards a").first.click()
+        page.wait_for_url("**/lookups/*")
+        looked_at()
+        page.goto(f"{running.url}/authorisations")
+        page.locator("#document").set_input_files(
+            {"name": "a.pdf", "mimeType": "application/pdf", "buffer": b"signed"}
+        )
+        page.wait_for_function("document.querySelector('#evidence').value.length == 64")
+        assert page.locator("#evidence").input_value() == hashlib.sha256(b"signed").hexdigest()
+        looked_at()
         page.goto(f"{running.url}/accounts")
         looked_at()
-    assert len(seen) == 11
+    assert len(seen) == 14
     assert [one for one in heard if "403 (Forbidden)" not in one] == []
 
 

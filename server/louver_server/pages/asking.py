@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request
@@ -23,6 +22,7 @@ from louver_server.accounts.store import Taken
 from louver_server.problems import Missing
 from louver_server.rendering import page, wording
 from louver_server.sessions import BadForm, Form, check_csrf, client_of, console, only
+from louver_server.tables import columns_of
 
 router = APIRouter()
 Analyst = Annotated[Session, Depends(only(Role.ANALYST))]
@@ -105,7 +105,7 @@ def answer(request: Request, session: Analyst, request_id: str) -> Response:
     language = wording(request).language
     return page(
         request, "answer.html", session,
-        asked=asked, answer=found, columns=_columns(found), rows=found.readable,
+        asked=asked, answer=found, columns=columns_of(found), rows=found.readable,
         remainder=found.remainder, notices=[(one.code, one.text(language)) for one in found.notices],
         accuracy=[(one.column, one.text(language)) for one in found.accuracy], proof=found.proof,
     )  # fmt: skip
@@ -175,21 +175,6 @@ def _asked(request: Request, session: Session, request_id: str) -> Asked:
 def _again(asked: Asked, client: Client) -> Answer:
     draft = Draft(asked.request_id, asked.sql, asked.purpose, asked.dialect, asked.epsilon, asked.accuracy)
     return client.analyse(draft.sql, request_id=draft.request_id, **draft.wished())
-
-
-def _columns(answer: Answer) -> list[tuple[str, str]]:
-    """Names and classes: numbers stand to the right."""
-    return [
-        (column.name, "number" if _is_number(answer, place) else "text")
-        for place, column in enumerate(answer.columns)
-    ]
-
-
-def _is_number(answer: Answer, place: int) -> bool:
-    values = [row[place] for row in answer.rows if row[place] is not None]
-    return bool(values) and all(
-        isinstance(value, int | float | Decimal) and not isinstance(value, bool) for value in values
-    )
 
 
 def _id(text: str) -> str:
