@@ -8,10 +8,14 @@ run alternately, and a ratio is the median over the pairs. `ratio_vs_threshold` 
 
 `coverage_95` is the share of all 95 % intervals `within` that hold the exact number, which plain DuckDB computes from
 the same files. Questions whose groups a threshold lists are not in it, and neither are columns computed from several.
+
+A question that ends as a fault has `-` for its ratio, and `faults` counts them; `--memory` says what a worker may use
+of it in MiB. Each question's figures go to standard error as soon as they are known.
 """
 
 import math
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -26,6 +30,7 @@ from bench.support import noisy_firms
 from bench.support.firms import TABLES, Firms, build, publish
 from bench.support.noisy_firms import SETTINGS
 from bench.threshold import PLAIN_RULES, SHAPES, Shape
+from louver.errors import Fault
 from louver_sandbox.demo.running import running
 
 FIRMS, FIRMS_FULL = 125_000, 1_000_000
@@ -86,7 +91,7 @@ def files(made: Firms) -> duckdb.DuckDBPyConnection:
 def measured(
     shape: Shape, bank: louver.Client, purpose: str, numbers: Iterator[int], pairs: int, clock: Callable[[], float]
 ) -> tuple[Pairs, list[louver.Answer]]:
-    """Both once to warm up, then alternately; and the answers with noise."""
+    """Both once to warm up, then alternately; and the answers with noise. Fault where either is not answered."""
     answers: list[louver.Answer] = []
 
     def ours() -> object:
@@ -103,14 +108,17 @@ def measured(
 
 def main() -> None:
     """Build, publish, ask, report."""
-    given = arguments(__doc__ or "", firms="how many firms, of eight rows each")
+    given = arguments(
+        __doc__ or "", firms="how many firms, of eight rows each", memory=f"MiB of a worker, instead of {MEMORY_MIB}"
+    )
     pairs = PAIRS_FULL if given.full else PAIRS
     firms = given.firms or (FIRMS_FULL if given.full else FIRMS)
-    found: dict[tuple[str, str], Pairs] = {}
+    memory_mib = given.memory or MEMORY_MIB
+    found: dict[tuple[str, str], Pairs | None] = {}
     inside: list[bool] = []
     with tempfile.TemporaryDirectory(prefix="louver-dp-") as scratch:
         grants = partial(noisy_firms.add, epsilon=EPSILON)
-        made = build(Path(scratch) / "home", firms, PLAIN_RULES, MEMORY_MIB, grants)
+        made = build(Path(scratch) / "home", firms, PLAIN_RULES, memory_mib, grants)
         publish(made)
         numbers = count(1)
         with (
@@ -121,19 +129,26 @@ def main() -> None:
             clock = partial(processor_seconds, service.pid)
             for shape in SHAPES:
                 for setting, (purpose, _) in SETTINGS.items():
-                    pair, answers = measured(shape, bank, purpose, numbers, pairs, clock)
+                    try:
+                        pair, answers = measured(shape, bank, purpose, numbers, pairs, clock)
+                    except Fault as fault:
+                        print(f"{shape.name}, {setting}: {fault}", file=sys.stderr, flush=True)
+                        pair, answers = None, []
                     found[shape.name, setting] = pair
-                    if setting == "within" and shape.name not in NOT_COUNTED:
+                    if setting == "within" and answers and shape.name not in NOT_COUNTED:
                         keys = len(answers[0].columns) - len(answers[0].accuracy)
                         true = keyed(plain, shape, keys)
                         inside += [good for answer in answers for good in held(answer, true, keys)]
+                print(shape.name, _row(shape.name, found), file=sys.stderr, flush=True)
     report(
         f"answers with noise over {made.rows:,} rows of {firms:,} units: processor time over that of thresholds",
         [_row(shape.name, found) for shape in SHAPES],
         {
             **{f"ratio_{setting.replace(' ', '_')}": _mean(found, setting) for setting in SETTINGS},
             "ratio_vs_threshold": _mean(found, "within"),
-            "ratio_max": round(max(one.ratio for (_, setting), one in found.items() if setting == "within"), 3),
+            "ratio_max": round(max(_ratios(found, "within")), 3),
+            "faults": sum(pair is None for pair in found.values()),
+            "memory_mib": memory_mib,
             "coverage_95": round(sum(inside) / len(inside), 4) if inside else None,
             "intervals": len(inside),
             "rows": made.rows,
@@ -142,15 +157,20 @@ def main() -> None:
     )
 
 
-def _mean(found: dict[tuple[str, str], Pairs], setting: str) -> float:
-    ratios = [math.log(one.ratio) for (_, of), one in found.items() if of == setting]
-    return round(math.exp(sum(ratios) / len(ratios)), 3)
+def _ratios(found: dict[tuple[str, str], Pairs | None], setting: str) -> list[float]:
+    return [pair.ratio for (_, of), pair in found.items() if of == setting and pair is not None]
 
 
-def _row(shape: str, found: dict[tuple[str, str], Pairs]) -> dict[str, object]:
-    thresholds = quantile(found[shape, "within"].theirs, 0.5)
-    row: dict[str, object] = {"query": shape, "thresholds ms": 1000 * thresholds}
-    return row | {setting: found[shape, setting].ratio for setting in SETTINGS}
+def _mean(found: dict[tuple[str, str], Pairs | None], setting: str) -> float | None:
+    ratios = _ratios(found, setting)
+    return round(math.exp(sum(map(math.log, ratios)) / len(ratios)), 3) if ratios else None
+
+
+def _row(shape: str, found: dict[tuple[str, str], Pairs | None]) -> dict[str, object]:
+    pairs = {setting: found[shape, setting] for setting in SETTINGS}
+    thresholds = [1000 * quantile(pair.theirs, 0.5) for pair in pairs.values() if pair]
+    row: dict[str, object] = {"query": shape, "thresholds ms": min(thresholds) if thresholds else None}
+    return row | {setting: pair.ratio if pair else None for setting, pair in pairs.items()}
 
 
 if __name__ == "__main__":

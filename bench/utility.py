@@ -167,7 +167,9 @@ def protect_by_default(made: City, queries: Mapping[str, NamedQuery]) -> dict[st
     return ask_all(made, queries)
 
 
-def exactly(made: City, queries: Mapping[str, NamedQuery]) -> tuple[dict[str, Cells], dict[str, list[str]]]:
+def exactly(
+    made: City, queries: Mapping[str, NamedQuery], keys: Mapping[str, int] = KEYS
+) -> tuple[dict[str, Cells], dict[str, list[str]]]:
     """Each question's cells and the names of its measures, by plain DuckDB."""
     found: dict[str, Cells] = {}
     names: dict[str, list[str]] = {}
@@ -179,8 +181,8 @@ def exactly(made: City, queries: Mapping[str, NamedQuery]) -> tuple[dict[str, Ce
                 connection.execute(f"CREATE VIEW {folder.name} AS FROM '{folder}/*.parquet'")
         for name, query in queries.items():
             ran = connection.execute(query.sql)
-            names[name] = [column[0] for column in ran.description or ()][KEYS[name] :]
-            found[name] = cells(ran.fetchall(), KEYS[name])
+            names[name] = [column[0] for column in ran.description or ()][keys[name] :]
+            found[name] = cells(ran.fetchall(), keys[name])
     return found, names
 
 

@@ -11,6 +11,8 @@ from louver_sandbox.demo.city import City
 
 settings.register_profile("machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("machine")  # How fast examples are made says how busy the machine is, and nothing of Louver.
+# Examples are drawn anew in every run, also where a change is judged: what they assert holds for every example, so one
+# that fails is a counterexample and prints how to see it again. Nothing statistical may be asserted of them.
 
 
 LONG_FIRST = ("e2e", "real", "tpc", "attacks", "property")

@@ -80,9 +80,9 @@ class World:
             asked = {"act": act, "argument": str(argument), "own": str(self.own), **limits}
             child.channel.send(json.dumps(asked).encode())
             try:
-                return decode_reply(child.channel.receive(10_000, deadline=time.monotonic() + 20)).decode()
+                return decode_reply(child.channel.receive(10_000, deadline=time.monotonic() + 100)).decode()
             except ChannelClosed:
-                return f"ended {child.wait(5)}"
+                return f"ended {child.wait(30)}"
 
 
 @pytest.fixture(scope="module")
@@ -275,7 +275,7 @@ def test_with_its_zygote_everything_dies_that_a_worker_started(world: World) -> 
         members = in_the_namespace_of(zygote.pid)
         assert len(members) >= 4
     os.close(watch)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while any(Path(f"/proc/{pid}").exists() for pid in members):
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -317,10 +317,9 @@ def test_memory_is_bounded_by_the_kernel(world: World) -> None:
 
 def test_processor_time_is_bounded_by_the_kernel(world: World) -> None:
     assert world.tried("burn", 0.3, layers=ALL, cpu_seconds="20") == "got burnt"
-    started = time.monotonic()
-    outcome = world.tried("burn", 15, layers=ALL, cpu_seconds="0")
+    # A second of the processor may take long by the clock, but not as long as it would burn.
+    outcome = world.tried("burn", 90, layers=ALL, cpu_seconds="0")
     assert outcome in {f"ended {-signal.SIGXCPU}", f"ended {-signal.SIGKILL}"}
-    assert time.monotonic() - started < 10
 
 
 def test_nobody_outlives_the_deadline(world: World) -> None:
@@ -330,7 +329,7 @@ def test_nobody_outlives_the_deadline(world: World) -> None:
         with pytest.raises(DeadlineExceeded):
             child.channel.receive(100, deadline=time.monotonic() + 0.3)
         child.kill()
-        assert child.wait(2) == -signal.SIGKILL
+        assert child.wait(20) == -signal.SIGKILL, "by itself it ends after thirty seconds"
 
 
 def test_a_process_that_the_filter_ended_is_told_to_the_operator(

@@ -344,10 +344,10 @@ HOSTILE = [*CHARACTERS, *STATEMENTS, *SOURCES, *VALUES, *CLAUSES]
 
 
 def refused(sql: str) -> Refused:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(Refused) as caught:
         ask(sql)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     return caught.value
 
 

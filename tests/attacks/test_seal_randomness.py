@@ -11,7 +11,6 @@ import random
 from collections.abc import Callable, Sequence
 
 import gmpy2
-import pytest
 from gmpy2 import mpz
 
 from louver.sealing import proofs
@@ -101,6 +100,8 @@ def traces(result: mpz) -> tuple[int, int]:
 def guessed(known: mpz, unknown: mpz) -> list[int]:
     """The rows of the unknown sum, as the bank works them out from one whose rows it knows."""
     (at_p, at_q), (then_p, then_q) = traces(unknown), traces(known)
+    if then_q == 0:
+        return []  # no slope to be had, once in two million sums
     slope = (then_p - sum(2**place for place in KNOWN)) * gmpy2.invert(then_q, SHARED)
     marks = int((at_p - at_q * slope) % SHARED)
     return [place for place in range(SHARED.bit_length()) if marks >> place & 1]
@@ -130,9 +131,12 @@ def test_powers_of_a_fixed_base_give_the_rows_away() -> None:
     assert guessed(*results) == CHOSEN
 
 
-@pytest.mark.parametrize("attempt", range(3))
-def test_randomisers_of_the_platform_give_nothing_away(attempt: int) -> None:
-    rows, fresh = marked_rows(), randomisers(KEY.public, 2)
-    results = [summed(rows, places) * one % SQUARE for places, one in zip((KNOWN, CHOSEN), fresh, strict=True)]
-    assert guessed(*results) != CHOSEN
-    assert Owner(KEY).decrypt(results) == [7 * len(KNOWN), 7 * len(CHOSEN)]
+def test_randomisers_of_the_platform_give_nothing_away() -> None:
+    """Marks are two million, so a wild guess is right that seldom: of three no two, but once in 10^12 runs."""
+    right = 0
+    for _ in range(3):
+        rows, fresh = marked_rows(), randomisers(KEY.public, 2)
+        results = [summed(rows, places) * one % SQUARE for places, one in zip((KNOWN, CHOSEN), fresh, strict=True)]
+        right += guessed(*results) == CHOSEN
+        assert Owner(KEY).decrypt(results) == [7 * len(KNOWN), 7 * len(CHOSEN)]
+    assert right < 2

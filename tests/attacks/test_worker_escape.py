@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -181,7 +182,7 @@ def test_what_the_engine_cannot_stop_the_kernel_kills_at_the_deadline(
     with pytest.raises(WorkerFailed) as failed:
         ask(pool, snapshots, sql, deadline_s=0.5)
     assert failed.value.kind == "timeout"
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 10, "by themselves they go on for twenty seconds or for ever"
     assert is_served(pool, snapshots)
 
 
@@ -203,7 +204,7 @@ def children_of(pid: int) -> set[int]:
 
 
 def wait_until_gone(processes: set[int]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while any(Path(f"/proc/{process}").exists() for process in processes):
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -221,11 +222,14 @@ def test_a_worker_killed_in_the_middle_is_one_failed_job(zygote: Zygote, pool: W
 
     job = threading.Thread(target=hang)
     job.start()
-    time.sleep(0.3)
-    killed = children_of(zygote.pid)
-    for child in killed:
-        os.kill(child, signal.SIGKILL)
-    job.join()
+    job.join(0.3)
+    killed: set[int] = set()
+    while job.is_alive():  # On a busy machine the first to be killed may not have had the job yet.
+        killed = children_of(zygote.pid)
+        for child in killed:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        job.join(1)
     # A kill takes a moment; a job given to a worker that is still dying would be a second victim.
     wait_until_gone(killed)
     assert failures == ["died"]

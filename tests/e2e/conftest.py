@@ -1,8 +1,9 @@
 """What the end-to-end tests share: bank A's connection, and questions that take as long as a test needs."""
 
+import time
 import uuid
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import grpc
 import pyarrow as pa
@@ -16,6 +17,7 @@ import louver
 from louver import signing
 from louver.v1 import sandbox_pb2 as pb
 from louver.v1.sandbox_pb2_grpc import SandboxServiceStub
+from louver_sandbox.privacy.calendar import BEIJING
 from louver_sandbox.wiring import utc_now
 
 SIMPLE = "SELECT count(*) AS n FROM gov.ent_registry"
@@ -23,6 +25,8 @@ SIMPLE = "SELECT count(*) AS n FROM gov.ent_registry"
 PROTECTED = """SELECT t.grade, count(*) AS n FROM gov.tax_credit t JOIN gov.ent_registry r USING (uscc)
 WHERE t.rating_year <> {} GROUP BY 1 ORDER BY 1"""
 """Costs a query and a predicate, of which every figure makes a new one."""
+A_TEST_S = 120
+"""Longer than any test here, but for those that a midnight does not disturb."""
 PAIRS = pa.table({"k": pa.array([1] * 30_000), "x": pa.array(range(30_000))})
 """Joined with itself, every row meets every row: a question about few bytes that takes long."""
 
@@ -60,6 +64,16 @@ def signed_question(served: Service, institution: str, sql: str) -> pb.Question:
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     question.signature = signing.sign(question, key)
     return question
+
+
+@pytest.fixture(autouse=True)
+def the_day_lasts_as_long_as_the_test() -> None:
+    """Budgets begin anew and sets of matches are built anew at midnight in Beijing: a test that compares what is left
+    before and after would see a new day's allowance. So one that would begin just before begins just after."""
+    now = utc_now().astimezone(BEIJING)
+    tomorrow = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), BEIJING)
+    if (left := (tomorrow - now).total_seconds()) < A_TEST_S:
+        time.sleep(left + 0.1)
 
 
 @pytest.fixture(scope="session")

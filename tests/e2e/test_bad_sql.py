@@ -1,5 +1,6 @@
 """Bad questions of every kind: a clear coded error in good time, nothing charged, nothing told, and life goes on."""
 
+import random
 import statistics
 import threading
 import time
@@ -7,6 +8,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from bench.dp import processor_seconds
 from tests.e2e.conftest import PROTECTED, alive, raw_stub, signed_question
 from tests.e2e.soundness import entries
 from tests.support.installation import Service
@@ -47,17 +49,18 @@ BAD_SQL = {
     "right to left": "SELECT count(*) \u202e FROM gov.ent_registry",
     "recursive": "WITH RECURSIVE t AS (SELECT 1 UNION ALL SELECT 1 FROM t) SELECT count(*) FROM t",
 }
-LONGEST_REFUSAL_S = 5.0
+LONGEST_REFUSAL_S = 2.0
+"""Of the processor, for all processes of the service together: by the clock it is the neighbours who decide."""
 
 
 @pytest.mark.parametrize("name", BAD_SQL)
-def test_bad_sql_is_refused_with_a_code_and_costs_nothing(bank: louver.Client, name: str) -> None:
+def test_bad_sql_is_refused_with_a_code_and_costs_nothing(served: Service, bank: louver.Client, name: str) -> None:
     before = bank.explain(PROTECTED.format(1)).remaining
     assert before
-    began = time.monotonic()
+    began = processor_seconds(served.pid)
     with pytest.raises(Refused, match=r"LVR-\d{4}") as caught:
         bank.analyse(BAD_SQL[name])
-    assert time.monotonic() - began < LONGEST_REFUSAL_S
+    assert processor_seconds(served.pid) - began < LONGEST_REFUSAL_S
     assert caught.value.hint
     assert caught.value.message_zh
     assert "Error" not in str(caught.value), "another library's words"
@@ -82,15 +85,26 @@ def test_an_empty_question_on_the_wire_is_refused_and_logged(served: Service) ->
 
 
 FORBIDDEN_AND_UNKNOWN = [("bank_a.pairs", "bank_a.pairz"), ("gov.utl_month", "gov.utl_mqnth")]
+ROUNDS, SELDOM = 40, 1
+"""Where both take as long, each is asked first as often by chance, and one is the slower in all rounds but one with a
+chance of 8 in 10^11, whatever else the machine does."""
+
+
+def alike(one: list[float], other: list[float]) -> bool:
+    """Whether times differ by less than anybody could use who asks over a network, even if they always do."""
+    median, of_other = statistics.median(one), statistics.median(other)
+    return abs(median - of_other) < 0.002 + 0.1 * min(median, of_other)
 
 
 def test_unknown_and_forbidden_tables_look_the_same_and_take_as_long(served: Service, bank: louver.Client) -> None:
     """To a stranger, a bank's table, a table nobody granted to it and a table that is not there are one thing."""
     told: dict[str, set[tuple[object, ...]]] = {}
     took: dict[str, list[float]] = {}
+    tables = [name for twins in FORBIDDEN_AND_UNKNOWN for name in twins]
     with served.connect("agency_c", purpose="RESEARCH") as stranger:
-        for _ in range(12):
-            for table in (name for twins in FORBIDDEN_AND_UNKNOWN for name in twins):
+        for _ in range(ROUNDS):
+            random.shuffle(tables)
+            for table in tables:
                 began = time.monotonic()
                 with pytest.raises(Refused) as caught:
                     stranger.analyse(f"SELECT\n  count(*) AS n FROM {table}")
@@ -102,12 +116,13 @@ def test_unknown_and_forbidden_tables_look_the_same_and_take_as_long(served: Ser
     for forbidden, unknown in FORBIDDEN_AND_UNKNOWN:
         assert told[forbidden] == told[unknown]
         assert len(told[forbidden]) == 1
-        median, other = (statistics.median(took[table]) for table in (forbidden, unknown))
-        assert abs(median - other) < 0.02 + 0.5 * min(median, other)
+        slower = sum(one > other for one, other in zip(took[forbidden], took[unknown], strict=True))
+        assert SELDOM < slower < ROUNDS - SELDOM or alike(took[forbidden], took[unknown])
     assert len({refusal[:4] for refusals in told.values() for refusal in refusals}) == 1
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_two_thousand_concurrent_requests_each_get_an_answer_or_a_code(served: Service, bank: louver.Client) -> None:
     outcomes: Counter[str] = Counter()
     lock = threading.Lock()
@@ -116,7 +131,7 @@ def test_two_thousand_concurrent_requests_each_get_an_answer_or_a_code(served: S
     def ask(number: int) -> None:
         sql = f"SELECT count(*) AS n FROM gov.ent_registry WHERE reg_capital_wan > {number % 40}"
         try:
-            clients[number % 8].analyse(sql, timeout=60)
+            clients[number % 8].analyse(sql, timeout=600)
             word = "answered"
         except Refused as refused:
             word = refused.code

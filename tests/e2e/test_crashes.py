@@ -24,7 +24,10 @@ from louver_sandbox.demo.city import City
 from louver_sandbox.processes.zygote import isolation_here
 
 ENDLESS = 30_000
-A_SECOND = 400
+A_SECOND, HALF_A_SECOND = 400, 200
+SOON_S = 60
+"""What is awaited comes at once on a machine with nothing else to do, and within this on any; what must not go on
+would go on for minutes."""
 BUSY_S = 0.3
 A_PAGE = 4096
 
@@ -53,7 +56,7 @@ def ask(bank: louver.Client, sql: str, timeout: float = 60.0) -> Asked:
         asked.over.set()
 
     threading.Thread(target=wait, daemon=True).start()
-    assert asked.admitted.wait(20)
+    assert asked.admitted.wait(SOON_S)
     return asked
 
 
@@ -73,7 +76,7 @@ def busy_worker(running: Service) -> int:
         found[:] = [pid for pid, before in began.items() if processor_seconds(pid) > before + BUSY_S]
         return bool(found)
 
-    assert eventually(computes, 20)
+    assert eventually(computes, SOON_S)
     return found[0]
 
 
@@ -92,18 +95,18 @@ def test_a_client_that_hangs_up_ends_its_query_and_its_worker(served: Service, b
     worker = busy_worker(served)
     call.cancel()
     channel.close()
-    assert eventually(lambda: not is_living(worker), 3)
+    assert eventually(lambda: not is_living(worker))
     assert eventually(lambda: fate(served.city, question.request_id) == ["admission", "aborted"])
     assert entries(served.city, request_id=question.request_id)[-1]["reason"] == "cancelled"
     assert alive(bank)
 
 
 def test_a_query_ends_at_its_deadline_and_so_does_its_worker(served: Service, bank: louver.Client) -> None:
-    asked = ask(bank, pairing(ENDLESS - 1), timeout=4.0)
+    asked = ask(bank, pairing(ENDLESS - 1), timeout=8.0)  # within which the worker must be seen computing
     worker = busy_worker(served)
-    assert asked.over.wait(10)
+    assert asked.over.wait(SOON_S)
     assert isinstance(asked.end, Fault)
-    assert eventually(lambda: not is_living(worker), 3)
+    assert eventually(lambda: not is_living(worker))
     assert eventually(lambda: fate(served.city, asked.request_id) == ["admission", "aborted"])
     assert alive(bank)
 
@@ -111,7 +114,7 @@ def test_a_query_ends_at_its_deadline_and_so_does_its_worker(served: Service, ba
 def test_an_answer_above_the_cap_is_a_constant_fault(served: Service, bank: louver.Client) -> None:
     """Whether an answer is too large depends on rows, so it is told in the same words as every other failure."""
     asked = ask(bank, "SELECT a.x AS x, b.x AS y FROM pairs a JOIN pairs b ON a.k = b.k WHERE a.x < 100")
-    assert asked.over.wait(30)
+    assert asked.over.wait(SOON_S)
     assert isinstance(asked.end, Fault)
     assert asked.end.incident
     assert fate(served.city, asked.request_id) == ["admission", "aborted"]
@@ -121,7 +124,7 @@ def test_an_answer_above_the_cap_is_a_constant_fault(served: Service, bank: louv
 def test_a_killed_worker_hurts_its_own_query_only(served: Service, bank: louver.Client) -> None:
     asked = ask(bank, pairing(ENDLESS - 2))
     os.kill(busy_worker(served), signal.SIGKILL)
-    assert asked.over.wait(10)
+    assert asked.over.wait(SOON_S)
     assert isinstance(asked.end, Fault)
     assert fate(served.city, asked.request_id) == ["admission", "aborted"]
     assert alive(bank)
@@ -139,7 +142,7 @@ def test_every_process_below_the_service_may_die_and_is_replaced(served: Service
         except Error:
             return False
 
-    assert eventually(answers, 40)
+    assert eventually(answers, SOON_S)
     bank.upload("after", pa.table({"x": [1]}))
     bank.drop("after")
 
@@ -147,29 +150,32 @@ def test_every_process_below_the_service_may_die_and_is_replaced(served: Service
 @contextmanager
 def half_an_upload(running: Service) -> Iterator[None]:
     """While an upload of bank A hangs of which the service has some."""
+    over = threading.Event()
 
     def trickling() -> Iterator[pb.UploadTableRequest]:
         yield pb.UploadTableRequest(header=pb.UploadHeader(name="half"))
         yield pb.UploadTableRequest(arrow=b"\xff" * 1000)
-        threading.Event().wait(10)
+        over.wait(2 * SOON_S)
 
     channel, stub = raw_stub(running, "bank_a")
     with channel:
-        call = stub.UploadTable.future(trickling(), timeout=30)
+        call = stub.UploadTable.future(trickling(), timeout=2 * SOON_S)
         assert eventually(lambda: bool(leftovers(running.city)))
         yield
         call.cancel()
+        over.set()
 
 
 def stop_workers(running: Service, bank: louver.Client) -> None:
     """Makes every worker stand still, so that what is admitted from now on never ends."""
     asked = ask(bank, pairing(A_SECOND))
     zygote = parent(busy_worker(running))
-    assert asked.over.wait(20)
+    assert asked.over.wait(SOON_S)
     for pid in [zygote, *below(zygote)]:
         os.kill(pid, signal.SIGSTOP)
 
 
+@pytest.mark.timeout(900)  # three services, one after the other
 def test_kill_9_of_the_service_loses_nothing_and_charges_nobody_twice(own_city: City) -> None:
     """Killed while it answers and while it runs a paid query: the same requests get their answers afterwards."""
     ids = [str(uuid.uuid4()) for _ in range(12)]
@@ -181,22 +187,22 @@ def test_kill_9_of_the_service_loses_nothing_and_charges_nobody_twice(own_city: 
         threading.Timer(0.3, os.kill, (running.pid, signal.SIGKILL)).start()
         for request_id, sql in questions.items():
             with suppress(Error):
-                answered[request_id] = bank.analyse(sql, request_id=request_id, timeout=1).stream
+                answered[request_id] = bank.analyse(sql, request_id=request_id, timeout=3).stream
             if running.process.poll() is not None:
                 break
-        running.process.wait(5)
-        assert eventually(lambda: not any(map(is_living, descendants)), 5), "no process outlives the service"
+        running.process.wait(SOON_S)
+        assert eventually(lambda: not any(map(is_living, descendants))), "no process outlives the service"
     assert wrongs(own_city) == []
     with service(own_city) as running, running.connect(purpose="RESEARCH") as bank:
         bank.upload("pairs", PAIRS)
         stop_workers(running, bank)
-        paid = ask(bank, PROTECTED.format(100), timeout=3.0)
+        paid = ask(bank, PROTECTED.format(100), timeout=SOON_S)
         descendants = running.processes()
         with half_an_upload(running):
             running.process.kill()
-        assert paid.over.wait(10)
+        assert paid.over.wait(SOON_S)
         if "pid_namespace" in isolation_here().layers:
-            assert eventually(lambda: not any(map(is_living, descendants)), 5), "nor does one that was stopped"
+            assert eventually(lambda: not any(map(is_living, descendants))), "nor does one that was stopped"
         for pid in filter(is_living, descendants):
             os.kill(pid, signal.SIGKILL)
         assert isinstance(paid.end, Error)
@@ -215,19 +221,19 @@ def test_kill_9_of_the_service_loses_nothing_and_charges_nobody_twice(own_city: 
 def test_sigterm_lets_a_query_finish_stops_an_endless_one_and_ends_every_process(own_city: City) -> None:
     with service(own_city) as running, running.connect(purpose="RESEARCH") as bank:
         bank.upload("pairs", PAIRS)
-        short = ask(bank, pairing(A_SECOND))
+        short = ask(bank, pairing(HALF_A_SECOND))  # of the ten seconds that running questions are given
         question = signed_question(running, "bank_a", pairing(ENDLESS))
         channel, stub = raw_stub(running, "bank_a")
         call = stub.Analyse(pb.AnalyseRequest(question=question), timeout=60)
         assert any(part.progress.stage == "admitted" for part in call)
         descendants = running.processes()
         running.process.terminate()
-        assert short.over.wait(20)
+        assert short.over.wait(SOON_S)
         assert isinstance(short.end, louver.Answer)
         with channel, pytest.raises(grpc.RpcError):
             list(call)
-        assert running.process.wait(30) == 0
-        assert eventually(lambda: not any(map(is_living, descendants)), 5)
+        assert running.process.wait(SOON_S) == 0
+        assert eventually(lambda: not any(map(is_living, descendants)))
     assert fate(own_city, question.request_id) == ["admission", "aborted"]
     assert wrongs(own_city) == []
 
@@ -264,7 +270,7 @@ def test_law_8_a_full_disk_answers_nothing_and_recovers(own_city: City) -> None:
                 bank.upload("mine", table)
             assert bank.tables(own_only=True) == []
         assert len(entries(own_city)) == before
-        assert eventually(lambda: recovered(bank), 20), "the service must recover by itself"
+        assert eventually(lambda: recovered(bank), SOON_S), "the service must recover by itself"
         assert bank.upload("mine", table).rows == table.num_rows
     assert wrongs(own_city) == []
 

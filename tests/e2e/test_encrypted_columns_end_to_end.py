@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
-from tests.support.installation import Service, copy_of, service, with_limits
+from tests.support.installation import Service, copy_of, files_below, service, with_limits
 
 import louver
 from louver.errors import Refused
@@ -128,12 +128,9 @@ def places(served: Service, wanted: list[bytes]) -> set[str]:
             pytest.skip("this system lets nobody look into the memory of a process")
     assert readable > 2
     home = served.city.settings.home
-    for path in home.rglob("*"):
-        # The banks' own files are not the platform's, and the world is what it is made of.
-        if path.is_file() and not {"clients", "data", "snapshots"} & set(path.relative_to(home).parts):
-            content = path.read_bytes()
-            found |= {path.name} if any(form in content for form in wanted) else set()
-    return found
+    # The banks' own files are not the platform's, and the world is what it is made of.
+    own = files_below(home, lambda path: not {"clients", "data", "snapshots"} & set(path.relative_to(home).parts))
+    return found | {path.name for path, content in own if any(form in content for form in wanted)}
 
 
 LEAKING = """

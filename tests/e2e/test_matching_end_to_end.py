@@ -22,7 +22,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from tests.e2e.soundness import entries, wrongs
-from tests.support.installation import Service
+from tests.support.installation import Service, files_below
 
 import louver
 from louver import aio
@@ -33,6 +33,7 @@ from louver.statuses import failure
 from louver.v1 import matching_pb2 as pb
 from louver.v1.matching_pb2_grpc import MatchingServiceStub
 from louver_sandbox.operator.replay import replay
+from louver_sandbox.perturbation.named import named
 from louver_sandbox.store import State
 from louver_sandbox.wiring import open_books, utc_now
 
@@ -40,6 +41,8 @@ BLACK, RED = "gov.credit_list/black", "gov.credit_list/red"
 STATUTORY = "gov.court_dishonest/dishonest"
 PLANTED = "PLANTED7MISS4242X"
 """An id on no list."""
+BASE = 5
+"""To whose nearest multiple the demo's policy rounds numbers of subjects."""
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +128,8 @@ def test_numbers_and_sums_are_those_of_the_plain_computation_within_their_noise(
     assert expected > 10
     assert count.value == again.value
     assert count.value is not None
-    assert count.value % 5 == 0
-    assert abs(count.value - expected) <= 15
+    assert count.value % BASE == 0
+    assert abs(count.value - expected) <= named("enterprises").terms.maximum + BASE // 2
     assert total.value is not None
     # Noise never exceeds the sum, and no base is more than ten deviations of two of the largest amount and of the next.
     assert 0 <= total.value <= 2 * balance + 20 * math.hypot(*sorted(met)[-2:])
@@ -199,9 +202,8 @@ def test_no_id_of_a_miss_reaches_the_platforms_disk(
 
 
 def holding(served: Service, text: str) -> list[str]:
-    home = served.city.settings.home
-    files = [path for path in home.rglob("*") if path.is_file() and "clients" not in path.parts]
-    return [path.name for path in files if text.encode() in path.read_bytes()]
+    files = files_below(served.city.settings.home, lambda path: "clients" not in path.parts)
+    return [path.name for path, content in files if text.encode() in content]
 
 
 def test_every_match_can_be_decided_again_from_the_log(

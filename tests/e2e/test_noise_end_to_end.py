@@ -21,7 +21,7 @@ REWRITTEN = (
     "WITH rated AS (SELECT t.uscc, t.grade AS g FROM gov.tax_credit AS t WHERE t.rating_year = 2025) "
     "SELECT g, count(DISTINCT uscc) AS firms FROM rated GROUP BY g"
 )
-CLASSES = ("section", "district_code", "scale")
+CLASSES = ("section", "district_code", "scale", "ent_type_code", "subject_class", "status")
 RATED = (
     "SELECT r.{0} AS class, count(DISTINCT t.uscc) AS n "
     "FROM gov.tax_credit AS t JOIN gov.ent_registry AS r USING (uscc) GROUP BY r.{0}"
@@ -83,7 +83,9 @@ def test_the_same_firms_have_the_same_number_in_every_form_and_after_a_restart(
         assert refused is not None
         assert refused.code == "LVR-2322"
         before = {name: rows(bank, RATED.format(name)) for name in CLASSES}
-        assert sum(len(cells) for cells in before.values()) >= 20
+        # 38 different sets of firms leave, each of which another secret gives the same number about every second time:
+        # all of them once in 10^11.
+        assert sum(len(cells) for cells in before.values()) >= 38
         assert {name: rows(bank, RATED_REWRITTEN.format(name)) for name in CLASSES} == before
     with service(own_city) as served, served.connect("bank_a") as bank:
         assert rows(bank, REWRITTEN + " ORDER BY g DESC") == first

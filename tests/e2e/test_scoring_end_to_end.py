@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from tests.e2e.soundness import entries, wrongs
-from tests.support.installation import Service, copy_of, service, with_limits
+from tests.support.installation import Service, copy_of, files_below, service, with_limits
 from typer.testing import CliRunner
 
 import louver
@@ -389,8 +389,8 @@ def test_no_point_and_no_score_is_anywhere_on_the_platform(bench: Bench, tmp_pat
     marks = [opening.salt, opening.salt.hex().encode(), json.dumps(opening.points).encode(), line.encode()]
 
     def holds(folder: Path) -> bool:
-        files = (path for path in folder.rglob("*") if path.is_file() and path.suffix not in {".duckdb", ".parquet"})
-        return any(mark in path.read_bytes() for path in files for mark in marks)
+        files = files_below(folder, lambda path: path.suffix not in {".duckdb", ".parquet"})
+        return any(mark in held for _, held in files for mark in marks)
 
     assert not holds(home)
     for leak in (opening.to_json(), f"subject,score\n{line}\n".encode()):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.installation import Service, service, with_limits
+from tests.support.installation import Service, files_below, service, with_limits
 
 import louver
 from louver.errors import Refused
@@ -49,8 +49,8 @@ def traces(home: Path, numbers: set[int]) -> list[Path]:
     wanted = [
         form for number in numbers for form in (str(number).encode(), number.to_bytes(8, "little").hex().encode())
     ]
-    searched = (path for path in home.rglob("*") if path.is_file() and path.suffix not in {".duckdb", ".parquet"})
-    return [path for path in searched if any(form in path.read_bytes() for form in wanted)]
+    searched = files_below(home, lambda path: path.suffix not in {".duckdb", ".parquet"})
+    return [path for path, held in searched if any(form in held for form in wanted)]
 
 
 def test_a_bank_alone_reads_its_sealed_answers(own_city: City, keys: tuple[PrivateKey, PrivateKey]) -> None:

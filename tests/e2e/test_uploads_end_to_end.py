@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from tests.e2e.conftest import alive, raw_stub
 from tests.e2e.soundness import leftovers, wrongs
-from tests.support.installation import Service, copy_of, eventually, is_living, service, with_limits
+from tests.support.installation import Service, copy_of, eventually, is_living, patiently, service, with_limits
 
 import louver
 from louver.errors import Refused
@@ -123,20 +123,21 @@ def test_an_upload_that_is_no_whole_stream_leaves_nothing(served: Service, conte
 
 
 def test_an_upload_that_is_hung_up_half_way_leaves_nothing(served: Service, bank: louver.Client) -> None:
-    half_sent = threading.Event()
+    half_sent, seen = threading.Event(), threading.Event()
 
     def half() -> Iterator[pb.UploadTableRequest]:
         yield pb.UploadTableRequest(header=pb.UploadHeader(name="half"))
         yield pb.UploadTableRequest(arrow=SOUND[: len(SOUND) // 2])
         half_sent.set()
-        threading.Event().wait(2)
+        seen.wait(60)
 
     channel, stub = raw_stub(served, "bank_a")
     with channel:
         call = stub.UploadTable.future(half(), timeout=30)
-        assert half_sent.wait(10)
+        assert half_sent.wait(30)
         assert eventually(lambda: bool(leftovers(served.city)))
         call.cancel()
+        seen.set()
     assert eventually(lambda: not leftovers(served.city))
     assert "half" not in {table.name for table in bank.tables(own_only=True)}
     assert alive(bank)
@@ -164,7 +165,8 @@ def test_uploads_that_trickle_in_do_not_pile_up(served: Service, bank: louver.Cl
             call.cancel()
         done.set()
         assert eventually(lambda: not leftovers(served.city))
-        assert bank_b.upload("one_more", pa.table({"x": [1]})).rows == 1
+        # A file goes a moment before the place it was written in is free: until then the bank is told to come back.
+        assert patiently(lambda: bank_b.upload("one_more", pa.table({"x": [1]}))).rows == 1
         bank_b.drop("one_more")
 
 

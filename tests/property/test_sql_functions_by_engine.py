@@ -20,7 +20,9 @@ from louver_sandbox.sql.patterns import PatternError, check_regex, similar_to_re
 from louver_sandbox.sql.rules import engine_type
 from louver_sandbox.sql.statistics import OF_TWO, STATISTICS
 
-FAST = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FAST = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +196,9 @@ def alike(found: object, wanted: Value) -> bool:
 
 
 @pytest.mark.parametrize("name", [rule.name for rule in STATISTICS])
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(given_rows=rows, scale=st.sampled_from([0, 2]), seed=st.integers(0, 9))
 def test_statistics(
     engine: duckdb.DuckDBPyConnection,

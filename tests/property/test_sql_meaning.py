@@ -99,7 +99,9 @@ def test_only_division_by_zero_differs_on_purpose(world: duckdb.DuckDBPyConnecti
     assert not agree("select sum(balance) / 0 from loan_book", world)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(sql=queries().filter(lambda sql: " limit " not in sql))
 def test_a_query_of_the_grammar_means_what_the_engine_means(sql: str, world: duckdb.DuckDBPyConnection) -> None:
     assert agree(sql, world)

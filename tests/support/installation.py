@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -132,6 +132,15 @@ def eventually(holds: Callable[[], bool], seconds: float = 30.0) -> bool:
 
 
 Told = TypeVar("Told")
+
+
+def files_below(folder: Path, searched: Callable[[Path], bool]) -> Iterator[tuple[Path, bytes]]:
+    """Every file below a folder that is to be searched, with what is in it. One that is taken away meanwhile, as the
+    service replaces its newest anchor by another every few seconds, holds nothing."""
+    for path in filter(searched, folder.rglob("*")):
+        with suppress(FileNotFoundError):
+            if path.is_file():
+                yield path, path.read_bytes()
 
 
 def patiently(ask: Callable[[], Told], seconds: float = 60.0) -> Told:

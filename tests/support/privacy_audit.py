@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from math import exp, lgamma, log, log1p
 
 _DOUBT = 1e-10
+_TRIED = 2_000
+"""Thresholds that an event is chosen among, evenly spread over the draws: of money more are different than matter."""
 
 
 def least_epsilon(first: Sequence[int], second: Sequence[int], delta: float) -> float:
@@ -20,7 +22,7 @@ def least_epsilon(first: Sequence[int], second: Sequence[int], delta: float) -> 
     one, two = sorted(first[:half]), sorted(second[:half])
     events = [
         (_proven(*pair, delta), order, threshold, above)
-        for threshold in set(one) | set(two)
+        for threshold in _thresholds(one, two)
         for above in (True, False)
         for order, pair in (
             (1, (_share(one, threshold, above), _share(two, threshold, above), half)),
@@ -32,6 +34,11 @@ def least_epsilon(first: Sequence[int], second: Sequence[int], delta: float) -> 
     shares = [_share(draws, threshold, above) for draws in rest]
     most, least = _exact_end(shares[1], len(rest[0]), 1.0), _exact_end(shares[0], len(rest[0]), 0.0)
     return max(0.0, log((least - delta) / most)) if least > delta else 0.0
+
+
+def _thresholds(one: Sequence[int], two: Sequence[int]) -> list[int]:
+    found = sorted(set(one) | set(two))
+    return found[:: -(-len(found) // _TRIED)]
 
 
 def _share(draws: Sequence[int], threshold: int, above: bool) -> float:

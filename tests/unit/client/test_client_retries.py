@@ -71,9 +71,9 @@ def test_a_deadline_ends_the_call_and_stops_the_engine(sandbox: Simulation, bank
     sandbox.service.troubles.append(Trouble.SLOW)
     started = time.monotonic()
     with pytest.raises(Unreachable, match="time allowed"):
-        bank.analyse(DISTRICTS, timeout=0.3)
-    assert time.monotonic() - started < 3
-    assert sandbox.service.cancelled.wait(5)
+        bank.analyse(DISTRICTS, timeout=1.5)
+    assert time.monotonic() - started < 10, "by itself it takes twenty seconds"
+    assert sandbox.service.cancelled.wait(15)
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_ctrl_c_cancels_the_call(sandbox: Simulation, bank: Client) -> None:
     with pytest.raises(KeyboardInterrupt):
         bank.analyse(DISTRICTS, timeout=20)
     stopped.set()
-    assert sandbox.service.cancelled.wait(5)
+    assert sandbox.service.cancelled.wait(15)
     pressing.join()
 
 

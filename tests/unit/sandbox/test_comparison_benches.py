@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from bench import peers, utility
+from bench import dp_queries, peers, utility
 from bench.support import peers as environments
 from bench.utility import Asked, Loss, cells, loss, summary
 
@@ -39,6 +39,15 @@ def test_a_refused_question_withholds_everything() -> None:
         "cells_withheld_demo": 1.0,
         "mass_withheld_demo": 1.0,
     }
+
+
+def test_errors_with_noise_are_those_of_the_cells_that_are_shown() -> None:
+    exact = cells([("a", 100, 4), ("b", 50, 8), ("c", 0, 2)], keys=1)
+    once = cells([("a", 110, 4), ("b", 45, 2), ("c", -3, 2), ("made up", 1, 1)], keys=1)
+    again = cells([("a", 130, None)], keys=1)
+    assert dp_queries.error(exact, [once, again], 0) == dp_queries.Error(0.1, 2 / 6)
+    assert dp_queries.error(exact, [once, again], 1) == dp_queries.Error(0.0, 3 / 6)
+    assert dp_queries.error(exact, [cells([], keys=1)], 0) == dp_queries.Error(None, 1.0)
 
 
 class Busy:

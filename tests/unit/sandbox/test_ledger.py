@@ -218,7 +218,9 @@ CHARGES = st.builds(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(requests=st.lists(st.lists(CHARGES, min_size=1, max_size=3), min_size=1, max_size=6), days=st.data())
 def test_whatever_is_asked_the_books_balance(
     tmp_path_factory: pytest.TempPathFactory, requests: list[list[Charge]], days: st.DataObject

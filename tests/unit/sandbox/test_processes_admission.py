@@ -54,7 +54,7 @@ def test_a_full_queue_refuses_at_once_and_says_when_to_come_back() -> None:
     started = time.monotonic()
     with pytest.raises(Overloaded) as refused:
         admission.enter("b", soon())
-    assert time.monotonic() - started < 0.05
+    assert time.monotonic() - started < 2, "it was ready to wait for five seconds"
     assert refused.value.scope == "service"
     assert 0 < refused.value.retry_after <= 30
     admission.leave("a", 0.01)
@@ -80,7 +80,7 @@ def test_a_turn_that_would_come_too_late_is_refused_at_once() -> None:
     started = time.monotonic()
     with pytest.raises(Overloaded) as refused:
         admission.enter("b", soon())
-    assert time.monotonic() - started < 0.05
+    assert time.monotonic() - started < 2, "it was ready to wait for five seconds"
     assert refused.value.retry_after > 5
     assert admission.waiting_count() == 0
     assert admission.line_up("b", patience=60.0)

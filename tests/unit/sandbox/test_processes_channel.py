@@ -65,7 +65,7 @@ def test_an_announced_length_is_refused_before_its_bytes_are_waited_for() -> Non
     with raw, Channel(end) as channel:
         raw.sendall(b"\xff\xff\xff\xff")
         with pytest.raises(FrameTooLarge):
-            channel.receive(1 << 20, deadline=time.monotonic() + 5)
+            channel.receive(1 << 20, deadline=time.monotonic() + 60)
 
 
 @pytest.mark.parametrize("sent", [b"", b"\0\0", b"\0\0\0\5", b"\0\0\0\5abcd"])
@@ -88,7 +88,7 @@ def test_silence_ends_at_the_deadline(ends: tuple[Channel, Channel]) -> None:
     started = time.monotonic()
     with pytest.raises(DeadlineExceeded):
         ends[0].receive(10, deadline=started + 0.05)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 10, "by itself it is silent for ever"
 
 
 def test_one_byte_at_a_time_does_not_stretch_the_deadline() -> None:
@@ -120,8 +120,8 @@ def test_a_cancellation_is_seen_while_waiting(ends: tuple[Channel, Channel]) -> 
     timer.start()
     started = time.monotonic()
     with pytest.raises(Interrupted):
-        ends[0].receive(10, deadline=started + 10, interrupted=cancelled.is_set)
-    assert time.monotonic() - started < 1
+        ends[0].receive(10, deadline=started + 100, interrupted=cancelled.is_set)
+    assert time.monotonic() - started < 10
     timer.join()
 
 
