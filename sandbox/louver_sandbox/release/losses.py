@@ -24,6 +24,7 @@ from louver_sandbox.stages import Accuracy, Notice, Plan
 
 PRIVACY_LOSS = "PRIVACY_LOSS"
 GROUPS_LISTED = "GROUPS_LISTED"
+GROUPS_DECLARED = "GROUPS_DECLARED"
 VALUES_CLIPPED = "VALUES_CLIPPED"
 
 _UNITS = {"person": "自然人", "enterprise": "企业"}
@@ -43,6 +44,7 @@ def private_notices(plan: Plan) -> tuple[Notice, ...]:
         )
     )
     found += [_listed(one) for one in cells if one.domain is None]
+    found += [_DECLARED for one in cells if not one.noisy and not one.ranks]
     found += [notice for one in cells for notice in quantile_notices(one)]
     return tuple(dict.fromkeys(found))
 
@@ -70,6 +72,14 @@ def _listed(cells: PrivateCells) -> Notice:
     )
 
 
+_DECLARED = Notice(
+    GROUPS_DECLARED,
+    1,
+    "dp",
+    "groups are all declared values, whether rows have them or not, and cost nothing; ask for COUNT(*) beside them "
+    "to learn how many rows each has",
+    "分组为全部已声明的取值，与数据中是否出现无关，不消耗隐私预算；如需了解各组行数，请同时查询 COUNT(*)",
+)
 _epsilon = lru_cache(maxsize=256)(epsilon_of)
 """An answer says it again and again; finding it takes milliseconds."""
 

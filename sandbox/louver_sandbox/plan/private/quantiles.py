@@ -18,13 +18,13 @@ from typing import Final
 
 from louver_sandbox.algebra.expressions import Call, Expression, Literal, Named
 from louver_sandbox.algebra.relations import Aggregate, Filter, Relation, Scan
-from louver_sandbox.algebra.types import BOOLEAN, INTEGER, Position, Type, decimal
+from louver_sandbox.algebra.types import BOOLEAN, DOUBLE, INTEGER, Position, Type, decimal
 from louver_sandbox.core_plan import CorePlan
 from louver_sandbox.mechanisms.grid import Segment, grid, segments
 from louver_sandbox.mechanisms.ranks import BRANCHES, Bins
 from louver_sandbox.mechanisms.release import Bounds
 from louver_sandbox.plan.private.bounding import Bounded
-from louver_sandbox.plan.private.measures import ROWS, Number
+from louver_sandbox.plan.private.measures import ROWS, Number, finite
 from louver_sandbox.plan.private.statement import Statement
 from louver_sandbox.private_core import PrivateRanks
 from louver_sandbox.refusals.private import quantiles_of_two_kinds, too_many_groups_for_quantiles
@@ -106,8 +106,19 @@ def _valued(ranking: Number) -> Expression:
     """What is ranked, as an exact number with the digits of its bins."""
     if ranking.argument is None:
         raise TypeError("a ranking of nothing")
-    type_ = _type_of(ranking)
-    return ranking.argument if ranking.argument.type == type_ else Call("try_cast", (ranking.argument,), type_)
+    type_, given = _type_of(ranking), ranking.argument
+    if given.type == DOUBLE:
+        given = _near(given, ranking)
+    return given if given.type == type_ else Call("try_cast", (given,), type_)
+
+
+def _near(value: Expression, ranking: Number) -> Expression:
+    """A double that is a number, brought to within a whole unit of its bounds, so that none is too large to be a
+    decimal; NULL where it is not finite."""
+    unit = 10**ranking.digits
+    low, high = (Literal(float(end), DOUBLE) for end in (ranking.low // unit - 1, -(-ranking.high // unit) + 1))
+    held = Call("least", (Call("greatest", (value, low), DOUBLE), high), DOUBLE)
+    return Call("case", (finite(value), held, Literal(None, DOUBLE)), DOUBLE)
 
 
 def _type_of(ranking: Number) -> Type:
