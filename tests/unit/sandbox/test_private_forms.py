@@ -53,7 +53,8 @@ DECLARED_ALONE: dict[str, list[tuple[object, ...]]] = {
     "SELECT DISTINCT district FROM gov.account": ALL_DISTRICTS,
     "SELECT district, district AS d FROM gov.account GROUP BY district": [(one, one) for (one,) in ALL_DISTRICTS],
     "SELECT district, upper(district) AS u FROM gov.account GROUP BY district": [
-        (one, None if one is None else one.upper()) for (one,) in ALL_DISTRICTS
+        *((one, one.upper()) for one in DISTRICTS),
+        (None, None),
     ],
     "SELECT upper(district) AS u FROM gov.account GROUP BY u": [("D1",), ("D2",), ("D3",), (None,)],
     "SELECT DISTINCT district FROM gov.account ORDER BY district LIMIT 2": [("d1",), ("d2",)],

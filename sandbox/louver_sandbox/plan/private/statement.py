@@ -26,12 +26,13 @@ from louver_sandbox.plan.private.measures import Number
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """The pieces of one core's statement."""
+    """The pieces of one core's statement; the last key of a `binned` one is a bin."""
 
     core: Aggregate
     source: Relation
     bounded: Bounded
     numbers: tuple[Number, ...]
+    binned: bool = False
 
     @property
     def columns(self) -> tuple[CoreColumn, ...]:
@@ -52,7 +53,7 @@ class Statement:
         base = f'({self._base(source_of)}) AS "b"'
         if self.bounded.clipped is not None:
             tables = [("partial", self._per_unit(base, ("u2",), '"b"."u1" IS NOT NULL'))]
-            cell = self._clipped()
+            cell = self._clipped_bins() if self.binned else self._clipped()
         else:
             units = self._units
             present = " OR ".join(f'"b"."{unit}" IS NOT NULL' for unit in units)
@@ -192,6 +193,23 @@ class Statement:
             text = f'COALESCE(sum(CASE WHEN "x"."u2" IS NULL THEN {plain} ELSE {made} END), 0)'
             columns.append(f'{_in_smallest(text, number)} AS "v{i}"')
         return _select(columns, '"partial" AS "x"', by=[f'"x"."{name}"' for name in self._keys])
+
+    def _clipped_bins(self) -> str:
+        """The same of a histogram: of the rows that one of these units has in a cell the first count, its bins in an
+        order of its own, so that one row more moves no more than two of them."""
+        *cell, _ = self._keys
+        by = ", ".join(f'"p"."{name}"' for name in ("u2", *cell))
+        order = ", ".join(f'"p"."{name}"' for name in ("u2", *self._keys))
+        before = f'sum("p"."n") OVER (PARTITION BY {by} ORDER BY hash({order}), {order})'
+        rows = _select(
+            [*(f'"p"."{name}" AS "{name}"' for name in (*self._keys, "u2", "n")), f'{before} AS "t"'],
+            '"partial" AS "p"',
+        )
+        most = self.bounded.clipped_rows
+        left = f'greatest(least("x"."n", {most} - ("x"."t" - "x"."n")), 0)'
+        kept = f'CASE WHEN "x"."u2" IS NULL THEN "x"."n" ELSE CAST({left} AS BIGINT) END'
+        columns = [*(f'"x"."{name}" AS "{name}"' for name in self._keys), f'COALESCE(sum({kept}), 0) AS "v1"']
+        return _select(columns, f'({rows}) AS "x"', by=[f'"x"."{name}"' for name in self._keys])
 
 
 def _select(columns: Iterable[str], source: str, where: str = "", by: Sequence[str] | None = None) -> str:
