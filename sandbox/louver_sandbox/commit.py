@@ -7,7 +7,7 @@ stored answer instead and pays nothing; under differential privacy every institu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -139,10 +139,7 @@ def _shared(tx: Connection, plan: Plan, request: Request, books: Books, now: dat
     would tell when it has asked.
     """
     institution = request.subject.institution
-    own = any(source.table.schema == institution for source in plan.sources)
-    if own or not plan.privacy or not all(one.terms.shared for one in plan.privacy):
-        return None
-    found = answers.find_release(tx, plan.question)
+    found = _shared_release(tx, plan, institution)
     if found is None:
         return None
     asked, told = look_back(tx, plan, request, now)
@@ -154,6 +151,42 @@ def _shared(tx: Connection, plan: Plan, request: Request, books: Books, now: dat
     entry = journal.answered(tx, request, plan, answer, books, more)
     history.record(tx, asked, plan.selections, entry.index, now)
     return Stored(answer, entry.index)
+
+
+def _shared_release(tx: Connection, plan: Plan, institution: str) -> answers.StoredAnswer | None:
+    own = any(source.table.schema == institution for source in plan.sources)
+    if own or not plan.privacy or not all(one.terms.shared for one in plan.privacy):
+        return None
+    return answers.find_release(tx, plan.question)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What asking a question now would cost, and leave. With `stored` there is an answer to it that would be given
+    again, for nothing."""
+
+    stored: bool
+    balances: tuple[ledger.Balance, ...]
+    cells: tuple[unit_sets.Cells, ...]
+    privacy: tuple[PrivacyBalance, ...]
+
+
+def preview(tx: Connection, plan: Plan, request: Request, now: datetime) -> Preview:
+    """What a commit would do now, with nothing written: the accounts after the plan's charges, what it would add to
+    the caps of its datasets and leave of them, and what it would lose of privacy. Raises `Refused` LVR-3001, LVR-3010
+    to LVR-3014 or LVR-32xx."""
+    institution = request.subject.institution
+    if plan.lookup is None:
+        own = answers.find_by_question(tx, institution, plan.question) is not None
+        if own or _shared_release(tx, plan, institution) is not None:
+            if not own:
+                look_back(tx, plan, request, now)
+            return Preview(True, (), (), privacy.standing(tx, plan.privacy, institution, now))
+    balances = charge(tx, plan.charges, request, now, dry=True)
+    cells = charge_cells(tx, plan, request, now, dry=True)
+    losses = charge_privacy(tx, plan, request, now, dry=True)
+    look_back(tx, plan, request, now)
+    return Preview(False, balances, cells, losses)
 
 
 def _answer(found: answers.StoredAnswer) -> Answer:

@@ -20,15 +20,14 @@ from louver.failures import Misused
 from louver.matching.oprf import library
 from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox import checker, journal, scorer, solver
-from louver_sandbox.accounting.ledger import SHANGHAI, Balance
-from louver_sandbox.accounting.unit_sets import Cells
+from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.audit.entries import JSON
 from louver_sandbox.audit.head import Ed25519Signer
 from louver_sandbox.audit.log import MAX_PAGE, AuditLog
 from louver_sandbox.catalog.load import catalog_of, load_catalog
 from louver_sandbox.catalog.model import Catalog, SpaceKind
 from louver_sandbox.checker import Judgement
-from louver_sandbox.commit import charge, charge_cells, charge_privacy, look_back
+from louver_sandbox.commit import Preview, preview
 from louver_sandbox.consents import Consents
 from louver_sandbox.delegates import (
     CHECKER_CPU_S,
@@ -47,7 +46,7 @@ from louver_sandbox.matching import process as matcher
 from louver_sandbox.matching.editions import Editions
 from louver_sandbox.mechanisms.opendp_sampler import OpenDpSampler
 from louver_sandbox.mechanisms.sampler import Sampler
-from louver_sandbox.obligations import PrivacyBalance, Totals
+from louver_sandbox.obligations import Totals
 from louver_sandbox.pipeline import Call, Pipeline
 from louver_sandbox.policy.approvals import Approval
 from louver_sandbox.policy.bundle import Bundle, BundleRefused
@@ -399,19 +398,10 @@ class Platform:
         with slot:
             yield Worker(slot, self.settings.limits, self.shelf.path, institution)
 
-    def preview(
-        self, plan: Plan, request: Request
-    ) -> tuple[tuple[Balance, ...], tuple[Cells, ...], tuple[PrivacyBalance, ...]]:
-        """What a commit would do now: the accounts after the plan's charges, and what it would add to the caps of its
-        datasets and leave of them, and what it would lose of privacy. Raises `Refused` LVR-3001, LVR-3010 to LVR-3014
-        or LVR-32xx."""
-        now = self.clock()
+    def preview(self, plan: Plan, request: Request) -> Preview:
+        """What a commit would do now. Raises `Refused` LVR-3001, LVR-3010 to LVR-3014 or LVR-32xx."""
         with self.state.reading() as tx:
-            balances = charge(tx, plan.charges, request, now, dry=True)
-            cells = charge_cells(tx, plan, request, now, dry=True)
-            losses = charge_privacy(tx, plan, request, now, dry=True)
-            look_back(tx, plan, request, now)
-        return balances, cells, losses
+            return preview(tx, plan, request, self.clock())
 
     def register_key(self, subject: Subject, message: pb.RegisterKeyRequest, expires: datetime) -> Registered:
         """Admits a Paillier key and begins to make randomisers for it. Raises `Refused` LVR-5001 to LVR-5005."""

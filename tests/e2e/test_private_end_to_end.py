@@ -85,6 +85,13 @@ def test_a_caller_chooses_what_a_question_costs_and_sees_what_is_left(own_city: 
         assert paid.limits[0].refreshes_at is not None
         assert str(paid.limits[0].refreshes_at.utcoffset()) == "8:00:00"
 
+        verdict = bank.explain(sql, epsilon=0.5)
+        assert verdict.cost == {}, "its answer is stored"
+        (foreseen,) = verdict.privacy
+        assert (foreseen.free, foreseen.left) == (True, paid.left)
+        assert "STORED" in [notice.code for notice in verdict.notices]
+        assert [one.free for one in bank.analyse(sql, epsilon=0.5).privacy] == [True]
+
         again = ("query", sql, "--purpose", "RESEARCH", "--epsilon", "0.5", "--format", "json")
         code, out, said = on_command_line(served, *again)
         assert code == 0, said

@@ -11,9 +11,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from louver_sandbox.catalog.model import Role, SourceKind, SpaceKind, UnitType, Verb
+from louver_sandbox.catalog.numbers import InDigits
 from louver_sandbox.elements.dictionary import ELEMENTS
 
 MAX_COLUMNS = 256
@@ -50,7 +51,7 @@ def _boolean(value: Any) -> bool:
 def _rows_per_unit(value: Any) -> int | None:
     if value is None or value == UNBOUNDED:
         return None
-    if isinstance(value, int) or (isinstance(value, str) and re.fullmatch(r"[1-9][0-9]{0,8}", value)):
+    if type(value) is int or (isinstance(value, str) and re.fullmatch(r"[1-9][0-9]{0,8}", value)):
         return int(value)
     raise ValueError("neither a count nor unbounded")
 
@@ -70,7 +71,7 @@ RowsPerUnit = Annotated[
 ]
 
 
-class Declaration(BaseModel):
+class Declaration(InDigits):
     """Common rules: unknown keys are refused, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -320,7 +320,9 @@ def _verify_encrypted(plan: Plan) -> None:
 
 def _verify_private(plan: Plan) -> None:
     protected = [core for core in plan.cores if core.protected]
-    if plan.threshold is not None or plan.shape is None or not plan.privacy:
+    # Keys of declared values alone tell nothing of any row, so they cost nothing; whatever has noise is paid for.
+    noisy = any(core.private is not None and (core.private.noisy or core.private.ranks) for core in protected)
+    if plan.threshold is not None or plan.shape is None or bool(plan.privacy) is not noisy:
         raise PlanUnverified("an answer under differential privacy that costs nothing")
     if not protected or any(core.private is None and core.ranks_of is None for core in protected):
         raise PlanUnverified("a protected core without noise")

@@ -207,11 +207,14 @@ def told(rules: AtomRules | None, column: str) -> str:
 
 
 def _beside_noise(index: int, grant: Grant) -> AtomProblem:
-    """Which atoms there are depends on every row, so over recoded rows no unit's influence is bounded."""
+    """Which atoms there are depends on every row, so over recoded rows no unit's influence is bounded: one subject
+    more can undo a merge, and with it move the rows of as many others as the merged atom has. A table that is
+    declared a copy has snapshots of its own, which are not recoded, and shares the budgets."""
     return AtomProblem(
         ("grants", index, "privacy"),
         f"another grant on {grant.table} has atoms, and {grant.id} asks for noise over the same rows: what one "
         "subject changes in recoded rows has no bound",
         f"{grant.table} 的另一授权声明了原子，{grant.id} 又要求在同一数据上加噪：单个主体对重编码数据的影响没有上界",
-        "a table has atoms, or is answered with differential privacy; both are not possible in this version",
+        f"declare the data once more as a table with copy_of: {grant.table}, and grant dp on that: its rows are not "
+        "recoded, and both tables share one budget",
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from louver_sandbox.catalog.model import Catalog
+from louver_sandbox.catalog.numbers import NOT_A_NUMBER
 from louver_sandbox.catalog.positions import Node, read_documents
 from louver_sandbox.perturbation.named import register
 from louver_sandbox.perturbation.refused import PerturbationRefused
@@ -35,6 +36,7 @@ _REASONS = {
     "literal_error": ("is not one of the allowed words", "不在允许的取值之内"),
     "too_short": ("must not be empty", "不得为空"),
     "string_pattern_mismatch": ("is not written in the form this key needs", "书写格式不符合要求"),
+    NOT_A_NUMBER: ("is not a number written in digits", "不是以数字书写的数值"),
     "value_error": ("contradicts itself or names nobody", "自相矛盾或未指明对象"),
     "greater_than_equal": ("is too small", "数值过小"),
     "less_than_equal": ("is too large", "数值过大"),

@@ -123,19 +123,6 @@ def budget_too_small(at: Position | None = None) -> Refused:
     )
 
 
-def quantiles_of_two_kinds(at: Position | None = None) -> Refused:
-    """LVR-2360: a quantile of rows that belong to a person and an enterprise at once, both protected."""
-    return refusal(
-        "LVR-2360",
-        message="of rows that belong to a person and an enterprise, both protected, no quantile is answered",
-        hint="ask for AVG and STDDEV, or ask the owner to exempt one kind",
-        message_zh="当行同时属于自然人与企业且两者均受保护时，不提供分位数",
-        hint_zh="请改用 AVG 与 STDDEV，或请数据主管部门豁免其中一类主体",
-        at=at,
-        rule=_RULE,
-    )
-
-
 def too_many_groups_for_quantiles(most: int, at: Position | None = None) -> Refused:
     """LVR-2361: more public groups than noise can be drawn for, a tree of counts for each."""
     return refusal(

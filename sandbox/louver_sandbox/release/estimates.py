@@ -10,6 +10,7 @@ from fractions import Fraction
 
 from louver_sandbox.algebra.types import Kind, Type
 from louver_sandbox.mechanisms.moments import Estimate, Moments, deviation, mean, ratio, variance
+from louver_sandbox.mechanisms.noise import CONFIDENCE
 from louver_sandbox.mechanisms.ranks import Ranks
 from louver_sandbox.mechanisms.release import Bounds, Noisy
 from louver_sandbox.private_core import PrivateMeasure
@@ -26,8 +27,9 @@ class Told:
     high: Cell
 
 
-def told(measure: PrivateMeasure, numbers: Mapping[str, Noisy]) -> Told:
-    """One aggregate of a cell. ValueError for a kind that no mechanism has."""
+def told(measure: PrivateMeasure, numbers: Mapping[str, Noisy], confidence: Fraction = CONFIDENCE) -> Told:
+    """One aggregate of a cell, with an interval of this confidence; those of the numbers themselves are of it
+    already. ValueError for a kind that no mechanism has."""
     unit = Fraction(1, 10**measure.digits)
     match measure.kind:
         case "count" | "units":
@@ -35,19 +37,19 @@ def told(measure: PrivateMeasure, numbers: Mapping[str, Noisy]) -> Told:
         case "sum":
             found = _times(_of(numbers[measure.total]), unit)
         case "average":
-            found = _times(_average(measure, numbers), unit)
+            found = _times(_average(measure, numbers, confidence), unit)
         case "var_pop" | "var_samp":
-            found = _times(_spread(measure, numbers), unit * unit)
+            found = _times(_spread(measure, numbers, confidence), unit * unit)
         case "stddev_pop" | "stddev_samp":
-            found = _times(deviation(_spread(measure, numbers)), unit)
+            found = _times(deviation(_spread(measure, numbers, confidence)), unit)
         case _:
             raise ValueError("a measure of no known kind")
     return _typed(found, measure.type)
 
 
-def quantile_told(measure: PrivateMeasure, ranks: Ranks | None) -> Told:
+def quantile_told(measure: PrivateMeasure, ranks: Ranks | None, confidence: Fraction = CONFIDENCE) -> Told:
     """One quantile of a cell; nothing where the cell has no ranks."""
-    return Told(None, None, None) if ranks is None else _typed(estimated(measure, ranks), measure.type)
+    return Told(None, None, None) if ranks is None else _typed(estimated(measure, ranks, confidence), measure.type)
 
 
 def _typed(found: Estimate, type_: Type) -> Told:
@@ -67,18 +69,18 @@ def _moments(measure: PrivateMeasure, numbers: Mapping[str, Noisy]) -> Moments:
     return Moments(bounds, count, total, squares)
 
 
-def _average(measure: PrivateMeasure, numbers: Mapping[str, Noisy]) -> Estimate:
+def _average(measure: PrivateMeasure, numbers: Mapping[str, Noisy], confidence: Fraction) -> Estimate:
     """Of values less the centre of their bounds, or of values as they are where their sum is asked for as well."""
     bounds = Bounds(measure.low, measure.high)
     if measure.centre == bounds.centre:
-        return mean(_moments(measure, numbers))
+        return mean(_moments(measure, numbers), confidence)
     if measure.centre:
         raise ValueError("values less another centre than that of their bounds")
-    return ratio(numbers[measure.total], numbers[measure.count], bounds)
+    return ratio(numbers[measure.total], numbers[measure.count], bounds, confidence)
 
 
-def _spread(measure: PrivateMeasure, numbers: Mapping[str, Noisy]) -> Estimate:
-    return variance(_moments(measure, numbers), sample=measure.kind.endswith("samp"))
+def _spread(measure: PrivateMeasure, numbers: Mapping[str, Noisy], confidence: Fraction) -> Estimate:
+    return variance(_moments(measure, numbers), measure.kind.endswith("samp"), confidence)
 
 
 def _times(found: Estimate, factor: Fraction) -> Estimate:

@@ -13,17 +13,19 @@ from functools import lru_cache
 
 from louver_sandbox.algebra.expressions import ColumnRef, Expression, Named, WindowCall, column_refs
 from louver_sandbox.algebra.relations import Aggregate, Project, Union, Window, walk, window_parts
+from louver_sandbox.algebra.types import Kind
 from louver_sandbox.core_plan import CorePlan
 from louver_sandbox.mechanisms.noise import DiscreteGaussian, half_width
 from louver_sandbox.obligations import PrivacyCharge
 from louver_sandbox.privacy.conversion import epsilon_of
 from louver_sandbox.private_core import PrivateCells, PrivateMeasure
-from louver_sandbox.release.intervals import Parts, widened
+from louver_sandbox.release.intervals import Additive, Measures, Parts, widened
 from louver_sandbox.release.quantiles_told import of_quantile, quantile_notices
 from louver_sandbox.stages import Accuracy, Notice, Plan
 
 PRIVACY_LOSS = "PRIVACY_LOSS"
 GROUPS_LISTED = "GROUPS_LISTED"
+GROUPS_DECLARED = "GROUPS_DECLARED"
 VALUES_CLIPPED = "VALUES_CLIPPED"
 
 _UNITS = {"person": "自然人", "enterprise": "企业"}
@@ -43,6 +45,7 @@ def private_notices(plan: Plan) -> tuple[Notice, ...]:
         )
     )
     found += [_listed(one) for one in cells if one.domain is None]
+    found += [_DECLARED for one in cells if not one.noisy and not one.ranks]
     found += [notice for one in cells for notice in quantile_notices(one)]
     return tuple(dict.fromkeys(found))
 
@@ -70,6 +73,14 @@ def _listed(cells: PrivateCells) -> Notice:
     )
 
 
+_DECLARED = Notice(
+    GROUPS_DECLARED,
+    1,
+    "dp",
+    "groups are all declared values, whether rows have them or not, and cost nothing; ask for COUNT(*) beside them "
+    "to learn how many rows each has",
+    "分组为全部已声明的取值，与数据中是否出现无关，不消耗隐私预算；如需了解各组行数，请同时查询 COUNT(*)",
+)
 _epsilon = lru_cache(maxsize=256)(epsilon_of)
 """An answer says it again and again; finding it takes milliseconds."""
 
@@ -83,14 +94,37 @@ def shown(value: Fraction) -> str:
         return f"{found:f}" if -9 < found.adjusted() < 18 else f"{found:g}"
 
 
+ADDITIVE = frozenset({"count", "units", "sum"})
+"""Kinds of measure that are one noisy number."""
+
+
+def measures_of(plan: Plan) -> Measures:
+    """The columns of released rows that have an interval."""
+    return {
+        (core.core_id, measure.name): _additive(core.core_id, core.private, measure)
+        for core in plan.cores
+        if core.private
+        for measure in core.private.measures
+        if measure.kind != "grouping"
+    }
+
+
+def _additive(core: int, cells: PrivateCells, measure: PrivateMeasure) -> Additive | None:
+    """A measure that is one noisy number, unless its column's type would round it."""
+    exact = measure.type.kind is Kind.INTEGER or measure.type.scale >= measure.digits
+    if measure.kind not in ADDITIVE or measure.type.kind not in (Kind.INTEGER, Kind.DECIMAL) or not exact:
+        return None
+    name = measure.total if measure.kind == "sum" else measure.count
+    column = next(one for one in cells.noisy if one.name == name)
+    unit = Fraction(1, 10**measure.digits)
+    return Additive(f"{core}.{name}", column.scale * unit, unit, column.least == 0)
+
+
 def predicted(plan: Plan) -> tuple[Accuracy, ...]:
     """How exact every column will be, before a row is read."""
     if not isinstance(plan.shape, Project):
         return ()
-    measures = frozenset(
-        (core.core_id, one.name) for core in plan.cores if core.private for one in core.private.measures
-    )
-    parts = widened(plan.shape, measures, Tracing(plan).is_noisy).parts
+    parts = widened(plan.shape, measures_of(plan), Tracing(plan).is_noisy).parts
     of_columns = zip(plan.columns, plan.shape.columns, parts, strict=True)
     found = (accuracy(plan, column.name, named, (), (), of) for column, named, of in of_columns)
     return tuple(one for one in found if one is not None)
@@ -109,9 +143,11 @@ def accuracy(
         return None
     if parts is not None:
         english = (
-            f"computed from noisy numbers, which leave each row's interval possible; it holds at {parts.percent} %"
+            "computed from noisy numbers, whose noise together decides each row's interval, at 95 %"
+            if parts.additive
+            else "computed from noisy numbers, whose intervals leave each row's possible; it holds at 95 %"
         )
-        chinese = f"由加噪后的数值计算得出，每行的区间由这些数值的区间推出（{parts.percent} %）"
+        chinese = "由加噪后的数值计算得出，每行附 95 % 区间"
         return Accuracy(column, "computed", "", "", "", english, chinese, low=lows, high=highs)
     return Accuracy(
         column,

@@ -24,6 +24,7 @@ PERTURBED = "PERTURBED"
 RECODED = "RECODED"
 RISK_ACCEPTED = "RISK_ACCEPTED"
 SEALED = "SEALED"
+STORED = "STORED"
 TOTALS_ADD_UP = "TOTALS_ADD_UP"
 TOTALS_DO_NOT_ADD_UP = "TOTALS_DO_NOT_ADD_UP"
 OF_REMAINDER = frozenset({REMAINDER_RELEASED, REMAINDER_WITHHELD})
@@ -127,6 +128,17 @@ def remainder(released: bool) -> Notice:
         Rule.UNITS.value,
         "the withheld cells are not safe to give together either",
         "未发布的单元格合并后仍不安全，不予给出",
+    )
+
+
+def stored() -> Notice:
+    """What a dry run says of a question that has an answer already."""
+    return Notice(
+        STORED,
+        1,
+        "stored",
+        "this question has a stored answer on these data, which would be given again as it is and costs nothing",
+        "该问题在当前数据上已有存储的答案，再次查询将原样给出，不消耗任何额度",
     )
 
 

@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR
+from fractions import Fraction
 from itertools import product
 
 from louver_sandbox.algebra.relations import Project
 from louver_sandbox.core_plan import CorePlan, Part
-from louver_sandbox.mechanisms.noise import DiscreteGaussian
+from louver_sandbox.mechanisms.noise import DiscreteGaussian, half_width
 from louver_sandbox.mechanisms.ranks import Ranks
 from louver_sandbox.mechanisms.release import Noisy, released
 from louver_sandbox.mechanisms.sampler import Sampler
-from louver_sandbox.private_core import PrivateCells
+from louver_sandbox.private_core import PrivateCells, PrivateMeasure
 from louver_sandbox.release import notices
 from louver_sandbox.release.complementary import Solve
 from louver_sandbox.release.decode import WorkerLied
-from louver_sandbox.release.estimates import in_type, quantile_told, told
+from louver_sandbox.release.estimates import Told, in_type, quantile_told, told
 from louver_sandbox.release.exact import exact_rows
-from louver_sandbox.release.intervals import Widened, high, low, widened
+from louver_sandbox.release.intervals import Widened, confidence, high, low, scale, widened
 from louver_sandbox.release.joins import TooManyPairs
-from louver_sandbox.release.losses import Tracing, accuracy, private_notices
+from louver_sandbox.release.losses import ADDITIVE, Tracing, accuracy, measures_of, private_notices
 from louver_sandbox.release.private_quantiles import of_set, ranked
 from louver_sandbox.release.sets import grouped, left_out
 from louver_sandbox.release.shape import shaped
@@ -52,31 +53,20 @@ class Private:
             raise NoNoise("no sampler")
         if not isinstance(plan.shape, Project) or not any(core.protected for core in plan.cores):
             raise WorkerLied("an answer under differential privacy without a shape or protected rows")
+        wide = widened(plan.shape, measures_of(plan), Tracing(plan).is_noisy)
         pairs = list(zip(plan.cores, execution.rows, strict=True))
         tables = {
             core.core_id: _rows(
-                core, rows, [counts for one, counts in pairs if one.ranks_of == core.core_id], sampler
+                core, rows, [counts for one, counts in pairs if one.ranks_of == core.core_id], sampler, wide.levels
             )
             for core, rows in pairs
             if core.ranks_of is None
         }
-        wide = widened(plan.shape, measures_of(plan), Tracing(plan).is_noisy)
         rows, said = _shaped(wide, tables, plan)
         count = len(plan.columns)
         found = tuple(_accuracies(plan, wide, [row[count:] for row in rows]))
         answer = tuple(row[:count] for row in rows)
         return Release(plan.columns, answer, (*private_notices(plan), *said), plan.treatment, None, found)
-
-
-def measures_of(plan: Plan) -> frozenset[tuple[int, str]]:
-    """The columns of released rows that have an interval."""
-    return frozenset(
-        (core.core_id, measure.name)
-        for core in plan.cores
-        if core.private
-        for measure in core.private.measures
-        if measure.kind != "grouping"
-    )
 
 
 def _shaped(
@@ -113,11 +103,13 @@ def _text(end: Cell) -> str:
 Rows = Sequence[Sequence[object]]
 
 
-def _rows(core: CorePlan, rows: Rows, histograms: Sequence[Rows], sampler: Sampler) -> list[Row]:
+def _rows(
+    core: CorePlan, rows: Rows, histograms: Sequence[Rows], sampler: Sampler, levels: Sequence[int]
+) -> list[Row]:
     if core.protected and core.private is not None:
         if core.private.ranks and not core.private.noisy:
             rows, histograms = (), (rows, *histograms)
-        return list(_Cells(core, core.private).rows(rows, histograms, sampler))
+        return list(_Cells(core, core.private, tuple(levels)).rows(rows, histograms, sampler))
     if core.protected or any(column.part is not Part.VALUE for column in core.columns):
         raise WorkerLied("rows that are neither exact nor noisy")
     names = [(core.core_id, column.of) for column in core.columns]
@@ -130,6 +122,7 @@ class _Cells:
 
     core: CorePlan
     private: PrivateCells
+    levels: tuple[int, ...] = (1,)
 
     def rows(self, rows: Rows, histograms: Sequence[Rows], sampler: Sampler) -> Iterator[Row]:
         """The released cells."""
@@ -175,10 +168,25 @@ class _Cells:
             if measure.kind == "grouping":
                 row |= {(core, measure.name): left_out(measure.keys, one)}
                 continue
-            found = told(measure, noisy) if measure.ranks < 0 else quantile_told(measure, ranks[measure.ranks])
-            row |= {(core, measure.name): found.value}
-            row |= {(core, low(measure.name)): found.low, (core, high(measure.name)): found.high}
+            for parts in self.levels:
+                found = self._told(measure, noisy, ranks, parts)
+                row |= {(core, measure.name): found.value}
+                row |= {(core, low(measure.name, parts)): found.low, (core, high(measure.name, parts)): found.high}
+            if measure.kind in ADDITIVE:
+                row |= {(core, scale(measure.name)): _scale(noisy[measure.total or measure.count], measure.digits)}
         return row
+
+    def _told(
+        self, measure: PrivateMeasure, noisy: Mapping[str, Noisy], ranks: Sequence[Ranks | None], parts: int
+    ) -> Told:
+        """A measure with its interval where so many are combined."""
+        if measure.ranks >= 0:
+            return quantile_told(measure, ranks[measure.ranks], confidence(parts))
+        if parts == 1:
+            return told(measure, noisy)
+        columns = {column.name: column for column in self.private.noisy}
+        wider = {name: _wider(one, columns[name].least, confidence(parts)) for name, one in noisy.items()}
+        return told(measure, wider, confidence(parts))
 
     def _keys(self, exact: Mapping[Key, tuple[int, ...]]) -> list[Key]:
         """The cells of a public domain, whatever rows there are; else those of the rows, in an order of their own."""
@@ -197,6 +205,22 @@ class _Cells:
                 raise WorkerLied("a cell that comes twice, or without its numbers")
             found[key] = numbers
         return found
+
+
+def _wider(number: Noisy, least: int | None, of: Fraction) -> Noisy:
+    """The same number with an interval of another confidence; a step more, as totals have."""
+    width = half_width(number.noise, of) + 1
+    first, last = number.value - width, number.value + width
+    return (
+        replace(number, low=first, high=last)
+        if least is None
+        else replace(number, low=max(first, least), high=max(last, least))
+    )
+
+
+def _scale(number: Noisy, digits: int) -> float:
+    """The scale of a number's noise in the unit of its column, rounded up."""
+    return math.nextafter(float(number.noise.scale / 10**digits), math.inf)
 
 
 def _number(value: object) -> int:

@@ -69,8 +69,8 @@ def of_set(
     }
 
 
-def estimated(measure: PrivateMeasure, found: Ranks) -> Estimate:
+def estimated(measure: PrivateMeasure, found: Ranks, confidence: Fraction) -> Estimate:
     """One quantile of a cell, in the unit of its column. A continuous one lies between two neighbours."""
-    told = quantile(found, measure.share, beside=1 if measure.kind == "quantile_cont" else 0)
+    told = quantile(found, measure.share, confidence, beside=1 if measure.kind == "quantile_cont" else 0)
     unit = Fraction(1, 10**measure.digits)
     return Estimate(told.value * unit, told.low * unit, told.high * unit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
 
@@ -14,9 +14,9 @@ from louver.sealing.columns import SCHEME
 from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox.accounting import unit_sets
 from louver_sandbox.algebra.expressions import Value
+from louver_sandbox.commit import Preview, remaining
 from louver_sandbox.obligations import (
     NoiseRules,
-    PrivacyBalance,
     RoundingKind,
     Seal,
     ThresholdRules,
@@ -24,6 +24,7 @@ from louver_sandbox.obligations import (
     UnitSetCap,
 )
 from louver_sandbox.refusals import identity as refusals
+from louver_sandbox.release import notices
 from louver_sandbox.release.accuracies import accuracies
 from louver_sandbox.release.encrypted_told import with_encrypted
 from louver_sandbox.release.losses import predicted
@@ -232,26 +233,19 @@ def noise(rules: NoiseRules) -> str:
     return f"counts have noise by cell key ({tables}){rounding}; {sums}"
 
 
-def explanation(
-    plan: Plan,
-    statement: str,
-    remaining: Mapping[str, int],
-    cells: Sequence[unit_sets.Cells] = (),
-    *,
-    limits: Sequence[Notice] = (),
-    losses: Sequence[PrivacyBalance] = (),
-) -> pb.ExplainResponse:
-    """A plan as a dry run tells it; `cells` are what it would add to the caps of its datasets, `limits` what
-    holds for many questions, and `losses` what it would cost of privacy."""
+def explanation(plan: Plan, statement: str, preview: Preview) -> pb.ExplainResponse:
+    """A plan as a dry run tells it, with what asking it would cost and leave."""
     cost: dict[str, int] = {}
-    for charge in plan.charges:
+    for charge in () if preview.stored else plan.charges:
         cost[f"{charge.dataset} {charge.kind}"] = cost.get(f"{charge.dataset} {charge.kind}", 0) + 1
+    limits = budgets.rules(plan, preview.balances, preview.privacy)
+    said = (*explaining.certain_notices(plan), *((notices.stored(),) if preview.stored else ()))
     return pb.ExplainResponse(
         admitted=True,
         treatment=plan.treatment.value,
         statement=statement,
-        cost={**cost, **unit_sets.cost(cells)},
-        remaining={**remaining, **unit_sets.remaining(cells)},
+        cost={**cost, **unit_sets.cost(preview.cells)},
+        remaining={**remaining(preview.balances), **unit_sets.remaining(preview.cells)},
         policies=list(plan.policies),
         uses=[
             pb.ColumnUse(table=str(use.table), column=use.column, clause=use.clause.value, function=use.function)
@@ -264,10 +258,10 @@ def explanation(
             for one in explaining.outcomes(plan)
         ],
         rules=[notice(rule) for rule in (*rules_told.rules(plan), *limits)],
-        notices=[notice(item) for item in explaining.certain_notices(plan)],
+        notices=[notice(item) for item in said],
         shape=explaining.shape(plan),
         accuracy=[accuracy(item) for item in with_encrypted((*accuracies(plan), *predicted(plan)), plan)],
-        privacy=gauge.losses(losses),
+        privacy=gauge.losses(preview.privacy),
     )
 
 

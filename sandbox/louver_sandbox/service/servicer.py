@@ -15,11 +15,10 @@ from cryptography import x509
 from louver.errors import Refused
 from louver.v1 import sandbox_pb2 as pb
 from louver.v1 import sandbox_pb2_grpc as pb_grpc
-from louver_sandbox.commit import remaining
 from louver_sandbox.identity import check_registration, check_signature
 from louver_sandbox.pipeline import Call
 from louver_sandbox.policy.called import is_call
-from louver_sandbox.service import budgets, catalogue, convert, trail
+from louver_sandbox.service import catalogue, convert, trail
 from louver_sandbox.service.edge import deadline, guarded, on_end
 from louver_sandbox.service.marks import LOOKUP_MARK_S, Started
 from louver_sandbox.service.peers import peer
@@ -105,12 +104,10 @@ class Sandbox(pb_grpc.SandboxServiceServicer):
                 place.take()
                 try:
                     plan = self._platform.pipeline.explain(request)
-                    balances, cells, losses = self._platform.preview(plan, request)
+                    preview = self._platform.preview(plan, request)
                 except Refused as refused:
                     return convert.refused_explanation(refused)
-            limits = budgets.rules(plan, balances, losses)
-            left = remaining(balances)
-            return convert.explanation(plan, catalogue.readable(plan), left, cells, limits=limits, losses=losses)
+            return convert.explanation(plan, catalogue.readable(plan), preview)
 
     def ListTables(self, message: pb.ListTablesRequest, context: grpc.ServicerContext) -> pb.ListTablesResponse:
         """The catalogue as the caller may see it."""

@@ -9,6 +9,7 @@ from tests.support.relations import Ran, firms, question, returns, run
 
 from louver_sandbox.algebra.relations import scans
 from louver_sandbox.algebra.types import TableName
+from louver_sandbox.commit import Preview
 from louver_sandbox.obligations import Totals
 from louver_sandbox.release import notices
 from louver_sandbox.service import convert, explaining, rules_told
@@ -146,7 +147,7 @@ def test_what_is_sure_to_be_said_is_said(sql: str) -> None:
 
 def test_the_message_of_a_dry_run_is_in_both_languages() -> None:
     ran = asked("SELECT district, avg(revenue) FROM gov.tax GROUP BY district HAVING count(*) > 3")
-    made = convert.explanation(ran.plan, "SELECT 1", {})
+    made = convert.explanation(ran.plan, "SELECT 1", Preview(False, (), (), ()))
     said = [(item.message, item.message_zh) for item in made.outcomes]
     said += [(item.message, item.message_zh) for item in (*made.rules, *made.notices)]
     assert len(said) >= 6

@@ -13,6 +13,7 @@ from tests.support.catalogs import a_catalog, a_column, a_table
 from tests.support.policy_questions import BANK_A, ROOT, TODAY, bundle_of, grant_document, policy
 
 from louver.errors import Refused
+from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.atoms import AtomRules, MeasuredColumn
 from louver_sandbox.catalog.model import LevelCondition, Table
 from louver_sandbox.pipeline import judge
@@ -142,6 +143,18 @@ def test_all_grants_of_a_table_declare_the_same_atoms() -> None:
     matched = firm_grant("matched", dimensions=None, verbs=["match"])
     noisy = firm_grant("noisy", dimensions=None, treatment="dp")
     assert firm_bundle(firm_grant(), matched, noisy).rulebook.atoms(firm()) is not None
+
+
+def test_a_table_with_atoms_has_no_budget_and_its_copy_may() -> None:
+    loss = {"epsilon": "1", "delta": "0.0000001"}
+    whole = {"enterprise": {"lifetime": loss, "allowance": loss, "most": loss, "each": loss}}
+    noisy = firm_grant("noisy", dimensions=None, treatment="dp", privacy=whole)
+    told = problems(firm_grant(), noisy)
+    assert "what one subject changes in recoded rows has no bound" in told
+    assert "copy_of: gov.firm" in told
+    copied = firm_bundle(firm_grant(), {**noisy, "table": "gov.firm_copy"})
+    assert copied.rulebook.atoms(firm()) is not None
+    assert copied.rulebook.atoms(replace(firm(), name=TableName("gov", "firm_copy"))) is None
 
 
 def test_the_strictest_thresholds_of_all_grants_make_the_one_partition() -> None:

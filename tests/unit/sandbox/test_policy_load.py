@@ -76,7 +76,7 @@ def test_short_and_detailed_rights_mean_what_they_say(tmp_path: Path) -> None:
         ("to: {groups: [banks]}", "to: {}", "tax.yaml:8:5", "names nobody"),
         ("until: 2026-12-31", "until: 2025-12-31", "tax.yaml:11:5", "contradicts itself"),
         ("queries_per_day: 10", "queries_per_day: 0", "tax.yaml:17:", "too small"),
-        ("queries_per_day: 10", "queries_per_day: ten", "tax.yaml:17:", "kind this key needs"),
+        ("queries_per_day: 10", "queries_per_day: ten", "tax.yaml:17:", "written in digits"),
         ("purposes: [RESEARCH]", "purposes: [FISHING]", "tax.yaml:10:16", "unknown purpose FISHING"),
         ("groups: [banks]", "groups: [clubs]", "tax.yaml:8:19", "unknown group clubs"),
         ("grade: [group_key, filter]", "grade: []", "tax.yaml:14:", "granted nothing"),

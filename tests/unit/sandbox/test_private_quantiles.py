@@ -17,12 +17,17 @@ from tests.support.private_worlds import (
     DISTRICTS,
     ENTERPRISE,
     MONEY,
+    MONTHS,
     PERSON,
     USUAL,
+    answered,
     asked,
+    charged,
     executed,
+    loss,
     planned,
     rules,
+    without,
     world,
 )
 from tests.support.quantile_runs import runs
@@ -282,14 +287,87 @@ def test_what_cannot_be_ranked_is_refused(sql: str, code: str) -> None:
     assert refused.value.message_zh
 
 
-def test_where_two_kinds_are_protected_at_once_no_quantile_is_answered() -> None:
-    with pytest.raises(Refused) as refused:
-        planned(EMPTY, "SELECT median(amount) FROM gov.pay", BOTH)
-    assert refused.value.code == "LVR-2360"
-    assert {charge.terms.unit for charge in planned(EMPTY, "SELECT avg(amount) FROM gov.pay", BOTH).privacy} == {
-        PERSON,
-        ENTERPRISE,
-    }
+# -- persons and enterprises at once
+
+OF_BOTH = ("median(amount)", "avg(amount), quantile_disc(amount, 0.9), min(amount)")
+
+
+def hostile(seed: int) -> list[Row]:
+    """Persons in as many rows as declared, most of them with one employer, at a few places far apart."""
+    random = Random(seed)
+    rows: list[Row] = []
+    for n in range(random.choice((3, 12, 30))):
+        for month in range(MONTHS):
+            of = random.choice((0, 0, 0, 1, n))
+            amount = Decimal(random.choice((0, 1, 50, 99, random.randrange(100))))
+            district = random.choice((*DISTRICTS, None))
+            found: Row = {
+                "person_id": f"p{n}",
+                "uscc": f"e{of}",
+                "district": district,
+                "amount": amount,
+                "month": month,
+            }
+            rows.append(found if random.random() < 0.95 else {**found, "uscc": None})
+    return rows
+
+
+@pytest.mark.parametrize("keys", ["", "district"])
+def test_no_person_and_no_enterprise_moves_a_histogram_by_more_than_it_is_charged(keys: str) -> None:
+    largest = dict.fromkeys((PERSON, ENTERPRISE), Fraction(0))
+    for seed in range(12):
+        whole = world(hostile(seed))
+        select = f"{keys}, " if keys else ""
+        made = planned(
+            whole, f"SELECT {select}{OF_BOTH[seed % 2]} FROM gov.pay" + f" GROUP BY {keys}" * bool(keys), BOTH
+        )
+        full = executed(whole, made)
+        for unit, who in ((PERSON, "p0"), (PERSON, "p2"), (ENTERPRISE, "e0"), (ENTERPRISE, "e1")):
+            lost = loss(made, full, executed(without(whole, unit, who), made)) / charged(made, unit).rho
+            largest[unit] = max(largest[unit], lost)
+    assert 0 < largest[PERSON] <= 1
+    assert 0 < largest[ENTERPRISE] <= 1
+
+
+def test_one_row_moves_two_bins_and_that_is_charged_for() -> None:
+    """An employer whose rows are all in the bin that its order takes last, and a person whose rows come first: where
+    each of the person's rows counts, one of the others falls out. By its own rows alone the charge would be too low."""
+    worst = Fraction(0)
+    for first in range(0, 100, 7):
+        others = [f"q{n}" for n in range(9)]
+        rows: list[Row] = [
+            {"person_id": who, "uscc": "e", "district": "d1", "amount": Decimal(99), "month": 1} for who in others
+        ]
+        rows += [
+            {"person_id": "p", "uscc": "e", "district": "d1", "amount": Decimal(first), "month": month}
+            for month in range(MONTHS)
+        ]
+        whole = world(rows)
+        made = planned(whole, "SELECT median(amount) FROM gov.pay", BOTH)
+        (core,) = made.cores
+        assert core.private is not None
+        (ranks,) = core.private.ranks
+        moved = loss(made, executed(whole, made), executed(without(whole, PERSON, "p"), made))
+        levels = joined(ranks.segments).levels
+        by_own_rows = Fraction(MONTHS**2 * levels) / (2 * ranks.scale**2)
+        assert moved <= charged(made, PERSON).rho
+        worst = max(worst, moved / by_own_rows)
+    assert worst > 1
+
+
+def test_quantiles_of_two_kinds_are_those_of_the_rows_that_count() -> None:
+    rows: list[Row] = [
+        {"person_id": f"p{n}", "uscc": f"e{n // 6}", "district": "d1", "amount": Decimal(n % 100), "month": 1}
+        for n in range(300)
+    ]
+    found = answered(world(rows), "SELECT median(amount), quantile_disc(amount, 0.9) FROM gov.pay", Silent(), BOTH)
+    ((median, ninth),) = found.rows
+    assert abs(float(str(median)) - 49.5) < 1
+    assert abs(float(str(ninth)) - 89) < 1
+    crowded: list[Row] = [{**row, "uscc": "e0"} for row in rows]
+    made = planned(world(crowded), "SELECT median(amount) FROM gov.pay", BOTH)
+    counted = sum(int(str(row[-1])) for row in executed(world(crowded), made).rows[0])
+    assert counted == 6, "of an employer as many rows as its policy says"
 
 
 def test_a_histogram_without_its_noise_or_core_is_not_sent() -> None:

@@ -129,7 +129,7 @@ def test_a_ratio_has_no_interval_where_its_divisor_may_be_nothing() -> None:
     _, execution = made("SELECT district, sum(amount) / count(*) AS q FROM gov.account GROUP BY district ORDER BY 1")
     (found,) = release(execution, sampler=SeededSampler(1)).accuracy
     assert [bool(low) for low in found.low] == [bool(high) for high in found.high] == [True, True, False, False]
-    assert "90 %" in found.message
+    assert "95 %" in found.message
 
 
 def test_what_is_said_beforehand_is_what_is_said_with_the_answer() -> None:

@@ -23,7 +23,7 @@ from louver_sandbox.accounting import ledger
 from louver_sandbox.accounting.unit_sets import Cells
 from louver_sandbox.audit.log import AuditLog
 from louver_sandbox.catalog.model import Catalog, SpaceKind, Table
-from louver_sandbox.commit import charge_cells, commit
+from louver_sandbox.commit import Preview, charge_cells, commit
 from louver_sandbox.journal import Books
 from louver_sandbox.obligations import ThresholdRules, UnitSetCap
 from louver_sandbox.pipeline import facts_at, judge
@@ -291,7 +291,7 @@ def test_a_dry_run_says_cost_and_rest_and_spends_nothing(house: House) -> None:
         cells = charge_cells(tx, made, request, NOON, dry=True)
     assert cells == (Cells("gov.firm", added=5, left=5),)
     assert house.spent("cells") == 5
-    told = convert.explanation(made, "SELECT 1", {}, cells)
+    told = convert.explanation(made, "SELECT 1", Preview(False, (), cells, ()))
     assert (told.cost["gov.firm cells"], told.remaining["gov.firm cells"]) == (5, 5)
     (rule,) = (rule for rule in rules_told.rules(made) if rule.rule == "unit-sets")
     assert rule.count == 10

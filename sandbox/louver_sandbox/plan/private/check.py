@@ -50,9 +50,10 @@ def problem(core: CorePlan, cores: Sequence[CorePlan]) -> str | None:
 
 def _of_text(core: CorePlan) -> str | None:
     """One kind of unit is cut off to so many rows (`over`, or in the only cell), or a second kind is clipped beside
-    it (`u2`)."""
+    it (`u2`). Where declared keys stand alone no unit adds anything."""
     text = core.statement
+    adds = any(column.part is Part.VALUE for column in core.columns)
     bounded = any(mark in text for mark in _BOUNDING)
-    if '"u1" IS NOT NULL' not in text or "least(" not in text or not bounded:
+    if adds and ('"u1" IS NOT NULL' not in text or "least(" not in text or not bounded):
         return "a statement that bounds no unit"
     return "a statement that draws" if any(f"{word}(" in text for word in _DRAWING) else None

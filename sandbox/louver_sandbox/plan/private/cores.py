@@ -47,7 +47,7 @@ def private_cores(
     unit.
 
     Raises:
-        Refused: LVR-235x, LVR-2303, LVR-2304, LVR-2307 to LVR-2309, LVR-2360, LVR-2361, for what cannot be
+        Refused: LVR-235x, LVR-2303, LVR-2304, LVR-2307 to LVR-2309, LVR-2361, for what cannot be
             bounded; LVR-2366 to LVR-2374, for what the caller wants and cannot have.
         PlanUnverified: a protected scan in no core, or without rules.
     """

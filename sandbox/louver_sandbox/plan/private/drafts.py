@@ -68,8 +68,19 @@ class Draft:
         if number == UNITS:
             return self.limits.of_units()
         if number in self._bins:
-            return self._bins[number].sensitivity(self.limits.rows)
+            return self._of_tree(self._bins[number], unit)
         return self.limits.of_sums(unit, number.largest, self.cells)
+
+    def _of_tree(self, bins: Bins, unit: UnitType) -> Sensitivity:
+        """What one unit changes all nodes of a tree by, or of those of all cells: `quantiles` says why."""
+        limits = self.limits
+        if limits.clipped is None:
+            return bins.sensitivity(limits.rows)
+        if unit is not limits.clipped.type:
+            return Sensitivity(limits.rows, 2 * bins.levels)
+        if self.cells is None:
+            raise ValueError("clipped units need a public domain")
+        return Sensitivity(limits.clipped_rows, bins.levels * self.cells)
 
     @cached_property
     def _bins(self) -> Mapping[Number, Bins]:

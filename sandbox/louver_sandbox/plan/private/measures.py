@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, Literal, Named
 from louver_sandbox.algebra.relations import Aggregate
-from louver_sandbox.algebra.types import BOOLEAN, NUMERIC, Kind, Position, Type
+from louver_sandbox.algebra.types import BOOLEAN, DOUBLE, NUMERIC, Kind, Position, Type
 from louver_sandbox.mechanisms.quantiles import HIGHEST, LOWEST
 from louver_sandbox.plan.columns import RowColumns
 from louver_sandbox.plan.private.bounding import Bounded
@@ -160,7 +161,7 @@ class MeasureReader:
         total = self._sum(call, centred=centred)
         square = Number("sum", total.argument, total.low, total.high, total.centre, total.digits, square=True)
         kind = call.function if squares else "average"
-        count = self._count(call.arguments, call.where)
+        count = self._count((_as_stored(call.arguments[0]), *call.arguments[1:]), call.where)
         made = Wanted(name, kind, call.type, count, total, square if squares else None, total.low, total.high)
         if squares and square.largest >= _LARGEST**2:
             raise value_not_bounded(self.ranges.missing(call.arguments[0]), call.at)
@@ -183,7 +184,7 @@ class MeasureReader:
         for argument in arguments:
             if not self._never_null(argument):
                 present = Call("not", (Call("is_null", (argument,), BOOLEAN),), BOOLEAN)
-                conditions.append(present)
+                conditions.append(finite(argument) if argument.type == DOUBLE else present)
         if not conditions:
             alone = self.bounded.rows == 1 and self.bounded.clipped is None
             return UNITS if alone else ROWS
@@ -194,8 +195,8 @@ class MeasureReader:
         return not self.ranges.values.may_be_null(argument)
 
     def _sum(self, call: AggregateCall, *, centred: bool) -> Number:
-        argument = call.arguments[0]
-        digits = self._digits(argument)
+        digits = self._digits(call.arguments[0])
+        argument = _as_stored(call.arguments[0])
         bounds = self.ranges.of(argument)
         if bounds is None or digits > _MOST_DIGITS:
             raise value_not_bounded(self.ranges.missing(argument), call.at)
@@ -225,6 +226,23 @@ class MeasureReader:
                 return min(6, self.columns.decimals(resolved)) if isinstance(resolved, ColumnRef) else 6
             case _:
                 raise aggregate_not_private("SUM or AVG of this type", argument.at)
+
+
+def finite(value: Expression) -> Expression:
+    """That a double is a number. Published snapshots hold no other; were one to, it would be read as NULL."""
+    ends = (("<=", sys.float_info.max), (">=", -sys.float_info.max))
+    sides = (Call(comparison, (value, Literal(end, DOUBLE)), BOOLEAN) for comparison, end in ends)
+    return Call("and", tuple(sides), BOOLEAN)
+
+
+def _as_stored(argument: Expression) -> Expression:
+    """What is added up or ranked before it is made a decimal: a double too large to be one is beyond its bounds and
+    counts as the bound, and is not missing."""
+    match argument:
+        case Call("try_cast", (inner,)) if inner.type == DOUBLE and argument.type.kind is Kind.DECIMAL:
+            return inner
+        case _:
+            return argument
 
 
 def _null(argument: Expression) -> Literal:

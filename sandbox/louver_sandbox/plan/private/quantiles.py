@@ -5,6 +5,13 @@ value are left out first, so that they use up none of a unit's. A unit's rows ov
 `rows`, so it changes each level of the tree over the bins by at most that, however its rows lie (L2, ADR 33). Bins
 come from declared bounds and the number of public cells, never from data. All quantiles of one value in one core
 share one histogram.
+
+Where every row belongs to a person and to an enterprise at once, of the rows of an enterprise in a cell the first c
+count, its bins taken in an order of its own that no row decides (a hash of its record key, the cell and the bin).
+One row more, of the person who is protected beside it, then adds 1 to one bin and takes 1 from at most one other: the
+last that counted falls out. So the r rows of a person change the nodes of a level by p - q with p, q >= 0 that add up
+to r at most each, and |p - q|^2 <= |p|^2 + |q|^2 <= 2 r^2; an enterprise changes those of a cell by c at most
+(ADR 42).
 """
 
 from __future__ import annotations
@@ -18,16 +25,16 @@ from typing import Final
 
 from louver_sandbox.algebra.expressions import Call, Expression, Literal, Named
 from louver_sandbox.algebra.relations import Aggregate, Filter, Relation, Scan
-from louver_sandbox.algebra.types import BOOLEAN, INTEGER, Position, Type, decimal
+from louver_sandbox.algebra.types import BOOLEAN, DOUBLE, INTEGER, Position, Type, decimal
 from louver_sandbox.core_plan import CorePlan
 from louver_sandbox.mechanisms.grid import Segment, grid, segments
 from louver_sandbox.mechanisms.ranks import BRANCHES, Bins
 from louver_sandbox.mechanisms.release import Bounds
 from louver_sandbox.plan.private.bounding import Bounded
-from louver_sandbox.plan.private.measures import ROWS, Number
+from louver_sandbox.plan.private.measures import ROWS, Number, finite
 from louver_sandbox.plan.private.statement import Statement
 from louver_sandbox.private_core import PrivateRanks
-from louver_sandbox.refusals.private import quantiles_of_two_kinds, too_many_groups_for_quantiles
+from louver_sandbox.refusals.private import too_many_groups_for_quantiles
 
 MOST_DRAWN: Final = 60_000
 """Draws of noise for the histograms of one core: OpenDP takes 25 microseconds for each."""
@@ -62,10 +69,8 @@ def histograms(
     """Those of one core's rankings; `cells` is how many public groups there are (None: listed).
 
     Raises:
-        Refused: LVR-2360 where two kinds of unit are protected at once, LVR-2361 for too many groups.
+        Refused: LVR-2361, too many groups.
     """
-    if rankings and limits.clipped is not None:
-        raise quantiles_of_two_kinds(at)
     found: list[Histogram] = []
     for ranking in rankings:
         bins = grid(Bounds(ranking.low, ranking.high), _leaves(cells, len(rankings), at))
@@ -99,15 +104,26 @@ def _statement(core: Aggregate, source: Relation, limits: Bounded, ranking: Numb
     present = Call("not", (Call("is_null", (value,), BOOLEAN),), BOOLEAN)
     counted = replace(core, keys=keys, measures=(), sets=())
     # Rows bound what a unit adds; cells only bound in how many it is counted.
-    return Statement(counted, Filter(source, present), replace(limits, cells=limits.rows), (ROWS,))
+    return Statement(counted, Filter(source, present), replace(limits, cells=limits.rows), (ROWS,), binned=True)
 
 
 def _valued(ranking: Number) -> Expression:
     """What is ranked, as an exact number with the digits of its bins."""
     if ranking.argument is None:
         raise TypeError("a ranking of nothing")
-    type_ = _type_of(ranking)
-    return ranking.argument if ranking.argument.type == type_ else Call("try_cast", (ranking.argument,), type_)
+    type_, given = _type_of(ranking), ranking.argument
+    if given.type == DOUBLE:
+        given = _near(given, ranking)
+    return given if given.type == type_ else Call("try_cast", (given,), type_)
+
+
+def _near(value: Expression, ranking: Number) -> Expression:
+    """A double that is a number, brought to within a whole unit of its bounds, so that none is too large to be a
+    decimal; NULL where it is not finite."""
+    unit = 10**ranking.digits
+    low, high = (Literal(float(end), DOUBLE) for end in (ranking.low // unit - 1, -(-ranking.high // unit) + 1))
+    held = Call("least", (Call("greatest", (value, low), DOUBLE), high), DOUBLE)
+    return Call("case", (finite(value), held, Literal(None, DOUBLE)), DOUBLE)
 
 
 def _type_of(ranking: Number) -> Type:

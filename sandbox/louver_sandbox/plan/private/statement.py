@@ -10,12 +10,14 @@ on data.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from louver_sandbox.algebra.expressions import Expression, Named
 from louver_sandbox.algebra.relations import Aggregate, Project, Relation, Scan
-from louver_sandbox.algebra.types import DOUBLE, INTEGER, Type
+from louver_sandbox.algebra.types import DOUBLE, INTEGER, Kind, Type
 from louver_sandbox.core_plan import CoreColumn, Part
 from louver_sandbox.plan.emit import emit, text_literal, wire
 from louver_sandbox.plan.private.bounding import Bounded
@@ -24,12 +26,13 @@ from louver_sandbox.plan.private.measures import Number
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """The pieces of one core's statement."""
+    """The pieces of one core's statement; the last key of a `binned` one is a bin."""
 
     core: Aggregate
     source: Relation
     bounded: Bounded
     numbers: tuple[Number, ...]
+    binned: bool = False
 
     @property
     def columns(self) -> tuple[CoreColumn, ...]:
@@ -50,7 +53,7 @@ class Statement:
         base = f'({self._base(source_of)}) AS "b"'
         if self.bounded.clipped is not None:
             tables = [("partial", self._per_unit(base, ("u2",), '"b"."u1" IS NOT NULL'))]
-            cell = self._clipped()
+            cell = self._clipped_bins() if self.binned else self._clipped()
         else:
             units = self._units
             present = " OR ".join(f'"b"."{unit}" IS NOT NULL' for unit in units)
@@ -191,6 +194,23 @@ class Statement:
             columns.append(f'{_in_smallest(text, number)} AS "v{i}"')
         return _select(columns, '"partial" AS "x"', by=[f'"x"."{name}"' for name in self._keys])
 
+    def _clipped_bins(self) -> str:
+        """The same of a histogram: of the rows that one of these units has in a cell the first count, its bins in an
+        order of its own, so that one row more moves no more than two of them."""
+        *cell, _ = self._keys
+        by = ", ".join(f'"p"."{name}"' for name in ("u2", *cell))
+        order = ", ".join(f'"p"."{name}"' for name in ("u2", *self._keys))
+        before = f'sum("p"."n") OVER (PARTITION BY {by} ORDER BY hash({order}), {order})'
+        rows = _select(
+            [*(f'"p"."{name}" AS "{name}"' for name in (*self._keys, "u2", "n")), f'{before} AS "t"'],
+            '"partial" AS "p"',
+        )
+        most = self.bounded.clipped_rows
+        left = f'greatest(least("x"."n", {most} - ("x"."t" - "x"."n")), 0)'
+        kept = f'CASE WHEN "x"."u2" IS NULL THEN "x"."n" ELSE CAST({left} AS BIGINT) END'
+        columns = [*(f'"x"."{name}" AS "{name}"' for name in self._keys), f'COALESCE(sum({kept}), 0) AS "v1"']
+        return _select(columns, f'({rows}) AS "x"', by=[f'"x"."{name}"' for name in self._keys])
+
 
 def _select(columns: Iterable[str], source: str, where: str = "", by: Sequence[str] | None = None) -> str:
     """One SELECT; an empty `by` is the grand total, None no grouping."""
@@ -214,7 +234,7 @@ def _value(text: str, number: Number) -> str:
     """What one row adds: clipped, less the centre, in the value's own decimals; squares are of whole smallest units.
     NULL stays NULL."""
     digits = number.digits
-    given = text if number.is_exact else f"TRY_CAST({text} AS DECIMAL(38,{digits}))"
+    given = text if number.is_exact else f"TRY_CAST({_held(text, number)} AS DECIMAL(38,{digits}))"
     low, high, centre = (_decimal(value, digits) for value in (number.low, number.high, number.centre))
     held = f"CAST(greatest(least({given}, {high}), {low}) AS DECIMAL(18,{digits}))"
     moved = f"({held} - {centre})" if number.centre else held
@@ -222,6 +242,21 @@ def _value(text: str, number: Number) -> str:
         whole = f"CAST({moved} * CAST({text_literal(str(10**digits))} AS DECIMAL({digits + 1},0)) AS BIGINT)"
         moved = f"CAST({whole} AS HUGEINT) * {whole}"
     return f"CASE WHEN {given} IS NOT NULL THEN {moved} END"
+
+
+def _held(text: str, number: Number) -> str:
+    """A value brought near its bounds in its own type, so that none is too large to be a decimal of the number's
+    digits: what is beyond its bounds counts as the bound. What is not finite is no value."""
+    kind = None if number.argument is None else number.argument.type.kind
+    if kind not in (Kind.DOUBLE, Kind.DECIMAL):
+        return text
+    # A whole unit beyond either bound is cut off exactly afterwards, whatever a double makes of a bound.
+    ends = (Fraction(number.low, 10**number.digits) - 1, Fraction(number.high, 10**number.digits) + 1)
+    written = (str(math.floor(ends[0])), str(math.ceil(ends[1])))
+    of = "DOUBLE" if kind is Kind.DOUBLE else "DECIMAL(18,0)"
+    low, high = (f"CAST({text_literal(end)} AS {of})" for end in written)
+    present = f"isfinite({text})" if kind is Kind.DOUBLE else f"{text} IS NOT NULL"
+    return f"CASE WHEN {present} THEN greatest(least({text}, {high}), {low}) END"
 
 
 def _within(text: str, number: Number, rows: str) -> str:
