@@ -37,7 +37,7 @@ from louver_sandbox.mechanisms.noise import CONFIDENCE
 MOST_LOST: Final = Fraction(3, 100)
 """Of the 5 in 100, the most that may go to noise not being continuous; below a scale of about 1.7 for two numbers."""
 _OUTWARDS: Final = 1e-9
-_HALVINGS: Final = 30
+_HALVINGS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)

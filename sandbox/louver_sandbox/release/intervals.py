@@ -5,9 +5,10 @@ the scale of its noise, under names that no query can spell. Select lists that s
 so whatever orders, filters, joins or cuts the rows moves all together.
 
 What the last select list computes from several of them has an interval that holds in 95 of 100 answers as well
-(ADR 42). Where it is a sum of counts and sums with factors, or a quotient of two, the noise of the whole is known and
-decides (`quotients`, `mechanisms.joint`). Anything else has what the intervals of its n parts leave possible, each of
-which holds in all but 5 / n of 100, so that all hold in 95 whatever their noises have in common (Bonferroni).
+(ADR 42). Where it is a sum of counts, sums and averages with factors, or a quotient of two without averages, the
+noise of the whole is known and decides (`quotients`, `mechanisms.joint`, `mechanisms.averages`). Anything else has
+what the intervals of its n parts leave possible, each of which holds in all but 5 / n of 100, so that all hold in 95
+whatever their noises have in common (Bonferroni).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from fractions import Fraction
 from louver_sandbox.algebra.expressions import ColumnRef, Expression, Named, column_refs
 from louver_sandbox.algebra.intervals import Bounds, bounds_of
 from louver_sandbox.algebra.relations import Filter, Join, Limit, Project, Relation, Scan, Sort, Window
+from louver_sandbox.mechanisms.averages import Averaged, of_averages
 from louver_sandbox.mechanisms.joint import MOST_LOST, Spread, lost, of_quotient, of_sum
 from louver_sandbox.mechanisms.noise import CONFIDENCE
 from louver_sandbox.release.quotients import Quotient, quotient
@@ -46,8 +48,23 @@ class Additive:
     from_zero: bool
 
 
-Measures = Mapping[Column, Additive | None]
-"""The columns that have an interval, None for those made of several noisy numbers."""
+@dataclass(frozen=True, slots=True)
+class Average:
+    """A measure that is a noisy sum over a noisy number of values: which noises these are, their least scales, the
+    step between sums, and the centre of values and how far they can be from it, in the unit of its column."""
+
+    noise: str
+    noise_of_total: str
+    noise_of_count: str
+    scales: tuple[Fraction, Fraction]
+    step: Fraction
+    centre: Fraction
+    reach: Fraction
+
+
+Source = Additive | Average
+Measures = Mapping[Column, Source | None]
+"""The columns that have an interval, None for those whose noise is known in no other form."""
 
 
 def low(name: str, parts: int = 1) -> str:
@@ -64,6 +81,11 @@ def high(name: str, parts: int = 1) -> str:
 def scale(name: str) -> str:
     """What the scale of a number's noise is called, in the unit of its column."""
     return f"{name}\0scale"
+
+
+def of_average(name: str) -> tuple[str, str, str, str]:
+    """What an average's noisy sum, number of values and the scales of both are called."""
+    return f"{name}\0total", f"{name}\0count", scale(name), f"{name}\0scale of count"
 
 
 def confidence(parts: int) -> Fraction:
@@ -99,17 +121,19 @@ def with_ends(shape: Relation, measures: Measures, levels: Sequence[int]) -> Wit
             return WithEnds(shape, {})
 
 
-def _beside(name: str, of: Additive | None, levels: Sequence[int]) -> Iterator[str]:
+def _beside(name: str, of: Source | None, levels: Sequence[int]) -> Iterator[str]:
     """The columns beside one measure."""
     for parts in levels:
         yield low(name, parts)
         yield high(name, parts)
-    if of is not None:
+    if isinstance(of, Additive):
         yield scale(name)
+    elif of is not None:
+        yield from of_average(name)
 
 
 def _projected(project: Project, below: WithEnds, levels: Sequence[int]) -> WithEnds:
-    found: dict[Column, Additive | None] = {}
+    found: dict[Column, Source | None] = {}
     ends: list[Named] = []
     for named in project.columns:
         ref, column = named.expression, behind(named, below.columns)
@@ -133,83 +157,92 @@ def behind(named: Named, columns: Collection[Column]) -> Column | None:
 class Parts:
     """What a column of the answer is computed from: noisy numbers, and values that are exact.
 
-    In a widened row they stand one after the other, two cells for each noisy number (its value and the scale of its
-    noise with `additive`, else the ends of its interval) and one for each exact value.
+    In a widened row they stand one after the other: for each noisy number the ends of its interval, or with
+    `sources` its value and the scale of its noise (of an average those of its sum and number of values), then every
+    exact value.
     """
 
     expression: Expression
     noisy: tuple[ColumnRef, ...]
     exact: tuple[ColumnRef, ...] = ()
-    additive: tuple[Additive, ...] = ()
+    sources: tuple[Source, ...] = ()
 
     @property
     def cells(self) -> int:
         """How many cells of a widened row are these parts'."""
-        return 2 * len(self.noisy) + len(self.exact)
+        return len(tuple(self.beside()))
 
     @property
     def level(self) -> int:
         """How many intervals are combined; none where the noise of the whole decides."""
-        return 0 if self.additive else len(self.noisy)
+        return 0 if self.sources else len(self.noisy)
 
     def beside(self) -> Iterator[ColumnRef]:
         """The columns whose cells are these parts'."""
-        for ref in self.noisy:
-            if self.additive:
-                yield from (ref, replace(ref, name=scale(ref.name)))
-            else:
-                yield from (replace(ref, name=end(ref.name, self.level)) for end in (low, high))
+        for ref, of in zip(self.noisy, self.sources or (None,) * len(self.noisy), strict=True):
+            match of:
+                case None:
+                    yield from (replace(ref, name=end(ref.name, self.level)) for end in (low, high))
+                case Additive():
+                    yield from (ref, replace(ref, name=scale(ref.name)))
+                case Average():
+                    yield from (replace(ref, name=name) for name in of_average(ref.name))
         yield from self.exact
 
     def ends(self, cells: Sequence[Cell]) -> Bounds | None:
         """The ends in one row; None where they leave anything possible, or a part has no value."""
-        count = 2 * len(self.noisy)
-        pairs = [(_exact(one), _exact(other)) for one, other in zip(cells[:count:2], cells[1:count:2], strict=True)]
-        found = [(one, other) for one, other in pairs if one is not None and other is not None]
-        if len(found) < len(pairs):
+        values = [_exact(value) for value in cells]
+        first = len(values) - len(self.exact)
+        noisy = [value for value in values[:first] if value is not None]
+        if len(noisy) < first:
             return None
-        exact = {
-            (ref.relation, ref.name): _exact(value) for ref, value in zip(self.exact, cells[count:], strict=True)
-        }
-        if self.additive:
-            return self._together(found, exact)
-        known = {(ref.relation, ref.name): ends for ref, ends in zip(self.noisy, found, strict=True)}
+        exact = {(ref.relation, ref.name): value for ref, value in zip(self.exact, values[first:], strict=True)}
+        if self.sources:
+            return self._together(iter(noisy), exact)
+        pairs = zip(self.noisy, noisy[::2], noisy[1::2], strict=True)
+        known = {(ref.relation, ref.name): (least, most) for ref, least, most in pairs}
         known |= {column: (value, value) for column, value in exact.items() if value is not None}
         return bounds_of(self.expression, known)
 
-    def _together(
-        self, found: Sequence[tuple[Fraction, Fraction]], exact: Mapping[Column, Fraction | None]
-    ) -> Bounds | None:
-        made = quotient(self.expression, _names(self.noisy, self.additive), exact)
+    def _together(self, cells: Iterator[Fraction], exact: Mapping[Column, Fraction | None]) -> Bounds | None:
+        made = quotient(self.expression, _names(self.noisy, self.sources), exact)
         if made is None:
             return None
-        numbers = {of.noise: value for of, (value, _) in zip(self.additive, found, strict=True)}
-        spreads = {
-            of.noise: Spread(float(width), float(of.step))
-            for of, (_, width) in zip(self.additive, found, strict=True)
-        }
-        if made.is_sum:
-            ends: Bounds | None = of_sum(made.above, numbers, spreads)
+        numbers: dict[str, Fraction] = {}
+        spreads: dict[str, Spread] = {}
+        averages: dict[str, Averaged] = {}
+        for of in self.sources:
+            if isinstance(of, Additive):
+                numbers[of.noise], spread = next(cells), float(next(cells))
+                spreads[of.noise] = Spread(spread, float(of.step))
+                continue
+            total, count = next(cells) * of.step, next(cells)
+            spreads[of.noise_of_total] = Spread(float(next(cells)), float(of.step))
+            spreads[of.noise_of_count] = Spread(float(next(cells)), 1.0)
+            averages[of.noise] = Averaged(total, count, of.noise_of_total, of.noise_of_count, of.centre, of.reach)
+        if averages:
+            ends = of_averages(made.above, averages, numbers, spreads)
+        elif made.is_sum:
+            ends = of_sum(made.above, numbers, spreads)
         else:
             ends = of_quotient(made.above, made.below, numbers, spreads)
         if ends is None:
             return None
-        least = Fraction(0) if self._never_negative(made) else None
         slack = made.slack + max(map(abs, ends)) * _OF_DOUBLES
         first, last = ends[0] - slack, ends[1] + slack
-        return (first, last) if least is None else (max(first, least), max(last, least))
+        return (max(first, Fraction(0)), max(last, Fraction(0))) if self._never_negative(made) else (first, last)
 
     def _never_negative(self, made: Quotient) -> bool:
         """Whether the true value is not below zero whatever the rows: counts are not."""
-        whole = {of.noise for of in self.additive if of.from_zero}
+        whole = {of.noise for of in self.sources if isinstance(of, Additive) and of.from_zero}
         return all(
             combined.constant >= 0 and all(name in whole and factor >= 0 for name, factor in combined.factors.items())
             for combined in (made.above, made.below)
         )
 
 
-def _names(noisy: Sequence[ColumnRef], additive: Sequence[Additive]) -> dict[Column, str]:
-    return {(ref.relation, ref.name): of.noise for ref, of in zip(noisy, additive, strict=True)}
+def _names(noisy: Sequence[ColumnRef], sources: Sequence[Source]) -> dict[Column, str]:
+    return {(ref.relation, ref.name): of.noise for ref, of in zip(noisy, sources, strict=True)}
 
 
 def _exact(value: Cell) -> Fraction | None:
@@ -244,22 +277,44 @@ def _parts(expression: Expression, columns: Measures, is_noisy: Callable[[Column
     exact = tuple(ref for ref in refs if ref not in noisy)
     if not noisy or any(map(is_noisy, exact)):
         return None
-    additive = _additive(expression, noisy, exact, columns)
-    if additive:
-        return Parts(expression, noisy, exact, additive)
+    sources = _sources(expression, noisy, exact, columns)
+    if sources:
+        return Parts(expression, noisy, exact, sources)
     return Parts(expression, noisy, exact) if len(noisy) <= MOST_PARTS else None
 
 
-def _additive(
+def _sources(
     expression: Expression, noisy: Sequence[ColumnRef], exact: Sequence[ColumnRef], columns: Measures
-) -> tuple[Additive, ...]:
-    """The numbers of a sum or quotient of several; none of another form, or where their noise is too small for it.
+) -> tuple[Source, ...]:
+    """The numbers of a sum or quotient of several, or of a sum with averages; none of another form, or where their
+    noise is too small for it.
 
     Decided by the plan alone: an interval chosen by how wide it turned out would hold less often."""
     found = [of for ref in noisy if (of := columns[ref.relation, ref.name]) is not None]
     if not 2 <= len(noisy) <= MOST_ADDED or len(found) < len(noisy):
         return ()
-    if lost([float(of.scale / of.step) for of in dict.fromkeys(found)]) > MOST_LOST:
+    made = quotient(expression, _names(noisy, found), {(ref.relation, ref.name): Fraction(1) for ref in exact})
+    averages = [of for of in found if isinstance(of, Average)]
+    if made is None or (averages and not (made.is_sum and _are_apart(found, averages))) or _missed(found) > MOST_LOST:
         return ()
-    known = {(ref.relation, ref.name): Fraction(1) for ref in exact}
-    return tuple(found) if quotient(expression, _names(noisy, found), known) is not None else ()
+    return tuple(found)
+
+
+def _are_apart(sources: Sequence[Source], averages: Sequence[Average]) -> bool:
+    """Whether no noise is in two groups: those of averages over one number of values, and that of all else."""
+    groups: dict[str, set[str]] = {"": {of.noise for of in sources if isinstance(of, Additive)}}
+    for of in averages:
+        groups.setdefault(of.noise_of_count, {of.noise_of_count}).add(of.noise_of_total)
+    return sum(map(len, groups.values())) == len(set().union(*groups.values()))
+
+
+def _missed(sources: Sequence[Source]) -> float:
+    """The chance that goes to noises not being continuous."""
+    scales: dict[str, float] = {}
+    for of in sources:
+        if isinstance(of, Additive):
+            scales[of.noise] = float(of.scale / of.step)
+        else:
+            scales[of.noise_of_total] = float(of.scales[0] / of.step)
+            scales[of.noise_of_count] = float(of.scales[1])
+    return lost(list(scales.values()))

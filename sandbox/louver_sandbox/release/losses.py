@@ -19,7 +19,7 @@ from louver_sandbox.mechanisms.noise import DiscreteGaussian, half_width
 from louver_sandbox.obligations import PrivacyCharge
 from louver_sandbox.privacy.conversion import epsilon_of
 from louver_sandbox.private_core import PrivateCells, PrivateMeasure
-from louver_sandbox.release.intervals import Additive, Measures, Parts, widened
+from louver_sandbox.release.intervals import Additive, Average, Measures, Parts, Source, widened
 from louver_sandbox.release.quantiles_told import of_quantile, quantile_notices
 from louver_sandbox.stages import Accuracy, Notice, Plan
 
@@ -101,7 +101,7 @@ ADDITIVE = frozenset({"count", "units", "sum"})
 def measures_of(plan: Plan) -> Measures:
     """The columns of released rows that have an interval."""
     return {
-        (core.core_id, measure.name): _additive(core.core_id, core.private, measure)
+        (core.core_id, measure.name): _source(core.core_id, core.private, measure)
         for core in plan.cores
         if core.private
         for measure in core.private.measures
@@ -109,15 +109,35 @@ def measures_of(plan: Plan) -> Measures:
     }
 
 
-def _additive(core: int, cells: PrivateCells, measure: PrivateMeasure) -> Additive | None:
-    """A measure that is one noisy number, unless its column's type would round it."""
+def _source(core: int, cells: PrivateCells, measure: PrivateMeasure) -> Source | None:
+    """A measure that is one noisy number, unless its column's type would round it, or an average of two."""
+    if measure.kind == "average":
+        return _average(core, cells, measure)
     exact = measure.type.kind is Kind.INTEGER or measure.type.scale >= measure.digits
     if measure.kind not in ADDITIVE or measure.type.kind not in (Kind.INTEGER, Kind.DECIMAL) or not exact:
         return None
     name = measure.total if measure.kind == "sum" else measure.count
     column = next(one for one in cells.noisy if one.name == name)
-    unit = Fraction(1, 10**measure.digits)
+    unit = _unit(measure)
     return Additive(f"{core}.{name}", column.scale * unit, unit, column.least == 0)
+
+
+def _average(core: int, cells: PrivateCells, measure: PrivateMeasure) -> Average:
+    scales = {one.name: one.scale for one in cells.noisy}
+    unit = _unit(measure)
+    return Average(
+        f"{core}.{measure.name}",
+        f"{core}.{measure.total}",
+        f"{core}.{measure.count}",
+        (scales[measure.total] * unit, scales[measure.count]),
+        unit,
+        measure.centre * unit,
+        max(measure.high - measure.centre, measure.centre - measure.low) * unit,
+    )
+
+
+def _unit(measure: PrivateMeasure) -> Fraction:
+    return Fraction(1, 10**measure.digits)
 
 
 def predicted(plan: Plan) -> tuple[Accuracy, ...]:
@@ -144,7 +164,7 @@ def accuracy(
     if parts is not None:
         english = (
             "computed from noisy numbers, whose noise together decides each row's interval, at 95 %"
-            if parts.additive
+            if parts.sources
             else "computed from noisy numbers, whose intervals leave each row's possible; it holds at 95 %"
         )
         chinese = "由加噪后的数值计算得出，每行附 95 % 区间"

@@ -25,7 +25,7 @@ from louver_sandbox.release.complementary import Solve
 from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.release.estimates import Told, in_type, quantile_told, told
 from louver_sandbox.release.exact import exact_rows
-from louver_sandbox.release.intervals import Widened, confidence, high, low, scale, widened
+from louver_sandbox.release.intervals import Widened, confidence, high, low, of_average, scale, widened
 from louver_sandbox.release.joins import TooManyPairs
 from louver_sandbox.release.losses import ADDITIVE, Tracing, accuracy, measures_of, private_notices
 from louver_sandbox.release.private_quantiles import of_set, ranked
@@ -172,8 +172,7 @@ class _Cells:
                 found = self._told(measure, noisy, ranks, parts)
                 row |= {(core, measure.name): found.value}
                 row |= {(core, low(measure.name, parts)): found.low, (core, high(measure.name, parts)): found.high}
-            if measure.kind in ADDITIVE:
-                row |= {(core, scale(measure.name)): _scale(noisy[measure.total or measure.count], measure.digits)}
+            row |= {(core, name): value for name, value in _noise_of(measure, noisy)}
         return row
 
     def _told(
@@ -216,6 +215,16 @@ def _wider(number: Noisy, least: int | None, of: Fraction) -> Noisy:
         if least is None
         else replace(number, low=max(first, least), high=max(last, least))
     )
+
+
+def _noise_of(measure: PrivateMeasure, noisy: Mapping[str, Noisy]) -> Iterator[tuple[str, Cell]]:
+    """What is said of the noise of a measure beside its value, for what is computed from several."""
+    name, total, count = measure.name, noisy.get(measure.total), noisy.get(measure.count)
+    if measure.kind in ADDITIVE and (one := total or count) is not None:
+        yield scale(name), _scale(one, measure.digits)
+    elif measure.kind == "average" and total is not None and count is not None:
+        found = (total.value, count.value, _scale(total, measure.digits), _scale(count, 0))
+        yield from zip(of_average(name), found, strict=True)
 
 
 def _scale(number: Noisy, digits: int) -> float:

@@ -46,7 +46,9 @@ SEVERAL = {
 }
 OTHERWISE = {
     "product": ("count(*) FILTER (WHERE age < 40) * count(*) FILTER (WHERE age > 50)", 1.8),
-    "means": ("avg(amount) FILTER (WHERE age < 40) - avg(amount) FILTER (WHERE age > 50)", 1.8),
+    "difference of means": ("avg(amount) FILTER (WHERE age < 40) - avg(amount) FILTER (WHERE age > 50)", 1.4),
+    "mean beside a count": ("avg(amount) + count(*) FILTER (WHERE age > 30)", 1.45),
+    "ratio of means": ("avg(amount) FILTER (WHERE age < 40) / avg(amount) FILTER (WHERE age > 50)", 1.9),
 }
 BY_COMMAND = {
     "share": "avg(CASE WHEN age < 30 THEN 1 ELSE 0 END)",

@@ -10,6 +10,7 @@ from tests.support.private_worlds import DISTRICTS, PERSON, asked, executed, pla
 from tests.support.relations import Row
 from tests.support.seeded_noise import SeededSampler
 
+from louver_sandbox.mechanisms.averages import Averaged, chi, of_averages
 from louver_sandbox.mechanisms.joint import Combined, Spread, lost, of_quotient, of_sum
 from louver_sandbox.release.intervals import Parts, widened
 from louver_sandbox.release.losses import Tracing, measures_of
@@ -86,11 +87,14 @@ SHARP = (
     f"round({SOME}::DOUBLE / nullif({MORE}, 0), 3)",
     f"CASE WHEN {MORE} > 0 THEN 1 - {SOME} * 1.0 / {MORE} END",
     f"-(sum(amount) / {MORE})",
+    f"avg(amount) - {SOME}",
+    "avg(amount) FILTER (WHERE age < 30) - avg(amount) FILTER (WHERE age > 40)",
+    "avg(amount) - avg(CASE WHEN age > 30 THEN 1 ELSE 0 END)",
 )
 OTHERWISE = (
     f"{SOME} * {MORE}",
     f"greatest({SOME}, {MORE})",
-    f"avg(amount) - {SOME}",
+    f"avg(amount) * {SOME}",
     f"{SOME} * 1.0 / {MORE} + {MORE}",
     f"coalesce({SOME} * 1.0 / nullif({MORE}, 0), 0)",
     f"{SOME} // {MORE}",
@@ -101,24 +105,24 @@ OTHERWISE = (
 def test_sums_and_quotients_are_told_from_other_forms(select: str) -> None:
     found = parts_of(select)
     assert found is not None
-    assert found.additive
+    assert found.sources
     fallen_back = parts_of(select, rho=Fraction(8))
     assert fallen_back is not None
-    assert not fallen_back.additive, "little noise is not taken for continuous"
+    assert not fallen_back.sources, "little noise is not taken for continuous"
 
 
 @pytest.mark.parametrize("select", OTHERWISE)
 def test_other_forms_are_computed_from_the_intervals_of_their_parts(select: str) -> None:
     found = parts_of(select)
     assert found is not None
-    assert not found.additive
+    assert not found.sources
     assert found.level == 2
 
 
 def test_one_number_keeps_its_own_interval_and_five_of_another_form_have_none() -> None:
     alone = parts_of("3 * count(*) + 1")
     assert alone is not None
-    assert (alone.level, alone.additive) == (1, ())
+    assert (alone.level, alone.sources) == (1, ())
     several = [f"count(*) FILTER (WHERE age < {20 + 5 * n})" for n in range(1, 6)]
     assert parts_of(f"greatest({', '.join(several)})") is None
     assert parts_of(" + ".join(several)) is not None
@@ -157,3 +161,55 @@ def test_exact_values_take_part_row_by_row() -> None:
     assert found is not None
     assert len(found.exact) == 1
     assert asked(WHOLE, "SELECT 1 FROM gov.account GROUP BY age").protected
+
+
+def test_the_length_of_independent_gaussians_is_the_tabulated_one() -> None:
+    """Roots of the 95th percentiles of chi-squared (Abramowitz and Stegun 1964, table 26.8)."""
+    tabulated = {1: 3.84146, 2: 5.99146, 3: 7.81473, 4: 9.48773, 5: 11.0705, 10: 18.3070}
+    for degrees, square in tabulated.items():
+        assert chi(0.05, degrees) ** 2 == pytest.approx(square, rel=1e-5)
+    with pytest.raises(ValueError, match="too small"):
+        chi(0.0, 1)
+
+
+def averaged(total: int, count: int, of: str, reach: int = 50) -> Averaged:
+    return Averaged(Fraction(total), Fraction(count), f"{of}t", f"{of}n", Fraction(10), Fraction(reach))
+
+
+def test_one_average_has_the_interval_of_its_quotient_and_two_the_joint_one() -> None:
+    spreads = {name: Spread(40.0 if name[-1] == "t" else 9.0, 1.0) for name in ("at", "an", "bt", "bn")}
+    one = {"a": averaged(3_000, 1_000, "a")}
+    found = of_averages(Combined(Fraction(0), {"a": Fraction(1)}), one, {}, spreads)
+    by_quotient = of_quotient(
+        Combined(Fraction(0), {"at": Fraction(1)}),
+        Combined(Fraction(0), {"an": Fraction(1)}),
+        {"at": Fraction(3_000), "an": Fraction(1_000)},
+        spreads,
+    )
+    assert found is not None
+    assert by_quotient is not None
+    assert float(found[0] + found[1]) / 2 == 13
+    assert float(found[1] - found[0]) == pytest.approx(float(by_quotient[1] - by_quotient[0]), rel=0.03)
+    both = one | {"b": averaged(3_000, 1_000, "b")}
+    joint = of_averages(Combined(Fraction(0), {"a": Fraction(1), "b": Fraction(-1)}), both, {}, spreads)
+    assert joint is not None
+    assert joint[0] == -joint[1]
+    assert 1.2 * 2**0.5 < float(joint[1] - joint[0]) / float(found[1] - found[0]) < 1.3 * 2**0.5
+
+
+def test_an_average_of_nobody_says_nothing_and_one_of_few_little() -> None:
+    spreads = {"at": Spread(40.0, 1.0), "an": Spread(9.0, 1.0)}
+    whole = Combined(Fraction(0), {"a": Fraction(1)})
+    assert of_averages(whole, {"a": averaged(30, 0, "a")}, {}, spreads) is None
+    assert of_averages(whole, {"a": averaged(30, -3, "a")}, {}, spreads) is None
+    few, fewer = (of_averages(whole, {"a": averaged(30, count, "a")}, {}, spreads) for count in (10, 5))
+    assert few is not None
+    assert fewer is not None
+    assert 100 < few[1] - few[0] < fewer[1] - fewer[0], "wider than values can be apart"
+
+
+def test_numbers_that_share_noise_with_an_average_are_not_taken_for_independent() -> None:
+    for select in ("avg(amount) - count(amount)", "avg(amount) - sum(amount)"):
+        found = parts_of(select)
+        assert found is not None
+        assert found.level == 2
