@@ -34,6 +34,7 @@ from louver.matching import oprf
 from louver.matching.subjects import value_of
 from louver.sealing.keys import PrivateKey, generate_key
 from louver.signing import sign_tokens
+from louver.tokens.columns import METADATA, TokenColumn
 from louver.v1 import tokens_pb2 as pb
 from louver.v1.tokens_pb2_grpc import TokenServiceStub
 from louver_sandbox.demo.city import City
@@ -150,6 +151,20 @@ def test_the_platform_never_has_the_ids_of_customers_that_are_not_its_own(
     ]
     assert len(kept) == 1, "what is uploaded as it is is found, so the search finds what is there"
     bank.drop("raw")
+
+
+def test_tokens_under_a_key_that_is_not_the_banks_are_not_taken_in(
+    served: Service, bank: louver.Client, tmp_path: Path
+) -> None:
+    folder = served.city.settings.uploads / "bank_a"
+    before = {path.name for path in folder.iterdir()}
+    told = {METADATA: TokenColumn("uscc", "ab" * 32).to_bytes()}
+    schema = pa.schema([pa.field("id_no", pa.binary(16), metadata=told)])
+    with pa.ipc.new_stream(tmp_path / "forged.arrow", schema) as writer:
+        writer.write_table(pa.table([pa.array([bytes(16)], pa.binary(16))], schema=schema))
+    with pytest.raises(Refused, match="LVR-5325"):
+        bank.upload("forged", tmp_path / "forged.arrow")
+    assert {path.name for path in folder.iterdir()} == before
 
 
 @pytest.mark.parametrize(

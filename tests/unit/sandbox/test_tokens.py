@@ -16,7 +16,17 @@ import pyarrow as pa
 import pyarrow.ipc
 import pytest
 from tests.support.audit_logs import KEY
-from tests.support.policy_questions import AGENCY_C, BANK_A, BANK_B, STRANGER, bundle_of, grant_document, policy
+from tests.support.policy_questions import (
+    AGENCY_C,
+    BANK_A,
+    BANK_B,
+    STRANGER,
+    bundle_of,
+    city_catalog,
+    grant,
+    grant_document,
+    policy,
+)
 from tests.support.relations import World, column, enterprise, question, readings, table
 from tests.support.tokens import TERMS, House, house, publish
 from tests.unit.sandbox.test_uploads_ingest import stream
@@ -27,6 +37,7 @@ from louver.matching import oprf
 from louver.matching.subjects import canonical, value_of
 from louver.receipt import Receipt
 from louver.tokens.columns import METADATA, TOKEN_BYTES, TokenColumn
+from louver_sandbox.algebra.types import TableName
 from louver_sandbox.audit.verify import verify_log
 from louver_sandbox.catalog.model import SpaceKind
 from louver_sandbox.encrypted_core import TokenUse
@@ -39,6 +50,7 @@ from louver_sandbox.operator.installation import TOOLS
 from louver_sandbox.operator.matching import rotate
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.plan.verify import verify
+from louver_sandbox.policy.match_lint import idle_tokens
 from louver_sandbox.recount import verify as recount
 from louver_sandbox.refusals.catalog import UPLOAD_REFUSALS
 from louver_sandbox.stages import Plan, SourceRef, Subject
@@ -134,6 +146,43 @@ def test_a_question_over_tokens_is_answered_as_over_ids(here: House, tmp_path: P
         (Translation("id_no", ()),),
     )  # fmt: skip
     assert counted == (24, 22, 7, 6 + 2 * TOKEN_BYTES)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT count(*) FROM s2.data t WHERE t.uscc IN (SELECT id_no FROM s1.data)",
+        "SELECT count(*) FROM s1.data l WHERE NOT EXISTS (SELECT 1 FROM s2.data t WHERE t.uscc = l.id_no)",
+        "SELECT t.grade, count(*) FROM s1.data l LEFT JOIN s2.data t ON t.uscc = l.id_no GROUP BY 1 ORDER BY 1",
+        "SELECT count(*), count(l.loan), count(t.grade) FROM s1.data l FULL JOIN s2.data t ON t.uscc = l.id_no",
+        "SELECT t.grade, sum(c.n) FROM (SELECT id_no, count(*) AS n FROM s1.data GROUP BY 1) c "
+        "JOIN s2.data t ON t.uscc = c.id_no GROUP BY 1 ORDER BY 1",
+        "SELECT count(*) FROM s1.data l JOIN s1.data m ON l.id_no = m.id_no AND l.loan < m.loan",
+        "SELECT l.loan, t.grade FROM s1.data l LEFT JOIN s2.data t ON t.uscc = l.id_no ORDER BY 1 LIMIT 7",
+        "SELECT count(*) FROM s1.data l LEFT JOIN s2.data t ON t.uscc = l.id_no WHERE t.grade IS NULL",
+        "SELECT count(*) FILTER (WHERE id_no IS NULL), count(DISTINCT id_no) FROM s1.data",
+    ],
+)
+def test_every_form_of_join_means_the_same(stored: tuple[Path, Path, Path, Translation], sql: str) -> None:
+    loans, ids, graded, translation = stored
+    expected = asked(sql, ids, graded)
+    assert expected
+    assert asked(sql, loans, graded, (translation,)) == expected
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path, Path, Translation]]:
+    """Loans by tokens and by ids, grades, and how the engine reads the first."""
+    folder = tmp_path_factory.mktemp("stored")
+    (folder / "house").mkdir()
+    with house(folder / "house") as made_here:
+        publish(made_here, "graded", GRADED)
+        loans, key = uploaded(made_here)
+        made = planned(key)
+        made_here.tables.ready(made, "bank_a")
+        paths = made_here.tables.paths(made.tokens[0], made.sources, "bank_a")
+        ids = raw(folder, [{**loan, "id_no": spelt(loan["id_no"])} for loan in LOANS])
+        yield loans, ids, made_here.settings.snapshots / "graded.duckdb", Translation("id_no", tuple(map(str, paths)))
 
 
 def test_nothing_stored_of_an_upload_has_an_id_that_is_not_published(here: House) -> None:
@@ -516,3 +565,13 @@ def test_what_is_no_blinded_id_is_refused_before_anything_is_charged(here: House
     with pytest.raises(Refused, match="LVR-5322"):
         here.answer(here.asked(content, 2, "uscc"), content)
     assert [entry["kind"] for entry in here.entries()] == ["refusal"]
+
+
+def test_lint_finds_terms_that_give_nobody_tokens() -> None:
+    table_ = city_catalog().table(TableName("gov", "tax_credit"))
+    assert table_ is not None
+    terms = {"ids_per_day": 5, "ids_per_month": 5}
+    (found,) = idle_tokens(grant(columns={"rating_year": ["join_key"]}, tokens=terms), table_)
+    assert (found.where, found.code) == (("tokens",), "idle-terms")
+    assert list(idle_tokens(grant(columns={"uscc": ["join_key"]}, tokens=terms), table_)) == []
+    assert list(idle_tokens(grant(columns={"rating_year": ["join_key"]}), table_)) == []
