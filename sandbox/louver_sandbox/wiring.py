@@ -233,6 +233,7 @@ class Platform:
             partial(journal.note, self.books),
             partial(logged_tokens, self.books),
             new_incident,
+            former=partial(former_tokens, self.books),
         )
         note = partial(journal.noted, self.books)
         self.own_tables = self._parts.enter_context(
@@ -482,6 +483,16 @@ def logged_set(books: Books, edition: str) -> str | None:
 def logged_tokens(books: Books, table: str) -> str | None:
     """The digest of a table of tokens in the newest log entry about it."""
     return _logged_digest(books, "token_table", "token_table", table)
+
+
+def former_tokens(books: Books, institution: str, key: str) -> Iterator[str]:
+    """The tables of tokens that the log names of an institution and a key, the newest first."""
+    before: int | None = None
+    while page := books.log.latest(before, MAX_PAGE, kinds=("token_table",)):
+        for entry in page:
+            if (entry.fields.get("institution"), entry.fields.get("key")) == (institution, key):
+                yield str(entry.fields["token_table"])
+        before = page[-1].index
 
 
 def _logged_digest(books: Books, kind: str, field: str, made: str) -> str | None:

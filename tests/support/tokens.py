@@ -25,7 +25,7 @@ from louver_sandbox import journal
 from louver_sandbox.journal import Books
 from louver_sandbox.match_line import Judging
 from louver_sandbox.matching.process import JOIN_FILE, KEY_FILE, Matcher
-from louver_sandbox.matching.token_main import build
+from louver_sandbox.matching.token_main import Job, build, decode_job
 from louver_sandbox.matching.tokens import JoinKeys, TokenTables
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.tokens import TokenQuestion
@@ -34,8 +34,9 @@ from louver_sandbox.settings import Settings
 from louver_sandbox.stages import Subject
 from louver_sandbox.store import State
 from louver_sandbox.token_line import Asked, Evaluated, TokenLine
-from louver_sandbox.uploads.ingest import Job, Taken, ingest
-from louver_sandbox.wiring import logged_tokens
+from louver_sandbox.uploads.ingest import Job as Ingesting
+from louver_sandbox.uploads.ingest import Taken, ingest
+from louver_sandbox.wiring import former_tokens, logged_tokens
 
 Row = Mapping[str, object]
 
@@ -91,7 +92,7 @@ class House:
     pool: Pool
     keys: JoinKeys
     tables: TokenTables
-    built: list[str]
+    built: list[Job]
     incidents: list[Exception]
     skipped: Mapping[str, int] = field(default_factory=dict)
 
@@ -122,7 +123,7 @@ class House:
         """What the ingesting child makes of it. Raises `UploadRefused`."""
         spool = self.settings.home / "spool.arrow"
         spool.write_bytes(content)
-        return ingest(Job(spool, self.settings.uploads / who.institution))
+        return ingest(Ingesting(spool, self.settings.uploads / who.institution))
 
     def entries(self, kind: str | None = None) -> list[dict[str, Any]]:
         return [dict(entry.fields) for entry in self.books.log.entries(0, 1000, kind=kind)]
@@ -137,15 +138,15 @@ def house(folder: Path, bundle: Bundle | None = None) -> Iterator[House]:
     create_key(settings.matching / KEY_FILE, randomness=lambda size: bytes(range(size)))
     create_key(settings.matching / JOIN_FILE, randomness=lambda size: bytes(range(100, 100 + size)))
     incidents: list[Exception] = []
-    built: list[str] = []
+    built: list[Job] = []
 
     def incident(error: Exception) -> str:
         incidents.append(error)
         return "incident"
 
     def built_here(job: Any) -> str:
-        built.append(job.column)
-        return build(job)
+        built.append(job)
+        return build(decode_job(job.encode()))
 
     (folder / "state.db").write_bytes(migrated())
     (folder / "state.db").chmod(0o600)
@@ -154,15 +155,15 @@ def house(folder: Path, bundle: Bundle | None = None) -> Iterator[House]:
         books = Books(state, open_log(state))
         pool: Any = Pool(settings.matching)
         keys = JoinKeys(settings, lambda: pool)
-        note, logged = partial(journal.note, books), partial(logged_tokens, books)
         tables = TokenTables(
             settings,
             keys,
             lambda name, who: settings.snapshots / f"{name}.duckdb",
-            note,
-            logged,
+            partial(journal.note, books),
+            partial(logged_tokens, books),
             incident,
             built_here,
+            partial(former_tokens, books),
         )
         judging = Judging(city_catalog(), bundle or token_bundle(), lambda policies, now: None)
         line = TokenLine(judging, books, clock, incident, lambda: pool)

@@ -39,7 +39,8 @@ class TokensRefused(Exception):
 
 @dataclass(frozen=True)
 class Job:
-    """Whose tokens of which snapshot's column, and where the table goes. `seed` is a file."""
+    """Whose tokens of which snapshot's column, and where the table goes. `seed` is a file, `former` are tables under
+    the same key, from which tokens are taken over."""
 
     snapshot: str
     column: str
@@ -47,6 +48,7 @@ class Job:
     institution: str
     element: str
     target: str
+    former: tuple[str, ...] = ()
 
     def encode(self) -> str:
         """The job as the process reads it."""
@@ -56,10 +58,12 @@ class Job:
 def decode_job(text: str) -> Job:
     """The job in a text. Raises `TokensRefused`."""
     try:
-        job = Job(**json.loads(text))
-    except (ValueError, TypeError):
+        fields = json.loads(text)
+        former = tuple(fields.pop("former"))
+        job = Job(**fields, former=former)
+    except (ValueError, TypeError, KeyError, AttributeError):
         raise TokensRefused("this is no job of the token builder") from None
-    if not all(isinstance(part, str) for part in asdict(job).values()):
+    if not all(isinstance(part, str) for part in (*fields.values(), *former)):
         raise TokensRefused("this is no job of the token builder")
     return job
 
@@ -86,6 +90,24 @@ def batches(ids: Sequence[str], key: Key) -> Iterator[pa.Table]:
         yield pa.table({"token": pa.array(tokens, pa.binary()), "id": pa.array(part, pa.string())})
 
 
+def _taken_over(connection: duckdb.DuckDBPyConnection, ids: Sequence[str], former: Sequence[str]) -> list[str]:
+    """Puts in the rows of ids that former tables have; the ids that none of them has, in their order."""
+    connection.register("wanted", pa.table({"id": pa.array(ids, pa.string())}))
+    for number, path in enumerate(former):
+        quoted = path.replace("'", "''")
+        connection.execute(f"ATTACH '{quoted}' AS former_{number} (READ_ONLY)")
+        connection.execute(
+            f"INSERT INTO main.data SELECT f.token, f.id FROM former_{number}.main.data f "  # noqa: S608
+            "JOIN wanted w ON w.id = f.id WHERE NOT EXISTS (SELECT 1 FROM main.data d WHERE d.id = f.id)"
+        )
+        connection.execute(f"DETACH former_{number}")
+    left = connection.execute(
+        "SELECT w.id FROM wanted w WHERE NOT EXISTS (SELECT 1 FROM main.data d WHERE d.id = w.id) ORDER BY 1"
+    ).fetchall()
+    connection.unregister("wanted")
+    return [id_ for (id_,) in left]
+
+
 def build(job: Job) -> str:
     """Makes the table; the file's SHA-256 in hex. It appears whole, readable by its owner alone, or not at all.
 
@@ -102,7 +124,7 @@ def build(job: Job) -> str:
             ids = spellings(published, job.column)
         with duckdb.connect(str(made), config=config) as connection:
             connection.execute("CREATE TABLE main.data (token BLOB, id VARCHAR)")
-            for rows in batches(ids, key):
+            for rows in batches(_taken_over(connection, ids, job.former), key):
                 connection.register("rows", rows)
                 connection.execute("INSERT INTO main.data FROM rows")
                 connection.unregister("rows")

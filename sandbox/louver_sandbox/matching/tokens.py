@@ -12,7 +12,8 @@ import json
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from louver.matching.oprf import ELEMENT_BYTES
@@ -28,6 +29,8 @@ from louver_sandbox.stages import Plan, SourceRef
 FORMAT = 1
 """Version of the tables' layout; raised when the same inputs would make other tables."""
 KEY_SECONDS = 30.0
+MOST_FORMER = 4
+"""Tables from which a new one takes tokens over."""
 FOLDER = "tokens"
 
 Locate = Callable[[str, str], Path]
@@ -36,6 +39,8 @@ Note = Callable[..., int]
 """Writes a log entry (kind, then its fields) and gives its index."""
 Logged = Callable[[str], str | None]
 """The digest that the newest log entry about a table names."""
+Former = Callable[[str, str], Iterable[str]]
+"""The tables that the log names of an institution and a key, the newest first."""
 
 
 def scope(institution: str, element: str) -> bytes:
@@ -94,7 +99,9 @@ class TokenTables:
         logged: Logged,
         new_incident: Callable[[Exception], str],
         build: Callable[[Job], str] = built_by_process,
+        former: Former = lambda institution, key: (),
     ) -> None:
+        self._former = former
         self._settings = settings
         self._keys = keys
         self._locate = locate
@@ -148,6 +155,7 @@ class TokenTables:
                 institution=institution,
                 element=use.element,
                 target=str(path.resolve()),
+                former=tuple(islice(self._fit_formers(institution, use.key), MOST_FORMER)),
             )
         )
         self._note(
@@ -160,6 +168,16 @@ class TokenTables:
             column=column,
             sha256=digest,
         )
+
+    def _fit_formers(self, institution: str, key: str) -> Iterator[str]:
+        """The files of tables under the same key. A token depends on its id and the key alone."""
+        for name in self._former(institution, key):
+            path = self._settings.snapshots / FOLDER / f"{name}.duckdb"
+            try:
+                if self._is_fit(path):
+                    yield str(path.resolve())
+            except TokensRefused as unfit:
+                self._incident(unfit)  # the operator has to know; the tokens are made anew
 
     def _is_fit(self, path: Path) -> bool:
         """Whether the table is there and its making is logged. Raises `TokensRefused` where it is another one."""

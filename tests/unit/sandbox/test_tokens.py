@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -91,12 +91,12 @@ def uploaded(house_: House, who: Subject = BANK_A) -> tuple[Path, str]:
     return table_path(house_.settings.uploads / who.institution, taken.digest), taken.columns[1].key
 
 
-def planned(key: str, element: str = "uscc") -> Plan:
+def planned(key: str, graded_in: str = "graded") -> Plan:
     """As much of a plan as tables of tokens are made by."""
-    use = TokenUse("s1", "id_no", element, key, (("s2", "uscc"),))
+    use = TokenUse("s1", "id_no", "uscc", key, (("s2", "uscc"),))
     graded = table("gov.tax_credit", [column("uscc")]).name
     loans = table("bank_a.loan", [column("id_no")]).name
-    sources = (SourceRef("s1", loans, "own"), SourceRef("s2", graded, "graded"))
+    sources = (SourceRef("s1", loans, "own"), SourceRef("s2", graded, graded_in))
     return replace(made_of("SELECT count(*) FROM gov.tax"), sources=sources, tokens=(use,))
 
 
@@ -410,7 +410,7 @@ def test_a_table_of_tokens_is_made_once_logged_and_believed_while_it_is_the_one(
     made = planned(key)
     for _ in range(3):
         here.tables.ready(made, "bank_a")
-    assert here.built == ["uscc"]
+    assert [job.column for job in here.built] == ["uscc"]
     (entry,) = here.entries("token_table")
     assert (entry["institution"], entry["snapshot"], entry["key"]) == ("bank_a", "graded", key)
     (path,) = here.tables.paths(made.tokens[0], made.sources, "bank_a")
@@ -420,6 +420,38 @@ def test_a_table_of_tokens_is_made_once_logged_and_believed_while_it_is_the_one(
     with pytest.raises(Refused, match="LVR-5327"):
         here.tables.ready(made, "bank_a")
     assert len(here.incidents) == 1
+
+
+def test_a_new_data_version_takes_over_the_tokens_that_are_there(
+    here: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(here, "graded", GRADED)
+    publish(here, "later", [*GRADED[1:], {"uscc": "91370200MA0000006X", "grade": "B"}])
+    _, key = uploaded(here)
+    first, later = planned(key), planned(key, "later")
+    here.tables.ready(first, "bank_a")
+    made: list[bytes] = []
+    tokens = Key.tokens
+
+    def counting(self: Key, values: Sequence[bytes]) -> Iterator[bytes]:
+        made.extend(values)
+        return tokens(self, values)
+
+    monkeypatch.setattr(Key, "tokens", counting)
+    here.tables.ready(later, "bank_a")
+    assert made == [value_of("91370200MA0000006X")]
+    assert len(here.built[1].former) == 1
+    (path,) = here.tables.paths(later.tokens[0], later.sources, "bank_a")
+    monkeypatch.undo()
+    with duckdb.connect(str(path), read_only=True) as connection:
+        rows = dict(connection.execute("SELECT id, token FROM main.data").fetchall())
+    own = Key((here.settings.matching / matcher.JOIN_FILE).read_bytes(), JOIN_USE, "bank_a", "uscc")
+    ids = [f"91370200MA{n:07d}X" for n in (1, 2, 3, 4, 6)]
+    assert rows == {id_: own.token(value_of(id_))[:TOKEN_BYTES] for id_ in ids}
+    # Another bank's tables are of no use.
+    other = planned(here.keys.current("bank_b", "uscc"))
+    here.tables.ready(other, "bank_b")
+    assert here.built[2].former == ()
 
 
 def test_what_cannot_be_made_refuses_and_charges_nothing(here: House) -> None:
