@@ -12,8 +12,9 @@ from gmpy2 import mpz
 from louver.sealing.keys import PublicKey
 from louver_sandbox import checker, codec, scorer
 from louver_sandbox.catalog.model import Table
+from louver_sandbox.encrypted_core import TokenUse
 from louver_sandbox.engines import WORKER_ENVIRONMENT, WORKER_PRELOAD
-from louver_sandbox.engines.engine import Job, Source, encode_job
+from louver_sandbox.engines.engine import Job, Source, Translation, encode_job
 from louver_sandbox.pipeline import Call, Failed
 from louver_sandbox.processes.child import REQUEST_CAP
 from louver_sandbox.processes.limits import Limits as ProcessLimits
@@ -55,7 +56,8 @@ def checker_zygote(run: Path) -> Zygote:
 class JudgeInChecker:
     """`judge` asked of a checker process; what a checker cannot finish is refused as too complex.
 
-    Without `has_noise` a question that needs noise is refused, before anything is charged."""
+    Without `has_noise` a question that needs noise is refused, before anything is charged. `tokens_ready` refuses
+    where tokens in the institution's tables cannot be read, and makes what they are read by."""
 
     def __init__(
         self,
@@ -66,7 +68,9 @@ class JudgeInChecker:
         *,
         has_noise: bool = True,
         sealing_key: Callable[[str], str] = lambda institution: "",
+        tokens_ready: Callable[[Plan, str], None] = lambda plan, institution: None,
     ) -> None:
+        self._tokens_ready = tokens_ready
         self._pool = pool
         self._has_noise = has_noise
         self._own = own
@@ -94,6 +98,7 @@ class JudgeInChecker:
         self._withdrawn.check(verdict.plan.policies, facts.today)
         if (verdict.plan.treatment is Treatment.DP or verdict.plan.privacy) and not self._has_noise:
             raise capacity.noise_not_installed()
+        self._tokens_ready(verdict.plan, institution)
         return verdict.plan
 
 
@@ -191,7 +196,15 @@ def _rows_told(plan: Plan) -> int:
 class Worker:
     """One reserved worker as the pipeline sees it."""
 
-    def __init__(self, slot: Slot, limits: Limits, locate: Callable[[str, str], Path], institution: str) -> None:
+    def __init__(
+        self,
+        slot: Slot,
+        limits: Limits,
+        locate: Callable[[str, str], Path],
+        institution: str,
+        token_tables: Callable[[TokenUse, Sequence[SourceRef], str], tuple[Path, ...]] | None = None,
+    ) -> None:
+        self._token_tables = token_tables
         self._slot = slot
         self._limits = limits
         self._locate = locate
@@ -199,16 +212,23 @@ class Worker:
 
     def run(self, plan: Plan, call: Call) -> bytes:
         """The worker's Arrow reply, one stream per core. Raises `Failed`."""
-        return self._run(plan.sources, plan.statements, call, _rows_told(plan))
+        return self._run(plan.sources, plan.statements, call, _rows_told(plan), plan.tokens)
 
     def run_statement(self, sources: Sequence[SourceRef], statement: str, call: Call) -> bytes:
         """The worker's Arrow reply to one statement of ours, as one stream. Raises `Failed`."""
         return self._run(sources, (statement,), call)
 
-    def _run(self, sources: Sequence[SourceRef], statements: tuple[str, ...], call: Call, rows: int = 0) -> bytes:
+    def _run(
+        self,
+        sources: Sequence[SourceRef],
+        statements: tuple[str, ...],
+        call: Call,
+        rows: int = 0,
+        tokens: Sequence[TokenUse] = (),
+    ) -> bytes:
         seconds = max(0.05, call.deadline_s)
         job = Job(
-            sources=self._sources(sources),
+            sources=self._sources(sources, tokens),
             statements=statements,
             row_cap=self._limits.result_rows + rows,
             byte_cap=self._limits.result_mib * MIB + MEMBER_BYTES * rows,
@@ -223,9 +243,27 @@ class Worker:
         except WorkerFailed as failed:
             raise Failed(failed.kind) from None
 
-    def _sources(self, sources: Sequence[SourceRef]) -> tuple[Source, ...]:
+    def _sources(self, sources: Sequence[SourceRef], tokens: Sequence[TokenUse]) -> tuple[Source, ...]:
         try:
             found = [self._locate(source.snapshot, self._institution) for source in sources]
+            translated = {source.alias: self._translations(source.alias, sources, tokens) for source in sources}
         except SnapshotUnfit as unfit:
             raise Failed("snapshot") from unfit
-        return tuple(Source(source.alias, str(path)) for source, path in zip(sources, found, strict=True))
+        return tuple(
+            Source(source.alias, str(path), translated[source.alias])
+            for source, path in zip(sources, found, strict=True)
+        )
+
+    def _translations(
+        self, alias: str, sources: Sequence[SourceRef], tokens: Sequence[TokenUse]
+    ) -> tuple[Translation, ...]:
+        """The columns of a source that hold tokens, each with the tables of published ids that it is read by."""
+        uses = [use for use in tokens if use.source == alias]
+        if not uses:
+            return ()
+        if self._token_tables is None:
+            raise SnapshotUnfit("this worker reads no tokens")
+        return tuple(
+            Translation(use.column, tuple(map(str, self._token_tables(use, sources, self._institution))))
+            for use in uses
+        )

@@ -139,6 +139,19 @@ class EncryptedPlan:
         return THOUSAND * self.labels if self.protection is Protection.STRICT else 1
 
 
+@dataclass(frozen=True, slots=True)
+class TokenUse:
+    """A column of the upload with the alias `source` whose ids came as tokens of an `element` under `key` (the public
+    part in hex). A worker reads ids in it where one of the `published` columns (alias, column) has them, and tokens
+    otherwise: it is joined with those and with nothing else."""
+
+    source: str
+    column: str
+    element: str
+    key: str
+    published: tuple[tuple[str, str], ...]
+
+
 THOUSAND = 1000
 """Parts of the chance under `strict`."""
 

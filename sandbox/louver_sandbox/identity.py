@@ -19,9 +19,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from louver.signing import is_match_signed_by, is_registered_by, is_signed_by
+from louver.signing import are_tokens_signed_by, is_match_signed_by, is_registered_by, is_signed_by
 from louver.v1 import matching_pb2 as matching_pb
 from louver.v1 import sandbox_pb2 as pb
+from louver.v1 import tokens_pb2 as tokens_pb
 from louver_sandbox.pki import URN
 from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.stages import InstitutionType, Subject
@@ -143,6 +144,14 @@ def check_match(question: matching_pb.MatchQuestion, certificate: x509.Certifica
         raise refusals.bad_signature()
     if not now <= _moment(question.expires) <= now + LONGEST_LIFE:
         raise refusals.expired_question()
+
+
+def check_tokens(question: tokens_pb.TokenQuestion, certificate: x509.Certificate, now: datetime) -> None:
+    """Refuses a question for tokens that is not signed by the certificate's key or not of this hour."""
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not are_tokens_signed_by(question, key):
+        raise refusals.bad_signature()
+    check_moment(question.expires, now)
 
 
 def check_registration(message: pb.RegisterKeyRequest, certificate: x509.Certificate) -> datetime:

@@ -15,7 +15,7 @@ from louver_sandbox.algebra.types import Position, TableName, Type
 from louver_sandbox.catalog.atoms import AtomRules
 from louver_sandbox.catalog.model import Catalog, Table
 from louver_sandbox.core_plan import CorePlan
-from louver_sandbox.encrypted_core import EncryptedPlan, EncryptedSums
+from louver_sandbox.encrypted_core import EncryptedPlan, EncryptedSums, TokenUse
 from louver_sandbox.lookups import LookupPlan, LookupRules, Standing
 from louver_sandbox.obligations import (
     AccessBudget,
@@ -216,7 +216,7 @@ class Plan:
     earlier ones as `history` says. `privacy` is its privacy loss, one charge per dataset and kind of unit. `seal` are
     the columns whose numbers leave encrypted; `encrypted` says which of them are sums of numbers that came so, and
     how the worker's last statement tells which rows are in them. `lookup` is what an authorisation must cover when it
-    commits.
+    commits. `tokens` are the columns whose ids came as tokens.
     """
 
     request_id: str
@@ -239,6 +239,7 @@ class Plan:
     seal: SealedColumns | None = None
     encrypted: EncryptedPlan | None = None
     lookup: LookupPlan | None = None
+    tokens: tuple[TokenUse, ...] = ()
 
     @property
     def statements(self) -> tuple[str, ...]:

@@ -44,6 +44,7 @@ from louver_sandbox.journal import Books
 from louver_sandbox.match_line import Judging, MatchLine
 from louver_sandbox.matching import process as matcher
 from louver_sandbox.matching.editions import Editions
+from louver_sandbox.matching.tokens import JoinKeys, TokenTables
 from louver_sandbox.mechanisms.opendp_sampler import OpenDpSampler
 from louver_sandbox.mechanisms.sampler import Sampler
 from louver_sandbox.obligations import Totals
@@ -73,6 +74,7 @@ from louver_sandbox.settings import Settings
 from louver_sandbox.shelf import Shelf
 from louver_sandbox.stages import Plan, Request, Subject
 from louver_sandbox.store import State
+from louver_sandbox.token_line import TokenLine
 from louver_sandbox.uploads.own_tables import OwnTables
 from louver_sandbox.withdrawn import Withdrawn
 
@@ -83,6 +85,8 @@ NOISE_FILE = "noise.key"
 """The file in `secrets/` with the releaser's secret of cell keys."""
 MATCHING_FILE = matcher.KEY_FILE
 """The file in `matching/` with the seed of the keys that lists are matched by."""
+JOIN_FILE = matcher.JOIN_FILE
+"""The file in `matching/` with the seed of the keys that tokens are made with."""
 
 
 def utc_now() -> datetime:
@@ -219,9 +223,22 @@ class Platform:
         )
         self.checkers = self._parts.enter_context(CheckerPool(checkers, size=limits.checkers))
         self.sealing_keys = SealingKeys(self.state, self.clock, partial(journal.noted, self.books))
+        self._matchers: SessionPool | None = None
+        self.join_keys = JoinKeys(settings, self._match_sessions)
+        self.token_tables = TokenTables(
+            settings,
+            self.join_keys,
+            self.shelf.path,
+            partial(journal.note, self.books),
+            partial(logged_tokens, self.books),
+            new_incident,
+            former=partial(former_tokens, self.books),
+        )
         note = partial(journal.noted, self.books)
         self.own_tables = self._parts.enter_context(
-            OwnTables(settings, self.state, self.clock, note, self.sealing_keys.current_public)
+            OwnTables(
+                settings, self.state, self.clock, note, self.sealing_keys.current_public, self.join_keys.current
+            )
         )
         self.sealer = self._parts.enter_context(
             Sealer(
@@ -247,17 +264,19 @@ class Platform:
             self.withdrawn,
             has_noise=sampler is not None,
             sealing_key=self.sealing_keys.current,
+            tokens_ready=self.token_tables.ready,
         )
         self.pipeline = Pipeline(
             judge, self.reserve, self.books, self.clock, new_incident, self._solve(), secret, sampler, self.sealer
         )
-        self._matchers: SessionPool | None = None
+        judging = Judging(
+            self.judgement.catalog,
+            self.judgement.bundle,
+            lambda policies, now: self.withdrawn.check(policies, now.astimezone(SHANGHAI).date()),
+        )
+        self.tokens = TokenLine(judging, self.books, self.clock, new_incident, self._match_sessions)
         self.matches = MatchLine(
-            Judging(
-                self.judgement.catalog,
-                self.judgement.bundle,
-                lambda policies, now: self.withdrawn.check(policies, now.astimezone(SHANGHAI).date()),
-            ),
+            judging,
             self.books,
             self.clock,
             new_incident,
@@ -396,7 +415,7 @@ class Platform:
         except Overloaded as overloaded:
             raise capacity.overloaded(overloaded.scope, overloaded.retry_after) from None
         with slot:
-            yield Worker(slot, self.settings.limits, self.shelf.path, institution)
+            yield Worker(slot, self.settings.limits, self.shelf.path, institution, self.token_tables.paths)
 
     def preview(self, plan: Plan, request: Request) -> Preview:
         """What a commit would do now. Raises `Refused` LVR-3001, LVR-3010 to LVR-3014 or LVR-32xx."""
@@ -448,10 +467,29 @@ def activated_serials(books: Books) -> Mapping[str, int]:
 
 def logged_set(books: Books, edition: str) -> str | None:
     """The digest of a matching set in the newest log entry about it."""
+    return _logged_digest(books, "match_set", "edition", edition)
+
+
+def logged_tokens(books: Books, table: str) -> str | None:
+    """The digest of a table of tokens in the newest log entry about it."""
+    return _logged_digest(books, "token_table", "token_table", table)
+
+
+def former_tokens(books: Books, institution: str, key: str) -> Iterator[str]:
+    """The tables of tokens that the log names of an institution and a key, the newest first."""
     before: int | None = None
-    while page := books.log.latest(before, MAX_PAGE, kinds=("match_set",)):
+    while page := books.log.latest(before, MAX_PAGE, kinds=("token_table",)):
         for entry in page:
-            if entry.fields.get("edition") == edition:
+            if (entry.fields.get("institution"), entry.fields.get("key")) == (institution, key):
+                yield str(entry.fields["token_table"])
+        before = page[-1].index
+
+
+def _logged_digest(books: Books, kind: str, field: str, made: str) -> str | None:
+    before: int | None = None
+    while page := books.log.latest(before, MAX_PAGE, kinds=(kind,)):
+        for entry in page:
+            if entry.fields.get(field) == made:
                 return str(entry.fields.get("sha256"))
         before = page[-1].index
     return None

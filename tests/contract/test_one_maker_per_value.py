@@ -27,12 +27,12 @@ MAKERS = {
     "Verdict": {"checker.py"},
     "RefusalRecord": {"checker.py"},
     "Refused": {"refusals/base.py", "checker.py"},
-    "Fault": {"pipeline.py", "match_line.py", "scoring/line.py"},
+    "Fault": {"pipeline.py", "match_line.py", "token_line.py", "scoring/line.py"},
     "LookupRules": {"policy/lookups.py"},
     "LookupPlan": {"plan/lookups.py"},
     "ScoreRules": {"policy/scoring.py"},
     "Order": {"scoring/line.py"},
-    "Paid": {"match_line.py", "scoring/commit.py"},
+    "Paid": {"match_line.py", "token_line.py", "scoring/commit.py"},
 }
 HOMES = ("louver_sandbox.stages", "louver.errors")
 

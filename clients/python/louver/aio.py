@@ -30,6 +30,7 @@ from louver.receipt import Receipt
 from louver.results import Answer, Explanation, QueryRecord, SealingKey, Table
 from louver.settings import Settings, settle
 from louver.surroundings import Surroundings, pause_before_retry
+from louver.tokens import asking as tokens_asking
 from louver.transparency import TreeHead
 from louver.v1 import matching_pb2 as matching_pb
 from louver.v1 import sandbox_pb2 as pb
@@ -37,6 +38,7 @@ from louver.v1 import subjects_pb2
 from louver.v1.matching_pb2_grpc import MatchingServiceStub
 from louver.v1.sandbox_pb2_grpc import SandboxServiceStub
 from louver.v1.subjects_pb2_grpc import SubjectServiceStub
+from louver.v1.tokens_pb2_grpc import TokenServiceStub
 from louver.wishes import Accuracy, Epsilon
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from louver.v1.matching_pb2_grpc import MatchingServiceAsyncStub
     from louver.v1.sandbox_pb2_grpc import SandboxServiceAsyncStub
     from louver.v1.subjects_pb2_grpc import SubjectServiceAsyncStub
+    from louver.v1.tokens_pb2_grpc import TokenServiceAsyncStub
 
 T = TypeVar("T")
 
@@ -240,9 +243,20 @@ class AsyncClient:
         timeout: float = UPLOAD_SECONDS,
         encrypted: Mapping[str, int] | None = None,
         encrypting: Callable[[int, int], None] | None = None,
+        tokens: Mapping[str, str] | None = None,
+        blinding: Callable[[int, int], None] | None = None,
     ) -> Table:
-        """Store one of the caller's own tables; reading and encrypting ``data`` happen in a thread."""
-        made = asyncio.to_thread(self.settings.upload, data, encrypted or {}, encrypting)
+        """Store one of the caller's own tables; reading, blinding and encrypting ``data`` happen in a thread."""
+        loop = asyncio.get_running_loop()
+
+        def evaluate(element: str, values: Sequence[bytes]) -> tuple[list[bytes], str]:
+            def each(part: Sequence[bytes]) -> tuple[list[bytes], str]:
+                question = tokens_asking.ask(self.settings, part, element, UPLOAD_SECONDS)
+                return asyncio.run_coroutine_threadsafe(self._evaluated(question), loop).result()
+
+            return tokens_asking.evaluated(values, each, blinding)
+
+        made = asyncio.to_thread(self.settings.upload, data, encrypted or {}, encrypting, tokens, evaluate)
         with closing(await made) as content:
             total = content.seek(0, os.SEEK_END)
 
@@ -251,6 +265,23 @@ class AsyncClient:
                 return await self._stub.UploadTable(_asynchronous(messages), timeout=left)
 
             return wire.table((await self._persistently(attempt, timeout)).table)
+
+    async def _evaluated(self, question: tokens_asking.Question) -> tuple[list[bytes], str]:
+        """The tokens that a question asks for; one that is cut off is repeated and costs once."""
+
+        async def attempt(left: float) -> tuple[list[bytes], str]:
+            exchange = tokens_asking.Exchange(question, self.settings.log_key)
+            call = cast("TokenServiceAsyncStub", TokenServiceStub(self._opened)).Evaluate(
+                _asynchronous(exchange.sent()), timeout=left
+            )
+            try:
+                async for response in call:
+                    exchange.take(response)
+            finally:
+                call.cancel()
+            return await asyncio.to_thread(exchange.result)
+
+        return await self._persistently(attempt, UPLOAD_SECONDS, question.message.request_id)
 
     async def drop(self, name: str) -> None:
         """Forget one of the caller's own tables. Not repeated by itself: a second drop is refused."""
@@ -388,7 +419,7 @@ def _taken(exchange: asking.Exchange, response: matching_pb.MatchResponse) -> Se
     return tuple(exchange.take(response))
 
 
-async def _asynchronous(messages: Iterable[pb.UploadTableRequest]) -> AsyncIterator[pb.UploadTableRequest]:
+async def _asynchronous(messages: Iterable[T]) -> AsyncIterator[T]:
     for message in messages:
         yield message
         # Reading the spooled file takes no turn of the loop; give others theirs.

@@ -12,9 +12,10 @@ from __future__ import annotations
 import os
 import queue
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
@@ -34,6 +35,7 @@ from louver.settings import Settings, settle
 from louver.statuses import failure
 from louver.surroundings import Surroundings, pause_before_retry
 from louver.tls import diagnose
+from louver.tokens import asking as tokens_asking
 from louver.transparency import TreeHead
 from louver.v1 import matching_pb2 as matching_pb
 from louver.v1 import sandbox_pb2 as pb
@@ -41,6 +43,7 @@ from louver.v1 import subjects_pb2
 from louver.v1.matching_pb2_grpc import MatchingServiceStub
 from louver.v1.sandbox_pb2_grpc import SandboxServiceStub
 from louver.v1.subjects_pb2_grpc import SubjectServiceStub
+from louver.v1.tokens_pb2_grpc import TokenServiceStub
 from louver.wishes import Accuracy, Epsilon
 
 if TYPE_CHECKING:
@@ -267,6 +270,8 @@ class Client(ScoringCalls):
         timeout: float = UPLOAD_SECONDS,
         encrypted: Mapping[str, int] | None = None,
         encrypting: Callable[[int, int], None] | None = None,
+        tokens: Mapping[str, str] | None = None,
+        blinding: Callable[[int, int], None] | None = None,
     ) -> Table:
         """Store one of the caller's own tables; nobody else can see it.
 
@@ -276,8 +281,13 @@ class Client(ScoringCalls):
         ``encrypted`` names columns that leave here as ciphertexts of the newest key, each with its decimal places
         (2 for yuan in fen); ``encrypting`` gets numbers encrypted and numbers in all. The ciphertexts are new each
         time, so the same table again is other content.
+
+        ``tokens`` names columns of ids that leave here as tokens, each with the data element that the government's
+        column declares (``{"id_no": "uscc"}``); ``blinding`` gets ids done and ids in all. Each different id is
+        charged. What is no id becomes NULL, with a ``UserWarning`` that says how many.
         """
-        with closing(self.settings.upload(data, encrypted or {}, encrypting)) as content:
+        evaluate = partial(self._tokens, progress=blinding)
+        with closing(self.settings.upload(data, encrypted or {}, encrypting, tokens, evaluate)) as content:
             total = content.seek(0, os.SEEK_END)
 
             def attempt(left: float) -> pb.UploadTableResponse:
@@ -285,6 +295,28 @@ class Client(ScoringCalls):
                 return _awaited(self._stub.UploadTable.future(told(messages, total, progress), timeout=left))
 
             return wire.table(self._persistently(attempt, timeout).table)
+
+    def _tokens(
+        self, element: str, values: Sequence[bytes], progress: tokens_asking.Progress | None
+    ) -> tuple[list[bytes], str]:
+        """The tokens of ids and the key they are under. An evaluation that is cut off is repeated and costs once."""
+
+        def each(part: Sequence[bytes]) -> tuple[list[bytes], str]:
+            question = tokens_asking.ask(self.settings, part, element, UPLOAD_SECONDS)
+
+            def attempt(left: float) -> tuple[list[bytes], str]:
+                exchange = tokens_asking.Exchange(question, self.settings.log_key)
+                call = TokenServiceStub(self._channel).Evaluate(exchange.sent(), timeout=left)
+                try:
+                    for response in call:
+                        exchange.take(response)
+                finally:
+                    call.cancel()
+                return exchange.result()
+
+            return self._persistently(attempt, UPLOAD_SECONDS, question.message.request_id)
+
+        return tokens_asking.evaluated(values, each, progress)
 
     def drop(self, name: str) -> None:
         """Forget one of the caller's own tables. Not repeated by itself: a second drop is refused."""

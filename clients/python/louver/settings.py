@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,6 +26,7 @@ from louver.wishes import Accuracy, Epsilon, checked
 if TYPE_CHECKING:
     from louver.sealing.key_files import KeyRing
     from louver.sealing.keys import PrivateKey
+    from louver.tokens.columns import Evaluate
 
 
 def passphrase_of_environment() -> str:
@@ -129,18 +131,39 @@ class Settings:
         return request
 
     def upload(
-        self, data: object, encrypted: Mapping[str, int], encrypting: Callable[[int, int], None] | None
+        self,
+        data: object,
+        encrypted: Mapping[str, int],
+        encrypting: Callable[[int, int], None] | None,
+        tokens: Mapping[str, str] | None = None,
+        evaluate: Evaluate | None = None,
     ) -> IO[bytes]:
-        """The table as it is sent, these columns encrypted to the newest key. Raises ``Misused``."""
+        """The table as it is sent, these columns encrypted to the newest key, and of those with ids the tokens that
+        ``evaluate`` gets. Raises ``Misused``."""
         from louver.encoding import encode
 
+        if both := set(encrypted) & set(tokens or ()):
+            raise Misused(f"column {min(both)} is encrypted or has tokens, not both", "ids have tokens")
+        clear = encode(data)
+        if tokens and evaluate is not None:
+            clear = self._with_tokens(clear, tokens, evaluate)
         if not encrypted:
-            return encode(data)
+            return clear
         from louver.sealing.uploading import with_encrypted
 
-        key = self.key_ring.private(self.key_ring.find().kid)
-        with encode(data) as clear:
+        with clear:
+            key = self.key_ring.private(self.key_ring.find().kid)
             return with_encrypted(clear, encrypted, key, encrypting)
+
+    def _with_tokens(self, clear: IO[bytes], tokens: Mapping[str, str], evaluate: Evaluate) -> IO[bytes]:
+        from louver.tokens.columns import with_tokens
+
+        with clear:
+            made = with_tokens(clear, tokens, evaluate)
+        for column, count in made.skipped.items():
+            told = f"column {column}: {count} values are no ids and are uploaded as NULL"
+            warnings.warn(told, UserWarning, stacklevel=2)
+        return made.content
 
     def time_allowed(self, timeout: float | None) -> float:
         """Seconds for one call, retries included."""

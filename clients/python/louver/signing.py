@@ -16,9 +16,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from louver.v1 import matching_pb2 as matching_pb
 from louver.v1 import sandbox_pb2 as pb
+from louver.v1 import tokens_pb2 as tokens_pb
 
 DOMAIN = "louver.dev/question/v1"
 MATCH_DOMAIN = "louver.dev/match/v1"
+EVALUATION_DOMAIN = "louver.dev/token/v1"
 REGISTRATION_DOMAIN = "louver.dev/sealing-key/v1"
 
 
@@ -122,6 +124,29 @@ def sign_match(question: matching_pb.MatchQuestion, key: ec.EllipticCurvePrivate
 def is_match_signed_by(question: matching_pb.MatchQuestion, key: ec.EllipticCurvePublicKey) -> bool:
     """Whether the match's signature is by this key."""
     return verifies(question.signature, match_bytes(question), key)
+
+
+def token_bytes(question: tokens_pb.TokenQuestion) -> bytes:
+    """The bytes that a question for tokens is signed over."""
+    lines = (
+        EVALUATION_DOMAIN,
+        f"request_id: {question.request_id}",
+        f"expires: {question.expires}",
+        f"element: {question.element}",
+        f"ids: {question.ids}",
+        f"batch_sha256: {question.batch_sha256.hex()}",
+    )
+    return ("\n".join(lines) + "\n").encode()
+
+
+def sign_tokens(question: tokens_pb.TokenQuestion, key: ec.EllipticCurvePrivateKey) -> bytes:
+    """The signature to put into a question for tokens."""
+    return key.sign(token_bytes(question), ec.ECDSA(hashes.SHA256()))
+
+
+def are_tokens_signed_by(question: tokens_pb.TokenQuestion, key: ec.EllipticCurvePublicKey) -> bool:
+    """Whether the signature of a question for tokens is by this key."""
+    return verifies(question.signature, token_bytes(question), key)
 
 
 def verifies(signature: bytes, content: bytes, key: ec.EllipticCurvePublicKey) -> bool:

@@ -65,6 +65,7 @@ class Column:
     values of an own column, counted at the same time; None where nobody counted. `element` is the code of its data
     element (`elements.dictionary`), empty where none is declared. `encrypted` is the id of the Paillier key that the
     values of an own column are encrypted to: what is stored, and what an engine reads, are the numbers of its rows.
+    `tokens` is the public key in hex under which the ids of an own column of the `element` came as tokens.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Column:
     distinct: int | None = None
     element: str = ""
     encrypted: str = ""
+    tokens: str = ""
 
     @property
     def bounds_hold(self) -> bool:

@@ -178,13 +178,13 @@ def _quoted(path: str) -> str:
     return "'" + path.replace("'", "''") + "'"
 
 
-def _checked_size(source: Source) -> int:
+def _checked_size(path: str) -> int:
     """Bytes of a snapshot: a plain file without a write-ahead log, which DuckDB would replay, read-only or not."""
     try:
-        found = os.lstat(source.path)
+        found = os.lstat(path)
     except OSError:
         raise EngineFailed("error") from None
-    if not stat.S_ISREG(found.st_mode) or os.path.lexists(source.path + ".wal"):
+    if not stat.S_ISREG(found.st_mode) or os.path.lexists(path + ".wal"):
         raise EngineFailed("error")
     return found.st_size
 
@@ -238,7 +238,7 @@ class DuckDbEngine:
             raise EngineFailed("error") from None
 
     def _open(self, job: Job) -> None:
-        self._large = sum(_checked_size(source) for source in job.sources) >= _LARGE
+        self._large = sum(_checked_size(path) for source in job.sources for path in source.files) >= _LARGE
         operator_mib = max(1, int(job.memory_mib * _OPERATOR_SHARE))
         self._connection.execute(
             f"SET memory_limit = '{job.memory_mib}MiB';"
@@ -249,8 +249,38 @@ class DuckDbEngine:
         if any(" LIMIT " in sql for sql in job.statements):
             self._connection.execute(KEEP_LIMITS)
         for source in job.sources:
-            self._connection.execute(f'ATTACH {_quoted(source.path)} AS "{source.alias}" (TYPE duckdb, READ_ONLY)')
+            if source.tokens:
+                self._open_translated(source)
+            else:
+                self._attach(source.path, source.alias)
         lock(self._connection)
+
+    def _attach(self, path: str, alias: str) -> None:
+        self._connection.execute(f'ATTACH {_quoted(path)} AS "{alias}" (TYPE duckdb, READ_ONLY)')
+
+    def _open_translated(self, source: Source) -> None:
+        """The source as a view in which tokens that are known are ids."""
+        # The job's SQL names aliases of the job and nothing else (`plan.verify`), so it reaches the file by the view.
+        given = f"GIVEN_{source.alias}"
+        self._attach(source.path, given)
+        tables: dict[str, str] = {}
+        for path in source.files[1:]:
+            tables[path] = f"TOKENS_{source.alias}_{len(tables)}"
+            self._attach(path, tables[path])
+        joins, columns = [], []
+        for place, one in enumerate(source.tokens):
+            ids = []
+            for number, path in enumerate(one.tables):
+                name = f"t_{place}_{number}"
+                joins.append(f'LEFT JOIN "{tables[path]}".main.data AS {name} ON {name}.token = given."{one.column}"')
+                ids.append(f"{name}.id")
+            told = f"'token:' || lower(hex(given.\"{one.column}\"))"
+            columns.append(f'COALESCE({", ".join([*ids, told])}) AS "{one.column}"')
+        self._connection.execute(f"ATTACH ':memory:' AS \"{source.alias}\"")
+        self._connection.execute(
+            f'CREATE VIEW "{source.alias}".main.data AS SELECT given.* REPLACE ({", ".join(columns)}) '  # noqa: S608
+            f'FROM "{given}".main.data AS given {" ".join(joins)}'
+        )
 
     def _run_all(self, job: Job) -> bytes:
         sink = pa.BufferOutputStream()

@@ -11,7 +11,9 @@ EngineFailure = Literal["error", "memory", "too_large", "timeout"]
 
 _ALIAS: Final = re.compile(r"[a-z][a-z0-9_]{0,30}")
 _RESERVED_ALIASES: Final = frozenset({"main", "memory", "system", "temp"})
-_SOURCE_KEYS: Final = {"alias", "path"}
+_COLUMN: Final = re.compile(r"[^\W\d]\w{0,62}")
+_SOURCE_KEYS: Final = {"alias", "path", "tokens"}
+_TRANSLATION_KEYS: Final = {"column", "tables"}
 _JOB_KEYS: Final = {"sources", "statements", "row_cap", "byte_cap", "memory_mib", "threads", "timeout_ms"}
 _MAX_THREADS: Final = 64
 
@@ -29,8 +31,30 @@ class EngineFailed(Exception):
 
 
 @dataclass(frozen=True)
+class Translation:
+    """A column of tokens: the job's SQL reads the id that one of these files (tables `data` of `token` and `id`) has
+    for a token, and a text of the token where none has.
+
+    Raises:
+        MalformedJob: the name is no identifier, or a path not absolute.
+    """
+
+    column: str
+    tables: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not _COLUMN.fullmatch(self.column) or not all(_is_absolute(path) for path in self.tables):
+            raise MalformedJob("translation")
+
+
+def _is_absolute(path: str) -> bool:
+    return path.startswith("/") and "\0" not in path
+
+
+@dataclass(frozen=True)
 class Source:
-    """A snapshot: a database file with exactly one table `data`, known to the job's SQL by its alias.
+    """A snapshot: a database file with exactly one table `data`, known to the job's SQL by its alias; `tokens` are
+    the columns of it that are read translated.
 
     Raises:
         MalformedJob: the alias is no plain lower-case identifier, or the path not absolute.
@@ -38,12 +62,18 @@ class Source:
 
     alias: str
     path: str
+    tokens: tuple[Translation, ...] = ()
 
     def __post_init__(self) -> None:
         if not _ALIAS.fullmatch(self.alias) or self.alias in _RESERVED_ALIASES:
             raise MalformedJob("alias")
-        if not self.path.startswith("/") or "\0" in self.path:
+        if not _is_absolute(self.path):
             raise MalformedJob("path")
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Every file that reading the source opens."""
+        return (self.path, *dict.fromkeys(path for one in self.tokens for path in one.tables))
 
 
 @dataclass(frozen=True)
@@ -100,7 +130,14 @@ class Engine(Protocol):
 
 def encode_job(job: Job) -> bytes:
     fields = {
-        "sources": [{"alias": source.alias, "path": source.path} for source in job.sources],
+        "sources": [
+            {
+                "alias": source.alias,
+                "path": source.path,
+                "tokens": [{"column": one.column, "tables": list(one.tables)} for one in source.tokens],
+            }
+            for source in job.sources
+        ],
         "statements": list(job.statements),
         "row_cap": job.row_cap,
         "byte_cap": job.byte_cap,
@@ -140,7 +177,18 @@ def decode_job(data: bytes) -> Job:
 
 def _source(value: object) -> Source:
     fields = _object(value, _SOURCE_KEYS)
-    return Source(alias=_text(fields["alias"]), path=_text(fields["path"]))
+    tokens = fields["tokens"]
+    if not isinstance(tokens, list):
+        raise MalformedJob("tokens")
+    return Source(_text(fields["alias"]), _text(fields["path"]), tuple(map(_translation, tokens)))
+
+
+def _translation(value: object) -> Translation:
+    fields = _object(value, _TRANSLATION_KEYS)
+    tables = fields["tables"]
+    if not isinstance(tables, list):
+        raise MalformedJob("tables")
+    return Translation(_text(fields["column"]), tuple(map(_text, tables)))
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -54,7 +54,7 @@ def run_job(engine: DuckDbEngine, request: bytes) -> bytes:
         job = decode_job(request)
         _tighten_to(job)
         # Before the engine opens anything: what threads it starts then are shut in as well.
-        open_only([source.path for source in job.sources])
+        open_only([path for source in job.sources for path in source.files])
         return engine.execute(job)
     except MalformedJob:
         raise RequestFailed(Code.ERROR) from None

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from louver.errors import Unproven
 from louver.matching import oprf as requester
-from louver_sandbox.matching.oprf import MATCH_USE, Key, NotElements, elements_of
+from louver_sandbox.matching.oprf import JOIN_USE, MATCH_USE, Key, NotElements, elements_of
 from louver_sandbox.processes.channel import Channel
 from louver_sandbox.processes.child import serve
 from louver_sandbox.processes.isolation.confinement import seal
@@ -30,9 +30,12 @@ PRELOAD: Final = ("voprf.ristretto", "louver_sandbox.matching.oprf", "louver.mat
 LOCATION: Final = "LOUVER_MATCHING"
 """In the zygote's environment: the folder with the key and the sets."""
 KEY_FILE: Final = "oprf.key"
+JOIN_FILE: Final = "join.key"
+"""The seed of keys that tokens are made with: another one, so that lists are matched by new keys and uploads last."""
 
 OK, WRONG = b"\0", b"\1"
 KEY, EVALUATE, BLIND, FINISH, TOKENS, RESULT, ELEMENTS = b"K", b"E", b"B", b"F", b"T", b"R", b"C"
+JOIN = b"J"
 
 TOKEN_SENT: Final = 32
 """Bytes of each of the requester's tokens that are compared: two different ids never share them."""
@@ -50,23 +53,26 @@ def prepare() -> Path:
 
 def main(channel: Channel, folder: Path) -> None:
     """A matcher's life: read the key, serve one session."""
-    matcher = Matcher(_seed(folder), lambda name: (folder / "sets" / name).read_bytes())
+    seed, join_seed = (_seed(folder / name) for name in (KEY_FILE, JOIN_FILE))
+    matcher = Matcher(seed, lambda name: (folder / "sets" / name).read_bytes(), join_seed)
     # The file of subjects is opened when a session asks for it, so files stay open to it until then.
     serve(channel, matcher.answer)
 
 
-def _seed(folder: Path) -> bytes | None:
+def _seed(path: Path) -> bytes | None:
     try:
-        return read_key(folder / KEY_FILE, "matching key")
+        return read_key(path, "matching key")
     except KeyRefused:
         return None
 
 
 class Matcher:
-    """What a session does. `read` gives the file of subjects of an edition, by its name."""
+    """What a session does. `read` gives the file of subjects of an edition, by its name; keys of lists come of
+    `seed`, those that columns are joined by of `join_seed`."""
 
-    def __init__(self, seed: bytes | None, read: Callable[[str], bytes]) -> None:
+    def __init__(self, seed: bytes | None, read: Callable[[str], bytes], join_seed: bytes | None = None) -> None:
         self._seed = seed
+        self._join_seed = join_seed
         self._read = read
         self._key: Key | None = None
         self._subjects: list[tuple[str, str, int]] = []
@@ -75,6 +81,7 @@ class Matcher:
         self._tokens: dict[bytes, int] = {}
         self._does: Mapping[bytes, Callable[[bytes], bytes]] = {
             KEY: self._use,
+            JOIN: self._use_to_join,
             ELEMENTS: self._elements,
             EVALUATE: self._evaluate,
             BLIND: self._blind,
@@ -95,6 +102,13 @@ class Matcher:
         if self._seed is None:
             return b""
         self._key = Key(self._seed, MATCH_USE, *scope.decode().split("\0"))
+        return self._key.public
+
+    def _use_to_join(self, scope: bytes) -> bytes:
+        """The key that an institution's ids of an element are joined by; as above."""
+        if self._join_seed is None:
+            return b""
+        self._key = Key(self._join_seed, JOIN_USE, *scope.decode().split("\0"))
         return self._key.public
 
     def _elements(self, content: bytes) -> bytes:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from louver_sandbox.operator.installation import InstallationRefused
 from louver_sandbox.settings import Settings
-from louver_sandbox.wiring import MATCHING_FILE
+from louver_sandbox.wiring import JOIN_FILE, MATCHING_FILE
 
 FILES = ("louver.toml", "institutions.toml", "officers.json", "revocations.json", "auditors.json", "log.pub")
 FOLDERS = ("bundle", "catalog", "policies", "requests", "pki", "uploads", "run/kept")
@@ -34,11 +34,12 @@ def back_up(settings: Settings, target: Path, *, secrets: bool) -> Iterator[str]
         if (settings.home / name).is_file():
             shutil.copy2(settings.home / name, target / name)
             yield name
-    if secrets and (settings.matching / MATCHING_FILE).is_file():
-        # The sets beside it follow from it and from the data.
-        (target / settings.matching.name).mkdir(mode=0o700)
-        shutil.copy2(settings.matching / MATCHING_FILE, target / settings.matching.name / MATCHING_FILE)
-        yield f"{settings.matching.name}/{MATCHING_FILE}"
+    # What is made with these follows from them and from the data.
+    for name in (MATCHING_FILE, JOIN_FILE):
+        if secrets and (settings.matching / name).is_file():
+            (target / settings.matching.name).mkdir(mode=0o700, exist_ok=True)
+            shutil.copy2(settings.matching / name, target / settings.matching.name / name)
+            yield f"{settings.matching.name}/{name}"
     for name in (*FOLDERS, *(("secrets",) if secrets else ())):
         if (settings.home / name).is_dir():
             shutil.copytree(settings.home / name, target / name)

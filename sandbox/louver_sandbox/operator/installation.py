@@ -37,7 +37,7 @@ from louver_sandbox.policy.model import Platform, Policy
 from louver_sandbox.policy.officers import make_officer, officers_text, sign
 from louver_sandbox.settings import Settings, load
 from louver_sandbox.stages import InstitutionType
-from louver_sandbox.wiring import MATCHING_FILE, NOISE_FILE, utc_now
+from louver_sandbox.wiring import JOIN_FILE, MATCHING_FILE, NOISE_FILE, utc_now
 
 DEVELOPMENT_OFFICERS = ("officer-one", "officer-two", "officer-three")
 DEVELOPMENT_AUDITOR = "model-auditor"
@@ -91,7 +91,8 @@ def create(home: Path, origin: str, host: str, port: int, tools: Tools) -> Setti
     (home / "log.pub").write_text(f"{Ed25519Signer.from_seed(origin, seed).verifier_key}\n")
     write_secret(home / "secrets" / "record.key", tools.randomness(32))
     write_secret(home / "secrets" / NOISE_FILE, tools.randomness(32))
-    write_secret(home / "matching" / MATCHING_FILE, tools.randomness(32))
+    for seed_of in (MATCHING_FILE, JOIN_FILE):
+        write_secret(home / "matching" / seed_of, tools.randomness(32))
     _make_officers(home, tools)
     _make_auditor(home, tools)
     (home / "institutions.toml").write_text("", encoding="utf-8")

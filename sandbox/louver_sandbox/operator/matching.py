@@ -15,6 +15,7 @@ from louver_sandbox import journal
 from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.identity import parse_registry
 from louver_sandbox.matching.editions import Edition, Editions
+from louver_sandbox.matching.tokens import FOLDER
 from louver_sandbox.operator.installation import TOOLS, InstallationRefused, Tools
 from louver_sandbox.operator.output import Home, explained
 from louver_sandbox.policy.matching import specs
@@ -22,7 +23,7 @@ from louver_sandbox.publishing.record_keys import KEY_BYTES, create_key, read_ke
 from louver_sandbox.settings import Settings, load
 from louver_sandbox.stages import Subject
 from louver_sandbox.store import State
-from louver_sandbox.wiring import MATCHING_FILE, load_judgement, logged_set, open_books
+from louver_sandbox.wiring import JOIN_FILE, MATCHING_FILE, load_judgement, logged_set, open_books
 
 app = typer.Typer(help="The key of private matching, and the lists' sets.", no_args_is_help=True)
 
@@ -32,8 +33,9 @@ def fingerprint(seed: bytes) -> str:
     return hashlib.sha256(b"louver matching key\0" + seed).hexdigest()[:32]
 
 
-def rotate(settings: Settings, reason: str, tools: Tools) -> int:
-    """Logs that the key changes, then replaces it and drops the sets made with it; the index of the entry.
+def rotate(settings: Settings, reason: str, tools: Tools, *, tokens: bool = False) -> int:
+    """Logs that the key changes, then replaces it and drops what was made with it; the index of the entry. With
+    `tokens` the key is the one that tokens of ids are made with, and the lists' stays.
 
     A crash between the two leaves an entry about a key that was never used, and the old one in force.
 
@@ -42,9 +44,14 @@ def rotate(settings: Settings, reason: str, tools: Tools) -> int:
         KeyRefused: the present key is not a private file.
     """
     if not reason.strip() or not reason.isprintable():
-        raise InstallationRefused("say in --reason, on one line, why the key of every list changes")
+        raise InstallationRefused("say in --reason, on one line, why the key changes")
     settings.matching.mkdir(mode=0o700, exist_ok=True)
-    path = settings.matching / MATCHING_FILE
+    path = settings.matching / (JOIN_FILE if tokens else MATCHING_FILE)
+    kind, made_with_it = (
+        ("token-rotation", settings.snapshots / FOLDER)
+        if tokens
+        else ("matching-rotation", settings.matching / "sets")
+    )
     former = fingerprint(read_key(path, "matching key")) if path.exists() else ""
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
@@ -52,9 +59,9 @@ def rotate(settings: Settings, reason: str, tools: Tools) -> int:
     create_key(fresh, randomness=lambda size: seed[:size])
     with State.open(settings.state) as state:
         books = open_books(settings, state, tools.clock)
-        entry = journal.note(books, "matching-rotation", reason=reason, former=former, key=fingerprint(seed))
+        entry = journal.note(books, kind, reason=reason, former=former, key=fingerprint(seed))
     os.replace(fresh, path)
-    for made in (settings.matching / "sets").glob("*"):
+    for made in made_with_it.glob("*"):
         made.unlink()
     return entry
 
@@ -82,17 +89,21 @@ def build_all(settings: Settings, tools: Tools) -> Iterator[Edition]:
 @app.command("rotate")
 def rotate_command(
     reason: Annotated[str, typer.Option(help="Why; it stands in the log for ever.")],
+    tokens: Annotated[
+        bool, typer.Option("--tokens", help="The key of tokens in uploads, not that of lists.")
+    ] = False,
     home: Home = Path("louver-home"),
 ) -> None:
     """Replace the key that lists are matched by, or make the first; a log entry. Stop the service before.
 
-    Tokens of the former key open nothing any more. Makes the key where an installation has none.
+    Tokens of the former key open nothing any more. With --tokens institutions upload their tables with tokens again.
+    Makes the key where an installation has none.
 
     Example: louver-sandbox matching rotate --reason "the key was on a lost disk"
     """
     with explained():
-        entry = rotate(load(home), reason, TOOLS)
-        typer.echo(f"entry {entry}: the matching key is replaced; start the service to use it")
+        entry = rotate(load(home), reason, TOOLS, tokens=tokens)
+        typer.echo(f"entry {entry}: the key is replaced; start the service to use it")
 
 
 @app.command("build")

@@ -19,6 +19,7 @@ from louver_sandbox.catalog.model import Table
 from louver_sandbox.pipeline import facts_at
 from louver_sandbox.policy.match_terms import MatchMode
 from louver_sandbox.policy.matching import MatchQuestion, decide_match
+from louver_sandbox.policy.tokens import TokenQuestion, decide_tokens
 from louver_sandbox.private_core import Wish
 from louver_sandbox.settings import Settings
 from louver_sandbox.stages import Case, InstitutionType, Request, Subject
@@ -56,6 +57,8 @@ def replay(index: int, log: AuditLog, settings: Settings, own: tuple[Table, ...]
         raise NotReplayable("what is kept is not the catalogue and bundle of this decision")
     if fields.get("verb") == "match":
         return _match(fields, journal.moment(entry), judgement)
+    if fields.get("verb") == "token":
+        return _tokens(fields, journal.moment(entry), judgement)
     request = question_of(entry, log.open(entry.index), None)
     if request is None:
         raise NotReplayable("the question's text has been erased")
@@ -73,16 +76,33 @@ def replay(index: int, log: AuditLog, settings: Settings, own: tuple[Table, ...]
     return Replayed(recorded, found)
 
 
-def _match(fields: Mapping[str, Any], moment: datetime, judgement: checker.Judgement) -> Replayed:
-    """The decision about a match, which had no text: the same set, by the same rules, at the same price."""
-    subject = Subject(
+def _subject(fields: Mapping[str, Any]) -> Subject:
+    return Subject(
         str(fields["institution"]),
         InstitutionType(fields["subject"]["type"]),
         frozenset(fields["subject"]["groups"]),
         str(fields["certificate"]),
     )
+
+
+def _tokens(fields: Mapping[str, Any], moment: datetime, judgement: checker.Judgement) -> Replayed:
+    """The decision about tokens: by the same rules, at the same price."""
+    question = TokenQuestion(_subject(fields), str(fields["element"]), int(fields["ids"]))
+    (charged,) = fields["charges"]
+    recorded = {"rules": str(list(fields["rules"])), "charges": f"{charged['amount']} {charged['kind']}"}
+    try:
+        admitted = decide_tokens(question, judgement.catalog, judgement.bundle, facts_at(moment))
+    except Refused as refused:
+        return Replayed(recorded, {"refused": refused.code})
+    return Replayed(
+        recorded, {"rules": str(list(admitted.rules)), "charges": f"{question.ids} {admitted.charge.kind}"}
+    )
+
+
+def _match(fields: Mapping[str, Any], moment: datetime, judgement: checker.Judgement) -> Replayed:
+    """The decision about a match, which had no text: the same set, by the same rules, at the same price."""
     mode = MatchMode(fields["mode"])
-    question = MatchQuestion(subject, str(fields["purpose"]), str(fields["list"]), mode, int(fields["ids"]))
+    question = MatchQuestion(_subject(fields), str(fields["purpose"]), str(fields["list"]), mode, int(fields["ids"]))
     charges = ", ".join(f"{item['amount']} {item['kind']}" for item in fields["charges"])
     recorded = {"edition": str(fields["edition"]), "rules": str(list(fields["rules"])), "charges": charges}
     try:

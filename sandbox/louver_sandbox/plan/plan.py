@@ -20,6 +20,7 @@ from louver_sandbox.plan.private.cores import private_cores
 from louver_sandbox.plan.question import question_digest
 from louver_sandbox.plan.sealing import sealed_columns
 from louver_sandbox.plan.selecting import selections
+from louver_sandbox.plan.tokens import token_uses
 from louver_sandbox.plan.verify import PlanUnverified, verify_own
 from louver_sandbox.refusals.asking import nothing_to_ask_for
 from louver_sandbox.stages import Admitted, Plan, SourceRef, Treatment
@@ -34,11 +35,13 @@ def plan(admitted: Admitted) -> Plan:
         Refused: LVR-23xx, for a protected query whose cells cannot be judged, and wishes that nothing can meet.
         PlanUnverified: the statement is not what was planned; nothing may run.
     """
+    asked = admitted.bound
     over = encrypted_question(admitted)
     admitted = admitted if over is None else over.admitted
     for column in admitted.bound.columns:
         carriable(column.type)
     sources, source_of = _sources(admitted)
+    tokens = token_uses(asked, source_of)
     privacy: tuple[PrivacyCharge, ...] = ()
     if admitted.bound.request.wish is not None and admitted.treatment is not Treatment.DP:
         raise nothing_to_ask_for(admitted.treatment.value)
@@ -58,7 +61,7 @@ def plan(admitted: Admitted) -> Plan:
     if over is not None and found is not None:
         read.append(tuple(source_of(scan) for scan in scans(over.rows)))
         privacy = found.privacy
-    made = replace(made, privacy=privacy, lookup=lookup_plan(admitted, source_of))
+    made = replace(made, privacy=privacy, lookup=lookup_plan(admitted, source_of), tokens=tokens)
     verify_own(made, tuple(read))
     verify_lookup(made)
     return made

@@ -154,7 +154,7 @@ def _grant(context: _Context, grant: Grant, at: tuple[str | int, ...]) -> Iterat
             yield _unknown_column((*at, "columns", name), grant.table, name)
         else:
             yield from _column(grant, table, column, rights, (*at, "columns", name))
-    for found in match_lint.findings(grant, table):
+    for found in (*match_lint.findings(grant, table), *match_lint.idle_tokens(grant, table)):
         yield replace(found, where=(*at, *found.where))
     for name, predicate in (grant.matching.lists if grant.matching is not None else {}).items():
         yield from _predicate(predicate, table, (*at, "matching", "lists", name))

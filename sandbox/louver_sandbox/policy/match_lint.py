@@ -62,6 +62,21 @@ def findings(grant: Grant, table: Table) -> Iterator[Finding]:
     yield from _of_persons(terms, table)
 
 
+def idle_tokens(grant: Grant, table: Table) -> Iterator[Finding]:
+    """Terms of tokens that give nobody any: no column that is joined by has a data element."""
+    joined = [table.column(name) for name, rights in grant.rights.items() if rights.join_key]
+    if grant.tokens is not None and not any(column is not None and column.element for column in joined):
+        yield Finding(
+            ("tokens",),
+            f"no column of {table.name} that is joined by has a data element, so nobody gets tokens",
+            f"{table.name} 可用于连接的字段均未声明数据元，不会生成任何令牌",
+            "declare the column's element in the catalogue, or remove the terms",
+            "请在目录中声明字段的数据元，或删除该条款",
+            "idle-terms",
+            Severity.WARNING,
+        )
+
+
 def _of_persons(terms: MatchTerms, table: Table) -> Iterator[Finding]:
     persons = [unit for unit in table.units if unit.type is UnitType.PERSON]
     if terms.persons is None and persons and all(unit.when is None for unit in persons):

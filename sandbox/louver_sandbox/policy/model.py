@@ -27,6 +27,7 @@ from louver_sandbox.policy.features import FeatureName, FeatureSet, ScoringTerms
 from louver_sandbox.policy.match_terms import MatchAsked, MatchTerms
 from louver_sandbox.policy.templates import Template
 from louver_sandbox.policy.terms import BudgetTerms, HistoryTerms, PrivateTerms, ThresholdTerms
+from louver_sandbox.policy.token_terms import TokenTerms
 from louver_sandbox.policy.words import Document, Identifier, PurposeCode, TableText, TemplateName, Text
 from louver_sandbox.stages import InstitutionType
 
@@ -181,6 +182,7 @@ class Grant(Document):
     history: HistoryTerms = HistoryTerms()
     privacy: PrivateTerms | None = None
     matching: MatchTerms | None = None
+    tokens: TokenTerms | None = None
     scoring: ScoringTerms | None = None
     templates: tuple[TemplateName, ...] = Field(default=(), max_length=100)
 
@@ -197,6 +199,14 @@ class Grant(Document):
         return self
 
     @model_validator(mode="after")
+    def _tokens_are_joined(self) -> Grant:
+        """Tokens are of the ids in a column that questions join by."""
+        joined = any(rights.join_key for rights in self.rights.values())
+        if self.tokens is not None and not (joined and Verb.ANALYSE in self.verbs):
+            raise ValueError("terms of tokens need the verb analyse and a column with the right join_key")
+        return self
+
+    @model_validator(mode="after")
     def _one_subject(self) -> Grant:
         """What leaves of one subject with its authorisation leaves by a template, and by nothing else."""
         asked = self.treatment is GrantTreatment.AUTHORISED and self.scoring is None
@@ -209,7 +219,8 @@ class Grant(Document):
     @model_serializer(mode="wrap")
     def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without `history` and `atom_units` where they are the defaults, and what there is none of (`atoms`,
-        `privacy`, `matching`, `scoring`, `templates`), so that bundles signed before they were keys stay canonical.
+        `privacy`, `matching`, `tokens`, `scoring`, `templates`), so that bundles signed before they were keys stay
+        canonical.
         """
         written: dict[str, Any] = handler(self)
         if self.history == HistoryTerms():
@@ -220,8 +231,9 @@ class Grant(Document):
             del written["atom_units"]
         if self.privacy is None:
             del written["privacy"]
-        if self.matching is None:
-            del written["matching"]
+        for name in ("matching", "tokens"):
+            if written[name] is None:
+                del written[name]
         if self.scoring is None:
             del written["scoring"]
         if not self.templates:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from louver.errors import Refused
 from louver_sandbox.refusals import encrypted, sealing
 from louver_sandbox.refusals.base import refusal
+from louver_sandbox.refusals.encrypted import tokens
 
 
 def upload_not_arrow(facts: Mapping[str, str]) -> Refused:
@@ -140,6 +141,7 @@ UPLOAD_REFUSALS: Mapping[str, Callable[[Mapping[str, str]], Refused]] = {
     "LVR-5013": sealing.batch_rows,
     "LVR-5014": sealing.batch_ciphertexts,
     "LVR-5301": encrypted.no_key_for_upload,
+    "LVR-5324": tokens.column_declared,
 }
 """The maker of each refusal by its code; the ingesting child answers with LVR-4001 to LVR-4007 and those of encrypted
 columns."""

@@ -16,6 +16,7 @@ from louver.v1 import matching_pb2_grpc as matching_grpc
 from louver.v1 import sandbox_pb2_grpc as pb_grpc
 from louver.v1 import scoring_pb2_grpc as scoring_grpc
 from louver.v1 import subjects_pb2_grpc as subjects_grpc
+from louver.v1 import tokens_pb2_grpc as tokens_grpc
 from louver_sandbox.audit.stored import LogDamaged
 from louver_sandbox.service.edge import new_incident
 from louver_sandbox.service.matching import Matching
@@ -23,6 +24,7 @@ from louver_sandbox.service.messages import ReadableMessages
 from louver_sandbox.service.scoring import Scoring
 from louver_sandbox.service.servicer import Sandbox
 from louver_sandbox.service.subjects import Subjects
+from louver_sandbox.service.tokens import Tokens
 from louver_sandbox.service.turnstile import Turnstile
 from louver_sandbox.settings import Settings
 from louver_sandbox.store import StoreError
@@ -92,6 +94,7 @@ class Server:
                 Sandbox(self.platform, self._executor, turnstile), self._server
             )
             matching_grpc.add_MatchingServiceServicer_to_server(Matching(self.platform, turnstile), self._server)
+            tokens_grpc.add_TokenServiceServicer_to_server(Tokens(self.platform, turnstile), self._server)
             scoring_grpc.add_ScoringServiceServicer_to_server(
                 Scoring(self.platform, self._executor, turnstile), self._server
             )

@@ -60,7 +60,9 @@ def _cost(charges: Sequence[Mapping[str, Any]]) -> Mapping[str, int]:
 
 
 def _match(fields: Mapping[str, Any]) -> str:
-    """What a match was about; it has no SQL."""
+    """What a match was about, or a question for tokens; they have no SQL."""
+    if fields.get("verb") == "token":
+        return f"tokens of {fields['element']} ({fields['ids']} ids)"
     if fields.get("verb") != "match":
         return ""
     return f"match {fields['list']} ({fields['mode']}, {fields['ids']} ids)"

@@ -63,9 +63,9 @@ def _numbers(array: Any) -> bytes:
 
 
 def _fixed(array: pa.Array) -> bytes:
-    """Little-endian values, 16 bytes for decimals, nulls as zero; ciphertexts, of which none is null, as they are."""
+    """Little-endian values, 16 bytes for decimals, nulls as zero; ciphertexts and tokens as they are."""
     if kinds.is_fixed_size_binary(array.type):
-        return b"".join(array.to_pylist())
+        return b"".join(value for value in array.to_pylist() if value is not None)
     if kinds.is_decimal128(array.type):
         whole = pa.concat_arrays([pc.fill_null(array, pa.scalar(0, array.type))])  # a copy without offset
         return bytes(whole.buffers()[1])[: 16 * len(whole)]

@@ -26,6 +26,7 @@ from gmpy2 import mpz
 
 from louver.sealing.keys import PublicKey
 from louver.sealing.uploading import EncryptedColumn
+from louver.tokens.columns import TokenColumn
 from louver_sandbox.catalog.rules import RESERVED_PREFIX
 from louver_sandbox.catalog.sources import quote
 from louver_sandbox.processes.channel import Channel
@@ -34,6 +35,7 @@ from louver_sandbox.processes.isolation.confinement import open_only, seal
 from louver_sandbox.uploads.arrow_types import algebra_type, stored_type
 from louver_sandbox.uploads.digest import ColumnDigest, table_digest
 from louver_sandbox.uploads.encrypted import Ciphertexts, EncryptedRefused, ciphertext_path, encrypted_columns
+from louver_sandbox.uploads.tokens import STORED, TokensRefused, token_columns, type_of
 
 NAME = re.compile(r"[^\W\d]\w{0,62}\Z")
 """Names of own tables and their columns."""
@@ -77,7 +79,8 @@ class Job:
 @dataclass(frozen=True, slots=True)
 class TakenColumn:
     """A stored column: its name and catalogue type, whether a null is there, whether values never repeat, and how
-    many different ones there are (None: not counted, as of lists and doubles). An encrypted one names its `key`."""
+    many different ones there are (None: not counted, as of lists and doubles). An encrypted one names its `key`,
+    and one of tokens the public part of theirs."""
 
     name: str
     type: str
@@ -162,8 +165,8 @@ def ingest(job: Job) -> Taken:
     """Read, validate and store one upload. The same content again finds its file and changes nothing.
 
     Raises:
-        UploadRefused: LVR-4001 to LVR-4007, LVR-5012 to LVR-5014, LVR-5301, or LVR-3103 when the disk takes no more;
-            nothing is left behind.
+        UploadRefused: LVR-4001 to LVR-4007, LVR-5012 to LVR-5014, LVR-5301, LVR-5324, or LVR-3103 when the disk takes
+            no more; nothing is left behind.
     """
     private = job.folder / f"{TEMPORARY}{os.urandom(8).hex()}"
     try:
@@ -174,6 +177,8 @@ def ingest(job: Job) -> Taken:
             return _store(job, private, spool)
     except EncryptedRefused as refused:
         raise UploadRefused(refused.code, **refused.facts) from None
+    except TokensRefused as refused:
+        raise UploadRefused(refused.code) from None
     except (MemoryError, duckdb.OutOfMemoryException):
         raise UploadRefused("LVR-4004", what="bytes", limit="memory") from None
     except (OSError, duckdb.IOException):
@@ -228,10 +233,12 @@ def _store(job: Job, private: Path, spool: pa.OSFile) -> Taken:
     _check_prefix(job.spool)
     with _reading():
         stream: pa.RecordBatchReader = pa.ipc.open_stream(spool)
-    encrypted = encrypted_columns(stream.schema, job.key)
-    target = _stored_schema(stream.schema, job.caps, encrypted)
+    encrypted, tokens = encrypted_columns(stream.schema, job.key), token_columns(stream.schema)
+    target = _stored_schema(
+        stream.schema, job.caps, {**dict.fromkeys(encrypted, pa.int64()), **dict.fromkeys(tokens, STORED)}
+    )
     made = private / "table.duckdb"
-    digests = [_digest_of(place, target, stream.schema, encrypted) for place in range(len(target))]
+    digests = [_digest_of(place, target, stream.schema, {**encrypted, **tokens}) for place in range(len(target))]
     nulls = [0] * len(target)
     rows = 0
     config: dict[str, str | bool | int | float | list[str]] = {
@@ -264,7 +271,14 @@ def _store(job: Job, private: Path, spool: pa.OSFile) -> Taken:
     columns = tuple(
         _encrypted_column(item.name, encrypted[place], rows)
         if place in encrypted
-        else TakenColumn(item.name, str(algebra_type(item.type)), count > 0, distinct == rows - count, distinct)
+        else TakenColumn(
+            item.name,
+            type_of(tokens[place]) if place in tokens else str(algebra_type(item.type)),
+            count > 0,
+            distinct == rows - count,
+            distinct,
+            tokens[place].key if place in tokens else "",
+        )
         for place, (item, count, distinct) in enumerate(zip(target, nulls, counted, strict=True))
     )
     return Taken(content, rows, sum(path.stat().st_size for path in kept), columns)
@@ -283,12 +297,12 @@ def _ciphertexts(
 
 
 def _digest_of(
-    place: int, target: pa.Schema, given: pa.Schema, encrypted: Mapping[int, EncryptedColumn]
+    place: int, target: pa.Schema, given: pa.Schema, declared: Mapping[int, EncryptedColumn | TokenColumn]
 ) -> ColumnDigest:
-    """An encrypted column's is about its ciphertexts, their key and their scale."""
-    if place not in encrypted:
+    """An encrypted column's is about its ciphertexts, key and scale, one of tokens about its element and key too."""
+    if place not in declared:
         return ColumnDigest(target[place].name, target[place].type)
-    return ColumnDigest(f"{target[place].name}\0{encrypted[place].to_bytes().decode()}", given[place].type)
+    return ColumnDigest(f"{target[place].name}\0{declared[place].to_bytes().decode()}", given[place].type)
 
 
 def _encrypted_column(name: str, column: EncryptedColumn, rows: int) -> TakenColumn:
@@ -321,7 +335,8 @@ def _cap(what: str, amount: int, limit: int) -> None:
         raise UploadRefused("LVR-4004", what=what, limit=str(limit))
 
 
-def _stored_schema(schema: pa.Schema, caps: Caps, encrypted: Mapping[int, EncryptedColumn]) -> pa.Schema:
+def _stored_schema(schema: pa.Schema, caps: Caps, declared: Mapping[int, pa.DataType]) -> pa.Schema:
+    """As the table is stored; `declared` are the types of columns that are encrypted or hold tokens."""
     _cap("columns", len(schema), caps.columns)
     if len(schema) == 0:
         raise UploadRefused("LVR-4001")
@@ -332,7 +347,7 @@ def _stored_schema(schema: pa.Schema, caps: Caps, encrypted: Mapping[int, Encryp
         reserved = item.name.casefold().startswith(RESERVED_PREFIX)
         if not NAME.match(item.name) or reserved or seen[item.name.casefold()] > 1:
             raise UploadRefused("LVR-4003", number=str(number))
-        stored = pa.int64() if number - 1 in encrypted else stored_type(item.type)
+        stored = declared.get(number - 1) or stored_type(item.type)
         if stored is None:
             raise UploadRefused("LVR-4002", column=item.name, type=_type_word(item.type))
         fields.append(pa.field(item.name, stored))

@@ -31,6 +31,7 @@ from louver_sandbox.refusals.catalog import (
     upload_table_name,
     upload_too_large,
 )
+from louver_sandbox.refusals.encrypted.tokens import key_replaced
 from louver_sandbox.settings import Settings
 from louver_sandbox.store import State
 from louver_sandbox.uploads import INGEST_ENTRY, INGEST_ENVIRONMENT, INGEST_PRELOAD, registry
@@ -46,6 +47,7 @@ from louver_sandbox.uploads.ingest import (
     decode_answer,
 )
 from louver_sandbox.uploads.registry import OwnTable
+from louver_sandbox.uploads.tokens import element_of
 
 MIB = 1024 * 1024
 ANSWER_BYTES = 256 * 1024
@@ -64,7 +66,8 @@ Note = Callable[..., object]
 class OwnTables:
     """The own tables of every institution. Use it in a `with` statement.
 
-    `key_of` is the Paillier key that an institution's encrypted columns must be under, None where it has none."""
+    `key_of` is the Paillier key that an institution's encrypted columns must be under, None where it has none;
+    `token_key_of` gives the one that its tokens of an element must be under."""
 
     def __init__(
         self,
@@ -73,9 +76,11 @@ class OwnTables:
         clock: Callable[[], datetime],
         note: Note,
         key_of: Callable[[str], PublicKey | None] = lambda institution: None,
+        token_key_of: Callable[[str, str], str] = lambda institution, element: "",
     ) -> None:
         self._settings = settings
         self._key_of = key_of
+        self._token_key_of = token_key_of
         self._state = state
         self._clock = clock
         self._note = note
@@ -121,8 +126,8 @@ class OwnTables:
     ) -> OwnTable:
         """Takes an upload in under a name; other content of that name must be replaced on purpose.
 
-        Raises `Refused` LVR-4001 to LVR-4007, LVR-4009, LVR-5012 to LVR-5014, LVR-5301, LVR-3101, LVR-3103; then
-        nothing is kept.
+        Raises `Refused` LVR-4001 to LVR-4007, LVR-4009, LVR-5012 to LVR-5014, LVR-5301, LVR-5320, LVR-5324, LVR-5325,
+        LVR-3101, LVR-3103; then nothing is kept.
         """
         if not NAME.match(name):
             raise upload_table_name({})
@@ -154,14 +159,20 @@ class OwnTables:
         """Ingests and registers; content that no live table names afterwards is gone, also when it was refused."""
         try:
             taken = self._ingest(institution, spool, seconds, cancelled)
+            for column in taken.columns:
+                element = element_of(column.type)
+                if element and column.key != self._token_key_of(institution, element):
+                    raise key_replaced(column.name)
             with self._state.transaction() as tx:
                 current = registry.find(tx, institution, name)
                 if current is not None and current.digest != taken.digest and not replace:
                     raise upload_name_taken({})
                 self._check_quota(registry.used_bytes(tx, institution) + taken.bytes)
                 own = registry.register(tx, institution, name, taken, self._clock())
+                tokens = {column.name: column.key for column in own.columns if element_of(column.type)}
                 keys = {column.name: column.key for column in own.columns if column.key}
-                more = {"encrypted": keys} if keys else {}
+                sealed = {name: key for name, key in keys.items() if name not in tokens}
+                more = {name: said for name, said in (("encrypted", sealed), ("tokens", tokens)) if said}
                 self._note(
                     tx, "upload", institution=institution, table=name, digest=own.digest, rows=own.rows, **more
                 )

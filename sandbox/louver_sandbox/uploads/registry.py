@@ -46,6 +46,7 @@ from louver_sandbox.catalog.schema import NOT_APPLICABLE
 from louver_sandbox.refusals.catalog import unknown_own_table, upload_table_name
 from louver_sandbox.store.prepared import Prepared
 from louver_sandbox.uploads.ingest import NAME, Taken, TakenColumn
+from louver_sandbox.uploads.tokens import element_of
 
 OWN_LEVEL = 3
 """Level of every own column: the institution's business, nobody else's."""
@@ -193,11 +194,15 @@ def with_own_tables(catalog: model.Catalog, own: Iterable[OwnTable]) -> model.Ca
 
 def _column(item: TakenColumn) -> model.Column:
     known = (item.name, _type(item.type), item.nullable, OWN_LEVEL, Role.VALUE)
+    if element := element_of(item.type):
+        return model.Column(*known, unique=item.unique, distinct=item.distinct, element=element, tokens=item.key)
     return model.Column(*known, unique=item.unique, distinct=item.distinct, encrypted=item.key)
 
 
 def _type(text: str) -> Type:
-    """The catalogue's type; of an encrypted column that of the numbers inside."""
+    """The catalogue's type; of an encrypted column that of the numbers inside, of tokens that of the ids."""
+    if element_of(text):
+        return TEXT
     if text in _TYPES:
         return _TYPES[text]
     scale = int(text.partition("(")[2].removesuffix(")"))

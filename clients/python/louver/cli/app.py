@@ -17,7 +17,7 @@ from louver.cli.catalogue import columns_of
 from louver.cli.drawing import accuracies, draw, language_of, notices
 from louver.cli.explaining import explained
 from louver.cli.export import Format, chosen_format, plain_accuracy
-from louver.cli.parameters import parse_parameters, places_of
+from louver.cli.parameters import elements_of, parse_parameters, places_of
 from louver.cli.session import (
     Session,
     ending,
@@ -26,6 +26,7 @@ from louver.cli.session import (
     show_privacy,
     showing_progress,
     showing_upload,
+    telling_warnings,
     write_bytes,
 )
 from louver.cli.writing import write_answer
@@ -250,16 +251,27 @@ def upload(
             help="Encrypt this column here, to your newest key; 2 decimal places unless said. Repeat it for more.",
         ),
     ] = None,
+    token: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--token",
+            metavar="COLUMN=ELEMENT",
+            help="Send tokens in place of the ids in this column, which are values of a data element such as uscc. "
+            "Each different id counts. Repeat it for more.",
+        ),
+    ] = None,
 ) -> None:
     """Store one of your own tables; nobody else can see it.
 
-    Example: louver upload loan_book loans.parquet --encrypt balance
+    Example: louver upload loan_book loans.parquet --encrypt balance --token id_no=uscc
     """
     session: Session = context.obj
     with ending(session.language):
-        columns = places_of(encrypt or [])
-        with session.connect() as client, showing_upload() as (encrypting, sending):
-            table = client.upload(name, path, replace, sending, encrypted=columns, encrypting=encrypting)
+        columns, ids = places_of(encrypt or []), elements_of(token or [])
+        with session.connect() as client, showing_upload() as (blinding, encrypting, sending), telling_warnings():
+            table = client.upload(
+                name, path, replace, sending, encrypted=columns, encrypting=encrypting, tokens=ids, blinding=blinding
+            )
         typer.echo(f"{visible(table.full_name)}: {table.rows} rows, version {visible(table.version[:16])}")
 
 

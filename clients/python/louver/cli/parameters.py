@@ -65,3 +65,16 @@ def places_of(given: Iterable[str]) -> dict[str, int]:
             raise Misused(f"column {name} is given twice")
         columns[name] = int(places) if separator else FEN
     return columns
+
+
+def elements_of(given: Iterable[str]) -> dict[str, str]:
+    """``["id_no=uscc"]`` as columns of ids and the data elements they hold. Raises ``Misused``."""
+    columns: dict[str, str] = {}
+    for text in given:
+        name, separator, element = text.partition("=")
+        if not name or not separator or not element:
+            raise Misused(f"--token takes column=element, not {text!r}", "such as id_no=uscc")
+        if name in columns:
+            raise Misused(f"column {name} is given twice")
+        columns[name] = element
+    return columns

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -118,23 +119,37 @@ Done = Callable[[int, int], None]
 
 
 @contextmanager
-def showing_upload() -> Iterator[tuple[Done | None, Done | None]]:
-    """Functions that show on standard error how many numbers are encrypted and how many bytes are sent, when a person
-    watches it. What has not begun is not shown."""
+def telling_warnings() -> Iterator[None]:
+    """What the client warns of is told on standard error, in a line each."""
+    from louver.display import visible
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", UserWarning)
+        try:
+            yield
+        finally:
+            for one in told:
+                typer.echo(visible(str(one.message)), err=True)
+
+
+@contextmanager
+def showing_upload() -> Iterator[tuple[Done | None, Done | None, Done | None]]:
+    """Functions that show on standard error how many ids have tokens, how many numbers are encrypted and how many
+    bytes are sent, when a person watches it. What has not begun is not shown."""
     if not sys.stderr.isatty():
-        yield None, None
+        yield None, None, None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
-        tasks = [bar.add_task(name, visible=False) for name in ("encrypting", "uploading")]
+        tasks = [bar.add_task(name, visible=False) for name in ("blinding", "encrypting", "uploading")]
 
         def shown(place: int) -> Done:
             return lambda done, total: bar.update(tasks[place], completed=done, total=total, visible=True)
 
-        yield shown(0), shown(1)
+        yield shown(0), shown(1), shown(2)
 
 
 def print_table(names: list[str], rows: list[Row]) -> None:
