@@ -28,6 +28,7 @@ from louver.matching.results import Match, MatchableList
 from louver.questions import Parameter
 from louver.receipt import Receipt
 from louver.results import Answer, Explanation, QueryRecord, SealingKey, Table
+from louver.scoring.aio import AsyncScoringCalls
 from louver.settings import Settings, settle
 from louver.surroundings import Surroundings, pause_before_retry
 from louver.transparency import TreeHead
@@ -86,7 +87,7 @@ def connect(
     )
 
 
-class AsyncClient:
+class AsyncClient(AsyncScoringCalls):
     """A connection to a sandbox within one event loop. Errors are those of ``louver.client``."""
 
     def __init__(self, settings: Settings) -> None:
