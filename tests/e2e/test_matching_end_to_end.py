@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,13 @@ def test_numbers_and_sums_are_those_of_the_plain_computation_within_their_noise(
     assert count.value % 5 == 0
     assert abs(count.value - expected) <= 15
     assert total.value is not None
+    # How exact a number is comes with it, and is the policy's word, not the batch's.
+    assert count.accuracy is not None
+    assert total.accuracy is not None
+    assert (count.accuracy.kind, count.accuracy.below, count.accuracy.above) == ("count", Decimal(6), Decimal(6))
+    assert (total.accuracy.kind, total.accuracy.relative_error, total.accuracy.below) == ("sum", Decimal(2), None)
+    assert "in 95 of 100 matches" in count.accuracy.text()
+    assert "95" in total.accuracy.text("zh")
     # Noise never exceeds the sum, and no base is more than ten deviations of two of the largest amount and of the next.
     assert 0 <= total.value <= 2 * balance + 20 * math.hypot(*sorted(met)[-2:])
     assert bank.match(ids, list=RED, mode="sum", amounts=amounts).value == total.value
@@ -139,7 +147,7 @@ def test_a_number_that_would_be_too_small_is_withheld_and_says_so(
     bank: louver.Client, book: list[tuple[str, int]]
 ) -> None:
     found = bank.match([id_ for id_, _ in book], list=BLACK, mode="count")
-    assert (found.value, found.withheld) == (None, "threshold")
+    assert (found.value, found.withheld, found.accuracy) == (None, "threshold", None)
     assert found.message
     assert found.message_zh
 
@@ -376,6 +384,9 @@ def test_the_command_line_gives_what_one_can_pipe(
     assert by_hand.value is not None
     assert said["value"] == by_hand.value
     assert said["verified"] is True
+    assert (said["accuracy"]["relative_error"], said["accuracy"]["below"]) == ("2", None)
+    assert "steps" in said["accuracy"]["message"]
+    assert "in 95 of 100 matches" in summed.stderr
     lists = louver_command(served, "match", "--lists", "--format", "json")
     assert {item["list"] for item in json.loads(lists.stdout)} == {BLACK, RED, STATUTORY}
     few = louver_command(

@@ -87,13 +87,16 @@ class ListSpec:
 
 @dataclass(frozen=True, slots=True)
 class MatchAdmitted:
-    """A permit: the set to match against, what is charged, and by which rules numbers leave (None: mode hits)."""
+    """A permit: the set to match against, what is charged, and by which rules numbers leave (None: mode hits).
+
+    `units` are the types of subjects that the set may hold."""
 
     question: MatchQuestion
     spec: ListSpec
     largest_amount: int
     charges: tuple[MatchCharge, ...]
     threshold: ThresholdRules | None
+    units: tuple[UnitType, ...]
     rules: tuple[str, ...]
     policies: tuple[str, ...]
     bundle_digest: str
@@ -145,6 +148,7 @@ def decide_match(question: MatchQuestion, catalog: Catalog, bundle: Bundle, fact
         largest_amount=terms.largest_amount,
         charges=tuple(_charges(question, table, catalog, terms, group)),
         threshold=None if question.mode is MatchMode.HITS else group.threshold(),
+        units=_units(table, terms),
         rules=tuple(permit.rule for permit in held),
         policies=tuple(sorted({f"{permit.policy.id}@{permit.policy.version}" for permit in held})),
         bundle_digest=bundle.digest,
@@ -316,6 +320,11 @@ def _spec(
         data_version=table.data_version,
         day=day,
     )
+
+
+def _units(table: Table, terms: MatchTerms) -> tuple[UnitType, ...]:
+    found = {unit.type for unit in table.units if unit.type is not UnitType.PERSON or terms.persons is not None}
+    return tuple(sorted(found))
 
 
 def _charges(

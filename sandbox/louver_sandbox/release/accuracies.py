@@ -89,7 +89,7 @@ class _Reader:
         kind = "sum" if any(total.of for total in totals) else "rows" if found.relative else "count"
         ((core, only), *others) = [part for _, part in addends]
         bases = None if others else self.exact.bases(only, core, doubt)
-        return _told(column, kind, found, chosen, bases)
+        return told(column, kind, found, chosen, bases)
 
     def _average(self, column: str, measure: Measure, core: CorePlan, chosen: bool) -> Accuracy:
         """A perturbed sum over a perturbed number of values, which are not far off together."""
@@ -222,11 +222,23 @@ class _Reader:
                         yield from self._released(side)
 
 
-def _told(column: str, kind: str, found: Exactness, chosen: bool, bases: Fraction | None) -> Accuracy:
-    """`bases`: how many of its own bases, which nobody says, each number is off at most."""
+CELLS = "in 95 of 100 cells", "100 个单元格中有 95 个："
+"""Of what a statement holds in 95 of 100."""
+
+
+def told(
+    column: str,
+    kind: str,
+    found: Exactness,
+    chosen: bool,
+    bases: Fraction | None,
+    often: tuple[str, str] = CELLS,
+) -> Accuracy:
+    """The statement in numbers and words. `chosen`: noise decides what is seen, so that it holds always. `bases`: how
+    many of its own bases, which nobody says, each number is off at most."""
     error, below, above = _text(found.error), _text(found.below), _text(found.above)
     english, chinese = _reach(found, chosen, ("number", "数"))
-    often, often_zh = _often(chosen)
+    held, held_zh = _often(chosen, often)
     if bases is not None:
         english += f", and within {_text(bases)} of its own steps (1, 2 or 5 times a power of ten)"
         chinese += f"，且不超过其自身舍入步长（10 的幂的 1、2 或 5 倍）的 {_text(bases)} 倍"
@@ -244,8 +256,8 @@ def _told(column: str, kind: str, found: Exactness, chosen: bool, bases: Fractio
         column,
         kind,
         *errors,
-        f"{first}; {often} {english}",
-        f"{first_zh}；{often_zh}{chinese}",
+        f"{first}; {held} {english}",
+        f"{first_zh}；{held_zh}{chinese}",
         relative_error=_text(found.relative_error) if found.relative else "",
     )
 
@@ -273,8 +285,8 @@ _AMOUNTS: Mapping[bool, tuple[str, str]] = {
 }
 
 
-def _often(always: bool) -> tuple[str, str]:
-    return ("always", "始终：") if always else ("in 95 of 100 cells", "100 个单元格中有 95 个：")
+def _often(always: bool, often: tuple[str, str] = CELLS) -> tuple[str, str]:
+    return ("always", "始终：") if always else often
 
 
 def _scaled(found: dict[ColumnRef, Fraction] | None, factor: Fraction) -> dict[ColumnRef, Fraction] | None:

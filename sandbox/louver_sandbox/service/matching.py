@@ -20,12 +20,13 @@ from louver.v1 import matching_pb2 as pb
 from louver.v1 import matching_pb2_grpc as pb_grpc
 from louver_sandbox.identity import check_match
 from louver_sandbox.match_line import Asked, MatchLine, Paid
+from louver_sandbox.matching.releasing import Number
 from louver_sandbox.policy.match_terms import MOST_BATCH, MatchMode
 from louver_sandbox.policy.matching import MatchQuestion, Offered
 from louver_sandbox.processes.sessions import Session
 from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.refusals import matching as refuse
-from louver_sandbox.service.convert import PURPOSE
+from louver_sandbox.service.convert import PURPOSE, accuracy
 from louver_sandbox.service.edge import deadline, guarded, on_end
 from louver_sandbox.service.peers import peer
 from louver_sandbox.service.turnstile import Turnstile
@@ -163,16 +164,7 @@ class Matching(pb_grpc.MatchingServiceServicer):
         evaluated = _received(messages, evaluated_bytes(subjects), "evaluated", cut_off)
         yield pb.MatchResponse(progress="evaluated")
         number, receipt = self._line.number(paid, evaluated, session)
-        message, message_zh = WITHHELD.get(number.withheld_by, ("", ""))
-        yield pb.MatchResponse(
-            number=pb.MatchNumber(
-                withheld=number.value is None,
-                value=number.value or 0,
-                rule=number.withheld_by,
-                message=message,
-                message_zh=message_zh,
-            )
-        )
+        yield pb.MatchResponse(number=_number(number))
         yield pb.MatchResponse(receipt=receipt)
 
     def _header(self, paid: Paid) -> pb.MatchHeader:
@@ -261,6 +253,20 @@ def _reported(message: pb.ReportMeasureRequest) -> tuple[str, str, str, str, str
     if len(message.note) > LONGEST_NOTE:
         raise refusals.malformed_request("note")
     return _uuid(message.request_id), message.list[:120], subject, message.measure, taken, message.note
+
+
+def _number(number: Number) -> pb.MatchNumber:
+    message, message_zh = WITHHELD.get(number.withheld_by, ("", ""))
+    told = pb.MatchNumber(
+        withheld=number.value is None,
+        value=number.value or 0,
+        rule=number.withheld_by,
+        message=message,
+        message_zh=message_zh,
+    )
+    if number.accuracy is not None:
+        told.accuracy.CopyFrom(accuracy(number.accuracy))
+    return told
 
 
 def _list(item: Offered) -> pb.MatchableList:

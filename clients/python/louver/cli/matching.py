@@ -21,6 +21,7 @@ from louver.display import visible
 from louver.failures import Misused, missing_extra
 from louver.matching.asking import MATCH_SECONDS, MODES
 from louver.matching.results import Match
+from louver.results import Accuracy
 
 File = Annotated[
     Path | None,
@@ -79,6 +80,8 @@ def match(
             write_bytes(found.receipt.to_bytes(), receipt)
         _write(found, form, output, scale)
         typer.echo(visible(summary(found, session.language)), err=True)
+        if found.accuracy is not None:
+            typer.echo(visible(f"({found.accuracy.text(session.language)})"), err=True)
 
 
 def report_measure(
@@ -239,12 +242,22 @@ def as_json(found: Match) -> str:
         "value": found.value,
         "withheld": found.withheld,
         "message": found.message,
+        "accuracy": None if found.accuracy is None else _exactness(found.accuracy),
         "cost": dict(found.cost),
         "remaining": dict(found.remaining),
         "policies": list(found.policies),
         "verified": found.proof is not None,
     }
     return json.dumps(document, ensure_ascii=False, indent=1)
+
+
+def _exactness(accuracy: Accuracy) -> dict[str, object]:
+    """In numbers where there are such, and in words."""
+    figures = {name: getattr(accuracy, name) for name in ("standard_error", "below", "above", "relative_error")}
+    return {
+        **{name: None if figure is None else str(figure) for name, figure in figures.items()},
+        "message": accuracy.message,
+    }
 
 
 def summary(found: Match, language: str) -> str:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from louver import questions
+from louver import questions, wire
 from louver.errors import Unproven
 from louver.failures import Misused, cut_off
 from louver.matching import oprf
@@ -256,6 +256,7 @@ class Exchange:
             withheld=number.rule,
             message=number.message,
             message_zh=number.message_zh,
+            accuracy=wire.accuracy(number.accuracy) if number.HasField("accuracy") else None,
             cost=dict(header.cost),
             remaining=dict(header.remaining),
             policies=tuple(header.policies),
