@@ -263,6 +263,10 @@ def test_a_score_is_given_again_in_the_same_bytes_and_free(bench: Bench) -> None
     assert [row.score is None for row in later.rows] == [True] + 9 * [False]
     # The operator revokes for a subject, beside the running service.
     home = bench.served.city.settings.home
+    shown = CliRunner().invoke(operator, ["authorisations", "show", applicants[1][1], "--home", str(home)])
+    assert json.loads(shown.stdout)["subject"] == applicants[1][0]
+    assert json.loads(shown.stdout)["revoked_at"] is None
+    assert CliRunner().invoke(operator, ["authorisations", "show", "none", "--home", str(home)]).exit_code == 1
     revoked = CliRunner().invoke(operator, ["authorisations", "revoke", applicants[1][1], "--home", str(home)])
     assert revoked.exit_code == 0, revoked.output
     later = bank.score(applicants, model="small-firms")

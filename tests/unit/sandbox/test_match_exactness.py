@@ -103,7 +103,8 @@ def test_a_sum_is_as_near_as_is_said(amounts: tuple[int, ...], kind: RoundingKin
 
 def _step(value: int) -> int:
     """The largest of 1, 2, 5, 10, ... that divides a number: its step is none that is larger."""
-    return max(lead * 10**power for power in range(20) for lead in (1, 2, 5) if value % (lead * 10**power) == 0)
+    steps = (lead * 10**power for power in range(20) for lead in (1, 2, 5))
+    return max(int(step) for step in steps if value % step == 0)
 
 
 def test_what_is_said_follows_from_policy_and_never_from_what_met(tmp_path: Path) -> None:

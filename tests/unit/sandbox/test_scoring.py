@@ -33,6 +33,7 @@ from louver.errors import Fault, Refused
 from louver.receipt import Receipt
 from louver.scoring.audit import Certificate, certify
 from louver.scoring.results import Scores, opened
+from louver_sandbox import standing
 from louver_sandbox.catalog.model import Catalog, Verb
 from louver_sandbox.plan.features import feature_plan, statement_about
 from louver_sandbox.policy.bundle import Bundle
@@ -42,6 +43,7 @@ from louver_sandbox.policy.linting.scores import feature_sets, idle_right
 from louver_sandbox.policy.model import Grant, Platform, Policy
 from louver_sandbox.recount import verify
 from louver_sandbox.release.decode import WorkerLied
+from louver_sandbox.scoring import registry
 from louver_sandbox.scoring.bins import decode_bins
 from louver_sandbox.scoring.line import Answered
 from louver_sandbox.scoring.models import AuditorsRefused, parse_auditors
@@ -239,6 +241,25 @@ def test_somebody_elses_authorisation_is_revoked_by_its_grantee_or_the_operator_
     assert world.consents.revoke(identity, "bank_a") == at
     (entry,) = world.line.books.log.entries(kind="authorisation_revoked")
     assert (entry.fields["by"], entry.fields["institution"]) == ("operator", "bank_a")
+
+
+def test_a_subject_can_be_told_what_its_authorisation_was_used_for(world: ScoreWorld, model: RegisteredModel) -> None:
+    pairs = [(firm, world.authorise(firm, uses=2)) for firm in FIRMS[:2]]
+    world.score(model, pairs, first := str(uuid.uuid4()))
+    other = world.registered("2")
+    world.broken.append(True)
+    with pytest.raises(Fault):
+        world.score(other, pairs[:1], second := str(uuid.uuid4()))
+    with world.line.books.state.reading() as tx:
+        told = [(one.model, one.request_id, one.left) for one in registry.under(tx, pairs[0][1])]
+        assert told == [("bank_a/small-firms/1", first, True), ("bank_a/small-firms/2", second, False)]
+        assert len(registry.under(tx, pairs[1][1])) == 1
+        assert registry.under(tx, "none") == ()
+        uses = dict(standing.of_authorisation(tx, pairs[0][1]))
+        assert set(uses) == {model.digest, other.digest}
+        assert all(uses.values())
+        plan = tx.exec_driver_sql("EXPLAIN QUERY PLAN SELECT * FROM scores WHERE authorisation = 'a'").fetchall()
+        assert "scores_by_authorisation" in str(plan)
 
 
 def test_the_statement_reads_what_is_granted_and_repeats_no_text_of_a_caller() -> None:
