@@ -27,7 +27,7 @@ from louver_sandbox.journal import Books
 from louver_sandbox.matching import process as matcher
 from louver_sandbox.matching.building import SetRefused
 from louver_sandbox.matching.editions import Edition, Editions
-from louver_sandbox.matching.exactness import accuracy_of
+from louver_sandbox.matching.exactness import accuracy_of, of_largest
 from louver_sandbox.matching.releasing import Number, met_from, release
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.match_terms import MatchMode
@@ -274,7 +274,8 @@ class MatchLine:
                     raise ValueError("a number without rules")
                 number = release(met_from(json.loads(said[1:])), mode, rules, self._noise_secret)
                 if number.value is not None:
-                    number = replace(number, accuracy=accuracy_of(mode, paid.admitted.units, rules))
+                    told = accuracy_of(mode, paid.admitted.units, rules)
+                    number = replace(number, accuracy=told, of_largest=of_largest(mode, rules))
                 return number, self._record(paid, number_digest(number.value, number.withheld_by))
         except Exception as error:
             raise self._aborted(paid, error) from error

@@ -134,6 +134,11 @@ def test_numbers_and_sums_are_those_of_the_plain_computation_within_their_noise(
     assert total.accuracy is not None
     assert (count.accuracy.kind, count.accuracy.below, count.accuracy.above) == ("count", Decimal(6), Decimal(6))
     assert (total.accuracy.kind, total.accuracy.relative_error, total.accuracy.below) == ("sum", Decimal(2), None)
+    # Whoever sent the amounts knows how large they are, and so more: what nobody else could say.
+    largest = math.hypot(*sorted(amounts)[-2:])
+    assert count.within is None
+    assert total.within is not None
+    assert abs(total.within - 15.433 * largest) <= 2
     assert "in 95 of 100 matches" in count.accuracy.text()
     assert "95" in total.accuracy.text("zh")
     # Noise never exceeds the sum, and no base is more than ten deviations of two of the largest amount and of the next.
@@ -387,6 +392,8 @@ def test_the_command_line_gives_what_one_can_pipe(
     assert (said["accuracy"]["relative_error"], said["accuracy"]["below"]) == ("2", None)
     assert "steps" in said["accuracy"]["message"]
     assert "in 95 of 100 matches" in summed.stderr
+    assert "by your own largest amounts it is within" in summed.stderr
+    assert said["within"] == by_hand.within
     lists = louver_command(served, "match", "--lists", "--format", "json")
     assert {item["list"] for item in json.loads(lists.stdout)} == {BLACK, RED, STATUTORY}
     few = louver_command(

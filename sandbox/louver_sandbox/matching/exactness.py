@@ -14,7 +14,7 @@ from louver_sandbox.perturbation.accuracy import CONFIDENCE
 from louver_sandbox.perturbation.named import magnitudes_of, mode_of, rounding_of
 from louver_sandbox.perturbation.sum_accuracy import SumAccuracy
 from louver_sandbox.policy.match_terms import MatchMode
-from louver_sandbox.release.accuracies import told
+from louver_sandbox.release.accuracies import decimal_text, told
 from louver_sandbox.release.exactness import Exactness, added, spread
 from louver_sandbox.stages import Accuracy
 
@@ -36,6 +36,15 @@ def accuracy_of(mode: MatchMode, units: Sequence[UnitType], rules: ThresholdRule
         tables = tuple(rules.noise.tables[unit] for unit in units)
         return told(mode.value, "count", _counted(tables, rules.noise), False, None, MATCHES)
     return _summed(rules, rules.noise)
+
+
+def of_largest(mode: MatchMode, rules: ThresholdRules) -> str:
+    """For a sum: in 95 of 100 matches the true one is at most so many times the root of the squares of the two
+    largest amounts away. Requesters know their own amounts, of which some have met. Empty for other modes."""
+    if mode is not MatchMode.SUM or rules.noise is None or rules.noise.share is None:
+        return ""
+    one = SumAccuracy(magnitudes_of(rules.noise.share), rules.dominance_percent, mode_of(rules.noise))
+    return decimal_text(one.of_largest(CONFIDENCE))
 
 
 def _counted(tables: tuple[str, ...], noise: NoiseRules) -> Exactness:

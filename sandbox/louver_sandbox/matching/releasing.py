@@ -42,11 +42,12 @@ class Met:
 @dataclass(frozen=True, slots=True)
 class Number:
     """What leaves: a number and how exact it is, or None where a rule withholds it, and the rule (`threshold` or
-    `dominance`)."""
+    `dominance`). `of_largest`: how far a sum is from the true one in proportion to the requester's own amounts."""
 
     value: int | None
     withheld_by: str = ""
     accuracy: Accuracy | None = None
+    of_largest: str = ""
 
 
 def met_from(found: Mapping[str, Sequence[int]]) -> tuple[Met, ...]:

@@ -112,7 +112,7 @@ class _Reader:
             "",
             f"a perturbed sum over a perturbed number of values: {often} {english}, and {other}",
             f"加噪后的和除以加噪后的个数：{often_zh}{chinese}，{other_zh}",
-            relative_error=_text(above.relative_error) if above.relative_error else "",
+            relative_error=decimal_text(above.relative_error) if above.relative_error else "",
         )
 
     def _computed(self, column: str, reached: Iterable[ColumnRef], chosen: bool) -> Accuracy:
@@ -236,12 +236,12 @@ def told(
 ) -> Accuracy:
     """The statement in numbers and words. `chosen`: noise decides what is seen, so that it holds always. `bases`: how
     many of its own bases, which nobody says, each number is off at most."""
-    error, below, above = _text(found.error), _text(found.below), _text(found.above)
+    error, below, above = decimal_text(found.error), decimal_text(found.below), decimal_text(found.above)
     english, chinese = _reach(found, chosen, ("number", "数"))
     held, held_zh = _often(chosen, often)
     if bases is not None:
-        english += f", and within {_text(bases)} of its own steps (1, 2 or 5 times a power of ten)"
-        chinese += f"，且不超过其自身舍入步长（10 的幂的 1、2 或 5 倍）的 {_text(bases)} 倍"
+        english += f", and within {decimal_text(bases)} of its own steps (1, 2 or 5 times a power of ten)"
+        chinese += f"，且不超过其自身舍入步长（10 的幂的 1、2 或 5 倍）的 {decimal_text(bases)} 倍"
     if not found.relative:
         errors = error, below, above
         first, first_zh = f"standard error at most {error}", f"标准误差不超过 {error}"
@@ -249,7 +249,7 @@ def told(
         errors = "", "", ""
         more, more_zh = (f"{error} and ", f"{error} 加") if found.error else ("", "")
         amounts, amounts_zh = _AMOUNTS[found.of_table]
-        relative = _text(found.relative_error)
+        relative = decimal_text(found.relative_error)
         first = f"standard error at most {more}{relative} times {amounts}, and far less where no subject stands out"
         first_zh = f"标准误差不超过{more_zh}{amounts_zh}的 {relative} 倍；没有突出主体时远小于此"
     return Accuracy(
@@ -258,13 +258,13 @@ def told(
         *errors,
         f"{first}; {held} {english}",
         f"{first_zh}；{held_zh}{chinese}",
-        relative_error=_text(found.relative_error) if found.relative else "",
+        relative_error=decimal_text(found.relative_error) if found.relative else "",
     )
 
 
 def _reach(found: Exactness, always: bool, name: tuple[str, str]) -> tuple[str, str]:
     """How far away the true number is at most."""
-    below, above, relative = _text(found.below), _text(found.above), _text(found.relative)
+    below, above, relative = decimal_text(found.below), decimal_text(found.above), decimal_text(found.relative)
     shown, shown_zh = ("shown", "所示数值") if name[0] == "number" else ("used", "所用数值")
     if not found.relative:
         return (
@@ -301,7 +301,7 @@ def _together(
     return {ref: left.get(ref, Fraction(0)) + right.get(ref, Fraction(0)) for ref in left | right}
 
 
-def _text(number: Fraction) -> str:
+def decimal_text(number: Fraction) -> str:
     """Decimal text, rounded up to three digits after the point."""
     scaled = -(-number.numerator * 10**_DIGITS // number.denominator)
     text = str(Decimal(scaled).scaleb(-_DIGITS))

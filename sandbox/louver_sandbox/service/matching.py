@@ -263,6 +263,7 @@ def _number(number: Number) -> pb.MatchNumber:
         rule=number.withheld_by,
         message=message,
         message_zh=message_zh,
+        of_largest=number.of_largest,
     )
     if number.accuracy is not None:
         told.accuracy.CopyFrom(accuracy(number.accuracy))

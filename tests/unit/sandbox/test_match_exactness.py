@@ -13,8 +13,9 @@ import pytest
 from tests.support.matching import LIST, Listed, firm, house, match_grant, terms
 from tests.support.policy_questions import BANK_A, bundle_of, city_catalog, policy
 
+from louver.matching.asking import within
 from louver_sandbox.catalog.model import UnitType
-from louver_sandbox.matching.exactness import accuracy_of
+from louver_sandbox.matching.exactness import accuracy_of, of_largest
 from louver_sandbox.matching.releasing import Met, release
 from louver_sandbox.obligations import RoundingKind, ThresholdRules
 from louver_sandbox.policy.match_terms import MatchMode
@@ -96,6 +97,9 @@ def test_a_sum_is_as_near_as_is_said(amounts: tuple[int, ...], kind: RoundingKin
     relative = float(told.message.split("is within ")[1].split(" times")[0])
     assert sum(abs(value - total) > relative * total for value in found) <= FAILING
     assert sum((value - total) ** 2 for value in found) / len(found) <= (float(told.relative_error) * total) ** 2
+    own = within(of_largest(MatchMode.SUM, by), [*amounts, 3])
+    assert own is not None
+    assert sum(abs(value - total) > own for value in found) <= FAILING
     # Each number is a multiple of a step of its own, and as many of these away as is said.
     steps = float(told.message.split("within ")[-1].split(" of its own steps")[0])
     assert sum(bool(value) and abs(value - total) > steps * _step(value) for value in found) <= FAILING
@@ -125,6 +129,20 @@ def test_what_is_said_follows_from_policy_and_never_from_what_met(tmp_path: Path
     assert count.accuracy is not None
     assert (count.accuracy.kind, count.accuracy.column) == ("count", "count")
     assert (withheld.value, withheld.accuracy) == (None, None)
+
+
+def test_whoever_sent_the_amounts_knows_more_of_a_sum() -> None:
+    told = of_largest(MatchMode.SUM, rules("sum"))
+    many = [1000 + number for number in range(5000)]
+    far = within(told, many)
+    assert far is not None
+    assert 0 < far < sum(many) / 50
+    assert within(told, [0, 0]) == 0
+    assert within("2", [3, 4, 1]) == 10
+    assert within("0.5", [1]) == 1
+    assert of_largest(MatchMode.COUNT, rules("count")) == ""
+    for hostile in ("", "1e999999", "-1", "nan", "9" * 5000, "1/3"):
+        assert within(hostile, many) is None
 
 
 def test_entries_of_persons_count_only_where_a_statute_makes_them_public() -> None:

@@ -81,7 +81,10 @@ def match(
         _write(found, form, output, scale)
         typer.echo(visible(summary(found, session.language)), err=True)
         if found.accuracy is not None:
-            typer.echo(visible(f"({found.accuracy.text(session.language)})"), err=True)
+            typer.echo(
+                visible(f"({found.accuracy.text(session.language)}{_within(found, scale, session.language)})"),
+                err=True,
+            )
 
 
 def report_measure(
@@ -243,12 +246,23 @@ def as_json(found: Match) -> str:
         "withheld": found.withheld,
         "message": found.message,
         "accuracy": None if found.accuracy is None else _exactness(found.accuracy),
+        "within": found.within,
         "cost": dict(found.cost),
         "remaining": dict(found.remaining),
         "policies": list(found.policies),
         "verified": found.proof is not None,
     }
     return json.dumps(document, ensure_ascii=False, indent=1)
+
+
+def _within(found: Match, scale: int, language: str) -> str:
+    """What follows from one's own amounts, which is nearer for whoever has many."""
+    if found.within is None:
+        return ""
+    far = Decimal(found.within).scaleb(-scale)
+    if language == "zh":
+        return f"；按贵方自己最大的金额，相差不超过 {far}"
+    return f"; by your own largest amounts it is within {far}"
 
 
 def _exactness(accuracy: Accuracy) -> dict[str, object]:

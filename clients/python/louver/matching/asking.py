@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
+from math import isqrt
 
 from louver import questions, wire
 from louver.errors import Unproven
@@ -36,6 +39,8 @@ PIECE = 512 * 1024
 KEPT_SETS = 4
 
 Progress = Callable[[str], None]
+
+_FACTOR = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
 
 
 @dataclass(frozen=True)
@@ -257,6 +262,7 @@ class Exchange:
             message=number.message,
             message_zh=number.message_zh,
             accuracy=wire.accuracy(number.accuracy) if number.HasField("accuracy") else None,
+            within=within(number.of_largest, self._question.batch.amounts),
             cost=dict(header.cost),
             remaining=dict(header.remaining),
             policies=tuple(header.policies),
@@ -314,6 +320,16 @@ class Exchange:
             if proof.entry.get(name) != value:
                 raise Unproven(f"the log entry records another {name}", receipt.entry)
         return proof
+
+
+def within(of_largest: str, amounts: Sequence[int]) -> int | None:
+    """How far a true sum may be from the released one: so many times the root of the squares of the two largest
+    amounts, rounded up. None for what is no number. Of all that was sent some have met, so it holds for these too."""
+    if not _FACTOR.fullmatch(of_largest):
+        return None
+    factor = Fraction(of_largest)
+    square = factor * factor * sum(amount * amount for amount in sorted(amounts, reverse=True)[:2])
+    return isqrt(-(-square.numerator // square.denominator) - 1) + 1 if square else 0
 
 
 def report(

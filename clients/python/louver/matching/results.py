@@ -43,9 +43,10 @@ class Match:
 
     ``hits`` in mode hits, in the order of your ids; an id with two entries is there twice. ``value`` in modes count
     and sum: with noise and rounded, None where a rule (``withheld``) keeps it back. ``accuracy`` says how far the
-    true number may be from it, the same whatever your ids are; None where there is no number. ``day`` is the day on
-    which the entries were in force, ``set_sha256`` the list's set of that day, the same for everybody; the receipt
-    names it. ``ids`` different ids were sent, blinded; ``skipped`` values were no ids.
+    true number may be from it, the same whatever your ids are; None where there is no number. ``within`` is how far a
+    true sum may be away in 95 of 100 matches, in smallest units, worked out here from your own largest amounts.
+    ``day`` is the day on which the entries were in force, ``set_sha256`` the list's set of that day, the same for
+    everybody; the receipt names it. ``ids`` different ids were sent, blinded; ``skipped`` values were no ids.
     """
 
     request_id: str
@@ -62,6 +63,7 @@ class Match:
     message: str
     message_zh: str
     accuracy: Accuracy | None
+    within: int | None
     cost: Mapping[str, int]
     remaining: Mapping[str, int]
     policies: tuple[str, ...]

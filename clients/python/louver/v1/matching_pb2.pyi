@@ -135,20 +135,22 @@ class MatchHeader(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., list: _Optional[str] = ..., mode: _Optional[str] = ..., set_sha256: _Optional[bytes] = ..., set_bytes: _Optional[int] = ..., public_key: _Optional[bytes] = ..., subjects: _Optional[int] = ..., cost: _Optional[_Mapping[str, int]] = ..., remaining: _Optional[_Mapping[str, int]] = ..., policies: _Optional[_Iterable[str]] = ..., development: bool = ..., day: _Optional[str] = ...) -> None: ...
 
 class MatchNumber(_message.Message):
-    __slots__ = ("withheld", "value", "rule", "message", "message_zh", "accuracy")
+    __slots__ = ("withheld", "value", "rule", "message", "message_zh", "accuracy", "of_largest")
     WITHHELD_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     RULE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_ZH_FIELD_NUMBER: _ClassVar[int]
     ACCURACY_FIELD_NUMBER: _ClassVar[int]
+    OF_LARGEST_FIELD_NUMBER: _ClassVar[int]
     withheld: bool
     value: int
     rule: str
     message: str
     message_zh: str
     accuracy: _sandbox_pb2.Accuracy
-    def __init__(self, withheld: bool = ..., value: _Optional[int] = ..., rule: _Optional[str] = ..., message: _Optional[str] = ..., message_zh: _Optional[str] = ..., accuracy: _Optional[_Union[_sandbox_pb2.Accuracy, _Mapping]] = ...) -> None: ...
+    of_largest: str
+    def __init__(self, withheld: bool = ..., value: _Optional[int] = ..., rule: _Optional[str] = ..., message: _Optional[str] = ..., message_zh: _Optional[str] = ..., accuracy: _Optional[_Union[_sandbox_pb2.Accuracy, _Mapping]] = ..., of_largest: _Optional[str] = ...) -> None: ...
 
 class ReportMeasureRequest(_message.Message):
     __slots__ = ("request_id", "list", "subject", "measure", "taken_on", "note")
