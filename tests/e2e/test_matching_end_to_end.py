@@ -28,6 +28,7 @@ from tests.support.installation import Service
 import louver
 from louver import aio
 from louver.errors import Refused
+from louver.failures import Misused
 from louver.matching import oprf
 from louver.signing import sign_match
 from louver.statuses import failure
@@ -155,6 +156,55 @@ def test_a_number_that_would_be_too_small_is_withheld_and_says_so(
     assert (found.value, found.withheld, found.accuracy) == (None, "threshold", None)
     assert found.message
     assert found.message_zh
+
+
+def test_a_person_is_hit_by_the_own_authorisation(
+    served: Service, bank: louver.Client, book: list[tuple[str, int]], tmp_path: Path
+) -> None:
+    """No statute makes the persons of this list public: without an authorisation they look like persons who are not on
+    it, and a revocation a moment before counts."""
+    today = bank.match([id_ for id_, _ in book], list=BLACK).day
+    persons = [
+        str(subject)
+        for (subject,) in plain(
+            served,
+            "SELECT DISTINCT subject_id FROM LIST WHERE polarity = 'B' AND repaired_on IS NULL AND subject_class = 'P' "
+            f"AND valid_to >= DATE '{today}' ORDER BY 1 LIMIT 3",
+        )
+    ]
+    assert len(persons) == 3
+    ids = [*(id_ for id_, _ in book), *persons]
+    held = [
+        bank.record_authorisation(
+            one,
+            purpose="POST_LOAN",
+            scope=["gov.credit_list"],
+            granted_on=date(2026, 1, 1),
+            expires_on=date(2099, 12, 31),
+            evidence_sha256="ab" * 32,
+            unit="person",
+            single_consent=True,
+            uses=0,
+        )
+        for one in persons
+    ]
+    assert not set(persons) & {hit.id for hit in bank.match(ids, list=BLACK).hits}
+    found = bank.match(ids, list=BLACK, authorisations=[*held[:2], "none"])
+    assert set(persons) & {hit.id for hit in found.hits} == set(persons[:2])
+    assert found.proof is not None
+    bank.revoke_authorisation(held[0])
+    (tmp_path / "held.txt").write_text("\n".join(held), encoding="utf-8")
+    (tmp_path / "book.txt").write_text("\n".join(ids), encoding="utf-8")
+    done = louver_command(
+        served, "match", str(tmp_path / "book.txt"), "--list", BLACK, "--purpose", "POST_LOAN",
+        "--authorisations", str(tmp_path / "held.txt"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert {line.split(",")[0] for line in done.stdout.splitlines()} & set(persons) == set(persons[1:])
+    with pytest.raises(Refused, match="LVR-5120"):
+        bank.match(ids, list=STATUTORY, authorisations=held)
+    with pytest.raises(Misused, match="mode hits"):
+        bank.match(ids, list=BLACK, mode="count", authorisations=held)
 
 
 def test_two_banks_get_the_same_set_and_the_log_names_it(

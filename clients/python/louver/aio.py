@@ -285,13 +285,16 @@ class AsyncClient(AsyncScoringCalls):
         purpose: str | None = None,
         mode: str = "hits",
         amounts: Iterable[int] | None = None,
+        authorisations: Iterable[str] = (),
         request_id: str | None = None,
         timeout: float = asking.MATCH_SECONDS,
         progress: Callable[[str], None] | None = None,
     ) -> Match:
         """Match your own ids against a list; see ``louver.client.Client.match``. Curves are computed in a thread."""
         batch = asking.Batch.of(ids, amounts)
-        question = await asyncio.to_thread(asking.ask, self.settings, batch, list, mode, purpose, request_id, timeout)
+        question = await asyncio.to_thread(
+            asking.ask, self.settings, batch, list, mode, purpose, request_id, timeout, authorisations
+        )
 
         async def attempt(left: float) -> Match:
             exchange = asking.Exchange(question, self._sets, self.settings.log_key, progress)

@@ -53,7 +53,7 @@ def shown(settings: Settings, identity: str) -> dict[str, object] | None:
         "revoked_at": None if found.revoked_at is None else found.revoked_at.isoformat(),
         "evidence_sha256": found.evidence_sha256,
         "uses": found.uses,
-        "lookups": [{"request": request, "time": time} for request, time in used],
+        "requests": [{"request": request, "time": time} for request, time in used],
         "scores": [{"model": one.model, "request": one.request_id, "left": one.left} for one in scored],
     }
 

@@ -18,6 +18,7 @@ from louver.matching.oprf import ELEMENT_BYTES, evaluated_bytes
 from louver.matching.subjects import canonical
 from louver.v1 import matching_pb2 as pb
 from louver.v1 import matching_pb2_grpc as pb_grpc
+from louver_sandbox import match_persons
 from louver_sandbox.identity import check_match
 from louver_sandbox.match_line import Asked, MatchLine, Paid
 from louver_sandbox.matching.releasing import Number
@@ -35,6 +36,8 @@ from louver_sandbox.wiring import Platform
 
 LIST = re.compile(r"[a-z_][a-z0-9_]{0,62}\.[a-z_][a-z0-9_]{0,62}/[a-z][a-z0-9-]{0,39}\Z")
 MEASURE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+KNOWN = re.compile(r"[0-9A-Za-z._-]{1,64}\Z")
+"""What an authorisation's id looks like."""
 PIECE = 512 * 1024
 LONGEST_NOTE = 500
 MOST_KNOWN_SETS = 64
@@ -132,7 +135,7 @@ class Matching(pb_grpc.MatchingServiceServicer):
     def _hits(
         self, paid: Paid, batch: bytes, session: Session, public: bytes, known: frozenset[bytes]
     ) -> Iterator[pb.MatchResponse]:
-        evaluated, receipt = self._line.hits(paid, batch, session)
+        evaluated, personal, receipt = self._line.hits(paid, batch, session)
         header = self._header(paid)
         header.public_key = public
         if header.set_sha256 not in known:
@@ -142,6 +145,8 @@ class Matching(pb_grpc.MatchingServiceServicer):
             with paid.edition.path.open("rb") as content:
                 while piece := content.read(PIECE):
                     yield pb.MatchResponse(set=piece)
+        for start in range(0, len(personal), PIECE):
+            yield pb.MatchResponse(personal=personal[start : start + PIECE])
         for start in range(0, len(evaluated), PIECE):
             yield pb.MatchResponse(evaluated=evaluated[start : start + PIECE])
         yield pb.MatchResponse(receipt=receipt)
@@ -220,12 +225,16 @@ def _asked(question: pb.MatchQuestion, subject: Subject) -> Asked:
         raise refusals.malformed_request("public_key")
     if question.ids > MOST_BATCH:
         raise refuse.batch_too_large(MOST_BATCH)
+    brought = tuple(question.authorisations)
+    if len(brought) > match_persons.MOST or len(set(brought)) != len(brought) or not all(map(KNOWN.match, brought)):
+        raise refusals.malformed_request("authorisations")
     return Asked(
         _uuid(question.request_id),
         MatchQuestion(subject, question.purpose, question.list, mode, question.ids),
         question.batch_sha256,
         question.public_key,
         question.signature,
+        brought,
     )
 
 

@@ -34,6 +34,10 @@ Column = Annotated[str | None, typer.Option(help="The column of a file with seve
 Amount = Annotated[str | None, typer.Option(help="The column of amounts, for --mode sum.")]
 Scale = Annotated[int, typer.Option(min=0, max=6, help="Decimal places of amounts: 2 for yuan and fen.")]
 Shape = Annotated[Format | None, typer.Option("--format", help="Default: table on a terminal, else csv.")]
+Authorisations = Annotated[
+    Path | None,
+    typer.Option(help="A text with ids of authorisations, one a line, by persons among yours.", show_default=False),
+]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file; its ending picks the format.")]
 
 
@@ -48,6 +52,7 @@ def match(
     scale: Scale = 2,
     shape: Shape = None,
     output: Output = None,
+    authorisations: Authorisations = None,
     receipt: Annotated[Path | None, typer.Option(help="Save the receipt to a file.")] = None,
     lists: Annotated[bool, typer.Option("--lists", help="Say which lists you may match against, and stop.")] = False,
 ) -> None:
@@ -71,10 +76,17 @@ def match(
         if (mode == "sum") is not (amount is not None):
             raise Misused("--amount and --mode sum belong together", "name the column of amounts")
         ids, amounts = read_ids(file, column, amount, scale)
+        brought = [] if authorisations is None else read_text(authorisations).split()
         with session.connect_to_ask(purpose) as client, showing_progress("matching") as progress:
             seconds = MATCH_SECONDS if session.timeout is None else session.timeout
             found = client.match(
-                ids, list=list_, mode=mode, amounts=amounts if amount else None, timeout=seconds, progress=progress
+                ids,
+                list=list_,
+                mode=mode,
+                amounts=amounts if amount else None,
+                authorisations=brought,
+                timeout=seconds,
+                progress=progress,
             )
         if receipt is not None:
             write_bytes(found.receipt.to_bytes(), receipt)

@@ -41,7 +41,7 @@ class MatchableList(_message.Message):
     def __init__(self, list: _Optional[str] = ..., title: _Optional[str] = ..., owner: _Optional[str] = ..., modes: _Optional[_Iterable[str]] = ..., purposes: _Optional[_Iterable[str]] = ..., columns: _Optional[_Iterable[str]] = ..., minimum_batch: _Optional[int] = ..., ids_per_day: _Optional[int] = ..., ids_per_month: _Optional[int] = ..., persons: _Optional[str] = ...) -> None: ...
 
 class MatchQuestion(_message.Message):
-    __slots__ = ("request_id", "purpose", "list", "mode", "ids", "batch_sha256", "public_key", "expires", "signature")
+    __slots__ = ("request_id", "purpose", "list", "mode", "ids", "batch_sha256", "public_key", "expires", "signature", "authorisations")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
     LIST_FIELD_NUMBER: _ClassVar[int]
@@ -51,6 +51,7 @@ class MatchQuestion(_message.Message):
     PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_FIELD_NUMBER: _ClassVar[int]
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    AUTHORISATIONS_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     purpose: str
     list: str
@@ -60,7 +61,8 @@ class MatchQuestion(_message.Message):
     public_key: bytes
     expires: str
     signature: bytes
-    def __init__(self, request_id: _Optional[str] = ..., purpose: _Optional[str] = ..., list: _Optional[str] = ..., mode: _Optional[str] = ..., ids: _Optional[int] = ..., batch_sha256: _Optional[bytes] = ..., public_key: _Optional[bytes] = ..., expires: _Optional[str] = ..., signature: _Optional[bytes] = ...) -> None: ...
+    authorisations: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, request_id: _Optional[str] = ..., purpose: _Optional[str] = ..., list: _Optional[str] = ..., mode: _Optional[str] = ..., ids: _Optional[int] = ..., batch_sha256: _Optional[bytes] = ..., public_key: _Optional[bytes] = ..., expires: _Optional[str] = ..., signature: _Optional[bytes] = ..., authorisations: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class MatchRequest(_message.Message):
     __slots__ = ("question", "batch", "evaluated", "known_sets")
@@ -75,7 +77,7 @@ class MatchRequest(_message.Message):
     def __init__(self, question: _Optional[_Union[MatchQuestion, _Mapping]] = ..., batch: _Optional[bytes] = ..., evaluated: _Optional[bytes] = ..., known_sets: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class MatchResponse(_message.Message):
-    __slots__ = ("progress", "header", "set", "evaluated", "blinded", "number", "receipt")
+    __slots__ = ("progress", "header", "set", "evaluated", "blinded", "number", "receipt", "personal")
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     HEADER_FIELD_NUMBER: _ClassVar[int]
     SET_FIELD_NUMBER: _ClassVar[int]
@@ -83,6 +85,7 @@ class MatchResponse(_message.Message):
     BLINDED_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    PERSONAL_FIELD_NUMBER: _ClassVar[int]
     progress: str
     header: MatchHeader
     set: bytes
@@ -90,7 +93,8 @@ class MatchResponse(_message.Message):
     blinded: bytes
     number: MatchNumber
     receipt: bytes
-    def __init__(self, progress: _Optional[str] = ..., header: _Optional[_Union[MatchHeader, _Mapping]] = ..., set: _Optional[bytes] = ..., evaluated: _Optional[bytes] = ..., blinded: _Optional[bytes] = ..., number: _Optional[_Union[MatchNumber, _Mapping]] = ..., receipt: _Optional[bytes] = ...) -> None: ...
+    personal: bytes
+    def __init__(self, progress: _Optional[str] = ..., header: _Optional[_Union[MatchHeader, _Mapping]] = ..., set: _Optional[bytes] = ..., evaluated: _Optional[bytes] = ..., blinded: _Optional[bytes] = ..., number: _Optional[_Union[MatchNumber, _Mapping]] = ..., receipt: _Optional[bytes] = ..., personal: _Optional[bytes] = ...) -> None: ...
 
 class MatchHeader(_message.Message):
     __slots__ = ("request_id", "list", "mode", "set_sha256", "set_bytes", "public_key", "subjects", "cost", "remaining", "policies", "development", "day")
