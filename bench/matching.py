@@ -28,7 +28,7 @@ from louver.matching.subjects import value_of
 from louver_sandbox.algebra.types import TableName
 from louver_sandbox.engines import WORKER_ENVIRONMENT
 from louver_sandbox.matching import process as matcher
-from louver_sandbox.matching.building import Entry, given
+from louver_sandbox.matching.building import Entry, entry_bytes, given
 from louver_sandbox.matching.oprf import MATCH_USE, Key
 from louver_sandbox.policy.matching import ListSpec
 from louver_sandbox.processes.limits import Limits
@@ -93,7 +93,7 @@ def set_ups(count: int, rounds: int) -> tuple[list[float], list[float], list[flo
         for _ in range(rounds):
             tokens.append(cpu(lambda: table(key, values)))
             theirs.append(once())
-            sets.append(cpu(lambda: given(found, spec, key, SEED)))
+            sets.append(cpu(lambda: given(found, spec, key, SEED, entry_bytes(found, spec))))
     return tokens, sets, theirs
 
 

@@ -25,13 +25,16 @@ from louver_sandbox.engines.shape import Shape
 from louver_sandbox.perturbation import stored
 from louver_sandbox.pipeline import judge
 from louver_sandbox.plan.calls import judge_call
+from louver_sandbox.plan.features import judge_scores, statement_about_nobody
 from louver_sandbox.plan.lookups import about_nobody
 from louver_sandbox.plan.verify import form, verify
+from louver_sandbox.plan.verify_scores import verify_scores
 from louver_sandbox.policy.bundle import Bundle, parse_bundle
 from louver_sandbox.policy.called import is_call
 from louver_sandbox.processes.channel import Channel
 from louver_sandbox.processes.child import serve
 from louver_sandbox.processes.isolation.confinement import seal
+from louver_sandbox.score_plan import ScoreCase, ScoreVerdict
 from louver_sandbox.stages import Case, RefusalRecord, Verdict
 
 LOCATION = "LOUVER_JUDGEMENT"
@@ -43,6 +46,8 @@ MOST_SETS = 64
 """Sets of own tables whose form, whose values, or whose catalogue is remembered."""
 YOUNG_OBJECTS = 100_000
 """Objects a question may make before the collector stops it; a large one makes some ten thousand."""
+SCORES = b"S"
+"""Before a case about scores; one about a question begins with a brace."""
 ALL_SWEPT = 256
 """Questions after which everything made since the checker's start is looked at."""
 
@@ -252,6 +257,22 @@ def check(case: Case, judgement: Judgement, engine: FormReader) -> Verdict:
     return Verdict(planned, None)
 
 
+def check_scores(case: ScoreCase, judgement: Judgement, engine: FormReader) -> ScoreVerdict:
+    """The verdict on a request for scores; `engine` reads the statement that would run once more."""
+    try:
+        planned = judge_scores(case, judgement.catalog, judgement.bundle)
+    except Refused as reason:
+        return ScoreVerdict(None, record(reason))
+    verify_scores(planned, engine.parse(statement_about_nobody(planned)))
+    return ScoreVerdict(planned, None)
+
+
+def check_scores_here(case: ScoreCase, judgement: Judgement) -> ScoreVerdict:
+    """The verdict on scores in this very process: for replaying what a checker has already let through."""
+    with worker.prepare() as connection:
+        return check_scores(case, judgement, FormReader(DuckDbEngine(connection)))
+
+
 def check_here(case: Case, judgement: Judgement) -> Verdict:
     """The verdict on one case in this very process: for replaying what a checker has already let through."""
     with worker.prepare() as connection:
@@ -269,9 +290,16 @@ def prepare() -> tuple[Path, DuckDBPyConnection]:
 def main(channel: Channel, prepared: tuple[Path, DuckDBPyConnection]) -> None:
     """A checker's life: read the judgement, answer cases until the service hangs up."""
     folder, connection = prepared
-    checks = Checks(read_judgement(folder), FormReader(DuckDbEngine(connection)))
+    judgement, engine = read_judgement(folder), FormReader(DuckDbEngine(connection))
+    checks = Checks(judgement, engine)
+
+    def answer(request: bytes) -> bytes:
+        if request.startswith(SCORES):
+            return codec.encode(check_scores(codec.decode(request[len(SCORES) :], ScoreCase), judgement, engine))
+        return codec.encode(checks.check(case_from_bytes(request)))
+
     seal()
-    serve(channel, lambda request: codec.encode(checks.check(case_from_bytes(request))), Broom().sweep)
+    serve(channel, answer, Broom().sweep)
 
 
 class Broom:

@@ -24,7 +24,16 @@ from fractions import Fraction
 from json.encoder import encode_basestring
 from typing import Any, TypeVar, Union
 
-from louver_sandbox import core_plan, encrypted_core, lookups, obligations, private_core, selections, stages
+from louver_sandbox import (
+    core_plan,
+    encrypted_core,
+    lookups,
+    obligations,
+    private_core,
+    score_plan,
+    selections,
+    stages,
+)
 from louver_sandbox.algebra import expressions, regions, relations
 from louver_sandbox.algebra import types as algebra_types
 from louver_sandbox.catalog import model
@@ -68,6 +77,7 @@ REGISTRY = _registered(
     core_plan,
     lookups,
     stages,
+    score_plan,
 )
 
 

@@ -21,6 +21,7 @@ from louver_sandbox.processes.limits import Limits as ProcessLimits
 from louver_sandbox.processes.pool import CheckerFailed, CheckerPool, Slot, WorkerFailed
 from louver_sandbox.processes.zygote import Zygote
 from louver_sandbox.refusals import capacity
+from louver_sandbox.score_plan import ScoreCase, ScorePlan, ScoreVerdict
 from louver_sandbox.scoring.line import Pack
 from louver_sandbox.scoring.registry import RegisteredModel
 from louver_sandbox.sealing import adding
@@ -82,15 +83,7 @@ class JudgeInChecker:
         """The plan. Raises `Refused`."""
         institution = request.subject.institution
         case = Case(request, self._own(institution), replace(facts, sealing_key=self._sealing_key(institution)))
-        try:
-            reply = self._pool.ask(checker.case_to_bytes(case), self._seconds)
-        except CheckerFailed as failed:
-            if failed.kind == "busy":
-                raise capacity.overloaded("service", 1.0) from None
-            if failed.kind in OUR_FAULT:
-                raise
-            raise capacity.too_complex() from None
-        verdict = codec.decode(reply, Verdict)
+        verdict = codec.decode(_checked(self._pool, checker.case_to_bytes(case), self._seconds), Verdict)
         if verdict.refusal is not None:
             raise checker.refused(verdict.refusal)
         if verdict.plan is None or verdict.plan.request_id != request.id:
@@ -100,6 +93,38 @@ class JudgeInChecker:
             raise capacity.noise_not_installed()
         self._tokens_ready(verdict.plan, institution)
         return verdict.plan
+
+
+class JudgeScoresInChecker:
+    """`judge_scores` asked of a checker process, which is told how many subjects there are and none of them."""
+
+    def __init__(self, pool: CheckerPool, seconds: float, withdrawn: Withdrawn) -> None:
+        self._pool = pool
+        self._seconds = seconds
+        self._withdrawn = withdrawn
+
+    def __call__(self, case: ScoreCase) -> ScorePlan:
+        """The plan. Raises `Refused`."""
+        asked = checker.SCORES + codec.encode(case)
+        verdict = codec.decode(_checked(self._pool, asked, self._seconds), ScoreVerdict)
+        if verdict.refusal is not None:
+            raise checker.refused(verdict.refusal)
+        if verdict.plan is None or verdict.plan.case != case:
+            raise codec.Malformed("a verdict without a plan of this case")
+        self._withdrawn.check(verdict.plan.rules.policies, case.today)
+        return verdict.plan
+
+
+def _checked(pool: CheckerPool, asked: bytes, seconds: float) -> bytes:
+    """A checker's answer. Raises `Refused` for what it cannot finish, `CheckerFailed` where that is our fault."""
+    try:
+        return pool.ask(asked, seconds)
+    except CheckerFailed as failed:
+        if failed.kind == "busy":
+            raise capacity.overloaded("service", 1.0) from None
+        if failed.kind in OUR_FAULT:
+            raise
+        raise capacity.too_complex() from None
 
 
 class SolveInProcess:

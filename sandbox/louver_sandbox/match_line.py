@@ -10,13 +10,14 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from louver.errors import Fault, Refused
-from louver.matching.oprf import ELEMENT_BYTES, elements_digest, evaluated_bytes, number_digest
+from louver.matching.oprf import ELEMENT_BYTES, evaluated_bytes, hits_digest, number_digest
+from louver_sandbox import match_persons
 from louver_sandbox.accounting import ledger
 from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.audit import stored as log_rows
@@ -27,6 +28,7 @@ from louver_sandbox.journal import Books
 from louver_sandbox.matching import process as matcher
 from louver_sandbox.matching.building import SetRefused
 from louver_sandbox.matching.editions import Edition, Editions
+from louver_sandbox.matching.exactness import accuracy_of, of_largest
 from louver_sandbox.matching.releasing import Number, met_from, release
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.match_terms import MatchMode
@@ -54,13 +56,15 @@ MOST_ADMISSIONS = 10
 
 @dataclass(frozen=True)
 class Asked:
-    """A match as its message says: `digest` of the batch, `public_key` of the requester in modes count and sum."""
+    """A match as its message says: `digest` of the batch, `public_key` of the requester in modes count and sum, and
+    the ids of `authorisations` of persons that it brings."""
 
     id: str
     question: MatchQuestion
     digest: bytes
     public_key: bytes
     signature: bytes
+    authorisations: tuple[str, ...] = ()
 
     @property
     def item_bytes(self) -> int:
@@ -71,13 +75,16 @@ class Asked:
         """What makes two matches the same one: all that was asked, against the same set."""
         asked = self.question
         said = (asked.purpose, asked.list, asked.mode.value, asked.ids, self.digest.hex(), self.public_key.hex())
-        return hashlib.sha256(repr((*said, edition)).encode()).hexdigest()
+        # What is not brought adds nothing, so that matches from before it could be are still the same.
+        brought = (self.authorisations,) if self.authorisations else ()
+        return hashlib.sha256(repr((*said, edition, *brought)).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Paid:
     """A match that is paid for and logged. `again`: it was before, so that nothing is charged and an outcome that is
-    there already (`outcome`, the index of its entry) is not logged twice."""
+    there already (`outcome`, the index of its entry) is not logged twice. `persons` are the subjects of the
+    authorisations that it brings, None for one that covers nobody."""
 
     asked: Asked
     admitted: MatchAdmitted
@@ -87,6 +94,7 @@ class Paid:
     remaining: Mapping[str, int]
     again: bool = False
     outcome: int | None = None
+    persons: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,6 +139,8 @@ class MatchLine:
             facts = Facts(now.astimezone(SHANGHAI).date())
             admitted = decide_match(asked.question, self._judging.catalog, self._judging.bundle, facts)
             self._judging.withdrawn(admitted.policies, now)
+            if asked.authorisations and not (admitted.spec.authorised and asked.question.mode is MatchMode.HITS):
+                raise refuse.no_authorisations(asked.question.list)
             return admitted
         except Refused as refused:
             raise self.logged(asked, refused) from None
@@ -199,9 +209,13 @@ class MatchLine:
             return None
         if found[0].fields.get("request_digest") != asked.request_digest(edition.digest):
             raise identity.request_id_reused()
-        outcomes = log_rows.entries(tx, 0, 1, {**wanted, "kind": "outcome"})
-        outcome = outcomes[0].index if outcomes else None
-        return Paid(asked, admitted, edition, found[0].index, {}, {}, again=True, outcome=outcome)
+        outcomes = log_rows.entries(tx, 0, MOST_ADMISSIONS, {**wanted, "kind": "outcome"})
+        outcome = outcomes[-1].index if outcomes else None
+        now = self._clock()
+        persons = match_persons.decided(tx, admitted, asked.authorisations, asked.id, now)
+        persons = match_persons.still(tx, persons, found[0])
+        covered = tuple(subject for _, subject, _ in persons)
+        return Paid(asked, admitted, edition, found[0].index, {}, {}, True, outcome, covered)
 
     def _charge(self, tx: Connection, asked: Asked, admitted: MatchAdmitted, edition: Edition) -> Paid:
         now, institution = self._clock(), asked.question.subject.institution
@@ -216,13 +230,19 @@ class MatchLine:
             "charges": [_charge_body(item) for item in admitted.charges],
             "ledger": mark.after(tx, asked.id, before).body(),
         }
-        entry = self._books.log.append(tx, self._admission(asked, admitted, edition) | said)
+        persons = match_persons.decided(tx, admitted, asked.authorisations, asked.id, now)
+        match_persons.used(tx, admitted, persons, asked.id, now)
+        if persons:
+            said["authorisations"] = len(persons)
+        body = self._admission(asked, admitted, edition) | said
+        entry = self._books.log.append(tx, body, match_persons.private(persons))
         cost = {f"{item.charge.dataset} {item.charge.kind}": item.amount for item in admitted.charges}
         left: dict[str, int] = {}
         for balance in balances:
             key = f"{balance.account.dataset} {balance.account.kind} {balance.account.period.value}"
             left[key] = balance.remaining
-        return Paid(asked, admitted, edition, entry.index, cost, left)
+        covered = tuple(subject for _, subject, _ in persons)
+        return Paid(asked, admitted, edition, entry.index, cost, left, persons=covered)
 
     def _admission(self, asked: Asked, admitted: MatchAdmitted, edition: Edition) -> dict[str, JSON]:
         subject = asked.question.subject
@@ -240,8 +260,9 @@ class MatchLine:
             "catalog": admitted.catalog_digest,
         }
 
-    def hits(self, paid: Paid, batch: bytes, session: Session) -> tuple[bytes, bytes]:
-        """The evaluated ids and the receipt, logged before they leave. Raises `Fault`."""
+    def hits(self, paid: Paid, batch: bytes, session: Session) -> tuple[bytes, bytes, bytes]:
+        """The evaluated ids, the records of persons who have authorised it, and the receipt; logged before they
+        leave. Raises `Fault`."""
         try:
             evaluated = b"".join(
                 _said(session.ask(matcher.EVALUATE + piece, matcher.CHUNK_BYTES + 1))
@@ -249,7 +270,11 @@ class MatchLine:
             )
             if len(evaluated) != evaluated_bytes(paid.asked.question.ids):
                 raise WorkerFailed("reply")
-            return evaluated, self._record(paid, elements_digest(evaluated))
+            personal = b""
+            if paid.persons:
+                wanted = json.dumps([paid.edition.id, paid.asked.id, paid.persons])
+                personal = _said(session.ask(matcher.PERSONS + wanted.encode(), matcher.REPLY_CAP))
+            return evaluated, personal, self._record(paid, hits_digest(evaluated, personal))
         except Exception as error:
             raise self._aborted(paid, error) from error
 
@@ -272,6 +297,9 @@ class MatchLine:
                 if rules is None:
                     raise ValueError("a number without rules")
                 number = release(met_from(json.loads(said[1:])), mode, rules, self._noise_secret)
+                if number.value is not None:
+                    told = accuracy_of(mode, paid.admitted.units, rules)
+                    number = replace(number, accuracy=told, of_largest=of_largest(mode, rules))
                 return number, self._record(paid, number_digest(number.value, number.withheld_by))
         except Exception as error:
             raise self._aborted(paid, error) from error
@@ -280,7 +308,7 @@ class MatchLine:
 
     def _record(self, paid: Paid, digest: str) -> bytes:
         log = self._books.log
-        if paid.outcome is not None:
+        if paid.outcome is not None and log.entry(paid.outcome).fields.get("result_digest") == digest:
             return log.receipt(paid.outcome).to_bytes()
         body = _common(paid.asked, "outcome") | {
             "admission": paid.admission,

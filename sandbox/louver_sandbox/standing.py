@@ -91,6 +91,12 @@ def used(tx: Connection, identities: Sequence[str]) -> Mapping[str, int]:
     return {identity: int(times) for identity, times in tx.execute(query)}
 
 
+def of_authorisation(tx: Connection, identity: str) -> tuple[tuple[str, str], ...]:
+    """What has used it, each the id of a request or the digest of a scorecard with the time, the oldest first."""
+    query = select(_u.used_for, _u.time).where(_u.authorisation == identity).order_by(_u.time, _u.used_for)
+    return tuple((row.used_for, row.time) for row in tx.execute(query))
+
+
 def _rules(plan: Plan) -> LookupRules:
     if plan.lookup is None:
         raise ValueError("a plan that is no lookup")

@@ -34,6 +34,7 @@ from louver_sandbox.delegates import (
     AddInProcesses,
     AddUpInProcess,
     JudgeInChecker,
+    JudgeScoresInChecker,
     SolveInProcess,
     Worker,
     checker_zygote,
@@ -316,18 +317,13 @@ class Platform:
         append = partial(journal.appended, self.books)
         self.consents = Consents(self.state, self.clock, append)
         self.models = Models(self.state, self.clock, append, self.sealing_keys, self._in_force, self._auditors)
-
-        def withdrawn(policies: Sequence[str], now: datetime) -> None:
-            self.withdrawn.check(policies, now.astimezone(SHANGHAI).date())
-
         self.scores = ScoreLine(
             Parts(
                 self.books,
                 self.clock,
                 self.models,
                 self.consents,
-                self._in_force,
-                withdrawn,
+                JudgeScoresInChecker(self.checkers, self.settings.limits.check_seconds, self.withdrawn),
                 self.reserve,
                 self.sealing_keys.public,
                 self.sealing_keys.current,

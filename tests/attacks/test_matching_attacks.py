@@ -132,7 +132,7 @@ def test_a_platform_that_tags_one_institution_with_a_key_of_its_own_is_found_out
     tagging = Key(here.seed, MATCH_USE, "for bank_a only")
     with pytest.raises(Unproven):
         oprf.finalize(blinded, tagging.evaluate(blinded.elements), public)
-    evaluated, _ = here.line.hits(paid, blinded.elements, session)
+    evaluated, _, _ = here.line.hits(paid, blinded.elements, session)
     assert len(oprf.finalize(blinded, evaluated, public)) == 25
 
 

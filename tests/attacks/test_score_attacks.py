@@ -12,12 +12,14 @@ import gmpy2
 import pytest
 from gmpy2 import mpz
 from tests.support import scorecards
+from tests.support.policy_questions import BANK_B
 from tests.support.score_world import FIRMS, KEY, ScoreWorld, bins_of, score_world
 from tests.support.sealed import small_key
 
 from louver.errors import Refused, Unproven
 from louver.failures import Misused
 from louver.scoring import audit, layout
+from louver.scoring.models import Opening
 from louver.scoring.results import Scores, opened
 from louver.sealing import bulk
 from louver.sealing.ciphertexts import Owner, encrypt
@@ -212,3 +214,77 @@ def test_many_models_of_one_subject_end_below_half_the_features(world: ScoreWorl
         content = world.score(model, [pair]).content
         given.append(Scores.from_bytes(content, WIDTH).places[0] is not None)
     assert given == [True] * 4 + [False] * 3
+
+
+def malformed(opening: Opening) -> dict[str, tuple[bytes, str]]:
+    """What may arrive in place of a model's ciphertexts, and the code that each must have."""
+    numbers, public = scorecards.ciphertexts(opening, KEY), KEY.public
+    whole = opening.model.content
+    more = sealed([1])
+    return {
+        "nothing": (b"", "LVR-5011"),
+        "no features at all": (bulk.write([], public), "LVR-5201"),
+        "a base and no features": (bulk.write(numbers[:1], public), "LVR-5201"),
+        "a bin too few": (bulk.write(numbers[:-1], public), "LVR-5201"),
+        "a bin too many": (bulk.write([*numbers, *more], public), "LVR-5013"),
+        "cut off": (whole[:-1], "LVR-5011"),
+        "half of it": (whole[: len(whole) // 2], "LVR-5011"),
+        "one byte more": (whole + b"\0", "LVR-5011"),
+        "one bit turned": (whole[:-5] + bytes([whole[-5] ^ 1]) + whole[-4:], "LVR-5011"),
+        "sent twice in one": (whole * 2, "LVR-5011"),
+        "other bytes": (b"\0" * len(whole), "LVR-5011"),
+        "other magnitudes": (bulk.write(numbers, public, (2,)), "LVR-5012"),
+        "another key's": (bulk.write(numbers, small_key(2).public), "LVR-5012"),
+    }
+
+
+def test_whatever_arrives_in_place_of_a_model_has_a_code_and_leaves_nothing(world: ScoreWorld) -> None:
+    opening = scorecards.opening(KEY, world.features, scorecards.card(world.features))
+    signed = audit.certify(opening, scorecards.AUDITOR, scorecards.AUDITOR_KEY)
+    before = len(world.line.books.log.entries(kind="model_refused"))
+    cases = malformed(opening)
+    for what, (content, code) in cases.items():
+        with pytest.raises(Refused) as refused:
+            world.register(replace(opening.model, content=content), signed)
+        assert refused.value.code == code, what
+    model = opening.model
+    for changed in (
+        replace(model, model="../x"),
+        replace(model, version=""),
+        replace(model, kid="k"),
+        replace(model, decimals=9),
+        replace(model, feature_set=""),
+    ):
+        with pytest.raises(Refused, match="LVR-5201"):
+            world.register(changed, signed)
+    assert world.models.of("bank_a") == ()
+    assert len(world.line.books.log.entries(kind="model_refused")) - before == len(cases) + 5, "refusals are logged"
+
+
+def test_a_model_is_replayed_by_nobody_else_and_under_no_other_name(world: ScoreWorld) -> None:
+    opening = scorecards.opening(KEY, world.features, scorecards.card(world.features))
+    signed = audit.certify(opening, scorecards.AUDITOR, scorecards.AUDITOR_KEY)
+    kept = world.register(opening.model, signed)
+    with pytest.raises(Refused, match="LVR-5201"):
+        world.register(opening.model, signed, BANK_B)
+    with pytest.raises(Refused, match="LVR-5202"):
+        world.register(replace(opening.model, institution="bank_b"), signed, BANK_B)
+    for changed in (replace(opening.model, model="other"), replace(opening.model, version="2")):
+        with pytest.raises(Refused, match="LVR-5203"):
+            world.register(changed, signed)
+    assert world.register(opening.model, signed) == kept, "sent again, it is the same one"
+    assert world.models.of("bank_a") == (kept,)
+    with pytest.raises(Refused, match="LVR-5211"):
+        world.score(kept, [(FIRMS[0], "none")], who=BANK_B)
+
+
+def test_points_beyond_every_bound_are_signed_by_no_auditor_and_sealed_by_no_client(world: ScoreWorld) -> None:
+    def certified(points: list[list[int]]) -> audit.Certificate:
+        opening = scorecards.opening(KEY, world.features, scorecards.card(world.features, points))
+        return audit.certify(opening, scorecards.AUDITOR, scorecards.AUDITOR_KEY)
+
+    even = [[0, 1, 2, 3, 4]] * 9
+    assert certified([*even, [0, 1, 2, 3, 5]]).auditor == scorecards.AUDITOR
+    for huge in (1 << 16, 1 << 40, 1 << 4096):
+        with pytest.raises(Misused):
+            certified([*even, [0, 0, 0, 0, huge]])

@@ -31,6 +31,9 @@ MAKERS = {
     "LookupRules": {"policy/lookups.py"},
     "LookupPlan": {"plan/lookups.py"},
     "ScoreRules": {"policy/scoring.py"},
+    "FeaturePlan": {"plan/features.py"},
+    "ScorePlan": {"plan/features.py"},
+    "ScoreVerdict": {"checker.py"},
     "Order": {"scoring/line.py"},
     "Paid": {"match_line.py", "token_line.py", "scoring/commit.py"},
 }

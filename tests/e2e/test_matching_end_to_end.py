@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from tests.support.installation import Service, files_below
 import louver
 from louver import aio
 from louver.errors import Refused
+from louver.failures import Misused
 from louver.matching import oprf
 from louver.signing import sign_match
 from louver.statuses import failure
@@ -131,6 +133,18 @@ def test_numbers_and_sums_are_those_of_the_plain_computation_within_their_noise(
     assert count.value % BASE == 0
     assert abs(count.value - expected) <= named("enterprises").terms.maximum + BASE // 2
     assert total.value is not None
+    # How exact a number is comes with it, and is the policy's word, not the batch's.
+    assert count.accuracy is not None
+    assert total.accuracy is not None
+    assert (count.accuracy.kind, count.accuracy.below, count.accuracy.above) == ("count", Decimal(6), Decimal(6))
+    assert (total.accuracy.kind, total.accuracy.relative_error, total.accuracy.below) == ("sum", Decimal(2), None)
+    # Whoever sent the amounts knows how large they are, and so more: what nobody else could say.
+    largest = math.hypot(*sorted(amounts)[-2:])
+    assert count.within is None
+    assert total.within is not None
+    assert abs(total.within - 15.433 * largest) <= 2
+    assert "in 95 of 100 matches" in count.accuracy.text()
+    assert "95" in total.accuracy.text("zh")
     # Noise never exceeds the sum, and no base is more than ten deviations of two of the largest amount and of the next.
     assert 0 <= total.value <= 2 * balance + 20 * math.hypot(*sorted(met)[-2:])
     assert bank.match(ids, list=RED, mode="sum", amounts=amounts).value == total.value
@@ -142,9 +156,58 @@ def test_a_number_that_would_be_too_small_is_withheld_and_says_so(
     bank: louver.Client, book: list[tuple[str, int]]
 ) -> None:
     found = bank.match([id_ for id_, _ in book], list=BLACK, mode="count")
-    assert (found.value, found.withheld) == (None, "threshold")
+    assert (found.value, found.withheld, found.accuracy) == (None, "threshold", None)
     assert found.message
     assert found.message_zh
+
+
+def test_a_person_is_hit_by_the_own_authorisation(
+    served: Service, bank: louver.Client, book: list[tuple[str, int]], tmp_path: Path
+) -> None:
+    """No statute makes the persons of this list public: without an authorisation they look like persons who are not on
+    it, and a revocation a moment before counts."""
+    today = bank.match([id_ for id_, _ in book], list=BLACK).day
+    persons = [
+        str(subject)
+        for (subject,) in plain(
+            served,
+            "SELECT DISTINCT subject_id FROM LIST WHERE polarity = 'B' AND repaired_on IS NULL AND subject_class = 'P' "
+            f"AND valid_to >= DATE '{today}' ORDER BY 1 LIMIT 3",
+        )
+    ]
+    assert len(persons) == 3
+    ids = [*(id_ for id_, _ in book), *persons]
+    held = [
+        bank.record_authorisation(
+            one,
+            purpose="POST_LOAN",
+            scope=["gov.credit_list"],
+            granted_on=date(2026, 1, 1),
+            expires_on=date(2099, 12, 31),
+            evidence_sha256="ab" * 32,
+            unit="person",
+            single_consent=True,
+            uses=0,
+        )
+        for one in persons
+    ]
+    assert not set(persons) & {hit.id for hit in bank.match(ids, list=BLACK).hits}
+    found = bank.match(ids, list=BLACK, authorisations=[*held[:2], "none"])
+    assert set(persons) & {hit.id for hit in found.hits} == set(persons[:2])
+    assert found.proof is not None
+    bank.revoke_authorisation(held[0])
+    (tmp_path / "held.txt").write_text("\n".join(held), encoding="utf-8")
+    (tmp_path / "book.txt").write_text("\n".join(ids), encoding="utf-8")
+    done = louver_command(
+        served, "match", str(tmp_path / "book.txt"), "--list", BLACK, "--purpose", "POST_LOAN",
+        "--authorisations", str(tmp_path / "held.txt"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert {line.split(",")[0] for line in done.stdout.splitlines()} & set(persons) == set(persons[1:])
+    with pytest.raises(Refused, match="LVR-5120"):
+        bank.match(ids, list=STATUTORY, authorisations=held)
+    with pytest.raises(Misused, match="mode hits"):
+        bank.match(ids, list=BLACK, mode="count", authorisations=held)
 
 
 def test_two_banks_get_the_same_set_and_the_log_names_it(
@@ -378,6 +441,11 @@ def test_the_command_line_gives_what_one_can_pipe(
     assert by_hand.value is not None
     assert said["value"] == by_hand.value
     assert said["verified"] is True
+    assert (said["accuracy"]["relative_error"], said["accuracy"]["below"]) == ("2", None)
+    assert "steps" in said["accuracy"]["message"]
+    assert "in 95 of 100 matches" in summed.stderr
+    assert "by your own largest amounts it is within" in summed.stderr
+    assert said["within"] == by_hand.within
     lists = louver_command(served, "match", "--lists", "--format", "json")
     assert {item["list"] for item in json.loads(lists.stdout)} == {BLACK, RED, STATUTORY}
     few = louver_command(

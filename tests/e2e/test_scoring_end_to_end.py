@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -20,36 +21,25 @@ from tests.support.installation import Service, copy_of, files_below, service, w
 from typer.testing import CliRunner
 
 import louver
+from louver import aio
 from louver.cli.app import app
 from louver.errors import Refused, Unproven
+from louver.failures import Misused
 from louver.scoring import audit
 from louver.scoring.calls import RegisteredModel, registration
 from louver.scoring.cards import FeatureSet, Scorecard
 from louver.scoring.models import Opening
 from louver.sealing.keys import PrivateKey, generate_key
 from louver_sandbox.demo.city import City
+from louver_sandbox.demo.scorecard import BASE, POINTS, PURPOSE, SCOPE
+from louver_sandbox.demo.scorecard import card as demo_card
 from louver_sandbox.operator.main import app as operator
+from louver_sandbox.operator.replay import NotReplayable, replay
 from louver_sandbox.store import State
 from louver_sandbox.wiring import open_books, utc_now
 
-PURPOSE = "LOAN_ORIGINATION"
-SCOPE = ("gov.court_dishonest", "gov.pen_penalty", "gov.ss_ent_month", "gov.tax_credit", "gov.tax_quarter")
 EVIDENCE = "ab" * 32
 NOBODY = "91370200MA00000000"
-
-POINTS: Mapping[str, list[int]] = {
-    "tax_score": [0, 36, 50, 58, 67, 76, 85],
-    "tax_grade": [0, 40, 30, 20, 10, -40, 0],
-    "arrears": [0, 0, -45, -60],
-    "zero_quarters": [0, 10, 0, -20],
-    "revenue": [-10, 0, 8, 16, 24, 32],
-    "invoices": [-5, 0, 6, 12, 18],
-    "headcount": [0, 5, 11, 19, 26, 38],
-    "insurance_arrears": [0, 0, -20, -40],
-    "penalties": [0, 0, -25, -50, -75],
-    "dishonest": [0, 0, -55],
-}
-"""B08 of DOMAIN 4.5 in bins: 600 + 0.9 score - 60 arrears - 25 per penalty + 8 ln(1 + headcount), and more."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +55,9 @@ class Bench:
     opening: Opening
 
 
-def of_demo(features: FeatureSet, version: str = "1", base: int = 600) -> Scorecard:
+def of_demo(features: FeatureSet, version: str = "1", base: int = BASE) -> Scorecard:
     """The demo's scorecard."""
-    named = {one.name: dict(zip(one.bins, POINTS[one.name], strict=True)) for one in features.features}
-    why = {"tax_grade": "grades are no scale: M is for new firms"}
-    return Scorecard("small-firms", version, features.name, 0, base, named, why)
+    return replace(demo_card(features, version), base=base)
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +186,59 @@ def test_b08_scores_are_the_plain_ones(bench: Bench) -> None:
         bank.score(applicants[:1], model="small-firms/1", canaries={subjects[0]: expected[0] + 1})
 
 
+def test_scores_are_decided_again_from_the_log_to_the_same_statement(bench: Bench) -> None:
+    """Law 6: the entry, the kept catalogue and policies, and the list of subjects behind its commitment suffice."""
+    city = bench.served.city
+    subjects = firms(city, 72)[70:]
+    answer = bench.bank.score([(one, authorise(bench.bank, one)) for one in subjects], model="small-firms/1")
+    with State.open(city.settings.state) as state:
+        log = open_books(city.settings, state, utc_now).log
+        outcome = answer.receipts[0].index
+        result = replay(outcome, log, city.settings, ())
+        assert result.same, (result.recorded, result.found)
+        assert {"question", "statement_sha256", "snapshots", "rules", "limits"} == set(result.recorded)
+        admission = int(str(log.entry(outcome).fields["admission"]))
+        log.erase(admission, "decisions")
+        with pytest.raises(NotReplayable, match="list of subjects has been erased"):
+            replay(admission, log, city.settings, ())
+
+
+def test_the_asyncio_client_does_what_the_blocking_one_does(bench: Bench) -> None:
+    """From a card to scores with `await`; the loop goes on meanwhile, and errors are the same."""
+    (subject,) = firms(bench.served.city, 73)[72:]
+    given: dict[str, Any] = {
+        "purpose": PURPOSE,
+        "scope": SCOPE,
+        "granted_on": date(2026, 1, 1),
+        "expires_on": date(2099, 12, 31),
+        "evidence_sha256": EVIDENCE,
+    }
+
+    async def story(bank: aio.AsyncClient) -> None:
+        assert [one.name for one in await bank.feature_sets()] == [bench.features.name]
+        assert await bank.models() == bench.bank.models()
+        opening = await bank.prepare_model(replace(bench.card, version="aio"))
+        assert audit.findings(opening) == ()
+        with pytest.raises(Refused, match="LVR-5203"):
+            await bank.register_model(opening.model, audit.Certificate("model-auditor", bytes(64)))
+        held = await bank.record_authorisation(subject, **given)
+        stages: list[str] = []
+        answer = await bank.score([(subject, held)], model="small-firms/1", progress=stages.append)
+        assert "scored 1 of 1" in stages
+        assert answer.rows == bench.bank.score([(subject, held)], model="small-firms/1").rows
+        assert answer.scored == 1
+        assert await bank.revoke_authorisation(held)
+        assert (await bank.score([(subject, held)], model="small-firms/1")).scored == 0
+        with pytest.raises(Misused, match="same subject"):
+            await bank.score([(subject, held)] * 2, model="small-firms/1")
+
+    async def live() -> None:
+        async with aio.AsyncClient(bench.bank.settings) as bank:
+            await story(bank)
+
+    asyncio.run(live())
+
+
 def test_a_score_is_given_again_in_the_same_bytes_and_free(bench: Bench) -> None:
     bank = bench.bank
     subjects = firms(bench.served.city, 70)[60:]
@@ -222,6 +263,10 @@ def test_a_score_is_given_again_in_the_same_bytes_and_free(bench: Bench) -> None
     assert [row.score is None for row in later.rows] == [True] + 9 * [False]
     # The operator revokes for a subject, beside the running service.
     home = bench.served.city.settings.home
+    shown = CliRunner().invoke(operator, ["authorisations", "show", applicants[1][1], "--home", str(home)])
+    assert json.loads(shown.stdout)["subject"] == applicants[1][0]
+    assert json.loads(shown.stdout)["revoked_at"] is None
+    assert CliRunner().invoke(operator, ["authorisations", "show", "none", "--home", str(home)]).exit_code == 1
     revoked = CliRunner().invoke(operator, ["authorisations", "revoke", applicants[1][1], "--home", str(home)])
     assert revoked.exit_code == 0, revoked.output
     later = bank.score(applicants, model="small-firms")

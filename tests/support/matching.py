@@ -166,6 +166,7 @@ def built_here(catalog: Catalog, job: build_main.Job) -> str:
     """The set builder without its process, and with a catalogue that is read already."""
     built = build(catalog, job.spec, read_key(job.seed), read_key(job.record_key))
     build_main._install(job.inside, built.inside)
+    build_main._install(job.personal, built.personal)
     build_main._install(job.given, built.given)
     return hashlib.sha256(built.given).hexdigest()
 
@@ -186,6 +187,7 @@ class Matched:
     hits: dict[str, tuple[Row, ...]] = field(default_factory=dict)
     number: Number | None = None
     receipt: bytes = b""
+    personal: bytes = b""
 
 
 @dataclass
@@ -204,29 +206,30 @@ class House:
 
     def asked(
         self, content: bytes, ids: int, mode: str, *, list_: str = LIST, who: Subject = BANK_A,
-        public: bytes = b"", request_id: str = "", purpose: str = "RESEARCH",
+        public: bytes = b"", request_id: str = "", purpose: str = "RESEARCH", authorisations: Sequence[str] = (),
     ) -> Asked:  # fmt: skip
         question = MatchQuestion(who, purpose, list_, MatchMode(mode), ids)
         digest = hashlib.sha256(content).digest()
-        return Asked(request_id or str(uuid.uuid4()), question, digest, public, b"")
+        return Asked(request_id or str(uuid.uuid4()), question, digest, public, b"", tuple(authorisations))
 
     def ask(
         self, ids: Iterable[str], mode: str = "hits", *, amounts: Sequence[int] | None = None, list_: str = LIST,
-        who: Subject = BANK_A, request_id: str = "", purpose: str = "RESEARCH",
+        who: Subject = BANK_A, request_id: str = "", purpose: str = "RESEARCH", authorisations: Sequence[str] = (),
     ) -> Matched:  # fmt: skip
         """Raises `Refused` and `Fault` as the service would."""
         batch = Batch.of(ids, amounts)
         if mode == "hits":
             blinded = oprf.blind(batch.values)
             asked = self.asked(
-                blinded.elements, len(blinded), mode, list_=list_, who=who, request_id=request_id, purpose=purpose
-            )
+                blinded.elements, len(blinded), mode, list_=list_, who=who, request_id=request_id, purpose=purpose,
+                authorisations=authorisations,
+            )  # fmt: skip
             return self.hits(asked, batch, blinded)
         evaluator = oprf.Evaluator.of(secrets.token_bytes(32))
         content = _tokens(evaluator, batch)
         asked = self.asked(
             content, len(batch.values), mode, list_=list_, who=who, public=evaluator.public, purpose=purpose,
-            request_id=request_id,
+            request_id=request_id, authorisations=authorisations,
         )  # fmt: skip
         return self.number(asked, content, evaluator)
 
@@ -241,12 +244,15 @@ class House:
     def hits(self, asked: Asked, batch: Batch, blinded: oprf.Blinded) -> Matched:
         paid, session, public = self.paid(asked, blinded.elements)
         edition = paid.edition
-        evaluated, receipt = self.line.hits(paid, blinded.elements, session)
+        evaluated, personal, receipt = self.line.hits(paid, blinded.elements, session)
         found = MatchSet(edition.path.read_bytes())
         assert found.digest == edition.digest
         tokens = oprf.finalize(blinded, evaluated, public)
-        rows = {id_: found.rows(token) for id_, token in zip(batch.written, tokens, strict=True)}
-        return Matched(found, {id_: said for id_, said in rows.items() if said}, None, receipt)
+        persons = found.opened(personal, tokens)
+        rows = {
+            id_: found.rows(token) + persons.get(token, ()) for id_, token in zip(batch.written, tokens, strict=True)
+        }
+        return Matched(found, {id_: said for id_, said in rows.items() if said}, None, receipt, personal)
 
     def number(self, asked: Asked, content: bytes, evaluator: oprf.Evaluator) -> Matched:
         paid, session, _ = self.paid(asked, content)

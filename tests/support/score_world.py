@@ -27,13 +27,16 @@ from louver.scoring.models import Model
 from louver.sealing import proofs
 from louver.sealing.keys import PrivateKey, PublicKey
 from louver.sealing.randomisers import randomisers
-from louver_sandbox import journal
+from louver_sandbox import checker, journal
 from louver_sandbox.algebra.types import INTEGER, TEXT
 from louver_sandbox.catalog.model import Catalog, PrivacyUnit, Table, UnitType, Verb
 from louver_sandbox.consents import Consent, Consents
+from louver_sandbox.engines import worker
+from louver_sandbox.engines.duckdb import DuckDbEngine
 from louver_sandbox.pipeline import Call, Failed
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.model import Platform, Policy
+from louver_sandbox.score_plan import ScoreCase, ScorePlan
 from louver_sandbox.scoring.line import Answered, Pack, Parts, ScoreLine
 from louver_sandbox.scoring.models import Models
 from louver_sandbox.scoring.registry import RegisteredModel
@@ -178,7 +181,7 @@ def score_world(folder: Path, **terms: object) -> Iterator[ScoreWorld]:
     made = firm_table()
     catalog = Catalog({made.name: made}, "c" * 64)
     broken: list[bool] = []
-    with line(folder) as opened:
+    with line(folder) as opened, worker.prepare() as connection:
         books, clock = opened.books, opened.clock
         append = partial(journal.appended, books)
         keys = SealingKeys(books.state, clock, partial(journal.noted, books), sizes=SIZES)
@@ -187,6 +190,15 @@ def score_world(folder: Path, **terms: object) -> Iterator[ScoreWorld]:
         judgement: Callable[[], tuple[Catalog, Bundle]] = lambda: (catalog, bundle)  # noqa: E731
         auditors: Mapping[str, bytes] = {scorecards.AUDITOR: scorecards.AUDITOR_PUBLIC}
         models = Models(books.state, clock, append, keys, judgement, lambda: auditors)
+        engine = checker.FormReader(DuckDbEngine(connection))
+
+        def judge(case: ScoreCase) -> ScorePlan:
+            verdict = checker.check_scores(case, checker.Judgement(catalog, bundle), engine)
+            if verdict.refusal is not None:
+                raise checker.refused(verdict.refusal)
+            assert verdict.plan is not None
+            return verdict.plan
+
         scorer = Scorer(random.Random(2).randrange)
 
         def add_up(
@@ -211,8 +223,7 @@ def score_world(folder: Path, **terms: object) -> Iterator[ScoreWorld]:
             clock,
             models,
             consents,
-            judgement,
-            lambda policies, now: None,
+            judge,
             reserve,
             keys.public,
             keys.current,

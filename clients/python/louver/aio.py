@@ -28,6 +28,7 @@ from louver.matching.results import Match, MatchableList
 from louver.questions import Parameter
 from louver.receipt import Receipt
 from louver.results import Answer, Explanation, QueryRecord, SealingKey, Table
+from louver.scoring.aio import AsyncScoringCalls
 from louver.settings import Settings, settle
 from louver.surroundings import Surroundings, pause_before_retry
 from louver.tokens import asking as tokens_asking
@@ -89,7 +90,7 @@ def connect(
     )
 
 
-class AsyncClient:
+class AsyncClient(AsyncScoringCalls):
     """A connection to a sandbox within one event loop. Errors are those of ``louver.client``."""
 
     def __init__(self, settings: Settings) -> None:
@@ -315,13 +316,16 @@ class AsyncClient:
         purpose: str | None = None,
         mode: str = "hits",
         amounts: Iterable[int] | None = None,
+        authorisations: Iterable[str] = (),
         request_id: str | None = None,
         timeout: float = asking.MATCH_SECONDS,
         progress: Callable[[str], None] | None = None,
     ) -> Match:
         """Match your own ids against a list; see ``louver.client.Client.match``. Curves are computed in a thread."""
         batch = asking.Batch.of(ids, amounts)
-        question = await asyncio.to_thread(asking.ask, self.settings, batch, list, mode, purpose, request_id, timeout)
+        question = await asyncio.to_thread(
+            asking.ask, self.settings, batch, list, mode, purpose, request_id, timeout, authorisations
+        )
 
         async def attempt(left: float) -> Match:
             exchange = asking.Exchange(question, self._sets, self.settings.log_key, progress)

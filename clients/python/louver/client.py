@@ -349,6 +349,7 @@ class Client(ScoringCalls):
         purpose: str | None = None,
         mode: str = "hits",
         amounts: Iterable[int] | None = None,
+        authorisations: Iterable[str] = (),
         request_id: str | None = None,
         timeout: float = asking.MATCH_SECONDS,
         progress: Callable[[str], None] | None = None,
@@ -357,13 +358,15 @@ class Client(ScoringCalls):
 
         Mode ``hits`` gives those of your ids that are on the list, with what it says of them; the platform learns
         neither hits nor misses. ``count`` and ``sum`` (of ``amounts``, whole smallest units, one for each id) give
-        one number with noise; the platform learns the hits, never the misses. Every id of every match is charged,
+        one number with noise; the platform learns the hits, never the misses. ``authorisations`` are ids of recorded
+        ones by persons among yours, whom a list may show to whom they have allowed it; the platform knows whom these
+        are about. Every id of every match is charged,
         but not again when a call that was cut off is repeated, which is done here by itself.
         """
         batch = asking.Batch.of(ids, amounts)
         if progress:
             progress(f"blinding {len(batch.values)} ids")
-        question = asking.ask(self.settings, batch, list, mode, purpose, request_id, timeout)
+        question = asking.ask(self.settings, batch, list, mode, purpose, request_id, timeout, authorisations)
 
         def attempt(left: float) -> Match:
             exchange = asking.Exchange(question, self._sets, self.settings.log_key, progress)

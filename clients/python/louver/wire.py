@@ -125,7 +125,7 @@ def _answer(
         receipt=receipt,
         proof=proof,
         remainder_stream=header.remainder_arrow,
-        accuracy=tuple(map(_accuracy, header.accuracy)),
+        accuracy=tuple(map(accuracy, header.accuracy)),
         private=private,
         privacy=losses(header.privacy),
     )
@@ -148,7 +148,7 @@ def explanation(response: pb.ExplainResponse) -> Explanation:
         rules=tuple(map(_notice, response.rules)),
         notices=tuple(map(_notice, response.notices)),
         shape=response.shape,
-        accuracy=tuple(map(_accuracy, response.accuracy)),
+        accuracy=tuple(map(accuracy, response.accuracy)),
         privacy=losses(response.privacy),
     )
 
@@ -157,7 +157,8 @@ def _notice(message: pb.Notice) -> Notice:
     return Notice(message.code, message.count, message.rule, message.message, message.message_zh)
 
 
-def _accuracy(message: pb.Accuracy) -> Accuracy:
+def accuracy(message: pb.Accuracy) -> Accuracy:
+    """How exact numbers with noise are."""
     return Accuracy(
         column=message.column,
         kind=message.kind,

@@ -8,6 +8,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 import pyarrow.parquet as parquet
@@ -19,7 +20,7 @@ from louver.errors import Refused
 from louver.receipt import Receipt
 from louver.sealing.keys import generate_key
 from louver_sandbox.audit.verify import verify_log
-from louver_sandbox.demo import questions
+from louver_sandbox.demo import questions, scorecard
 from louver_sandbox.demo.city import City, build
 from louver_sandbox.demo.running import running
 from louver_sandbox.operator.installation import Tools
@@ -27,6 +28,8 @@ from louver_sandbox.store import State
 from louver_sandbox.wiring import utc_now
 
 SHOWN_ROWS = 6
+APPLICANTS = 30
+"""Firms that are scored, the last one without an authorisation."""
 _DEMO_BITS = 2048
 """The least that is admitted, so that nobody waits for the demonstration."""
 
@@ -85,6 +88,7 @@ def _ask(city: City, teller: Teller) -> bytes:
                     receipt = answer.receipt.to_bytes()
             _sealed(bank, teller)
             _matched(bank, [str(id_) for id_ in loans.column("id_no").to_pylist()], teller)
+            _scored(bank, city, teller)
             _dry_run(bank, teller)
             for question in questions.REFUSED:
                 _refused(bank, question, teller)
@@ -138,6 +142,25 @@ def _matched(bank: louver.Client, ids: Sequence[str], teller: Teller) -> None:
         teller.line(" | ".join([hit.id, *(str(hit.values[name]) for name in found.columns)]))
     number = bank.match(ids, list="gov.credit_list/red", purpose="POST_LOAN", mode="count")
     teller.line(f"on the red list: {number.value}, with noise, rounded to fives; the platform learns no miss")
+
+
+def _scored(bank: louver.Client, city: City, teller: Teller) -> None:
+    """B08 as it is asked in truth: by the verb score."""
+    teller.chapter("B08  A secret scorecard: the platform never reads bank A's points, bank A never a feature")
+    model = scorecard.registered(bank, city)
+    teller.line(f"{model} is registered: points encrypted to bank A, each seen and signed for by an auditor")
+    rated = parquet.read_table(city.world / "gov.tax_credit", columns=["uscc"]).column("uscc")
+    firms = sorted({str(each) for each in rated.to_pylist()})[:APPLICANTS]
+    answer, first = scorecard.scored(bank, model, firms, date(2099, 12, 31))
+    if [row.score is None for row in answer.rows] != [False] * (APPLICANTS - 1) + [True]:
+        raise AssertionError("every firm has a score but the one that has authorised nothing")
+    for row in answer.rows[:SHOWN_ROWS]:
+        teller.line(f"{row.subject} | {row.score}")
+    teller.line(f"{answer.scored} of {len(answer.rows)} have a score; the last one has authorised nothing")
+    bank.revoke_authorisation(first)
+    if bank.score([(firms[0], first)], model=model, purpose=scorecard.PURPOSE).scored:
+        raise AssertionError("a revoked authorisation gives no score")
+    teller.line(f"{firms[0]} revokes: from now on it looks like a firm that is not there")
 
 
 def _dry_run(bank: louver.Client, teller: Teller) -> None:

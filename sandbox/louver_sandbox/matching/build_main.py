@@ -41,6 +41,7 @@ class Job:
     record_key: Path
     given: Path
     inside: Path
+    personal: Path
     spec: ListSpec
 
     def encode(self) -> str:
@@ -69,6 +70,7 @@ def run(source: TextIO, target: TextIO) -> int:
         catalog = load_catalog((job.catalog,), job.base)
         built = build(catalog, job.spec, read_key(job.seed, "matching key"), read_key(job.record_key))
         _install(job.inside, built.inside)
+        _install(job.personal, built.personal)
         _install(job.given, built.given)
         said: dict[str, Any] = {
             "sha256": hashlib.sha256(built.given).hexdigest(),

@@ -23,12 +23,11 @@ from louver.matching.subjects import value_of
 from louver_sandbox.catalog.model import Catalog, Column, Table, UnitType
 from louver_sandbox.catalog.sources import attach_statement, quote, relation
 from louver_sandbox.matching.oprf import MATCH_USE, Key
+from louver_sandbox.matching.process import SIZE_BYTES
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL
 from louver_sandbox.policy.matching import ListSpec, person_predicate
 from louver_sandbox.publishing.predicates import predicate_sql
 from louver_sandbox.publishing.record_keys import record_keys
-
-PERSON = "__person"
 
 
 class SetRefused(Exception):
@@ -37,10 +36,13 @@ class SetRefused(Exception):
 
 @dataclass(frozen=True)
 class Built:
-    """A set: what is given out, what stays inside, and how many subjects are in it (which is told to nobody)."""
+    """A set: what is given out, what stays inside, and how many subjects are in it (which is told to nobody).
+
+    `personal` are records of persons who are hit by their own authorisation: each leaves alone, or never."""
 
     given: bytes
     inside: bytes
+    personal: bytes
     subjects: int
 
 
@@ -63,9 +65,14 @@ def build(catalog: Catalog, spec: ListSpec, seed: bytes, record_key: bytes) -> B
     table = catalog.table(spec.table)
     if table is None or table.source is None or table.data_version != spec.data_version:
         raise SetRefused(f"{spec.table}: the data are not those that the set was asked of")
-    found = entries(table, spec)
+    everybody = entries(table, spec)
+    found = tuple(entry for entry in everybody if spec.persons or not entry.person)
+    apart = tuple(entry for entry in everybody if not spec.persons and entry.person)
     key = Key(seed, MATCH_USE, spec.title, spec.id)
-    return Built(given(found, spec, key, seed), inside(found, record_key), len(found))
+    size = entry_bytes(everybody, spec)
+    whole = sets.LABEL_BYTES + size + sets.TAG_BYTES
+    personal = whole.to_bytes(SIZE_BYTES, "big") + b"".join(sorted(records(apart, spec, key, size)))
+    return Built(given(found, spec, key, seed, size), inside(found, record_key), personal, len(found))
 
 
 def entries(table: Table, spec: ListSpec) -> tuple[Entry, ...]:
@@ -97,7 +104,7 @@ def _read(table: Table, spec: ListSpec, columns: Sequence[Column]) -> Iterator[t
     person = person_predicate(table)
     is_person = "FALSE" if person is None else f"COALESCE({predicate_sql(table, person)}, TRUE)"
     conditions = [predicate_sql(table, spec.predicate), f"{quote(spec.key)} IS NOT NULL", *_in_force(table, spec)]
-    if not spec.persons:
+    if not spec.persons and not spec.authorised:
         conditions.append(f"NOT {is_person}")
     shown = ", ".join(quote(column.name) for column in columns[1:])
     statement = (
@@ -143,18 +150,28 @@ def _plain(value: Any) -> Any:
     raise SetRefused("a column of the set has a type that hits cannot show")
 
 
-def given(found: Sequence[Entry], spec: ListSpec, key: Key, seed: bytes) -> bytes:
-    """The set that requesters get: a record for each subject, and dummies up to a power of two."""
-    contents = [sets.seal(entry.rows) for entry in found]
-    longest = max(map(len, contents), default=0) + 4
+def entry_bytes(found: Sequence[Entry], spec: ListSpec) -> int:
+    """The one length of all entries. Raises `SetRefused`."""
+    longest = max((len(sets.seal(entry.rows)) for entry in found), default=0) + 4
     size = -(-longest // sets.STEP) * sets.STEP
     if size > sets.LARGEST_ENTRY:
         raise SetRefused(f"{spec.title}: a subject's entries are longer than {sets.LARGEST_ENTRY} bytes")
-    edition = spec.id
+    return size
+
+
+def records(found: Sequence[Entry], spec: ListSpec, key: Key, size: int) -> list[bytes]:
+    """A record for each subject."""
     tokens = key.tokens([value_of(entry.subject) for entry in found])
-    records = [sets.record(token, content, edition, size) for token, content in zip(tokens, contents, strict=True)]
-    number = max(sets.LEAST_RECORDS, 1 << max(0, len(records) - 1).bit_length())
-    records += _dummies(number - len(records), sets.LABEL_BYTES + size + sets.TAG_BYTES, seed, edition)
+    return [
+        sets.record(token, sets.seal(entry.rows), spec.id, size) for token, entry in zip(tokens, found, strict=True)
+    ]
+
+
+def given(found: Sequence[Entry], spec: ListSpec, key: Key, seed: bytes, size: int) -> bytes:
+    """The set that requesters get: a record for each subject, and dummies up to a power of two."""
+    edition, made = spec.id, records(found, spec, key, size)
+    number = max(sets.LEAST_RECORDS, 1 << max(0, len(made) - 1).bit_length())
+    made += _dummies(number - len(made), sets.LABEL_BYTES + size + sets.TAG_BYTES, seed, edition)
     header = sets.SetHeader(
         edition=edition,
         list=spec.title,
@@ -164,7 +181,7 @@ def given(found: Sequence[Entry], spec: ListSpec, key: Key, seed: bytes) -> byte
         records=number,
         entry_bytes=size,
     )
-    return sets.write(header, records)
+    return sets.write(header, made)
 
 
 def _dummies(count: int, size: int, seed: bytes, edition: str) -> Iterator[bytes]:

@@ -69,8 +69,8 @@ class Editions:
             return found
 
     def _found(self, spec: ListSpec) -> Edition | None:
-        path, inside = self._path(spec, "set"), self._path(spec, "inside")
-        if not path.is_file() or not inside.is_file():
+        path = self._path(spec, "set")
+        if not all(self._path(spec, kind).is_file() for kind in ("set", "inside", "personal")):
             return None
         stamp = _stamp(path)
         kept = self._fit.get(spec.id)
@@ -97,6 +97,7 @@ class Editions:
                 record_key=settings.secrets / "record.key",
                 given=self._path(spec, "set"),
                 inside=self._path(spec, "inside"),
+                personal=self._path(spec, "personal"),
                 spec=spec,
             )
         )

@@ -10,6 +10,8 @@ said by the first byte of an answer, `OK` or `WRONG`, and in no other way.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +20,8 @@ from typing import Any, Final
 
 from louver.errors import Unproven
 from louver.matching import oprf as requester
+from louver.matching.sets import LABEL_BYTES, label_and_key
+from louver.matching.subjects import value_of
 from louver_sandbox.matching.oprf import JOIN_USE, MATCH_USE, Key, NotElements, elements_of
 from louver_sandbox.processes.channel import Channel
 from louver_sandbox.processes.child import serve
@@ -36,6 +40,8 @@ JOIN_FILE: Final = "join.key"
 OK, WRONG = b"\0", b"\1"
 KEY, EVALUATE, BLIND, FINISH, TOKENS, RESULT, ELEMENTS = b"K", b"E", b"B", b"F", b"T", b"R", b"C"
 JOIN = b"J"
+PERSONS = b"P"
+"""Then JSON: the edition, the request, and for each authorisation its subject or null."""
 
 TOKEN_SENT: Final = 32
 """Bytes of each of the requester's tokens that are compared: two different ids never share them."""
@@ -88,6 +94,7 @@ class Matcher:
             FINISH: self._finish,
             TOKENS: self._take,
             RESULT: self._result,
+            PERSONS: self._persons,
         }
 
     def answer(self, request: bytes) -> bytes:
@@ -120,6 +127,24 @@ class Matcher:
         if self._key is None:
             raise ValueError("no key is in use")
         return self._key.evaluate(content)
+
+    def _persons(self, content: bytes) -> bytes:
+        """The sealed record of each person who has authorised it and is on the list; for every other place what looks
+        the same and opens with no token, and takes as long."""
+        edition, request, subjects = json.loads(content)
+        if self._key is None or self._seed is None:
+            raise ValueError("no key is in use")
+        held = self._read(f"{edition}.personal")
+        size = int.from_bytes(held[:SIZE_BYTES], "big")
+        found = {held[at : at + LABEL_BYTES]: held[at : at + size] for at in range(SIZE_BYTES, len(held), size)}
+        # No id has a zero byte, so the token of a place without a subject is nobody's.
+        values = [b"nobody\0" + os.urandom(16) if one is None else value_of(one) for one in subjects]
+        told = []
+        for place, token in enumerate(self._key.tokens(values)):
+            said = f"{edition} {request} {place}".encode()
+            other = hashlib.shake_256(hmac.digest(self._seed, b"louver persons\0" + said, "sha256")).digest(size)
+            told.append(found.get(label_and_key(token, edition)[0], other))
+        return b"".join(told)
 
     def _blind(self, edition: bytes) -> bytes:
         """The list's subjects, blinded and filled up with made-up ones; the session remembers which is which."""
@@ -164,6 +189,8 @@ class Matcher:
         return json.dumps({kind: met.body() for kind, met in sorted(found.items())}).encode()
 
 
+SIZE_BYTES: Final = 4
+"""Of the length that stands before the records of persons (`building` writes it)."""
 LEAST_SUBJECTS: Final = 64
 """Blinded subjects of the shortest list; others are filled up to a power of two."""
 

@@ -17,6 +17,7 @@ from louver_sandbox.perturbation.magnitudes import Contributed
 from louver_sandbox.perturbation.named import magnitudes_of, rounding_of, table_of
 from louver_sandbox.perturbation.rounding import Rounding, rounded
 from louver_sandbox.policy.match_terms import MatchMode
+from louver_sandbox.stages import Accuracy
 
 AMOUNTS = "amounts of a match"
 """What a sum adds up, for its key."""
@@ -40,10 +41,13 @@ class Met:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """What leaves: a number, or None where a rule withholds it, and the rule (`threshold` or `dominance`)."""
+    """What leaves: a number and how exact it is, or None where a rule withholds it, and the rule (`threshold` or
+    `dominance`). `of_largest`: how far a sum is from the true one in proportion to the requester's own amounts."""
 
     value: int | None
     withheld_by: str = ""
+    accuracy: Accuracy | None = None
+    of_largest: str = ""
 
 
 def met_from(found: Mapping[str, Sequence[int]]) -> tuple[Met, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -21,6 +22,9 @@ from louver_sandbox.policy.match_terms import MatchMode
 from louver_sandbox.policy.matching import MatchQuestion, decide_match
 from louver_sandbox.policy.tokens import TokenQuestion, decide_tokens
 from louver_sandbox.private_core import Wish
+from louver_sandbox.score_plan import ScoreCase
+from louver_sandbox.scoring.commit import question_of as question_of_scores
+from louver_sandbox.scoring.commit import statement_digest
 from louver_sandbox.settings import Settings
 from louver_sandbox.stages import Case, InstitutionType, Request, Subject
 
@@ -47,8 +51,6 @@ def replay(index: int, log: AuditLog, settings: Settings, own: tuple[Table, ...]
     `NotReplayable`."""
     entry = _decision(index, log)
     fields: Mapping[str, Any] = entry.fields
-    if fields.get("verb") == "score":
-        raise NotReplayable("it is about scores, which are not replayed in this version")
     try:
         judgement = checker.read_kept(settings.run, fields["catalog"], fields["bundle"])
     except FileNotFoundError:
@@ -59,6 +61,8 @@ def replay(index: int, log: AuditLog, settings: Settings, own: tuple[Table, ...]
         return _match(fields, journal.moment(entry), judgement)
     if fields.get("verb") == "token":
         return _tokens(fields, journal.moment(entry), judgement)
+    if fields.get("verb") == "score":
+        return _score(entry, log.open(entry.index), judgement)
     request = question_of(entry, log.open(entry.index), None)
     if request is None:
         raise NotReplayable("the question's text has been erased")
@@ -76,15 +80,6 @@ def replay(index: int, log: AuditLog, settings: Settings, own: tuple[Table, ...]
     return Replayed(recorded, found)
 
 
-def _subject(fields: Mapping[str, Any]) -> Subject:
-    return Subject(
-        str(fields["institution"]),
-        InstitutionType(fields["subject"]["type"]),
-        frozenset(fields["subject"]["groups"]),
-        str(fields["certificate"]),
-    )
-
-
 def _tokens(fields: Mapping[str, Any], moment: datetime, judgement: checker.Judgement) -> Replayed:
     """The decision about tokens: by the same rules, at the same price."""
     question = TokenQuestion(_subject(fields), str(fields["element"]), int(fields["ids"]))
@@ -97,6 +92,50 @@ def _tokens(fields: Mapping[str, Any], moment: datetime, judgement: checker.Judg
     return Replayed(
         recorded, {"rules": str(list(admitted.rules)), "charges": f"{question.ids} {admitted.charge.kind}"}
     )
+
+
+def _score(entry: Entry, openings: Mapping[str, Opening], judgement: checker.Judgement) -> Replayed:
+    """The decision about scores: the same statement by the same rules at the same price, for the same subjects.
+
+    Which of these an authorisation covered depends on the books, so it is not decided again."""
+    fields: Mapping[str, Any] = entry.fields
+    if "scorecard" not in fields:
+        raise NotReplayable("it is from before admissions of scores named their model and auditor")
+    if "decisions" not in openings:
+        raise NotReplayable("the list of subjects has been erased")
+    pairs = [(subject, held) for subject, held, _ in json.loads(openings["decisions"].text)]
+    case = ScoreCase(
+        _subject(fields),
+        str(fields["purpose"]),
+        str(fields["feature_set"]),
+        str(fields["feature_set_sha256"]),
+        str(fields["scorecard"]),
+        str(fields["auditor"]),
+        len(pairs),
+        facts_at(journal.moment(entry)).today,
+    )
+    recorded = {name: str(fields[name]) for name in ("question", "statement_sha256", "snapshots", "rules")}
+    recorded["limits"] = str([item["limit"] for item in fields["charges"]])
+    verdict = checker.check_scores_here(case, judgement)
+    if verdict.plan is None:
+        return Replayed(recorded, {"refused": verdict.refusal.code if verdict.refusal else "-"})
+    plan = verdict.plan
+    limits = [one.limit for one in plan.rules.queries] + [plan.rules.subjects_per_day]
+    found = {
+        "question": question_of_scores(str(fields["model"]), pairs, plan),
+        "statement_sha256": statement_digest(plan),
+        "snapshots": str({str(source.table): source.snapshot for source in plan.features.sources}),
+        "rules": str(list(plan.rules.rules)),
+        "limits": str(limits),
+    }
+    return Replayed(recorded, found)
+
+
+def _subject(fields: Mapping[str, Any]) -> Subject:
+    """Who asked, as the entry describes it."""
+    told = fields["subject"]
+    kind = InstitutionType(told["type"])
+    return Subject(str(fields["institution"]), kind, frozenset(told["groups"]), str(fields["certificate"]))
 
 
 def _match(fields: Mapping[str, Any], moment: datetime, judgement: checker.Judgement) -> Replayed:
@@ -151,12 +190,7 @@ def question_of(entry: Entry, openings: Mapping[str, Opening], known: Subject | 
         return None
     subject = known
     if "subject" in fields or subject is None:
-        subject = Subject(
-            fields["institution"],
-            InstitutionType(fields["subject"]["type"]),
-            frozenset(fields["subject"]["groups"]),
-            fields["certificate"],
-        )
+        subject = _subject(fields)
     parameters = {name: _value(kind, text) for name, kind, text in ast.literal_eval(openings["parameters"].text)}
     # Entries from before there were dialects are in DuckDB's.
     dialect = str(fields.get("dialect", "duckdb"))

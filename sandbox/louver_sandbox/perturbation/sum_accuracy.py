@@ -73,6 +73,13 @@ class SumAccuracy:
         noise = self._most_deviations if confidence is None else min(deviations(confidence), self._most_deviations)
         return noise / 2 + (Fraction(1) if self.mode is RoundingMode.RANDOM else Fraction(1, 2))
 
+    def of_largest(self, confidence: Fraction) -> Fraction:
+        """How far the true sum is away at most, with this confidence, in proportion to the root of the squares of the
+        two largest contributions to it, where each cell has a base of its own. For whoever knows a bound of these."""
+        share = Fraction(1) if self.mode is RoundingMode.RANDOM else Fraction(1, 2)
+        base = Fraction(0) if self.mode is None else MOST_DEVIATIONS * share
+        return (min(deviations(confidence), self._most_deviations) + base) * self.noise.terms.small
+
     def _least_of(self, noise: Fraction) -> Distance:
         # Rounding at random goes as far as the next multiple, rounding to the nearest half as far.
         share = Fraction(1) if self.mode is RoundingMode.RANDOM else Fraction(1, 2)

@@ -1,38 +1,49 @@
-"""From a feature set to one statement: a row for each place of the request, and in it the number of each bin.
+"""From a feature set to one statement: a row for each subject that is there, and in it the number of each bin.
 
 The worker bins, so that no value leaves it. Subjects are text constants, names are quoted and come from catalogue and
-policy; nothing in the statement was written by a caller. A place without a subject is NULL and matches nothing.
+policy; nothing in the statement was written by a caller. In the place of a subject that may not be scored stands one
+that is nobody, so that statements about so many places differ in their constants only and are checked as one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.model import Catalog, Table
 from louver_sandbox.catalog.snapshots import snapshot_id
+from louver_sandbox.lookups import NOBODY
 from louver_sandbox.plan.emit import emit_expression, quote, text_literal
+from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.feature_columns import unit_column
 from louver_sandbox.policy.features import Feature, FeatureSet, Take
+from louver_sandbox.policy.scoring import decide_score
+from louver_sandbox.score_plan import FeaturePlan, ScoreCase, ScorePlan
 from louver_sandbox.sql.predicates import bind_predicate
 from louver_sandbox.stages import SourceRef
 
+ASKED = "asked"
+"""What the statement calls the subjects it is about."""
 
-@dataclass(frozen=True, slots=True)
-class FeaturePlan:
-    """What a worker runs: the snapshots and a statement whose subjects are still to be filled in."""
 
-    sources: tuple[SourceRef, ...]
-    body: str
+def judge_scores(case: ScoreCase, catalog: Catalog, bundle: Bundle) -> ScorePlan:
+    """Everything that is decided of a request for scores without reading a row. Raises `Refused`."""
+    rules = decide_score(case, catalog, bundle)
+    features = bundle.platform.feature_sets[case.feature_set]
+    planned = feature_plan(features, rules.columns, catalog)
+    return ScorePlan(case, rules, planned, bundle.digest, catalog.digest)
 
-    def statement(self, subjects: Sequence[str | None]) -> str:
-        """The statement about these subjects, by place. None stands for nobody."""
-        rows = ", ".join(
-            f"({place}, {'NULL' if one is None else text_literal(one)})" for place, one in enumerate(subjects)
-        )
-        return f'WITH "asked"("place", "id") AS (VALUES {rows}) {self.body}'
+
+def statement_about(plan: FeaturePlan, subjects: Sequence[str | None]) -> str:
+    """The statement about these subjects, by place. None stands for nobody, and takes as long."""
+    listed = ", ".join(text_literal(NOBODY if one is None else one) for one in subjects)
+    return f"{plan.before}{listed}{plan.after}"
+
+
+def statement_about_nobody(plan: ScorePlan) -> str:
+    """The statement as it is checked: about as many subjects as are asked for, none of them anybody."""
+    return statement_about(plan.features, [None] * plan.case.subjects)
 
 
 def feature_plan(features: FeatureSet, columns: Mapping[TableName, tuple[str, ...]], catalog: Catalog) -> FeaturePlan:
@@ -42,19 +53,17 @@ def feature_plan(features: FeatureSet, columns: Mapping[TableName, tuple[str, ..
         for place, (name, held) in enumerate(columns.items(), start=1)
     }
     tables = {text: catalog.tables[ref.table] for text, ref in sources.items()}
-    joins = [_subjects(tables[features.subjects], features, sources[features.subjects])]
-    binned = ['CAST("a"."place" AS BIGINT) AS "place"', 'CAST("p"."id" IS NOT NULL AS BIGINT) AS "present"']
+    unit, scan = quote(_unit(tables[features.subjects], features)), _from(sources[features.subjects])
+    joins: list[str] = []
+    binned = ['"p"."id" AS "id"']
     for number, one in enumerate(features.features, start=1):
         joins.append(_taken(one, tables[one.table], features, sources[one.table], f"f{number}"))
         binned.append(f'CAST({_bin(one, f"f{number}")} AS BIGINT) AS "b{number}"')
-    body = f'SELECT {", ".join(binned)} FROM "asked" AS "a" {" ".join(joins)} ORDER BY 1'
-    return FeaturePlan(tuple(sources.values()), body)
-
-
-def _subjects(table: Table, features: FeatureSet, source: SourceRef) -> str:
-    unit = quote(_unit(table, features))
-    inner = f'SELECT DISTINCT {unit} AS "id" FROM {_from(source)} WHERE {_asked(unit)}'
-    return f'LEFT JOIN ({inner}) AS "p" ON "p"."id" = "a"."id"'
+    return FeaturePlan(
+        tuple(sources.values()),
+        f'WITH "{ASKED}" AS MATERIALIZED (SELECT DISTINCT {unit} AS "id" FROM {scan} WHERE {unit} IN (',
+        f')) SELECT {", ".join(binned)} FROM "{ASKED}" AS "p" {" ".join(joins)}',
+    )
 
 
 def _taken(feature: Feature, table: Table, features: FeatureSet, source: SourceRef, alias: str) -> str:
@@ -65,8 +74,8 @@ def _taken(feature: Feature, table: Table, features: FeatureSet, source: SourceR
         bound = bind_predicate(feature.where, table, 0)
         conditions.append(f"({emit_expression(bound, lambda ref: quote(ref.name))})")
     inner = f'SELECT {unit} AS "id", {_aggregate(feature)} AS "v" FROM {_from(source)}'
-    inner += f" WHERE {' AND '.join(conditions)} GROUP BY 1"
-    return f'LEFT JOIN ({inner}) AS "{alias}" ON "{alias}"."id" = "a"."id"'
+    inner += f" WHERE {' AND '.join(conditions)} GROUP BY {unit}"
+    return f'LEFT JOIN ({inner}) AS "{alias}" ON "{alias}"."id" = "p"."id"'
 
 
 def _aggregate(feature: Feature) -> str:
@@ -76,7 +85,7 @@ def _aggregate(feature: Feature) -> str:
         case Take.LATEST:
             # Rows of one day are told apart by value, so that the order in which they lie decides nothing.
             column, order = quote(feature.column or ""), quote(feature.order or "")
-            return f"max_by({column}, ({order}, {column})) FILTER (WHERE {column} IS NOT NULL)"
+            return f"max_by({column}, row({order}, {column})) FILTER (WHERE {column} IS NOT NULL)"
         case _:
             return f"{feature.take.value}({quote(feature.column or '')})"
 
@@ -100,7 +109,7 @@ def _number(edge: Decimal) -> str:
 
 
 def _asked(unit: str) -> str:
-    return f'{unit} IN (SELECT "id" FROM "asked" WHERE "id" IS NOT NULL)'
+    return f'{unit} IN (SELECT "id" FROM "{ASKED}")'
 
 
 def _from(source: SourceRef) -> str:

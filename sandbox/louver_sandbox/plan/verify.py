@@ -100,7 +100,7 @@ _ENGINE_FUNCTION = {"count_star": "count"}
 
 
 _UP_TO_TEXT = re.compile(r"""  ( (?: [^'"]++ | "[^"]*+" )++ )  (?: '((?:[^']|'')*+)' )?  """, re.VERBOSE)
-_PLAIN = re.compile(r"[\w .:,%/+-]*")
+_PLAIN = re.compile(r"[\w .:,%/+~-]*")
 _FORMS = 1024
 
 

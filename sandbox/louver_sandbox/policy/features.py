@@ -137,3 +137,13 @@ class ScoringTerms(Document):
     least_subjects: int = Field(default=1, ge=1, le=1_000)
     subjects_per_day: int = Field(ge=1, le=1_000_000)
     models_per_quarter: int = Field(default=2, ge=1, le=10)
+
+
+class ScoreAsked(Document):
+    """A request for scores that a test speaks of: of how many subjects, by which model (`institution/model`) of which
+    feature set as the bundle defines it now, signed by which auditor."""
+
+    feature_set: Identifier
+    model: Text
+    auditor: Identifier = "model-auditor"
+    subjects: int = Field(default=10, ge=0, le=1_000_000)

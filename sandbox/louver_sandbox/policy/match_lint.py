@@ -79,16 +79,17 @@ def idle_tokens(grant: Grant, table: Table) -> Iterator[Finding]:
 
 def _of_persons(terms: MatchTerms, table: Table) -> Iterator[Finding]:
     persons = [unit for unit in table.units if unit.type is UnitType.PERSON]
-    if terms.persons is None and persons and all(unit.when is None for unit in persons):
+    if terms.persons is None and not terms.authorised and persons and all(unit.when is None for unit in persons):
         says = "every entry is a person's, and no statute is named under persons: nothing can ever hit"
         yield Finding(
             AT,
             says,
             "名单均为自然人，而 persons 未写明法律依据，比对不会有任何命中",
-            "name the statute that makes the list public, or remove the terms",
-            "请写明公开名单的法律依据，或删除该条款",
+            "name the statute that makes the list public, or say `authorised: true`, or remove the terms",
+            "请写明公开名单的法律依据，或设置 authorised: true，或删除该条款",
             "idle-terms",
             Severity.WARNING,
         )
-    if terms.persons is not None and not persons:
-        yield Finding((*AT, "persons"), "the table has no persons", "该表没有自然人", "leave persons out")
+    for name, said in (("persons", terms.persons is not None), ("authorised", terms.authorised)):
+        if said and not persons:
+            yield Finding((*AT, name), "the table has no persons", "该表没有自然人", f"leave {name} out")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, StringConstraints, model_serializer, model_validator
 
 from louver_sandbox.policy.words import Document, Text
 
@@ -42,9 +42,10 @@ class MatchTerms(Document):
 
     An entry counts on the days up to `until` (a date column) and as long as `ended` (a date column: repaired,
     removed) is empty or in the future. Entries of persons count only where `persons` names the statute that makes the
-    list public. A match has `minimum_batch` ids at least, and every id of every match is counted: `ids_per_day` and
-    `ids_per_month` for each institution and purpose. Numbers and sums leave at most `answers_per_month` times; an
-    amount is at most `largest_amount`, in whole smallest units.
+    list public, or, where `authorised` says so, in hits of whoever brings the person's own authorisation. A match has
+    `minimum_batch` ids at least, and every id of every match is counted: `ids_per_day` and `ids_per_month` for each
+    institution and purpose. Numbers and sums leave at most `answers_per_month` times; an amount is at most
+    `largest_amount`, in whole smallest units.
     """
 
     lists: Mapping[ListId, Text] = Field(min_length=1, max_length=16)
@@ -52,6 +53,7 @@ class MatchTerms(Document):
     until: Text | None = None
     ended: Text | None = None
     persons: Text | None = None
+    authorised: bool = False
     minimum_batch: int = Field(default=100, ge=LEAST_BATCH, le=MOST_BATCH)
     ids_per_day: Ids
     ids_per_month: Ids
@@ -62,7 +64,17 @@ class MatchTerms(Document):
     def _room(self) -> MatchTerms:
         if self.ids_per_day < self.minimum_batch or self.ids_per_month < self.ids_per_day:
             raise ValueError("ids_per_month is at least ids_per_day, and that at least minimum_batch")
+        if self.authorised and (self.persons is not None or MatchMode.HITS not in self.modes):
+            raise ValueError("authorised is for hits of persons whom no statute makes public")
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `authorised` where it is not said, so that bundles signed before it was a key stay canonical."""
+        written: dict[str, Any] = handler(self)
+        if not self.authorised:
+            del written["authorised"]
+        return written
 
     @property
     def counts(self) -> bool:

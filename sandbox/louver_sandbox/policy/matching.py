@@ -14,7 +14,7 @@ from datetime import date
 
 from louver.errors import Refused
 from louver_sandbox.algebra.types import TableName
-from louver_sandbox.catalog.model import Catalog, SpaceKind, Table, UnitType, Verb
+from louver_sandbox.catalog.model import Catalog, Role, SpaceKind, Table, UnitType, Verb
 from louver_sandbox.obligations import Charge, Period, ThresholdRules
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.grants import Covering, GrantGroup, Permit
@@ -27,6 +27,8 @@ from louver_sandbox.stages import Facts, Subject
 FORMAT = 1
 """Version of the sets' layout; raised when the same inputs would make other sets."""
 
+BY_AUTHORISATION = "authorisation"
+"""What is said of a list in place of a statute, where persons are hit by their own authorisation."""
 QUERY, IDS, ANSWERS = "query", "match_ids", "match_answers"
 """What a match is charged: one query, every id, and where a number leaves one answer."""
 
@@ -47,7 +49,8 @@ class ListSpec:
     """What decides a list's set on one day: the same for everybody who may match against it.
 
     `predicate` selects the rows, `until` and `ended` are date columns that say when an entry counts, `key` holds the
-    subjects and `columns` what hits show. Without `persons` no row of a person is in it.
+    subjects and `columns` what hits show. Without `persons` no row of a person is in it; with `authorised` such rows
+    are kept beside it, for whoever brings a person's own authorisation.
     """
 
     table: TableName
@@ -60,6 +63,7 @@ class ListSpec:
     columns: tuple[str, ...]
     data_version: str
     day: date
+    authorised: bool = False
 
     @property
     def id(self) -> str:
@@ -76,6 +80,7 @@ class ListSpec:
             sorted(self.columns),
             self.data_version,
             self.day.isoformat(),
+            *(["authorised"] if self.authorised else []),
         ]
         return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()
 
@@ -87,13 +92,18 @@ class ListSpec:
 
 @dataclass(frozen=True, slots=True)
 class MatchAdmitted:
-    """A permit: the set to match against, what is charged, and by which rules numbers leave (None: mode hits)."""
+    """A permit: the set to match against, what is charged, and by which rules numbers leave (None: mode hits).
+
+    `units` are the types of subjects that the set may hold, `sensitive` says that a shown column needs a person's
+    separate consent."""
 
     question: MatchQuestion
     spec: ListSpec
     largest_amount: int
     charges: tuple[MatchCharge, ...]
     threshold: ThresholdRules | None
+    units: tuple[UnitType, ...]
+    sensitive: bool
     rules: tuple[str, ...]
     policies: tuple[str, ...]
     bundle_digest: str
@@ -145,6 +155,8 @@ def decide_match(question: MatchQuestion, catalog: Catalog, bundle: Bundle, fact
         largest_amount=terms.largest_amount,
         charges=tuple(_charges(question, table, catalog, terms, group)),
         threshold=None if question.mode is MatchMode.HITS else group.threshold(),
+        units=_units(table, terms),
+        sensitive=any(column.role is Role.SENSITIVE for column in table.columns if column.name in (key, *columns)),
         rules=tuple(permit.rule for permit in held),
         policies=tuple(sorted({f"{permit.policy.id}@{permit.policy.version}" for permit in held})),
         bundle_digest=bundle.digest,
@@ -177,7 +189,7 @@ def _offered(subject: Subject, catalog: Catalog, bundle: Bundle, today: date) ->
                     minimum_batch=_terms(permit).minimum_batch,
                     ids_per_day=_terms(permit).ids_per_day,
                     ids_per_month=_terms(permit).ids_per_month,
-                    persons=_terms(permit).persons or "",
+                    persons=_terms(permit).persons or (BY_AUTHORISATION if _terms(permit).authorised else ""),
                 )
 
 
@@ -279,6 +291,7 @@ def _strictest(several: Sequence[MatchTerms]) -> MatchTerms:
         update={
             "modes": tuple(mode for mode in first.modes if all(mode in terms.modes for terms in several)),
             "persons": first.persons if all(terms.persons for terms in several) else None,
+            "authorised": all(terms.authorised for terms in several),
             "minimum_batch": max(terms.minimum_batch for terms in several),
             "ids_per_day": min(terms.ids_per_day for terms in several),
             "ids_per_month": min(terms.ids_per_month for terms in several),
@@ -315,7 +328,13 @@ def _spec(
         columns=columns,
         data_version=table.data_version,
         day=day,
+        authorised=terms.authorised,
     )
+
+
+def _units(table: Table, terms: MatchTerms) -> tuple[UnitType, ...]:
+    found = {unit.type for unit in table.units if unit.type is not UnitType.PERSON or terms.persons is not None}
+    return tuple(sorted(found))
 
 
 def _charges(

@@ -23,7 +23,7 @@ from pydantic import (
 
 from louver_sandbox.catalog.atoms import AtomUnits, Dimension
 from louver_sandbox.catalog.model import UnitType, Verb
-from louver_sandbox.policy.features import FeatureName, FeatureSet, ScoringTerms
+from louver_sandbox.policy.features import FeatureName, FeatureSet, ScoreAsked, ScoringTerms
 from louver_sandbox.policy.match_terms import MatchAsked, MatchTerms
 from louver_sandbox.policy.templates import Template
 from louver_sandbox.policy.terms import BudgetTerms, HistoryTerms, PrivateTerms, ThresholdTerms
@@ -276,8 +276,8 @@ Given = Mapping[str, bool | int | date | str]
 class OwnCase(Document):
     """One test of a policy: who asks what for which purpose, and what must be decided, by which rule.
 
-    A `rule` without a slash is one of this policy. A case asks `sql`, a `match`, or a `template` with its subject
-    among the parameters; of no case is it asked whether a subject exists or has authorised anything.
+    A `rule` without a slash is one of this policy. A case asks `sql`, a `match`, a `score`, or a `template` with its
+    subject among the parameters; of no case is it asked whether a subject exists or has authorised anything.
     """
 
     case: Text
@@ -285,6 +285,7 @@ class OwnCase(Document):
     purpose: Identifier
     sql: Sql | None = None
     match: MatchAsked | None = None
+    score: ScoreAsked | None = None
     template: TemplateName | None = None
     parameters: Given = Field(default_factory=dict)
     today: date | None = None
@@ -293,15 +294,15 @@ class OwnCase(Document):
 
     @model_validator(mode="after")
     def _one_question(self) -> OwnCase:
-        if sum(asked is not None for asked in (self.sql, self.match, self.template)) != 1:
-            raise ValueError("asks one of sql, a match and a template")
+        if sum(asked is not None for asked in (self.sql, self.match, self.score, self.template)) != 1:
+            raise ValueError("asks one of sql, a match, a score and a template")
         return self
 
     @model_serializer(mode="wrap")
     def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without those of `match`, `sql` and `template` that are not asked, so that older bundles stay canonical."""
+        """Without whichever of `match`, `score`, `sql`, `template` is not asked: older bundles stay canonical."""
         written: dict[str, Any] = handler(self)
-        for name in ("match", "sql", "template"):
+        for name in ("match", "score", "sql", "template"):
             if written[name] is None:
                 del written[name]
         return written

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import date
 
-from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.model import Catalog, Role, Table, UnitType, Verb
 from louver_sandbox.obligations import Charge
 from louver_sandbox.policy.bundle import Bundle
@@ -16,6 +14,7 @@ from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL
 from louver_sandbox.policy.grants import Covering, Permit
 from louver_sandbox.policy.history import budget_of, smallest_budget
 from louver_sandbox.refusals import scoring as refuse
+from louver_sandbox.score_plan import ScoreCase, ScoreRules
 from louver_sandbox.stages import Subject
 
 QUERY = "query"
@@ -23,36 +22,7 @@ SCORES = "scores"
 """What a score is charged as, on an account of the feature set."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreCase:
-    """What is decided about: who asks, for what, with which model (`institution/name`), for how many subjects."""
-
-    subject: Subject
-    purpose: str
-    feature_set: str
-    feature_set_sha256: str
-    model: str
-    auditor: str
-    subjects: int
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreRules:
-    """A permit: what is read of which table, under which policies, and on the strictest of their terms.
-
-    `sensitive` says that a column needs a separate consent, `unit` whose rows they are.
-    """
-
-    features: FeatureSet
-    columns: Mapping[TableName, tuple[str, ...]]
-    policies: tuple[str, ...]
-    queries: tuple[Charge, ...]
-    subjects_per_day: int
-    sensitive: bool
-    unit: UnitType
-
-
-def decide_score(case: ScoreCase, catalog: Catalog, bundle: Bundle, today: date) -> ScoreRules:
+def decide_score(case: ScoreCase, catalog: Catalog, bundle: Bundle) -> ScoreRules:
     """The permit.
 
     Raises:
@@ -66,15 +36,16 @@ def decide_score(case: ScoreCase, catalog: Catalog, bundle: Bundle, today: date)
     permits: list[Permit] = []
     queries: list[Charge] = []
     for name, wanted in columns.items():
-        found = _permits(catalog.tables[name], wanted, case, bundle, today)
+        found = _permits(catalog.tables[name], wanted, case, bundle)
         permits += found
         budget = smallest_budget(budget_of(permit.grant.budget) for permit in found)
         more = budget.windows(QUERY)
         queries.append(Charge(str(name), case.purpose, QUERY, budget.queries_per_day, further=more))
     _terms(case, permits)
     return ScoreRules(
-        features,
+        tuple(len(one.bins) for one in features.features),
         columns,
+        tuple(sorted({permit.rule for permit in permits})),
         tuple(sorted({f"{permit.policy.id}@{permit.policy.version}" for permit in permits})),
         tuple(queries),
         min(terms.subjects_per_day for terms in _of(permits)),
@@ -95,7 +66,7 @@ def models_per_quarter(subject: Subject, features: FeatureSet, catalog: Catalog,
     return min(least)
 
 
-def _permits(table: Table, wanted: tuple[str, ...], case: ScoreCase, bundle: Bundle, today: date) -> list[Permit]:
+def _permits(table: Table, wanted: tuple[str, ...], case: ScoreCase, bundle: Bundle) -> list[Permit]:
     """The grants that together give all the columns. Raises `Refused` LVR-5212."""
     covering = bundle.rulebook.covering(table, case.subject)
     held = [
@@ -103,7 +74,7 @@ def _permits(table: Table, wanted: tuple[str, ...], case: ScoreCase, bundle: Bun
         for permit in covering.permits
         if Verb.SCORE in permit.grant.verbs
         and case.purpose in permit.grant.purposes
-        and permit.grant.valid.holds(today)
+        and permit.grant.valid.holds(case.today)
     ]
     granted = {name for permit in held for name, rights in permit.grant.rights.items() if rights.score}
     denied = _denied(covering, table, case.purpose, bundle.platform.feature_sets[case.feature_set].unit)

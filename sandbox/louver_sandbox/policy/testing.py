@@ -24,14 +24,17 @@ from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.called import is_call
 from louver_sandbox.policy.decide import decide
 from louver_sandbox.policy.documents import PolicyProblem, PolicyRefused
+from louver_sandbox.policy.features import ScoreAsked
 from louver_sandbox.policy.load import Library, Loaded
 from louver_sandbox.policy.lookups import admit_call
 from louver_sandbox.policy.match_terms import MatchAsked
 from louver_sandbox.policy.matching import MatchQuestion, decide_match
 from louver_sandbox.policy.model import Asker, Given, OwnCase, Policy, Sql, Verdict
+from louver_sandbox.policy.scoring import decide_score
 from louver_sandbox.policy.sealing import SOME_KEY
 from louver_sandbox.policy.visible import visible
 from louver_sandbox.policy.words import Document, Identifier, TemplateName, Text
+from louver_sandbox.score_plan import ScoreCase
 from louver_sandbox.sql.bind import bind
 from louver_sandbox.sql.parse import parse
 from louver_sandbox.stages import Facts, Request, Subject
@@ -61,14 +64,15 @@ class Queries(Document):
 
 
 class Case(Document):
-    """One row of a decision table: a named query, SQL, or a match. `purpose` and `parameters` default to the named
-    query's."""
+    """One row of a decision table: a named query, SQL, a match, scores or a template. `purpose` and `parameters`
+    default to the named query's."""
 
     case: Text
     who: Identifier
     query: Identifier | None = None
     sql: Sql | None = None
     match: MatchAsked | None = None
+    score: ScoreAsked | None = None
     template: TemplateName | None = None
     purpose: Identifier | None = None
     parameters: Given | None = None
@@ -212,10 +216,10 @@ def _placed(
     entry = subjects.get(row.who)
     if entry is None:
         return PolicyProblem(source, line, 0, f"{row.who} is not a subject of these files", f"未声明的机构 {row.who}")
-    if sum(asked is not None for asked in (row.query, row.sql, row.match, row.template)) != 1:
+    if sum(asked is not None for asked in (row.query, row.sql, row.match, row.score, row.template)) != 1:
         says, says_zh = (
-            "a case has one of query, sql, match and template",
-            "须且仅须给出 query、sql、match、template 之一",
+            "a case has one of query, sql, match, score and template",
+            "须且仅须给出 query、sql、match、score、template 之一",
         )
         return PolicyProblem(source, line, 0, says, says_zh)
     named = queries.get(row.query) if row.query is not None else None
@@ -282,6 +286,8 @@ def run_case(placed: PlacedCase, catalog: Catalog, bundle: Bundle) -> CaseResult
     """The decision on one case, by the functions of the line."""
     if placed.case.match is not None:
         return _run_match(placed, placed.case.match, catalog, bundle)
+    if placed.case.score is not None:
+        return _run_score(placed, placed.case.score, catalog, bundle)
     request = Request(
         id="case",
         subject=placed.subject,
@@ -314,6 +320,18 @@ def _run_match(placed: PlacedCase, asked: MatchAsked, catalog: Catalog, bundle: 
     except Refused as refused:
         return CaseResult(placed, Outcome(refused.code, (refused.rule,) if refused.rule else (), refused.message))
     return CaseResult(placed, Outcome("matched", admitted.rules))
+
+
+def _run_score(placed: PlacedCase, asked: ScoreAsked, catalog: Catalog, bundle: Bundle) -> CaseResult:
+    features = bundle.platform.feature_sets.get(asked.feature_set)
+    digest = "" if features is None else features.sha256
+    who = (placed.subject, placed.purpose, asked.feature_set, digest)
+    case = ScoreCase(*who, asked.model, asked.auditor, asked.subjects, placed.today)
+    try:
+        rules = decide_score(case, catalog, bundle)
+    except Refused as refused:
+        return CaseResult(placed, Outcome(refused.code, (refused.rule,) if refused.rule else (), refused.message))
+    return CaseResult(placed, Outcome("authorised", rules.rules))
 
 
 def run_cases(placed: Sequence[PlacedCase], catalog: Catalog, bundle: Bundle) -> tuple[CaseResult, ...]:

@@ -52,6 +52,18 @@ def batch_too_small(least: int, ruling: Ruling) -> Refused:
     )
 
 
+def no_authorisations(name: str) -> Refused:
+    """LVR-5120: the match brings authorisations of persons, and the list in this mode takes none."""
+    return refusal(
+        "LVR-5120",
+        message=f"{name} takes no authorisations of persons in this mode",
+        hint="bring them in mode hits to lists whose persons are `authorisation` (`louver match --lists`)",
+        message_zh=f"名单 {name} 在此方式下不接受自然人授权",
+        hint_zh="仅 persons 为 authorisation 的名单在 hits 方式下接受授权；否则请不要提交授权",
+        details={"list": name},
+    )
+
+
 def batch_too_large(most: int) -> Refused:
     """LVR-5104: the batch has more ids, or more bytes, than one match may."""
     return refusal(

@@ -89,7 +89,7 @@ class _Reader:
         kind = "sum" if any(total.of for total in totals) else "rows" if found.relative else "count"
         ((core, only), *others) = [part for _, part in addends]
         bases = None if others else self.exact.bases(only, core, doubt)
-        return _told(column, kind, found, chosen, bases)
+        return told(column, kind, found, chosen, bases)
 
     def _average(self, column: str, measure: Measure, core: CorePlan, chosen: bool) -> Accuracy:
         """A perturbed sum over a perturbed number of values, which are not far off together."""
@@ -112,7 +112,7 @@ class _Reader:
             "",
             f"a perturbed sum over a perturbed number of values: {often} {english}, and {other}",
             f"加噪后的和除以加噪后的个数：{often_zh}{chinese}，{other_zh}",
-            relative_error=_text(above.relative_error) if above.relative_error else "",
+            relative_error=decimal_text(above.relative_error) if above.relative_error else "",
         )
 
     def _computed(self, column: str, reached: Iterable[ColumnRef], chosen: bool) -> Accuracy:
@@ -222,14 +222,26 @@ class _Reader:
                         yield from self._released(side)
 
 
-def _told(column: str, kind: str, found: Exactness, chosen: bool, bases: Fraction | None) -> Accuracy:
-    """`bases`: how many of its own bases, which nobody says, each number is off at most."""
-    error, below, above = _text(found.error), _text(found.below), _text(found.above)
+CELLS = "in 95 of 100 cells", "100 个单元格中有 95 个："
+"""Of what a statement holds in 95 of 100."""
+
+
+def told(
+    column: str,
+    kind: str,
+    found: Exactness,
+    chosen: bool,
+    bases: Fraction | None,
+    often: tuple[str, str] = CELLS,
+) -> Accuracy:
+    """The statement in numbers and words. `chosen`: noise decides what is seen, so that it holds always. `bases`: how
+    many of its own bases, which nobody says, each number is off at most."""
+    error, below, above = decimal_text(found.error), decimal_text(found.below), decimal_text(found.above)
     english, chinese = _reach(found, chosen, ("number", "数"))
-    often, often_zh = _often(chosen)
+    held, held_zh = _often(chosen, often)
     if bases is not None:
-        english += f", and within {_text(bases)} of its own steps (1, 2 or 5 times a power of ten)"
-        chinese += f"，且不超过其自身舍入步长（10 的幂的 1、2 或 5 倍）的 {_text(bases)} 倍"
+        english += f", and within {decimal_text(bases)} of its own steps (1, 2 or 5 times a power of ten)"
+        chinese += f"，且不超过其自身舍入步长（10 的幂的 1、2 或 5 倍）的 {decimal_text(bases)} 倍"
     if not found.relative:
         errors = error, below, above
         first, first_zh = f"standard error at most {error}", f"标准误差不超过 {error}"
@@ -237,22 +249,22 @@ def _told(column: str, kind: str, found: Exactness, chosen: bool, bases: Fractio
         errors = "", "", ""
         more, more_zh = (f"{error} and ", f"{error} 加") if found.error else ("", "")
         amounts, amounts_zh = _AMOUNTS[found.of_table]
-        relative = _text(found.relative_error)
+        relative = decimal_text(found.relative_error)
         first = f"standard error at most {more}{relative} times {amounts}, and far less where no subject stands out"
         first_zh = f"标准误差不超过{more_zh}{amounts_zh}的 {relative} 倍；没有突出主体时远小于此"
     return Accuracy(
         column,
         kind,
         *errors,
-        f"{first}; {often} {english}",
-        f"{first_zh}；{often_zh}{chinese}",
-        relative_error=_text(found.relative_error) if found.relative else "",
+        f"{first}; {held} {english}",
+        f"{first_zh}；{held_zh}{chinese}",
+        relative_error=decimal_text(found.relative_error) if found.relative else "",
     )
 
 
 def _reach(found: Exactness, always: bool, name: tuple[str, str]) -> tuple[str, str]:
     """How far away the true number is at most."""
-    below, above, relative = _text(found.below), _text(found.above), _text(found.relative)
+    below, above, relative = decimal_text(found.below), decimal_text(found.above), decimal_text(found.relative)
     shown, shown_zh = ("shown", "所示数值") if name[0] == "number" else ("used", "所用数值")
     if not found.relative:
         return (
@@ -273,8 +285,8 @@ _AMOUNTS: Mapping[bool, tuple[str, str]] = {
 }
 
 
-def _often(always: bool) -> tuple[str, str]:
-    return ("always", "始终：") if always else ("in 95 of 100 cells", "100 个单元格中有 95 个：")
+def _often(always: bool, often: tuple[str, str] = CELLS) -> tuple[str, str]:
+    return ("always", "始终：") if always else often
 
 
 def _scaled(found: dict[ColumnRef, Fraction] | None, factor: Fraction) -> dict[ColumnRef, Fraction] | None:
@@ -289,7 +301,7 @@ def _together(
     return {ref: left.get(ref, Fraction(0)) + right.get(ref, Fraction(0)) for ref in left | right}
 
 
-def _text(number: Fraction) -> str:
+def decimal_text(number: Fraction) -> str:
     """Decimal text, rounded up to three digits after the point."""
     scaled = -(-number.numerator * 10**_DIGITS // number.denominator)
     text = str(Decimal(scaled).scaleb(-_DIGITS))

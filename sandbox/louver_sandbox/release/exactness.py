@@ -91,7 +91,7 @@ class Exact:
         rounding = None if together else rounding_of(self.noise)
         tables = [_table(self.noise, keyed.type) for keyed in total.sets]
         share = doubt / (1 if total.amounts else len(tables))
-        found = [_plus(_spread(table, rounding, share), moved) for table in tables]
+        found = [_plus(spread(table, rounding, share), moved) for table in tables]
         return worst(found) if total.amounts else added(found)
 
     def _summed(self, total: NoisyTotal, core: CorePlan, doubt: Fraction) -> Exactness:
@@ -144,8 +144,9 @@ def _table(rules: NoiseRules, unit: str) -> str:
 
 
 @cache
-def _spread(table: str, rounding: Rounding | None, doubt: Fraction) -> Exactness:
-    """The largest standard error, and by how much a released count is at most too large and too small."""
+def spread(table: str, rounding: Rounding | None, doubt: Fraction) -> Exactness:
+    """Of any count by the table of that name, with this doubt or, where it is 0, always: the largest standard error,
+    and by how much a released count is at most too large and too small."""
     if not doubt:
         return _widest(named(table).terms.maximum, rounding)
     found = accuracy(named(table), rounding, 1 - doubt).statements

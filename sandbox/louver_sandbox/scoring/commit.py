@@ -29,10 +29,11 @@ from louver_sandbox.commit import budget_refusal
 from louver_sandbox.consents import Authorisations
 from louver_sandbox.journal import Books, request_digest
 from louver_sandbox.obligations import Charge
-from louver_sandbox.plan.features import FeaturePlan
-from louver_sandbox.policy.scoring import SCORES, ScoreRules
+from louver_sandbox.plan.features import statement_about_nobody
+from louver_sandbox.policy.scoring import SCORES
 from louver_sandbox.recount import charged, mark
 from louver_sandbox.refusals import capacity, identity
+from louver_sandbox.score_plan import ScorePlan
 from louver_sandbox.scoring import registry
 from louver_sandbox.scoring.registry import Pair, RegisteredModel
 from louver_sandbox.stages import Request
@@ -52,16 +53,24 @@ class Order:
     request: Request
     model: RegisteredModel
     pairs: tuple[Pair, ...] = field(repr=False)
-    rules: ScoreRules
-    plan: FeaturePlan
-    bundle: str
-    catalog: str
+    plan: ScorePlan
 
     @property
     def question(self) -> str:
         """What makes two requests one question: model, subjects, and what is read."""
-        said = json.dumps([self.model.digest, self.pairs, self.plan.body, self.bundle, self.catalog])
-        return hashlib.sha256(b"louver scores\0" + said.encode()).hexdigest()
+        return question_of(self.model.digest, self.pairs, self.plan)
+
+
+def question_of(model: str, pairs: Sequence[Pair], plan: ScorePlan) -> str:
+    """SHA-256 in hex of a model's digest, of who is scored, and of what is read by which policies and catalogue."""
+    read = statement_digest(plan)
+    said = json.dumps([model, pairs, read, plan.bundle_digest, plan.catalog_digest])
+    return hashlib.sha256(b"louver scores\0" + said.encode()).hexdigest()
+
+
+def statement_digest(plan: ScorePlan) -> str:
+    """SHA-256 in hex of the statement that a checker has let through: about as many subjects, all of them nobody."""
+    return hashlib.sha256(statement_about_nobody(plan).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +153,14 @@ def _code(tx: Connection, order: Order, pair: Pair, authorisations: Authorisatio
     request, model = order.request, order.model
     held = authorisations.find(tx, authorisation)
     lookup = Lookup(
-        unit=order.rules.unit,
+        unit=order.plan.rules.unit,
         subject=subject,
         institution=request.subject.institution,
         requester=Requester(request.subject.type.value),
         purpose=request.purpose,
-        columns={str(name): frozenset(columns) for name, columns in order.rules.columns.items()},
-        sensitive=order.rules.sensitive,
-        restricted=order.rules.unit is UnitType.PERSON,
+        columns={str(name): frozenset(columns) for name, columns in order.plan.rules.columns.items()},
+        sensitive=order.plan.rules.sensitive,
+        restricted=order.plan.rules.unit is UnitType.PERSON,
         at=now,
         used=standing.uses(tx, authorisation, model.institution, but=model.digest),
     )
@@ -164,7 +173,7 @@ def _code(tx: Connection, order: Order, pair: Pair, authorisations: Authorisatio
     if place is not None:
         return GIVEN_AGAIN
     # As many models as half the features would be as many equations (CRYPTO 5.2).
-    return TOO_MANY_MODELS if 2 * (before + 1) >= len(order.rules.features.features) else None
+    return TOO_MANY_MODELS if 2 * (before + 1) >= len(order.plan.rules.bins) else None
 
 
 def _paid(
@@ -173,14 +182,15 @@ def _paid(
     request = order.request
     before = mark.rows(tx, request.id)
     account = f"scores.{order.model.feature_set}"
-    scores = Charge(account, request.purpose, SCORES, order.rules.subjects_per_day)
+    scores = Charge(account, request.purpose, SCORES, order.plan.rules.subjects_per_day)
     items = [
-        ledger.Charge(request.subject.institution, one.dataset, one.purpose, one.kind) for one in order.rules.queries
+        ledger.Charge(request.subject.institution, one.dataset, one.purpose, one.kind)
+        for one in order.plan.rules.queries
     ]
     items.append(ledger.Charge(request.subject.institution, account, request.purpose, SCORES, missing))
     limits = [
         ledger.Limit(one.dataset, one.kind, period, most)
-        for one in (*order.rules.queries, scores)
+        for one in (*order.plan.rules.queries, scores)
         for period, most in ((ledger.Period.DAY, one.limit), *one.further)
     ]
     try:
@@ -193,18 +203,23 @@ def _paid(
         "signature": request.signature.hex(),
         "treatment": TREATMENT,
         "question": order.question,
+        "subject": {"type": request.subject.type.value, "groups": sorted(request.subject.groups)},
         "model": order.model.digest,
+        "scorecard": order.model.name,
+        "auditor": order.model.auditor,
+        "feature_set": order.model.feature_set,
         "feature_set_sha256": order.model.feature_set_sha256,
-        "bundle": order.bundle,
-        "catalog": order.catalog,
-        "policies": list(order.rules.policies),
-        "statement_sha256": hashlib.sha256(order.plan.body.encode()).hexdigest(),
-        "snapshots": {str(source.table): source.snapshot for source in order.plan.sources},
+        "bundle": order.plan.bundle_digest,
+        "catalog": order.plan.catalog_digest,
+        "policies": list(order.plan.rules.policies),
+        "rules": list(order.plan.rules.rules),
+        "statement_sha256": statement_digest(order.plan),
+        "snapshots": {str(source.table): source.snapshot for source in order.plan.features.sources},
         "subjects": len(order.pairs),
-        **charged.of_scores(order.rules.queries, scores, missing, now, mark.after(tx, request.id, before)),
+        **charged.of_scores(order.plan.rules.queries, scores, missing, now, mark.after(tx, request.id, before)),
     }
     entry = books.log.append(tx, told, {**journal.private(request), "decisions": _decisions(order, codes)})
-    cost = {f"{one.dataset} {one.kind}": 1 for one in order.rules.queries} | {f"{account} {SCORES}": missing}
+    cost = {f"{one.dataset} {one.kind}": 1 for one in order.plan.rules.queries} | {f"{account} {SCORES}": missing}
     return Paid(order, entry.index, tuple(codes), cost)
 
 
@@ -215,8 +230,8 @@ def _answered(tx: Connection, paid: Paid, codes: Sequence[str], content: bytes, 
         "treatment": TREATMENT,
         "question": order.question,
         "model": order.model.digest,
-        "bundle": order.bundle,
-        "catalog": order.catalog,
+        "bundle": order.plan.bundle_digest,
+        "catalog": order.plan.catalog_digest,
         "rows": len(order.pairs),
         "seal": order.model.kid,
         "result_digest": hashlib.sha256(content).hexdigest(),

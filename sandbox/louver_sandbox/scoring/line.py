@@ -16,15 +16,13 @@ from louver.sealing import bulk
 from louver.sealing.keys import PublicKey
 from louver_sandbox import journal
 from louver_sandbox.accounting.ledger import SHANGHAI
-from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.consents import Authorisations
 from louver_sandbox.journal import Books
 from louver_sandbox.pipeline import Call, Failed
-from louver_sandbox.plan.features import feature_plan
-from louver_sandbox.policy.bundle import Bundle
-from louver_sandbox.policy.scoring import ScoreCase, decide_score
+from louver_sandbox.plan.verify_scores import sent
 from louver_sandbox.refusals import scoring as refuse
 from louver_sandbox.refusals.capacity import not_accepting
+from louver_sandbox.score_plan import ScoreCase, ScorePlan
 from louver_sandbox.scoring.bins import decode_bins
 from louver_sandbox.scoring.commit import ABSENT, SCORED, Given, Order, Paid, abort, commit, find_given, record
 from louver_sandbox.scoring.models import Models
@@ -66,16 +64,14 @@ class Answered:
 
 @dataclass(frozen=True)
 class Parts:
-    """What the line works with. ``judgement`` are catalogue and policies in force, ``withdrawn`` refuses for those
-    that no longer count, ``reserve`` gives a worker before anything is charged, ``public`` a registered key and
-    ``current`` the id of an institution's own."""
+    """What the line works with. ``judge`` is `judge_scores` in a killable process, ``reserve`` gives a worker before
+    anything is charged, ``public`` a registered key and ``current`` the id of an institution's own."""
 
     books: Books
     clock: Callable[[], datetime]
     models: Models
     authorisations: Authorisations
-    judgement: Callable[[], tuple[Catalog, Bundle]]
-    withdrawn: Callable[[Sequence[str], datetime], None]
+    judge: Callable[[ScoreCase], ScorePlan]
     reserve: Callable[[str, Call], AbstractContextManager[Worker]]
     public: Callable[[str], PublicKey]
     current: Callable[[str], str]
@@ -111,8 +107,6 @@ class ScoreLine:
         parts = self._parts
         if model.kid != parts.current(request.subject.institution):
             raise refuse.model_key({})  # a key is replaced for a reason that we do not know
-        catalog, bundle = parts.judgement()
-        now = parts.clock()
         case = ScoreCase(
             request.subject,
             request.purpose,
@@ -121,11 +115,9 @@ class ScoreLine:
             model.name,
             model.auditor,
             len(pairs),
+            parts.clock().astimezone(SHANGHAI).date(),
         )
-        rules = decide_score(case, catalog, bundle, now.astimezone(SHANGHAI).date())
-        parts.withdrawn(rules.policies, now)
-        plan = feature_plan(rules.features, rules.columns, catalog)
-        return Order(request, model, tuple(pairs), rules, plan, bundle.digest, catalog.digest)
+        return Order(request, model, tuple(pairs), parts.judge(case))
 
     def _run(self, paid: Paid, worker: Worker, call: Call) -> Answered:
         """Everything that reads rows. Refuses nothing; a failure is one constant fault, and stays charged."""
@@ -147,9 +139,9 @@ class ScoreLine:
         if not any(code != "given_again" for code in paid.codes):
             return [], {}, [code or SCORED for code in paid.codes]
         asked = [pair[0] if score else None for pair, score in zip(order.pairs, wanted, strict=True)]
-        bins = [len(one.bins) for one in order.rules.features.features]
-        reply = worker.run_statement(order.plan.sources, order.plan.statement(asked), call)
-        found = decode_bins(reply, len(asked), bins)
+        bins = order.plan.rules.bins
+        reply = worker.run_statement(order.plan.features.sources, sent(order.plan, asked), call)
+        found = decode_bins(reply, asked, bins)
         call.progress("binned")
         key = self._parts.public(order.model.kid)
         size = slots(key)

@@ -151,6 +151,31 @@ def place(tx: Connection, model: str, pair: Pair) -> tuple[int, int] | None:
     return None if row is None or row.pack is None else (row.pack, row.slot)
 
 
+@dataclass(frozen=True, slots=True)
+class ScoredUnder:
+    """A model (institution, name and version) that an authorisation was used for, the request that did first, and
+    whether a score has left: an attempt may have broken off."""
+
+    digest: str
+    model: str
+    request_id: str
+    left: bool
+
+
+def under(tx: Connection, authorisation: str) -> tuple[ScoredUnder, ...]:
+    """What has scored a subject under its authorisation, the oldest first."""
+    rows = tx.execute(
+        select(_m.digest, _m.institution, _m.model, _m.version, _s.request_id, _s.pack)
+        .join_from(scores, scorecards, _m.digest == _s.model)
+        .where(_s.authorisation == authorisation)
+        .order_by(_s.id)
+    )
+    return tuple(
+        ScoredUnder(row.digest, f"{row.institution}/{row.model}/{row.version}", row.request_id, row.pack is not None)
+        for row in rows
+    )
+
+
 def reserve(tx: Connection, made: RegisteredModel, pairs: Iterable[Pair], request_id: str) -> None:
     """Notes that these are about to be scored, where nothing of the kind is noted yet."""
     for subject, authorisation in pairs:

@@ -18,14 +18,16 @@ from louver.matching.oprf import ELEMENT_BYTES, evaluated_bytes
 from louver.matching.subjects import canonical
 from louver.v1 import matching_pb2 as pb
 from louver.v1 import matching_pb2_grpc as pb_grpc
+from louver_sandbox import match_persons
 from louver_sandbox.identity import check_match
 from louver_sandbox.match_line import Asked, MatchLine, Paid
+from louver_sandbox.matching.releasing import Number
 from louver_sandbox.policy.match_terms import MOST_BATCH, MatchMode
 from louver_sandbox.policy.matching import MatchQuestion, Offered
 from louver_sandbox.processes.sessions import Session
 from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.refusals import matching as refuse
-from louver_sandbox.service.convert import PURPOSE
+from louver_sandbox.service.convert import PURPOSE, accuracy
 from louver_sandbox.service.edge import deadline, guarded, on_end
 from louver_sandbox.service.peers import peer
 from louver_sandbox.service.turnstile import Turnstile
@@ -34,6 +36,8 @@ from louver_sandbox.wiring import Platform
 
 LIST = re.compile(r"[a-z_][a-z0-9_]{0,62}\.[a-z_][a-z0-9_]{0,62}/[a-z][a-z0-9-]{0,39}\Z")
 MEASURE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+KNOWN = re.compile(r"[0-9A-Za-z._-]{1,64}\Z")
+"""What an authorisation's id looks like."""
 PIECE = 512 * 1024
 LONGEST_NOTE = 500
 MOST_KNOWN_SETS = 64
@@ -131,7 +135,7 @@ class Matching(pb_grpc.MatchingServiceServicer):
     def _hits(
         self, paid: Paid, batch: bytes, session: Session, public: bytes, known: frozenset[bytes]
     ) -> Iterator[pb.MatchResponse]:
-        evaluated, receipt = self._line.hits(paid, batch, session)
+        evaluated, personal, receipt = self._line.hits(paid, batch, session)
         header = self._header(paid)
         header.public_key = public
         if header.set_sha256 not in known:
@@ -141,6 +145,8 @@ class Matching(pb_grpc.MatchingServiceServicer):
             with paid.edition.path.open("rb") as content:
                 while piece := content.read(PIECE):
                     yield pb.MatchResponse(set=piece)
+        for start in range(0, len(personal), PIECE):
+            yield pb.MatchResponse(personal=personal[start : start + PIECE])
         for start in range(0, len(evaluated), PIECE):
             yield pb.MatchResponse(evaluated=evaluated[start : start + PIECE])
         yield pb.MatchResponse(receipt=receipt)
@@ -163,16 +169,7 @@ class Matching(pb_grpc.MatchingServiceServicer):
         evaluated = _received(messages, evaluated_bytes(subjects), "evaluated", cut_off)
         yield pb.MatchResponse(progress="evaluated")
         number, receipt = self._line.number(paid, evaluated, session)
-        message, message_zh = WITHHELD.get(number.withheld_by, ("", ""))
-        yield pb.MatchResponse(
-            number=pb.MatchNumber(
-                withheld=number.value is None,
-                value=number.value or 0,
-                rule=number.withheld_by,
-                message=message,
-                message_zh=message_zh,
-            )
-        )
+        yield pb.MatchResponse(number=_number(number))
         yield pb.MatchResponse(receipt=receipt)
 
     def _header(self, paid: Paid) -> pb.MatchHeader:
@@ -228,12 +225,16 @@ def _asked(question: pb.MatchQuestion, subject: Subject) -> Asked:
         raise refusals.malformed_request("public_key")
     if question.ids > MOST_BATCH:
         raise refuse.batch_too_large(MOST_BATCH)
+    brought = tuple(question.authorisations)
+    if len(brought) > match_persons.MOST or len(set(brought)) != len(brought) or not all(map(KNOWN.match, brought)):
+        raise refusals.malformed_request("authorisations")
     return Asked(
         _uuid(question.request_id),
         MatchQuestion(subject, question.purpose, question.list, mode, question.ids),
         question.batch_sha256,
         question.public_key,
         question.signature,
+        brought,
     )
 
 
@@ -261,6 +262,21 @@ def _reported(message: pb.ReportMeasureRequest) -> tuple[str, str, str, str, str
     if len(message.note) > LONGEST_NOTE:
         raise refusals.malformed_request("note")
     return _uuid(message.request_id), message.list[:120], subject, message.measure, taken, message.note
+
+
+def _number(number: Number) -> pb.MatchNumber:
+    message, message_zh = WITHHELD.get(number.withheld_by, ("", ""))
+    told = pb.MatchNumber(
+        withheld=number.value is None,
+        value=number.value or 0,
+        rule=number.withheld_by,
+        message=message,
+        message_zh=message_zh,
+        of_largest=number.of_largest,
+    )
+    if number.accuracy is not None:
+        told.accuracy.CopyFrom(accuracy(number.accuracy))
+    return told
 
 
 def _list(item: Offered) -> pb.MatchableList:

@@ -98,7 +98,7 @@ def retried(house_: House, times: int) -> list[tuple[bytes, bytes]]:
     answers = []
     for _ in range(times):
         paid, session, public = house_.paid(asked, blinded.elements)
-        evaluated, receipt = house_.line.hits(paid, blinded.elements, session)
+        evaluated, _, receipt = house_.line.hits(paid, blinded.elements, session)
         oprf.finalize(blinded, evaluated, public)
         answers.append((oprf.elements_digest(evaluated).encode(), receipt))
     return answers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -10,11 +11,12 @@ from tests.support.matching import LIST, match_bundle, match_grant, terms
 from tests.support.policy_questions import BANK_A, BANK_B, bundle_of, city_catalog, policy
 
 from louver.errors import Refused
+from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.policy.bundle import bundle_content, parse_bundle
 from louver_sandbox.policy.documents import PolicyRefused
 from louver_sandbox.policy.match_lint import findings
 from louver_sandbox.policy.match_terms import MatchMode
-from louver_sandbox.policy.matching import MatchAdmitted, MatchQuestion, decide_match
+from louver_sandbox.policy.matching import MatchAdmitted, MatchQuestion, decide_match, offered
 from louver_sandbox.policy.model import Grant
 from louver_sandbox.stages import Facts
 
@@ -135,3 +137,18 @@ def test_policies_without_terms_keep_the_bytes_that_officers_have_signed() -> No
         assert parse_bundle(content).digest == one.digest
     written = plain.policies[0].grants[0].model_dump(mode="json")
     assert "matching" not in written
+
+
+def test_persons_by_authorisation_need_a_list_with_persons_and_are_offered_as_such() -> None:
+    table = next(table for name, table in city_catalog().tables.items() if str(name) == "gov.credit_list")
+    grant = Grant.model_validate(match_grant(matching=terms(authorised=True)))
+    assert list(findings(grant, table)) == []
+    firms = replace(table, units=tuple(unit for unit in table.units if unit.type is not UnitType.PERSON))
+    assert [found.where for found in findings(grant, firms)] == [("matching", "authorised")]
+    both = [match_bundle(matching=terms(authorised=said)) for said in (True, False)]
+    assert [offered(BANK_A, city_catalog(), bundle, TODAY.today)[0].persons for bundle in both] == [
+        "authorisation",
+        "",
+    ]
+    assert [decided(bundle).spec.authorised for bundle in both] == [True, False]
+    assert decided(both[0]).spec.id != decided(both[1]).spec.id

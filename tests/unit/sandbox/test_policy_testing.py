@@ -54,7 +54,7 @@ def test_the_rule_is_part_of_the_expectation(tmp_path: Path) -> None:
     [
         ("who: bank_a, purpose", "who: bank_z, purpose", "bank_z is not a subject"),
         ("sql: SELECT count(*) AS n FROM gov.ent_registry", "query: Z99", "there is no query Z99"),
-        ("sql: SELECT count(*) AS n FROM gov.ent_registry, ", "", "one of query, sql, match and template"),
+        ("sql: SELECT count(*) AS n FROM gov.ent_registry, ", "", "one of query, sql, match, score and template"),
         ("purpose: RESEARCH, ", "", "needs a purpose"),
         ("expect: exact", "expect: maybe", "not as a case file needs it"),
         ("kind: cases", "kind: dice", "not as a case file needs it"),

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -32,8 +33,9 @@ from louver.errors import Fault, Refused
 from louver.receipt import Receipt
 from louver.scoring.audit import Certificate, certify
 from louver.scoring.results import Scores, opened
+from louver_sandbox import standing
 from louver_sandbox.catalog.model import Catalog, Verb
-from louver_sandbox.plan.features import feature_plan
+from louver_sandbox.plan.features import feature_plan, statement_about
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.features import Feature, FeatureSet
 from louver_sandbox.policy.grants import GrantSet, Rulebook
@@ -41,6 +43,7 @@ from louver_sandbox.policy.linting.scores import feature_sets, idle_right
 from louver_sandbox.policy.model import Grant, Platform, Policy
 from louver_sandbox.recount import verify
 from louver_sandbox.release.decode import WorkerLied
+from louver_sandbox.scoring import registry
 from louver_sandbox.scoring.bins import decode_bins
 from louver_sandbox.scoring.line import Answered
 from louver_sandbox.scoring.models import AuditorsRefused, parse_auditors
@@ -240,6 +243,25 @@ def test_somebody_elses_authorisation_is_revoked_by_its_grantee_or_the_operator_
     assert (entry.fields["by"], entry.fields["institution"]) == ("operator", "bank_a")
 
 
+def test_a_subject_can_be_told_what_its_authorisation_was_used_for(world: ScoreWorld, model: RegisteredModel) -> None:
+    pairs = [(firm, world.authorise(firm, uses=2)) for firm in FIRMS[:2]]
+    world.score(model, pairs, first := str(uuid.uuid4()))
+    other = world.registered("2")
+    world.broken.append(True)
+    with pytest.raises(Fault):
+        world.score(other, pairs[:1], second := str(uuid.uuid4()))
+    with world.line.books.state.reading() as tx:
+        told = [(one.model, one.request_id, one.left) for one in registry.under(tx, pairs[0][1])]
+        assert told == [("bank_a/small-firms/1", first, True), ("bank_a/small-firms/2", second, False)]
+        assert len(registry.under(tx, pairs[1][1])) == 1
+        assert registry.under(tx, "none") == ()
+        uses = dict(standing.of_authorisation(tx, pairs[0][1]))
+        assert set(uses) == {model.digest, other.digest}
+        assert all(uses.values())
+        plan = tx.exec_driver_sql("EXPLAIN QUERY PLAN SELECT * FROM scores WHERE authorisation = 'a'").fetchall()
+        assert "scores_by_authorisation" in str(plan)
+
+
 def test_the_statement_reads_what_is_granted_and_repeats_no_text_of_a_caller() -> None:
     platform, policy = documents()
     table = firm_table()
@@ -247,8 +269,8 @@ def test_the_statement_reads_what_is_granted_and_repeats_no_text_of_a_caller() -
     features = platform.feature_sets["credit"]
     columns = {table.name: ("uscc", *(f"c{number}" for number in range(10)))}
     planned = feature_plan(features, columns, catalog)
-    said = planned.statement(["9'); DROP", None])
-    assert "(0, '9''); DROP'), (1, NULL)" in said
+    said = statement_about(planned, ["9'); DROP", None])
+    assert "WHERE \"uscc\" IN ('9''); DROP', '~'))" in said
     bundle = Bundle(platform, (policy,), "")
     (wanted,) = bundle.grant_sets(catalog)
     assert wanted == GrantSet(table.name, tuple(sorted(columns[table.name])), None)
@@ -313,22 +335,26 @@ def test_a_file_of_auditors_that_cannot_be_read_names_none(text: str) -> None:
 
 
 def test_a_worker_that_lies_about_bins_is_not_believed() -> None:
-    def reply(columns: dict[str, list[int | None]], types: pa.DataType = pa.int64()) -> bytes:  # noqa: B008
-        table = pa.table({name: pa.array(of, types) for name, of in columns.items()})
+    def reply(columns: dict[str, list[Any]], types: pa.DataType = pa.int64()) -> bytes:  # noqa: B008
+        table = pa.table({name: pa.array(of, pa.string() if name == "id" else types) for name, of in columns.items()})
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
         return bytes(sink.getvalue().to_pybytes())
 
-    honest: dict[str, list[int | None]] = {"place": [0, 1], "present": [1, 0], "b1": [2, 0]}
-    assert decode_bins(reply(honest), 2, [3]) == [(2,), None]
+    asked = ["A", None, "B", "C"]
+    honest: dict[str, list[Any]] = {"id": ["B", "A"], "b1": [2, 0]}
+    assert decode_bins(reply(honest), asked, [3]) == [(0,), None, (2,), None]
+    assert decode_bins(reply({"id": ["~"], "b1": [1]}), asked, [3]) == [None] * 4, "nobody has a place"
     for lie in (
         reply({**honest, "b1": [3, 0]}),
+        reply({**honest, "b1": [-1, 0]}),
         reply({**honest, "b1": [None, 0]}),
-        reply({**honest, "place": [1, 0]}),
-        reply({**honest, "present": [2, 0]}),
-        reply({"place": [0], "present": [1], "b1": [0]}),
-        reply({name: [*of, *of] for name, of in honest.items()}),
+        reply({**honest, "id": ["B", "B"]}),
+        reply({**honest, "id": ["B", "D"]}),
+        reply({**honest, "id": ["B", None]}),
+        reply({"id": ["A", "B", "C", "~", "D"], "b1": [0] * 5}),
+        reply({"b1": [0], "id": ["A"]}),
         reply(honest, pa.int32()),
         reply({**honest, "b2": [0, 0]}),
         reply(honest) * 2,
@@ -336,7 +362,9 @@ def test_a_worker_that_lies_about_bins_is_not_believed() -> None:
         b"",
     ):
         with pytest.raises(WorkerLied):
-            decode_bins(lie, 2, [3])
+            decode_bins(lie, asked, [3])
+    with pytest.raises(WorkerLied):
+        decode_bins(reply({"id": ["~"], "b1": [1]}), ["A"], [3])
 
 
 def test_lint_tells_of_features_that_cannot_be_had() -> None:

@@ -21,6 +21,7 @@ from louver.display import visible
 from louver.failures import Misused, missing_extra
 from louver.matching.asking import MATCH_SECONDS, MODES
 from louver.matching.results import Match
+from louver.results import Accuracy
 
 File = Annotated[
     Path | None,
@@ -33,6 +34,10 @@ Column = Annotated[str | None, typer.Option(help="The column of a file with seve
 Amount = Annotated[str | None, typer.Option(help="The column of amounts, for --mode sum.")]
 Scale = Annotated[int, typer.Option(min=0, max=6, help="Decimal places of amounts: 2 for yuan and fen.")]
 Shape = Annotated[Format | None, typer.Option("--format", help="Default: table on a terminal, else csv.")]
+Authorisations = Annotated[
+    Path | None,
+    typer.Option(help="A text with ids of authorisations, one a line, by persons among yours.", show_default=False),
+]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file; its ending picks the format.")]
 
 
@@ -47,6 +52,7 @@ def match(
     scale: Scale = 2,
     shape: Shape = None,
     output: Output = None,
+    authorisations: Authorisations = None,
     receipt: Annotated[Path | None, typer.Option(help="Save the receipt to a file.")] = None,
     lists: Annotated[bool, typer.Option("--lists", help="Say which lists you may match against, and stop.")] = False,
 ) -> None:
@@ -70,15 +76,27 @@ def match(
         if (mode == "sum") is not (amount is not None):
             raise Misused("--amount and --mode sum belong together", "name the column of amounts")
         ids, amounts = read_ids(file, column, amount, scale)
+        brought = [] if authorisations is None else read_text(authorisations).split()
         with session.connect_to_ask(purpose) as client, showing_progress("matching") as progress:
             seconds = MATCH_SECONDS if session.timeout is None else session.timeout
             found = client.match(
-                ids, list=list_, mode=mode, amounts=amounts if amount else None, timeout=seconds, progress=progress
+                ids,
+                list=list_,
+                mode=mode,
+                amounts=amounts if amount else None,
+                authorisations=brought,
+                timeout=seconds,
+                progress=progress,
             )
         if receipt is not None:
             write_bytes(found.receipt.to_bytes(), receipt)
         _write(found, form, output, scale)
         typer.echo(visible(summary(found, session.language)), err=True)
+        if found.accuracy is not None:
+            typer.echo(
+                visible(f"({found.accuracy.text(session.language)}{_within(found, scale, session.language)})"),
+                err=True,
+            )
 
 
 def report_measure(
@@ -239,12 +257,33 @@ def as_json(found: Match) -> str:
         "value": found.value,
         "withheld": found.withheld,
         "message": found.message,
+        "accuracy": None if found.accuracy is None else _exactness(found.accuracy),
+        "within": found.within,
         "cost": dict(found.cost),
         "remaining": dict(found.remaining),
         "policies": list(found.policies),
         "verified": found.proof is not None,
     }
     return json.dumps(document, ensure_ascii=False, indent=1)
+
+
+def _within(found: Match, scale: int, language: str) -> str:
+    """What follows from one's own amounts, which is nearer for whoever has many."""
+    if found.within is None:
+        return ""
+    far = Decimal(found.within).scaleb(-scale)
+    if language == "zh":
+        return f"；按贵方自己最大的金额，相差不超过 {far}"
+    return f"; by your own largest amounts it is within {far}"
+
+
+def _exactness(accuracy: Accuracy) -> dict[str, object]:
+    """In numbers where there are such, and in words."""
+    figures = {name: getattr(accuracy, name) for name in ("standard_error", "below", "above", "relative_error")}
+    return {
+        **{name: None if figure is None else str(figure) for name, figure in figures.items()},
+        "message": accuracy.message,
+    }
 
 
 def summary(found: Match, language: str) -> str:

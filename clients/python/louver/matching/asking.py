@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
+from math import isqrt
 
-from louver import questions
+from louver import questions, wire
 from louver.errors import Unproven
 from louver.failures import Misused, cut_off
 from louver.matching import oprf
 from louver.matching.results import Hit, Match, MatchableList
-from louver.matching.sets import MatchSet
+from louver.matching.sets import LABEL_BYTES, LARGEST_ENTRY, TAG_BYTES, MatchSet
 from louver.matching.subjects import canonical, value_of
 from louver.receipt import Receipt, VerifiedReceipt
 from louver.settings import Settings
@@ -36,6 +39,11 @@ PIECE = 512 * 1024
 KEPT_SETS = 4
 
 Progress = Callable[[str], None]
+
+MOST_AUTHORISATIONS = 1000
+"""Authorisations of persons that one match brings."""
+_AUTHORISATION = re.compile(r"[0-9A-Za-z._-]{1,64}")
+_FACTOR = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
 
 
 @dataclass(frozen=True)
@@ -97,8 +105,16 @@ def ask(
     purpose: str | None,
     request_id: str | None,
     timeout: float,
+    authorisations: Iterable[str] = (),
 ) -> Question:
     """Blinds the ids and signs the match. Raises ``Misused``."""
+    brought = tuple(dict.fromkeys(authorisations))
+    if brought and mode != "hits":
+        raise Misused(f"authorisations are for mode hits, not {mode}", "leave them out")
+    if len(brought) > MOST_AUTHORISATIONS or not all(map(_AUTHORISATION.fullmatch, brought)):
+        raise Misused(
+            f"a match brings at most {MOST_AUTHORISATIONS} authorisations", "by the ids that recording them gave"
+        )
     if mode not in MODES:
         raise Misused(f"a match has no mode {mode!r}", f"one of {', '.join(MODES)}")
     if mode != "sum" and any(batch.amounts):
@@ -120,6 +136,7 @@ def ask(
         batch_sha256=hashlib.sha256(content).digest(),
         public_key=b"" if evaluator is None else evaluator.public,
         expires=questions.rfc3339(questions.expiry(around.clock(), timeout)),
+        authorisations=brought,
     )
     message.signature = sign_match(message, settings.credentials.signing_key)
     return Question(message, batch, content, blinded, evaluator)
@@ -166,6 +183,7 @@ class Exchange:
         self._progress = progress or (lambda stage: None)
         self._header: pb.MatchHeader | None = None
         self._set, self._evaluated, self._blinded = bytearray(), bytearray(), bytearray()
+        self._personal = bytearray()
         self._number: pb.MatchNumber | None = None
         self._receipt = b""
 
@@ -189,6 +207,9 @@ class Exchange:
                 self._add(self._set, response.set, self._announced.set_bytes)
             case "evaluated":
                 self._add(self._evaluated, response.evaluated, oprf.evaluated_bytes(len(self._question.batch.values)))
+            case "personal":
+                most = len(self._question.message.authorisations) * (LARGEST_ENTRY + LABEL_BYTES + TAG_BYTES)
+                self._add(self._personal, response.personal, most)
             case "blinded":
                 whole = self._announced.subjects * oprf.ELEMENT_BYTES
                 if self._add(self._blinded, response.blinded, whole) == whole:
@@ -256,6 +277,8 @@ class Exchange:
             withheld=number.rule,
             message=number.message,
             message_zh=number.message_zh,
+            accuracy=wire.accuracy(number.accuracy) if number.HasField("accuracy") else None,
+            within=within(number.of_largest, self._question.batch.amounts),
             cost=dict(header.cost),
             remaining=dict(header.remaining),
             policies=tuple(header.policies),
@@ -276,13 +299,16 @@ class Exchange:
             raise Unproven("the set is of another list, day or key than the answer", header.SerializeToString())
         evaluated = bytes(self._evaluated)
         tokens = oprf.finalize(blinded, evaluated, header.public_key)
+        if len(self._personal) != len(self._question.message.authorisations) * found.record_bytes:
+            raise cut_off(header.request_id)
+        persons = found.opened(bytes(self._personal), tokens)
         hits = tuple(
             Hit(written, row)
             for written, token in zip(self._question.batch.written, tokens, strict=True)
-            for row in found.rows(token)
+            for row in found.rows(token) + persons.get(token, ())
         )
         self._sets.keep(found)
-        return hits, found.header.columns, oprf.elements_digest(evaluated)
+        return hits, found.header.columns, oprf.hits_digest(evaluated, bytes(self._personal))
 
     def _received_set(self, header: pb.MatchHeader) -> MatchSet:
         known = self._sets.find(header.set_sha256.hex())
@@ -313,6 +339,16 @@ class Exchange:
             if proof.entry.get(name) != value:
                 raise Unproven(f"the log entry records another {name}", receipt.entry)
         return proof
+
+
+def within(of_largest: str, amounts: Sequence[int]) -> int | None:
+    """How far a true sum may be from the released one: so many times the root of the squares of the two largest
+    amounts, rounded up. None for what is no number. Of all that was sent some have met, so it holds for these too."""
+    if not _FACTOR.fullmatch(of_largest):
+        return None
+    factor = Fraction(of_largest)
+    square = factor * factor * sum(amount * amount for amount in sorted(amounts, reverse=True)[:2])
+    return isqrt(-(-square.numerator // square.denominator) - 1) + 1 if square else 0
 
 
 def report(

@@ -147,6 +147,12 @@ class Evaluator:
         return (bytes(evaluate(value)) for value in values)
 
 
+def hits_digest(evaluated: bytes, personal: bytes) -> str:
+    """What receipts name of a match in mode hits: its evaluated elements, and the records of persons with them."""
+    digest = elements_digest(evaluated)
+    return hashlib.sha256(bytes.fromhex(digest) + personal).hexdigest() if personal else digest
+
+
 def elements_digest(evaluated: bytes) -> str:
     """SHA-256 in hex of evaluated elements without their proofs, which come before each batch and are drawn anew each
     time; receipts name it."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from louver.receipt import Receipt, VerifiedReceipt
+from louver.results import Accuracy
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,11 @@ class Match:
     """What came of a match.
 
     ``hits`` in mode hits, in the order of your ids; an id with two entries is there twice. ``value`` in modes count
-    and sum: with noise and rounded, None where a rule (``withheld``) keeps it back. ``day`` is the day on which the
-    entries were in force, ``set_sha256`` the list's set of that day, the same for everybody; the receipt names it.
-    ``ids`` different ids were sent, blinded; ``skipped`` values were no ids.
+    and sum: with noise and rounded, None where a rule (``withheld``) keeps it back. ``accuracy`` says how far the
+    true number may be from it, the same whatever your ids are; None where there is no number. ``within`` is how far a
+    true sum may be away in 95 of 100 matches, in smallest units, worked out here from your own largest amounts.
+    ``day`` is the day on which the entries were in force, ``set_sha256`` the list's set of that day, the same for
+    everybody; the receipt names it. ``ids`` different ids were sent, blinded; ``skipped`` values were no ids.
     """
 
     request_id: str
@@ -59,6 +62,8 @@ class Match:
     withheld: str
     message: str
     message_zh: str
+    accuracy: Accuracy | None
+    within: int | None
     cost: Mapping[str, int]
     remaining: Mapping[str, int]
     policies: tuple[str, ...]

@@ -14,7 +14,7 @@ import hashlib
 import hmac
 import json
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -119,8 +119,34 @@ class MatchSet:
         if place == len(self) or self._label(place) != label:
             return ()
         start = place * self._size + LABEL_BYTES
+        return self._read(bytes(self._body[start : start + self._size - LABEL_BYTES]), label, key)
+
+    @property
+    def record_bytes(self) -> int:
+        """How long each record is."""
+        return self._size
+
+    def opened(self, records: bytes, tokens: Iterable[bytes]) -> Mapping[bytes, tuple[Row, ...]]:
+        """What records that came apart, in this set's form, say of the subjects with these tokens, by token.
+
+        Raises ``Unproven`` for one that has a token's label and does not open with it.
+        """
+        held = {
+            records[start : start + LABEL_BYTES]: records[start + LABEL_BYTES : start + self._size]
+            for start in range(0, len(records), self._size)
+        }
+        if not held:
+            return {}
+        found = {}
+        for token in tokens:
+            label, key = label_and_key(token, self.header.edition)
+            if (sealed := held.get(label)) is not None:
+                found[token] = self._read(sealed, label, key)
+        return found
+
+    def _read(self, sealed: bytes, label: bytes, key: bytes) -> tuple[Row, ...]:
         try:
-            filled = AESGCM(key).decrypt(_NONCE, bytes(self._body[start : start + self._size - LABEL_BYTES]), label)
+            filled = AESGCM(key).decrypt(_NONCE, sealed, label)
             content = filled[4 : 4 + int.from_bytes(filled[:4], "big")]
             return tuple(dict(row) for row in json.loads(content))
         except (InvalidTag, ValueError, TypeError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -249,6 +249,42 @@ def order(
     )
     request.signature = key.sign(order_bytes(request), ec.ECDSA(hashes.SHA256()))
     return request
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One request of a list: its applicants, its signed message, how long it may take in seconds, and what its
+    progress begins with."""
+
+    applicants: Sequence[tuple[str, str]]
+    message: pb.ScoreRequest
+    allowed: float
+    of: str
+
+
+def parts(
+    settings: Settings,
+    rows: Sequence[tuple[str, str]],
+    model: RegisteredModel,
+    purpose: str | None,
+    request_id: str | None,
+    timeout: float | None,
+) -> Iterator[Part]:
+    """The requests of a list, each signed when it is its turn."""
+    several = batches(rows)
+    for number, batch in enumerate(several, start=1):
+        made = questions.checked_request_id(request_id or settings.around.new_request_id())
+        allowed = settings.time_allowed(timeout)
+        of = f"{number} of {len(several)}: " if len(several) > 1 else ""
+        yield Part(batch, order_of(settings, batch, model, purpose, made, allowed), allowed, of)
+
+
+def listed(applicants: Iterable[tuple[str, str]], request_id: str | None) -> list[tuple[str, str]]:
+    """The applicants, if they may be asked about. Raises ``Misused``."""
+    rows = checked(list(applicants))
+    if request_id is not None and len(rows) > MOST_APPLICANTS:
+        raise Misused("one request id is for one request", f"score at most {MOST_APPLICANTS} at once")
+    return rows
 
 
 @dataclass

@@ -7,7 +7,6 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from louver import questions
 from louver.failures import Misused
 
 if TYPE_CHECKING:
@@ -147,19 +146,12 @@ class ScoringCalls:
         """
         from louver.scoring import calls
 
-        rows = calls.checked(list(applicants))
-        batches = calls.batches(rows)
-        if request_id is not None and len(batches) > 1:
-            raise Misused("one request id is for one request", f"score at most {calls.MOST_APPLICANTS} at once")
+        rows = calls.listed(applicants, request_id)
         found = calls.chosen(self.models(), model)
-        private = self.settings.private(found.kid)
-        gathered = calls.Gathered(found, private, self.settings.log_key)
-        for number, batch in enumerate(batches, start=1):
-            made = questions.checked_request_id(request_id or self.settings.around.new_request_id())
-            allowed = self.settings.time_allowed(timeout)
-            message = calls.order_of(self.settings, batch, found, purpose, made, allowed)
-            of = f"{number} of {len(batches)}: " if len(batches) > 1 else ""
-            gathered.add(batch, self._persistently(self._attempt(message, of, progress), allowed, made))
+        gathered = calls.Gathered(found, self.settings.private(found.kid), self.settings.log_key)
+        for part in calls.parts(self.settings, rows, found, purpose, request_id, timeout):
+            attempt = self._attempt(part.message, part.of, progress)
+            gathered.add(part.applicants, self._persistently(attempt, part.allowed, part.message.request_id))
         return gathered.answer(rows, canaries or {})
 
     def _attempt(self, message: Any, of: str, progress: Callable[[str], None] | None) -> Callable[[float], Any]:

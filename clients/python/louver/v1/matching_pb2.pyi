@@ -1,3 +1,4 @@
+from louver.v1 import sandbox_pb2 as _sandbox_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -40,7 +41,7 @@ class MatchableList(_message.Message):
     def __init__(self, list: _Optional[str] = ..., title: _Optional[str] = ..., owner: _Optional[str] = ..., modes: _Optional[_Iterable[str]] = ..., purposes: _Optional[_Iterable[str]] = ..., columns: _Optional[_Iterable[str]] = ..., minimum_batch: _Optional[int] = ..., ids_per_day: _Optional[int] = ..., ids_per_month: _Optional[int] = ..., persons: _Optional[str] = ...) -> None: ...
 
 class MatchQuestion(_message.Message):
-    __slots__ = ("request_id", "purpose", "list", "mode", "ids", "batch_sha256", "public_key", "expires", "signature")
+    __slots__ = ("request_id", "purpose", "list", "mode", "ids", "batch_sha256", "public_key", "expires", "signature", "authorisations")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
     LIST_FIELD_NUMBER: _ClassVar[int]
@@ -50,6 +51,7 @@ class MatchQuestion(_message.Message):
     PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_FIELD_NUMBER: _ClassVar[int]
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    AUTHORISATIONS_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     purpose: str
     list: str
@@ -59,7 +61,8 @@ class MatchQuestion(_message.Message):
     public_key: bytes
     expires: str
     signature: bytes
-    def __init__(self, request_id: _Optional[str] = ..., purpose: _Optional[str] = ..., list: _Optional[str] = ..., mode: _Optional[str] = ..., ids: _Optional[int] = ..., batch_sha256: _Optional[bytes] = ..., public_key: _Optional[bytes] = ..., expires: _Optional[str] = ..., signature: _Optional[bytes] = ...) -> None: ...
+    authorisations: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, request_id: _Optional[str] = ..., purpose: _Optional[str] = ..., list: _Optional[str] = ..., mode: _Optional[str] = ..., ids: _Optional[int] = ..., batch_sha256: _Optional[bytes] = ..., public_key: _Optional[bytes] = ..., expires: _Optional[str] = ..., signature: _Optional[bytes] = ..., authorisations: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class MatchRequest(_message.Message):
     __slots__ = ("question", "batch", "evaluated", "known_sets")
@@ -74,7 +77,7 @@ class MatchRequest(_message.Message):
     def __init__(self, question: _Optional[_Union[MatchQuestion, _Mapping]] = ..., batch: _Optional[bytes] = ..., evaluated: _Optional[bytes] = ..., known_sets: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class MatchResponse(_message.Message):
-    __slots__ = ("progress", "header", "set", "evaluated", "blinded", "number", "receipt")
+    __slots__ = ("progress", "header", "set", "evaluated", "blinded", "number", "receipt", "personal")
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     HEADER_FIELD_NUMBER: _ClassVar[int]
     SET_FIELD_NUMBER: _ClassVar[int]
@@ -82,6 +85,7 @@ class MatchResponse(_message.Message):
     BLINDED_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    PERSONAL_FIELD_NUMBER: _ClassVar[int]
     progress: str
     header: MatchHeader
     set: bytes
@@ -89,7 +93,8 @@ class MatchResponse(_message.Message):
     blinded: bytes
     number: MatchNumber
     receipt: bytes
-    def __init__(self, progress: _Optional[str] = ..., header: _Optional[_Union[MatchHeader, _Mapping]] = ..., set: _Optional[bytes] = ..., evaluated: _Optional[bytes] = ..., blinded: _Optional[bytes] = ..., number: _Optional[_Union[MatchNumber, _Mapping]] = ..., receipt: _Optional[bytes] = ...) -> None: ...
+    personal: bytes
+    def __init__(self, progress: _Optional[str] = ..., header: _Optional[_Union[MatchHeader, _Mapping]] = ..., set: _Optional[bytes] = ..., evaluated: _Optional[bytes] = ..., blinded: _Optional[bytes] = ..., number: _Optional[_Union[MatchNumber, _Mapping]] = ..., receipt: _Optional[bytes] = ..., personal: _Optional[bytes] = ...) -> None: ...
 
 class MatchHeader(_message.Message):
     __slots__ = ("request_id", "list", "mode", "set_sha256", "set_bytes", "public_key", "subjects", "cost", "remaining", "policies", "development", "day")
@@ -134,18 +139,22 @@ class MatchHeader(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., list: _Optional[str] = ..., mode: _Optional[str] = ..., set_sha256: _Optional[bytes] = ..., set_bytes: _Optional[int] = ..., public_key: _Optional[bytes] = ..., subjects: _Optional[int] = ..., cost: _Optional[_Mapping[str, int]] = ..., remaining: _Optional[_Mapping[str, int]] = ..., policies: _Optional[_Iterable[str]] = ..., development: bool = ..., day: _Optional[str] = ...) -> None: ...
 
 class MatchNumber(_message.Message):
-    __slots__ = ("withheld", "value", "rule", "message", "message_zh")
+    __slots__ = ("withheld", "value", "rule", "message", "message_zh", "accuracy", "of_largest")
     WITHHELD_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     RULE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_ZH_FIELD_NUMBER: _ClassVar[int]
+    ACCURACY_FIELD_NUMBER: _ClassVar[int]
+    OF_LARGEST_FIELD_NUMBER: _ClassVar[int]
     withheld: bool
     value: int
     rule: str
     message: str
     message_zh: str
-    def __init__(self, withheld: bool = ..., value: _Optional[int] = ..., rule: _Optional[str] = ..., message: _Optional[str] = ..., message_zh: _Optional[str] = ...) -> None: ...
+    accuracy: _sandbox_pb2.Accuracy
+    of_largest: str
+    def __init__(self, withheld: bool = ..., value: _Optional[int] = ..., rule: _Optional[str] = ..., message: _Optional[str] = ..., message_zh: _Optional[str] = ..., accuracy: _Optional[_Union[_sandbox_pb2.Accuracy, _Mapping]] = ..., of_largest: _Optional[str] = ...) -> None: ...
 
 class ReportMeasureRequest(_message.Message):
     __slots__ = ("request_id", "list", "subject", "measure", "taken_on", "note")
