@@ -68,10 +68,11 @@ def test_without_a_key_nothing_is_sealed_and_nothing_answered(rules: ThresholdRu
 @pytest.mark.parametrize(
     ("grants", "asked"), [([Seal.NONE], "paillier"), ([Seal.PAILLIER, Seal.NONE], ""), ([Seal.PAILLIER], "paillier")]
 )
-def test_a_seal_on_an_answer_with_differential_privacy_is_refused_by_name(grants: list[Seal], asked: str) -> None:
-    with pytest.raises(Refused, match="LVR-5024"):
-        sealing.refuse_private(grants, ask(seal=asked))
-    sealing.refuse_private([Seal.NONE], ask())
+def test_an_answer_with_differential_privacy_is_sealed_for_the_same_reasons(grants: list[Seal], asked: str) -> None:
+    assert sealing.of_private(grants, ask(seal=asked), KEYED) is Seal.PAILLIER
+    assert sealing.of_private([Seal.NONE], ask(), facts()) is Seal.NONE
+    with pytest.raises(Refused, match="LVR-5021"):
+        sealing.of_private(grants, ask(seal=asked), facts())
 
 
 def test_an_exact_answer_is_not_sealed_and_says_so() -> None:
@@ -103,12 +104,12 @@ def _sealing(bundle_of_the_city: Bundle) -> Bundle:
 
 
 def test_a_question_that_needs_noise_is_decided_by_what_caller_and_policies_say_of_seals() -> None:
-    assert decide(_deposits(), city_bundle(), KEYED).treatment is Treatment.DP
-    with pytest.raises(Refused, match="LVR-5024"):
-        decide(_deposits("paillier"), city_bundle(), KEYED)
-    for fact in (KEYED, facts()):
-        with pytest.raises(Refused, match="LVR-5024"):
-            decide(_deposits(), _sealing(city_bundle()), fact)
+    plain = decide(_deposits(), city_bundle(), KEYED)
+    assert (plain.treatment, plain.seal, plain.threshold) == (Treatment.DP, Seal.NONE, None)
+    assert decide(_deposits("paillier"), city_bundle(), KEYED).seal is Seal.PAILLIER
+    assert decide(_deposits(), _sealing(city_bundle()), KEYED).seal is Seal.PAILLIER
+    with pytest.raises(Refused, match="LVR-5021"):
+        decide(_deposits(), _sealing(city_bundle()), facts())
 
 
 def test_the_missing_budget_is_told_before_the_seal() -> None:
