@@ -64,9 +64,10 @@ class Weak(Session):
 
 @pytest.fixture
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
-    made: Session = Session(tmp_path / "session.json")
+    made = Session(tmp_path / "session.json")
     monkeypatch.setattr("keyring.core._keyring_backend", made)
     assert keyring.get_keyring() is made, "it is the one that the library gives"
+    assert isinstance(made, Session)
     return made
 
 

@@ -126,3 +126,16 @@ def test_a_policys_tests_are_about_requesters_with_a_key() -> None:
     case = Case.model_validate({"case": "sealed", "who": "bank_a", "sql": sql, "expect": "threshold"})
     result = run_case(PlacedCase("here", 1, case, BANK_A, sql, "RESEARCH", {}, TODAY), city_catalog(), bundle)
     assert result.passed, str(result)
+
+
+def test_a_bundle_that_was_signed_before_columns_had_bounds_is_still_canonical() -> None:
+    loss = {"epsilon": "1", "delta": "0.000001"}
+    written = {"protection": "contract", "most": "5", "each": loss, "allowance": loss, "lifetime": loss}
+    terms = ThresholdTerms.model_validate({"encrypted": written})
+    assert terms.encrypted is not None
+    assert "most_of" not in terms.encrypted.model_dump()
+    bounded = ThresholdTerms.model_validate({"encrypted": {**written, "most_of": {"days": "9"}}})
+    assert bounded.model_dump(mode="json")["encrypted"]["most_of"] == {"days": "9"}
+    for wrong in ({"days": "0"}, {"": "9"}, {"days": "1e13"}):
+        with pytest.raises(ValueError, match="most_of"):
+            ThresholdTerms.model_validate({"encrypted": {**written, "most_of": wrong}})
