@@ -8,8 +8,10 @@ a ciphertext in bulk over those in their JSON, `write_x` and `read_x` their time
 interpreter beside randomisers, decryption and admission, `rpc_stall_ms` the longest small gRPC call beside them, and
 `gil_idle_ms`, `rpc_idle_ms` the same while nothing else of ours runs.
 
-`grouped_sum_x` is their time over ours to add up encrypted rows into 200 groups, from JSON and from the bytes of an
-upload, and `grouped_sum_million_s` the processor seconds of ours for a million rows.
+`grouped_sum_x` is their time over ours to add up encrypted rows into 200 groups, from JSON and from the bytes
+of an upload, and `grouped_sum_million_s` the processor seconds of ours for a million rows. Of these
+`bare_million_s` are the products themselves: a million times GMP's multiplication and remainder, of numbers
+that are at hand, and nothing else; `bare_multiply_million_s` is the multiplication alone.
 
 What belongs to scorecards and matching comes with them.
 """
@@ -215,6 +217,31 @@ def grouped(side: Side, rounds: int) -> tuple[Pairs, float]:
         return taken, time.process_time() - begin
 
 
+def bare(side: Side, rounds: int) -> tuple[float, float]:
+    """Processor seconds of a million modular products and of a million products, of numbers at hand: what no way of
+    reading and grouping can be below, with this library on this machine."""
+    square = side.key.public.square
+    numbers = side.owner.encrypt([number() for _ in range(OURS)]) * (GROUPED // OURS)
+
+    def seconds(work: Callable[[], object]) -> float:
+        begin = time.process_time()
+        work()
+        return (time.process_time() - begin) / len(numbers) * SUMMED
+
+    def reduced() -> None:
+        product = numbers[0]
+        for each in numbers:
+            product = product * each % square
+
+    def multiplied() -> None:
+        first = numbers[0]
+        for each in numbers:
+            first * each
+
+    taken = [(seconds(reduced), seconds(multiplied)) for _ in range(rounds)]
+    return statistics.median(one for one, _ in taken), statistics.median(other for _, other in taken)
+
+
 def main() -> None:
     """Make keys, time both sides, report."""
     rounds = ROUNDS_FULL if arguments(__doc__ or "").full else ROUNDS
@@ -225,6 +252,7 @@ def main() -> None:
     admit_us, admit_key_ms = admitting(side, rounds)
     gil, rpc, gil_idle, rpc_idle = stalls(side, rounds)
     sums, million = grouped(side, rounds)
+    products, multiplications = bare(side, rounds)
     larger = encrypting(Side(3072), rounds)
 
     def row(what: str, taken: Pairs, ours: int, theirs: int) -> dict[str, object]:
@@ -241,6 +269,13 @@ def main() -> None:
         row("write (bulk, JSON)", written, OURS, OURS),
         row("read (bulk, JSON)", read, OURS, OURS),
         row("add up into 200 groups (bytes, JSON)", sums, GROUPED, GROUPED),
+        {
+            "one number": "bare multiplication: product and remainder",
+            "ours, us": products,
+            "phe, us": None,
+            "x": None,
+        },
+        {"one number": "bare multiplication: product alone", "ours, us": multiplications, "phe, us": None, "x": None},
     ]
     figures = {
         "owner_encrypt_x": round(per_number(owner), 2),
@@ -253,6 +288,8 @@ def main() -> None:
         "bytes_ratio": round(ratio, 3),
         "grouped_sum_x": round(per_number(sums, GROUPED, GROUPED), 2),
         "grouped_sum_million_s": round(million, 2),
+        "bare_million_s": round(products, 2),
+        "bare_multiply_million_s": round(multiplications, 2),
         "admit_us": round(admit_us, 1),
         "admit_key_ms": round(admit_key_ms, 1),
         "gil_stall_ms": round(gil, 2),

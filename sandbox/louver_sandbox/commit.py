@@ -28,7 +28,7 @@ from louver_sandbox.refusals import identity, lookups
 from louver_sandbox.refusals import privacy as privacy_refusals
 from louver_sandbox.selections import Response
 from louver_sandbox.stages import Answer, Committed, Plan, Request, Stored
-from louver_sandbox.store import StoreError, answers
+from louver_sandbox.store import StoreError, answers, draws
 
 LARGEST_ANSWER = 256 * 1024 * 1024
 MOST_ADMISSIONS = 100
@@ -56,7 +56,10 @@ def commit(plan: Plan, request: Request, books: Books, now: datetime) -> Committ
             stored = stored or _shared(tx, plan, request, books, now)
             if stored is not None:
                 return stored
-            if unfinished is not None:
+            before = _before(tx, plan, request)
+            if before is not None:
+                return _repeated(tx, plan, request, books, now, before, unfinished)
+            if unfinished is not None and not journal.is_repeat(unfinished):
                 spared = privacy.standing(tx, plan.privacy, request.subject.institution, now)
                 return Committed(plan, request, unfinished.index, unfinished.commitments, {}, {}, spared)
             return paid(tx, plan, request, books, now)
@@ -139,7 +142,7 @@ def _shared(tx: Connection, plan: Plan, request: Request, books: Books, now: dat
     would tell when it has asked.
     """
     institution = request.subject.institution
-    found = _shared_release(tx, plan, institution)
+    found = answers.find_release(tx, plan.question) if _is_shared(plan, institution) else None
     if found is None:
         return None
     asked, told = look_back(tx, plan, request, now)
@@ -151,13 +154,6 @@ def _shared(tx: Connection, plan: Plan, request: Request, books: Books, now: dat
     entry = journal.answered(tx, request, plan, answer, books, more)
     history.record(tx, asked, plan.selections, entry.index, now)
     return Stored(answer, entry.index)
-
-
-def _shared_release(tx: Connection, plan: Plan, institution: str) -> answers.StoredAnswer | None:
-    own = any(source.table.schema == institution for source in plan.sources)
-    if own or not plan.privacy or not all(one.terms.shared for one in plan.privacy):
-        return None
-    return answers.find_release(tx, plan.question)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +174,7 @@ def preview(tx: Connection, plan: Plan, request: Request, now: datetime) -> Prev
     institution = request.subject.institution
     if plan.lookup is None:
         own = answers.find_by_question(tx, institution, plan.question) is not None
-        if own or _shared_release(tx, plan, institution) is not None:
+        if own or _is_released(tx, plan, request):
             if not own:
                 look_back(tx, plan, request, now)
             return Preview(True, (), (), privacy.standing(tx, plan.privacy, institution, now))
@@ -187,6 +183,63 @@ def preview(tx: Connection, plan: Plan, request: Request, now: datetime) -> Prev
     losses = charge_privacy(tx, plan, request, now, dry=True)
     look_back(tx, plan, request, now)
     return Preview(False, balances, cells, losses)
+
+
+def _is_released(tx: Connection, plan: Plan, request: Request) -> bool:
+    """Whether an answer would be given again for nothing that was released to others, or under another seal."""
+    shared = _is_shared(plan, request.subject.institution)
+    return (shared and answers.find_release(tx, plan.question) is not None) or _before(tx, plan, request) is not None
+
+
+def _is_shared(plan: Plan, institution: str) -> bool:
+    """Whether policy shares what is released for the question with every institution."""
+    own = any(source.table.schema == institution for source in plan.sources)
+    return not own and bool(plan.privacy) and all(one.terms.shared for one in plan.privacy)
+
+
+def _before(tx: Connection, plan: Plan, request: Request) -> tuple[bytes, answers.StoredAnswer | None, int] | None:
+    """What was released for the question under another seal, to this institution or, where policy shares it, to
+    anybody: the noise that was drawn, or the answer in clear, and the place of its entry in the log."""
+    if not plan.privacy:
+        return None
+    institution = request.subject.institution
+    drawn = draws.find(tx, plan.noise, institution)
+    clear = answers.find_by_question(tx, institution, plan.unsealed) if plan.unsealed else None
+    if drawn is None and clear is None and _is_shared(plan, institution):
+        drawn = draws.find_any(tx, plan.noise)
+        clear = answers.find_release(tx, plan.unsealed) if plan.unsealed else None
+    if clear is not None:
+        return b"", clear, clear.outcome_index if clear.institution == institution else journal.SOMEBODYS
+    if drawn is not None:
+        return drawn.kept, None, drawn.outcome_index if drawn.institution == institution else journal.SOMEBODYS
+    return None
+
+
+def _repeated(
+    tx: Connection,
+    plan: Plan,
+    request: Request,
+    books: Books,
+    now: datetime,
+    before: tuple[bytes, answers.StoredAnswer | None, int],
+    unfinished: Entry | None,
+) -> Committed:
+    """What was released before, to be released under another seal: the same numbers, so nothing more is lost of
+    anybody, and nothing is charged. Rows may be read again, so an admission says so. Raises `Refused` LVR-32xx.
+
+    Of another institution the entry tells no place in the log, which would tell when it has asked.
+    """
+    kept, clear, place = before
+    left = privacy.standing(tx, plan.privacy, request.subject.institution, now)
+    entry = unfinished
+    if entry is None:
+        asked, found = look_back(tx, plan, request, now)
+        free = replace(plan, charges=(), cells=(), privacy=())
+        reached = mark.after(tx, request.id, mark.rows(tx, request.id))
+        entry = journal.admitted(tx, plan, request, books, charged.body(free, now, reached), found, repeats=place)
+        history.record(tx, asked, plan.selections, entry.index, now)
+    answer = None if clear is None else _answer(clear)
+    return Committed(plan, request, entry.index, entry.commitments, {}, {}, left, drawn=kept, before=answer)
 
 
 def _answer(found: answers.StoredAnswer) -> Answer:

@@ -28,9 +28,10 @@ class Protection(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ContractRules:
-    """No value is larger than `most` by its absolute amount, and a subject counts with at most `rows` rows. Noise is
-    paid as under differential privacy: `each` question out of the institution's `allowance` in a window of `period`
-    and of the `lifetime` of all institutions; `delta` is that at which epsilon is told."""
+    """No value is larger than `most` by its absolute amount, or in a column that is named in `most_of` than what
+    stands there, and a subject counts with at most `rows` rows. Noise is paid as under differential privacy:
+    `each` question out of the institution's `allowance` in a window of `period` and of the `lifetime` of all
+    institutions; `delta` is that at which epsilon is told."""
 
     most: Decimal
     rows: int
@@ -39,6 +40,11 @@ class ContractRules:
     lifetime: PrivacyCost
     period: Period
     delta: Fraction
+    most_of: tuple[tuple[str, Decimal], ...] = ()
+
+    def bound(self, column: str) -> Decimal:
+        """What no value of a column is above."""
+        return dict(self.most_of).get(column, self.most)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,9 @@ from louver_sandbox.audit import commitments
 from louver_sandbox.audit.entries import JSON, Entry
 from louver_sandbox.audit.log import AuditLog
 from louver_sandbox.lookups import Standing
+from louver_sandbox.release.failures import UNFIT_NOISE
 from louver_sandbox.stages import Answer, Committed, Plan, Release, Request
-from louver_sandbox.store import State, answers
+from louver_sandbox.store import State, answers, draws
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,9 @@ class Books:
     state: State
     log: AuditLog
 
+
+SOMEBODYS = -1
+"""In place of the entry of another institution's answer, whose noise an admission repeats."""
 
 STANDING, COVERED = "standing", "covered"
 """The text in which an admission says what an authorisation said, and what it says where it covered the subject."""
@@ -100,13 +104,15 @@ def admitted(
     charged: Mapping[str, JSON],
     found: Sequence[Found] = (),
     standing: Standing | None = None,
+    repeats: int | None = None,
 ) -> Entry:
     """Logs an admission: everything that a replay of the decision needs, and the client's signature (law 6).
 
     `charged` is all that was charged for it, so that every balance follows from the log alone (`recount.charged`).
 
     `found` is what the question tells together with earlier ones, for the auditor. Like the charges it depends on
-    the books, so no replay decides it again, and so does `standing`, what an authorisation said.
+    the books, so no replay decides it again, and so does `standing`, what an authorisation said. `repeats` says that
+    noise is not drawn but that of an earlier answer is released again.
     """
     body: dict[str, JSON] = common(request, "admission") | {
         "request_digest": request_digest(request),
@@ -123,11 +129,18 @@ def admitted(
     }
     if plan.seal is not None:
         body["seal"] = {"scheme": plan.seal.seal.value, "key": plan.seal.key, "asked": bool(request.seal)}
+    if repeats is not None:
+        body["repeats"] = repeats
     if plan.threshold is not None and plan.threshold.risks:
         body["accepted_risks"] = list(plan.threshold.risks)
     if found:
         body["history"] = findings(found)
     return books.log.append(tx, body, private(request, standing))
+
+
+def is_repeat(admission: Entry) -> bool:
+    """Whether an admission pays for no noise, since that of an earlier answer is released again."""
+    return "repeats" in admission.fields
 
 
 def findings(found: Sequence[Found]) -> Sequence[JSON]:
@@ -191,25 +204,33 @@ def answered(
 def record(committed: Committed, release: Release, answer: Answer, books: Books) -> Receipt:
     """Logs the outcome of a committed query, durably, before anything leaves.
 
-    Outcome, stored answer and the signed head that proves them are one transaction: none is there without the others.
+    Outcome, stored answer, noise that is kept and the signed head that proves them are one transaction:
+    none is there without the others.
     """
     notices: dict[str, JSON] = {f"{notice.code} {notice.rule}": notice.count for notice in release.notices}
     more: dict[str, JSON] = {"admission": committed.admission, "notices": notices}
 
     def write(tx: Connection) -> Entry:
-        return answered(tx, committed.request, committed.plan, answer, books, more, committed.commitments)
+        entry = answered(tx, committed.request, committed.plan, answer, books, more, committed.commitments)
+        if release.drawn:
+            institution = committed.request.subject.institution
+            draws.keep(tx, draws.Drawn(committed.plan.noise, institution, release.drawn, entry.index))
+        return entry
 
     return books.log.attested(write)
 
 
 def abort(committed: Committed, reason: str, books: Books) -> None:
-    """Logs that an admitted query ended without an answer. What was charged stays charged (law 3)."""
+    """Logs that an admitted query ended without an answer. What was charged stays charged (law 3). Noise that cannot
+    be released again is kept no longer."""
     body: dict[str, JSON] = common(committed.request, "aborted") | {
         "admission": committed.admission,
         "reason": reason,
     }
     with books.state.transaction() as tx:
         books.log.append(tx, body)
+        if reason == UNFIT_NOISE:
+            draws.forget(tx, committed.plan.noise, committed.drawn)
 
 
 def refuse(request: Request, refused: Refused, books: Books, kind: str = "refusal") -> None:

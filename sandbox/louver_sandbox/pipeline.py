@@ -29,9 +29,9 @@ from louver_sandbox.refusals.capacity import not_accepting
 from louver_sandbox.release.complementary import Solve, no_solver
 from louver_sandbox.release.decode import decode
 from louver_sandbox.release.encode import encode
-from louver_sandbox.release.margins import TooManyMargins
+from louver_sandbox.release.failures import kind_of
 from louver_sandbox.release.release import release
-from louver_sandbox.release.seals import Sealer, TooManySealed
+from louver_sandbox.release.seals import Sealer
 from louver_sandbox.sql.bind import bind
 from louver_sandbox.sql.parse import parse
 from louver_sandbox.stages import Committed, Facts, Plan, Receipted, Request, Stored
@@ -159,10 +159,8 @@ class Pipeline:
 
 
 def _kind(error: Exception) -> str:
-    """What the log says of a failure. More cells than can be judged are as many as a worker may not send."""
-    if isinstance(error, Failed):
-        return error.kind
-    return "too_large" if isinstance(error, TooManyMargins | TooManySealed) else "internal"
+    """What the log says of a failure."""
+    return error.kind if isinstance(error, Failed) else kind_of(error)
 
 
 def facts_at(now: datetime) -> Facts:

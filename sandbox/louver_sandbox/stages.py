@@ -23,6 +23,7 @@ from louver_sandbox.obligations import (
     Charge,
     PrivacyBalance,
     PrivacyCharge,
+    Seal,
     SealedColumns,
     ThresholdRules,
 )
@@ -179,7 +180,8 @@ class Admitted:
 
     `protected` are the scan ids whose privacy units must reach the thresholds, or are protected by noise as `private`
     says; the others are public or own. `lookup` is what an authorisation must cover, and `about_nobody` the same
-    question about a subject that does not exist.
+    question about a subject that does not exist. `seal` is how the numbers of an answer under differential privacy
+    leave; those of a threshold answer leave as its rules say.
     """
 
     bound: Bound
@@ -194,6 +196,7 @@ class Admitted:
     private: tuple[PrivateRules, ...] = ()
     lookup: LookupRules | None = None
     about_nobody: Relation | None = None
+    seal: Seal = Seal.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +218,9 @@ class Plan:
     cells are charged, besides `charges`; `selections` are the rows it asks for, which the commit compares with
     earlier ones as `history` says. `privacy` is its privacy loss, one charge per dataset and kind of unit. `seal` are
     the columns whose numbers leave encrypted; `encrypted` says which of them are sums of numbers that came so, and
-    how the worker's last statement tells which rows are in them. `lookup` is what an authorisation must cover when it
-    commits. `tokens` are the columns whose ids came as tokens.
+    how the worker's last statement tells which rows are in them. `unsealed` identifies the question that a sealed one
+    under differential privacy is but for its seal: noise is drawn for it once. `lookup` is what an authorisation must
+    cover when it commits. `tokens` are the columns whose ids came as tokens.
     """
 
     request_id: str
@@ -240,6 +244,12 @@ class Plan:
     encrypted: EncryptedPlan | None = None
     lookup: LookupPlan | None = None
     tokens: tuple[TokenUse, ...] = ()
+    unsealed: str = ""
+
+    @property
+    def noise(self) -> str:
+        """What noise is drawn for: the question, however its answer is sealed."""
+        return self.unsealed or self.question
 
     @property
     def statements(self) -> tuple[str, ...]:
@@ -253,7 +263,9 @@ class Committed:
     """A plan that is paid for and logged; nothing after it may refuse. Made by `commit.commit`.
 
     `admission` is the index of its log entry, `commitments` what that entry holds in place of the texts, by field.
-    `standing` is what the authorisation of a lookup said.
+    `standing` is what the authorisation of a lookup said. Where the question was answered before under another seal,
+    `drawn` is the noise of that answer, as `release.draws` keeps it, or `before` the answer, which was in clear; the
+    same numbers are released again and cost nothing.
     """
 
     plan: Plan
@@ -264,6 +276,8 @@ class Committed:
     remaining: Mapping[str, int]
     privacy: tuple[PrivacyBalance, ...] = ()
     standing: Standing | None = None
+    drawn: bytes = field(default=b"", repr=False)
+    before: Answer | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +330,7 @@ class Accuracy:
     absolute contributions. Decimal text, empty where there is no such statement. Under `dp`, `low` and `high` are the
     ends of the 95 % interval of each row's number, in the order of rows; empty text where a row has none. `share` is
     the part of the question's rho that the column costs, in percent; numbers that several columns need count for each
-    in equal parts.
+    in equal parts. In a sealed answer the ends are in `sealed` instead, as ciphertexts (`louver.sealing.ends`).
     """
 
     column: str
@@ -330,6 +344,7 @@ class Accuracy:
     low: tuple[str, ...] = ()
     high: tuple[str, ...] = ()
     share: str = ""
+    sealed: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,7 +352,8 @@ class Release:
     """What leaves. A withheld cell is None and is counted in a notice. Made by `release.release.release`.
 
     `encrypted` says of which ciphertexts the cells of encrypted columns are made; their places in `rows` hold the
-    numbers of rows by which they were judged, and these do not leave there.
+    numbers of rows by which they were judged, and these do not leave there. `drawn` is noise that is kept for the
+    same question under another seal (`release.draws`); it does not leave.
     """
 
     columns: tuple[OutputColumn, ...]
@@ -347,6 +363,7 @@ class Release:
     remainder: tuple[Cell, ...] | None = None
     accuracy: tuple[Accuracy, ...] = ()
     encrypted: EncryptedSums | None = None
+    drawn: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ MAKERS = {
         "release/threshold.py",
         "release/private.py",
         "release/authorised.py",
+        "release/again.py",
     },
     "Answer": {"release/encode.py"},
     "Receipted": {"pipeline.py"},

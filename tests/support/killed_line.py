@@ -2,7 +2,7 @@
 
 A first child that is not killed counts the calls that the line makes of the platform's own functions, from the question
 to the receipt. The others are killed at calls spread evenly over them, so that with enough kills every function on the
-way is one that a question was killed in. Run as a module: the folder, the number of kills.
+way is one that a question was killed in. Run as a module: the folder, the number of kills, how answers are sealed.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from pathlib import Path
 from types import FrameType
 
 from tests.support.line import ask, call
-from tests.support.private_line import private_line
+from tests.support.private_line import PrivateLine, private_line
 from tests.support.private_worlds import world
 from tests.support.relations import Row
+from tests.support.sealed import PlainSealer, small_key
 
 ACCOUNTS: list[Row] = [{"person_id": f"p{n}", "district": "d1", "amount": Decimal(n), "age": n} for n in range(20)]
 QUESTION = "SELECT count(*) AS n FROM gov.account WHERE age > {}"
@@ -41,13 +42,19 @@ class Steps:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def ask_once(folder: Path, number: int, last: int | None) -> int:
+def sealing(line: PrivateLine) -> None:
+    """From now on answers are sealed, to a small key."""
+    line.sealing_key, line.sealer = small_key().kid, PlainSealer(small_key().public)
+    line.redraw(line.sampler)
+
+
+def ask_once(folder: Path, number: int, last: int | None, seal: str = "") -> int:
     """Asks a question, in a child that is killed at its `last` step; how many steps it made, 0 if it was killed."""
     heard, told = os.pipe()
     pid = os.fork()
     if not pid:
         try:
-            os.write(told, str(_asked(folder, number, last)).encode())
+            os.write(told, str(_asked(folder, number, last, seal)).encode())
         finally:
             os._exit(0)
     os.close(told)
@@ -57,26 +64,28 @@ def ask_once(folder: Path, number: int, last: int | None) -> int:
     return int(made or 0)
 
 
-def _asked(folder: Path, number: int, last: int | None) -> int:
+def _asked(folder: Path, number: int, last: int | None, seal: str) -> int:
     with private_line(folder, world(accounts=ACCOUNTS)) as line:
         line.books.log._randomness = secrets.token_bytes
-        planned = line._judge(ask(QUESTION.format(number)), None)  # type: ignore[arg-type]
+        sealing(line)
+        request = ask(QUESTION.format(number), f"request-{number}", seal=seal)
+        planned = line._judge(request, None)  # type: ignore[arg-type]
         line._line._judge = lambda request, facts: planned
         steps = Steps(last)
         sys.setprofile(steps)
-        line.pipeline.answer(ask(QUESTION.format(number), f"request-{number}"), call())
+        line.pipeline.answer(request, call())
         sys.setprofile(None)
         return steps.made
 
 
-def main(folder: Path, kills: int) -> None:
+def main(folder: Path, kills: int, seal: str) -> None:
     """Prints how many steps there are, then for each kill its step and whether it was killed."""
-    steps = ask_once(folder, 0, None)
+    steps = ask_once(folder, 0, None, seal)
     print(steps)
     for number in range(1, kills + 1):
         last = 1 + (number - 1) * (steps - 1) // max(1, kills - 1)
-        print(last, ask_once(folder, number, last), flush=True)
+        print(last, ask_once(folder, number, last, seal), flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

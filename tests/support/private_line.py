@@ -28,6 +28,7 @@ from louver_sandbox.obligations import AccessBudget
 from louver_sandbox.pipeline import Call, Pipeline
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.plan.verify import verify
+from louver_sandbox.policy.sealing import of_private
 from louver_sandbox.privacy.cost import PrivacyCost
 from louver_sandbox.private_core import PrivateRules
 from louver_sandbox.stages import Facts, Plan, Request
@@ -58,11 +59,14 @@ class StandingClock(SettableClock):
 
 @dataclass
 class PrivateLine(Line):
-    """A line whose questions cost privacy loss of `gov.account`."""
+    """A line whose questions cost privacy loss of `gov.account`. `secret` is the releaser's, `keys_of` the sealing keys
+    of institutions that have others than `sealing_key`."""
 
     world: World = field(default_factory=world)
     allowed: tuple[PrivateRules, ...] = field(default_factory=lambda: (budget(),))
     sampler: Sampler = field(default_factory=lambda: SeededSampler(1))
+    secret: bytes | None = None
+    keys_of: dict[str, str] = field(default_factory=dict)
     checker: threading.Lock = field(default_factory=threading.Lock)
     """The service's checkers are processes; the parsers here are one."""
 
@@ -73,7 +77,15 @@ class PrivateLine(Line):
     def redraw(self, sampler: Sampler) -> None:
         """Draws from this sampler from now on."""
         self._line = Pipeline(
-            self._judge, self._reserve, self.books, self.clock, self._incident, self.solve, sampler=sampler
+            self._judge,
+            self._reserve,
+            self.books,
+            self.clock,
+            self._incident,
+            self.solve,
+            self.secret,
+            sampler=sampler,
+            sealer=self.sealer,
         )
 
     def spent_losses(self) -> int:
@@ -89,8 +101,15 @@ class PrivateLine(Line):
     def _judge(self, request: Request, facts: Facts) -> Plan:
         with self.checker:
             permit = asked(self.world, request.sql, self.allowed)
+            keyed = replace(permit.facts, sealing_key=self.keys_of.get(request.subject.institution, self.sealing_key))
             made = plan(
-                replace(permit, bound=replace(permit.bound, request=request), budget=AccessBudget(MANY, MANY))
+                replace(
+                    permit,
+                    bound=replace(permit.bound, request=request),
+                    budget=AccessBudget(MANY, MANY),
+                    facts=keyed,
+                    seal=of_private((), request, keyed),
+                )
             )
             verify(made, readings(made))
         return made

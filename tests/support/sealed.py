@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from functools import cache
 
+from louver.sealing import ends
 from louver.sealing.ciphertexts import encrypt
 from louver.sealing.keys import PrivateKey, PublicKey, generate_key
 from louver.sealing.randomisers import randomisers
@@ -21,6 +22,12 @@ def small_key(seed: int = 1) -> PrivateKey:
     return generate_key(SMALL, sizes=SIZES, below=random.Random(seed).randrange)
 
 
+@cache
+def whole_key(seed: int = 1) -> PrivateKey:
+    """A key of 2048 bits, the least that holds doubles."""
+    return generate_key(2048, below=random.Random(seed).randrange)
+
+
 class PlainSealer:
     """Seals to the given keys. `leak` makes it a deliberately broken one, whose ciphertexts are the numbers."""
 
@@ -31,6 +38,9 @@ class PlainSealer:
 
     def added(self, sums: EncryptedSums, institution: str) -> list[list[bytes | None]]:
         raise NotImplementedError("no uploads here")
+
+    def room(self, kid: str) -> int:
+        return ends.room(self._keys[kid])
 
     def sealed(self, kid: str, numbers: Sequence[int]) -> tuple[int, list[bytes]]:
         key = self._keys[kid]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from decimal import Decimal
+from dataclasses import dataclass, field, replace
+from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -52,7 +52,8 @@ class Accuracy:
     For rows, sums and averages ``relative_error`` is the standard error of the sum in proportion to its absolute
     amounts. They are None where there is no such statement. Under ``dp``, ``low`` and ``high`` hold the ends of the
     95 % interval of each row's number, in the order of rows; they are empty where the column has none. ``share`` is
-    the part of the question's cost that goes to the column, in percent.
+    the part of the question's cost that goes to the column, in percent. ``sealed`` are the ends as ciphertexts, where
+    the answer is sealed; an answer's ``accuracy`` has them opened.
     """
 
     column: str
@@ -66,6 +67,7 @@ class Accuracy:
     low: tuple[Decimal | None, ...] = ()
     high: tuple[Decimal | None, ...] = ()
     share: Decimal | None = None
+    sealed: bytes = field(default=b"", repr=False)
 
     def text(self, language: str = "en") -> str:
         """In words, in ``en`` or ``zh``."""
@@ -76,11 +78,11 @@ class Accuracy:
 class Answer:
     """A protected answer. Iterating gives rows; None is a cell that is NULL or was withheld (see ``notices``).
 
-    ``cost`` is what was charged by kind, ``remaining`` what is left of each budget, ``stored`` whether this is
-    the stored answer to the same question, which costs nothing. ``proof`` is the verified receipt, None when no
-    log key was given. ``accuracy`` says how exact each column with noise is, ``privacy`` what was lost of privacy,
-    what is left and when it refreshes. ``development`` warns that the service runs without the isolation of
-    production.
+    ``cost`` is what was charged by kind, ``remaining`` what is left of each budget, ``stored`` whether this is the
+    stored answer to the same question, which costs nothing. ``proof`` is the verified receipt, None when no log key
+    was given. ``accuracy`` says how exact each column with noise is, ``privacy`` what was lost of privacy, what is
+    left and when it refreshes. ``exactness`` is ``accuracy`` as it came. ``development`` warns that the service
+    runs without the isolation of production.
 
     An answer may be sealed to your key: ``stream`` is then what was released, and opened when rows are first asked
     for, by the private key that ``private`` finds. ``sealed`` are the ciphertexts.
@@ -98,7 +100,7 @@ class Answer:
     receipt: Receipt | None = field(default=None, repr=False)
     proof: VerifiedReceipt | None = field(default=None, repr=False)
     remainder_stream: bytes = field(default=b"", repr=False)
-    accuracy: tuple[Accuracy, ...] = ()
+    exactness: tuple[Accuracy, ...] = ()
     private: Callable[[str], PrivateKey] | None = field(default=None, repr=False, compare=False)
     privacy: tuple[PrivacyLoss, ...] = ()
 
@@ -129,6 +131,26 @@ class Answer:
         from louver.sealing.opening import opened
 
         return opened(stream, self.private or _no_key)
+
+    @cached_property
+    def accuracy(self) -> tuple[Accuracy, ...]:
+        """How exact each column with noise is. Ends of intervals that are sealed are opened as the rows are, with the
+        same errors."""
+        if not any(item.sealed for item in self.exactness):
+            return self.exactness
+        from louver.sealing.opening import broken, opened_ends
+
+        if self.sealed is None:
+            raise broken(self.stream)
+        key, rows = (self.private or _no_key)(self.sealed.kid), len(self)
+
+        def whole(item: Accuracy) -> Accuracy:
+            if not item.sealed:
+                return item
+            lows, highs = opened_ends(item.sealed, rows, key, self.stream)
+            return replace(item, low=tuple(map(figure, lows)), high=tuple(map(figure, highs)), sealed=b"")
+
+        return tuple(map(whole, self.exactness))
 
     @property
     def columns(self) -> tuple[AnswerColumn, ...]:
@@ -231,6 +253,15 @@ class Answer:
         more = f"<p>... {len(self) - _SHOWN_ROWS} more rows</p>" if len(self) > _SHOWN_ROWS else ""
         table = display.html_table(names, self.readable[:_SHOWN_ROWS])
         return f"{table}{more}<p>{html.escape(self.summary)}</p>" + (f"<ul>{notes}</ul>" if notes else "")
+
+
+def figure(text: str) -> Decimal | None:
+    """A number the service gives as text; what is no finite number says nothing."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
 
 
 def _no_key(kid: str) -> PrivateKey:

@@ -10,7 +10,6 @@ import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from typing import IO, TYPE_CHECKING
 
 from louver.errors import Unproven
@@ -29,6 +28,7 @@ from louver.results import (
     QueryRecord,
     SealingKey,
     Table,
+    figure,
 )
 from louver.sealing.columns import METADATA
 from louver.statuses import refused
@@ -125,7 +125,7 @@ def _answer(
         receipt=receipt,
         proof=proof,
         remainder_stream=header.remainder_arrow,
-        accuracy=tuple(map(accuracy, header.accuracy)),
+        exactness=tuple(map(accuracy, header.accuracy)),
         private=private,
         privacy=losses(header.privacy),
     )
@@ -162,25 +162,17 @@ def accuracy(message: pb.Accuracy) -> Accuracy:
     return Accuracy(
         column=message.column,
         kind=message.kind,
-        standard_error=_figure(message.standard_error),
-        below=_figure(message.below),
-        above=_figure(message.above),
+        standard_error=figure(message.standard_error),
+        below=figure(message.below),
+        above=figure(message.above),
         message=message.message,
         message_zh=message.message_zh,
-        relative_error=_figure(message.relative_error),
-        low=tuple(map(_figure, message.low)),
-        high=tuple(map(_figure, message.high)),
-        share=_figure(message.share),
+        relative_error=figure(message.relative_error),
+        low=tuple(map(figure, message.low)),
+        high=tuple(map(figure, message.high)),
+        share=figure(message.share),
+        sealed=message.sealed,
     )
-
-
-def _figure(text: str) -> Decimal | None:
-    """A number the service gives as text; what is no finite number says nothing."""
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
 
 
 def _column(column: pb.Column) -> Column:

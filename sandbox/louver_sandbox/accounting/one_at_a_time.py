@@ -27,8 +27,8 @@ class Asked(Protocol):
     """A planned question."""
 
     @property
-    def question(self) -> str:
-        """The digest that equal questions share."""
+    def noise(self) -> str:
+        """The digest of what noise is drawn for, which equal questions share however they are sealed."""
 
     @property
     def privacy(self) -> Sequence[PrivacyCharge]:
@@ -71,7 +71,7 @@ class OneAtATime:
             yield
             return
         with self._guard:
-            queue = self._queues.setdefault(asked.question, _Queue())
+            queue = self._queues.setdefault(asked.noise, _Queue())
             queue.there += 1
         try:
             self._wait(queue, PATIENCE_SHARE * caller.deadline_s, caller.cancelled)
@@ -83,7 +83,7 @@ class OneAtATime:
             with self._guard:
                 queue.there -= 1
                 if not queue.there:
-                    del self._queues[asked.question]
+                    del self._queues[asked.noise]
 
     def __len__(self) -> int:
         """How many different questions are being asked."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from louver_sandbox.algebra.cores import Core, Cut
 from louver_sandbox.algebra.relations import Project, scans
@@ -132,7 +132,8 @@ def _plan(
     threshold = None if admitted.treatment.of_rows else admitted.threshold
     seal = sealed_columns(admitted, parts, cores)
     encrypted = None if over is None else over.encrypted
-    question = question_digest(
+    identity = partial(
+        question_digest,
         treatment=admitted.treatment,
         cores=cores,
         sources=sources,
@@ -141,7 +142,6 @@ def _plan(
         threshold=threshold,
         bundle_digest=admitted.bundle_digest,
         catalog_digest=bound.catalog.digest,
-        seal=seal,
         encrypted=encrypted,
     )
     return Plan(
@@ -154,7 +154,7 @@ def _plan(
         threshold=threshold,
         charges=(*charges(admitted, parts), *(() if over is None else over.charges)),
         cells=() if admitted.treatment.of_rows else cell_charges(admitted, parts, cores),
-        question=question,
+        question=identity(seal=seal),
         bundle_digest=admitted.bundle_digest,
         catalog_digest=bound.catalog.digest,
         policies=tuple(sorted({f"{grant.policy}@{grant.policy_version}" for grant in admitted.grants})),
@@ -163,4 +163,5 @@ def _plan(
         history=admitted.history,
         seal=seal,
         encrypted=encrypted,
+        unsealed=identity() if seal is not None and admitted.treatment is Treatment.DP else "",
     )

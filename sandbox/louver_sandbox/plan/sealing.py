@@ -17,14 +17,14 @@ from louver_sandbox.obligations import Seal, SealedColumns
 from louver_sandbox.refusals import sealing as refuse
 from louver_sandbox.stages import Admitted
 
-SEALABLE = frozenset({Kind.INTEGER, Kind.DECIMAL, Kind.BOOLEAN})
-"""Types whose values are integers, a decimal's in units of its scale."""
+SEALABLE = frozenset({Kind.INTEGER, Kind.DECIMAL, Kind.BOOLEAN, Kind.DOUBLE})
+"""Types whose values are integers, a decimal's in units of its scale and a double's of the smallest double."""
 
 
 def sealed_columns(admitted: Admitted, parts: Cut, cores: tuple[CorePlan, ...]) -> SealedColumns | None:
     """The places of the sealed columns, None where the answer is not sealed. Raises `Refused` LVR-5023."""
-    rules = admitted.threshold
-    if rules is None or rules.seal is Seal.NONE or not isinstance(parts.shape, Project):
+    seal = admitted.seal if admitted.threshold is None else admitted.threshold.seal
+    if seal is Seal.NONE or not isinstance(parts.shape, Project):
         return None
     tracing = _Tracing(parts.shape, cores)
     places: list[int] = []
@@ -35,7 +35,7 @@ def sealed_columns(admitted: Admitted, parts: Cut, cores: tuple[CorePlan, ...]) 
         if column.type.kind not in SEALABLE:
             raise refuse.unsealable(column.name, str(column.type))
         places.append(place)
-    return SealedColumns(rules.seal, admitted.facts.sealing_key, tuple(places))
+    return SealedColumns(seal, admitted.facts.sealing_key, tuple(places))
 
 
 class _Tracing:
@@ -52,10 +52,17 @@ class _Tracing:
     def _is_clear(self, ref: ColumnRef) -> bool:
         core = self._cores.get(ref.relation)
         if core is not None:
-            return not core.protected or all(measure.name != ref.name for measure in core.measures)
+            return not core.protected or ref.name not in _released_values(core)
         # What is not defined here (a window's column, an aggregate over released rows) is a released value.
         sides = self._behind.get((ref.relation, ref.name), ())
         return bool(sides) and all(self.is_clear(side) for side in sides)
+
+
+def _released_values(core: CorePlan) -> set[str]:
+    """What leaves of a protected core besides its keys. Which keys a total leaves out is by the question alone."""
+    if core.private is None:
+        return {measure.name for measure in core.measures}
+    return {measure.name for measure in core.private.measures if measure.kind != "grouping"}
 
 
 def _definitions(shape: Relation) -> Iterator[tuple[tuple[int, str], tuple[Expression, ...]]]:

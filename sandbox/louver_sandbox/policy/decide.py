@@ -97,8 +97,6 @@ def decide(bound: Bound, bundle: Bundle, facts: Facts) -> Admitted:
         if not private:
             _refuse_values(question, [choice.reading for choice in protected])
     budgets = _privacy(protected) if private else ()
-    if private:
-        sealing.refuse_private(_seals(protected), bound.request)
     rules = _strictest_threshold(protected) if protected and not private else None
     return Admitted(
         bound=bound,
@@ -111,6 +109,7 @@ def decide(bound: Bound, bundle: Bundle, facts: Facts) -> Admitted:
         facts=facts,
         history=strictest_history(choice.group.history() for choice in protected),
         private=budgets,
+        seal=sealing.of_private(_seals(protected), bound.request, facts) if private else Seal.NONE,
     )
 
 

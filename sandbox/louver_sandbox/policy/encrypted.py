@@ -23,7 +23,8 @@ def written(terms: ContractTerms | StrictTerms | None) -> EncryptedRules | None:
         case ContractTerms():
             each, allowance, lifetime = map(cost_of, (terms.each, terms.allowance, terms.lifetime))
             delta = Fraction(terms.each.delta)
-            return ContractRules(terms.most, terms.rows, each, allowance, lifetime, terms.window, delta)
+            of_columns = tuple(sorted(terms.most_of.items()))
+            return ContractRules(terms.most, terms.rows, each, allowance, lifetime, terms.window, delta, of_columns)
         case StrictTerms():
             return StrictRules(amounts.epsilon(terms.epsilon), terms.labels, terms.rows, terms.error_percent)
 
@@ -55,6 +56,10 @@ def strictest(several: Iterable[EncryptedRules | None]) -> EncryptedRules | None
         lifetime=_least(one.lifetime for one in contracts),
         period=max((one.period for one in contracts), key=_PERIODS.index),
         delta=min(one.delta for one in contracts),
+        most_of=tuple(
+            (name, max(one.bound(name) for one in contracts))
+            for name in sorted({name for one in contracts for name, _ in one.most_of})
+        ),
     )
 
 

@@ -21,22 +21,20 @@ def strictest(seals: Iterable[Seal]) -> Seal:
 def demanded(rules: ThresholdRules | None, request: Request, facts: Facts) -> ThresholdRules | None:
     """The obligations with what the caller asks for. Raises `Refused` LVR-5021 where no key is registered, LVR-5022
     where the answer is exact."""
-    asked = _asked(request)
     if rules is None:
-        if asked is not Seal.NONE:
+        if _asked(request) is not Seal.NONE:
             raise refuse.nothing_to_seal()
         return None
-    seal = strictest((rules.seal, asked))
+    return replace(rules, seal=of_private((rules.seal,), request, facts))
+
+
+def of_private(written: Iterable[Seal], request: Request, facts: Facts) -> Seal:
+    """How an answer leaves of which grants say so much of seals: one under differential privacy has no other rules.
+    Raises `Refused` LVR-5021 where it is sealed and no key is registered."""
+    seal = strictest((*written, _asked(request)))
     if seal is not Seal.NONE and not facts.sealing_key:
         raise refuse.no_key()
-    return replace(rules, seal=seal)
-
-
-def refuse_private(written: Iterable[Seal], request: Request) -> None:
-    """What an answer under differential privacy is asked before anything is charged. Raises `Refused` LVR-5024 where
-    a policy or the caller wants it sealed: such a wish is never passed over."""
-    if strictest((*written, _asked(request))) is not Seal.NONE:
-        raise refuse.private_answer()
+    return seal
 
 
 def _asked(request: Request) -> Seal:

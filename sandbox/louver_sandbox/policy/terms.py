@@ -136,13 +136,19 @@ class LossTerms(Document):
     delta: Decimal = Field(gt=0, le=Decimal("0.01"), decimal_places=18)
 
 
+Bound = Annotated[Decimal, Field(gt=0, le=Decimal("1e12"), decimal_places=6)]
+ColumnText = Annotated[str, Field(min_length=1, max_length=128)]
+
+
 class ContractTerms(Document):
     """Encrypted numbers under contract: no value is above `most` by its absolute amount, which the institution has
-    signed and an auditor can look into; noise for that hides the `rows` of a subject. `each` question is paid out of
-    the institution's `allowance` in a `window`, and of the `lifetime` of all."""
+    signed and an auditor can look into; of columns named in `most_of`, none above what stands there. Noise for that
+    hides the `rows` of a subject. `each` question is paid out of the institution's `allowance` in a `window`, and of
+    the `lifetime` of all."""
 
     protection: Literal["contract"]
-    most: Decimal = Field(gt=0, le=Decimal("1e12"), decimal_places=6)
+    most: Bound
+    most_of: dict[ColumnText, Bound] = Field(default_factory=dict, max_length=64)
     rows: int = Field(default=1, ge=1, le=10_000)
     each: LossTerms
     allowance: LossTerms
@@ -155,6 +161,12 @@ class ContractTerms(Document):
             if part.epsilon > whole.epsilon or part.delta > whole.delta:
                 raise ValueError(f"{name} is above what it is a part of")
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without bounds of columns where there are none, so that bundles signed before stay canonical."""
+        written: dict[str, Any] = handler(self)
+        return written if self.most_of else {name: value for name, value in written.items() if name != "most_of"}
 
 
 class StrictTerms(Document):

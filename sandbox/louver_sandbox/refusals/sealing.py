@@ -139,19 +139,8 @@ def unsealable(column: str, type_: str) -> Refused:
     return refusal(
         "LVR-5023",
         message=f"column {column} holds released values of type {type_}, which cannot be sealed",
-        hint="make it a whole number or a decimal, such as CAST(avg(x) AS DECIMAL(18, 2)), or leave it out",
+        hint="ask for the numbers that it is computed from, or leave it out",
         message_zh=f"列 {column} 是类型为 {type_} 的发布值，不能密封",
-        hint_zh="请转换为整数或十进制数，例如 CAST(avg(x) AS DECIMAL(18, 2))，或去掉该列",
+        hint_zh="请直接查询计算它所用的数值，或去掉该列",
         details={"column": column, "type": type_},
-    )
-
-
-def private_answer() -> Refused:
-    """LVR-5024: the answer is one under differential privacy, and is to be sealed."""
-    return refusal(
-        "LVR-5024",
-        message="this answer is given with differential privacy, and such answers are not sealed in this version",
-        hint="ask without seal where no policy demands one; sealed answers with differential privacy come later",
-        message_zh="该结果以差分隐私方式给出，本版本不予密封",
-        hint_zh="策略未要求密封时请去掉密封要求；差分隐私结果的密封将在以后的版本提供",
     )

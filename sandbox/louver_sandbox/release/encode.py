@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from louver_sandbox.algebra.types import Kind, Type
 from louver_sandbox.release import notices
-from louver_sandbox.release.seals import Sealer, check_number, column, encrypted_columns
+from louver_sandbox.release.seals import Sealer, check_number, column, encrypted_columns, exactness
 from louver_sandbox.stages import Answer, Cell, Committed, Release
 
 _ARROW = {
@@ -38,10 +38,11 @@ def encode(release: Release, committed: Committed, sealer: Sealer | None = None)
     with more cells than can be sealed in time (`TooManySealed`).
     """
     seal = committed.plan.seal
-    told = release.notices
+    told, said = release.notices, release.accuracy
     if seal is not None:
-        check_number((release.rows, () if release.remainder is None else (release.remainder,)), seal, sealer)
-        told = (*told, notices.sealed(seal))
+        tables = release.rows, () if release.remainder is None else (release.remainder,)
+        check_number(tables, said, seal, sealer)
+        told, said = (*told, notices.sealed(seal)), exactness(said, seal, sealer)
 
     institution = committed.request.subject.institution
     encrypted = encrypted_columns(release.encrypted, sealer, release.columns, institution)
@@ -64,7 +65,7 @@ def encode(release: Release, committed: Committed, sealer: Sealer | None = None)
         cost=committed.cost,
         remaining=committed.remaining,
         policies=committed.plan.policies,
-        accuracy=release.accuracy,
+        accuracy=said,
         privacy=committed.privacy,
     )
 

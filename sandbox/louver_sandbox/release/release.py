@@ -9,8 +9,10 @@ from decimal import Decimal
 from louver_sandbox.algebra.types import Kind, Type
 from louver_sandbox.mechanisms.sampler import Sampler
 from louver_sandbox.release import notices
+from louver_sandbox.release.again import released_again
 from louver_sandbox.release.complementary import Solve, no_solver
 from louver_sandbox.release.decode import WorkerLied
+from louver_sandbox.release.draws import Noise
 from louver_sandbox.release.encrypted import encrypted_sums
 from louver_sandbox.release.encrypted_told import encrypted_notices, with_encrypted
 from louver_sandbox.release.leaks import without_personal_numbers
@@ -28,7 +30,8 @@ def release(
     """What leaves. No value raises; WorkerLied (a fault) when the worker's parts contradict each other,
     TooManyMargins when they are too many to judge in time, NoiseSecretMissing when policies ask for noise and the
     `secret` by which it is drawn is not given, NoNoise when differential privacy needs a `sampler` and has none,
-    whatever `solve` raises when it is killed.
+    DrawsUnfit when noise of an earlier answer was not drawn for these rows, NotInClear when the earlier answer itself
+    is not one to be given again, whatever `solve` raises when it is killed.
 
     `solve` finds what else must be withheld so that totals may stay; without one they are kept back.
 
@@ -36,14 +39,17 @@ def release(
     64 bits) is None with a notice, since a wrong number would be worse than none.
     """
     plan = execution.committed.plan
-    made = MECHANISMS[plan.treatment].release(execution, solve, secret, sampler)
+    if execution.committed.before is not None:
+        return released_again(execution.committed.before, execution.committed)
+    noise = Noise.of(execution, sampler, secret)
+    made = MECHANISMS[plan.treatment].release(execution, solve, secret, noise.sampler)
     rows, lost = _fitted(made.rows, made.columns)
     remainder = None if made.remainder is None else _fitted((made.remainder,), made.columns)[0][0]
     found = (*made.notices, notices.out_of_range(lost)) if lost else made.notices
     encrypted = encrypted_sums(execution, rows, secret, sampler)
     found, accuracy = (*found, *encrypted_notices(plan)), with_encrypted(made.accuracy, plan)
     whole = replace(made, rows=rows, remainder=remainder, notices=found, accuracy=accuracy, encrypted=encrypted)
-    return without_personal_numbers(whole)
+    return replace(without_personal_numbers(whole), drawn=noise.kept())
 
 
 def _fitted(

@@ -6,16 +6,18 @@ This is no protection of a subject. What is sealed has been protected before, an
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Protocol
 
 import pyarrow as pa
 
-from louver.sealing.columns import METADATA, WINDOWED, Mark
+from louver.sealing import ends
+from louver.sealing.columns import METADATA, WINDOWED, Mark, of_double
 from louver_sandbox.algebra.types import Kind, Type
 from louver_sandbox.encrypted_core import EncryptedSums
 from louver_sandbox.obligations import SealedColumns
-from louver_sandbox.stages import Cell, OutputColumn
+from louver_sandbox.stages import Accuracy, Cell, OutputColumn
 
 
 class SealMissing(Exception):
@@ -36,6 +38,10 @@ class Sealer(Protocol):
         """How many bytes a ciphertext has, and one for each number."""
         ...
 
+    def room(self, kid: str) -> int:
+        """How many bytes of ends a plaintext of the key holds (`louver.sealing.ends`)."""
+        ...
+
     def added(self, sums: EncryptedSums, institution: str) -> list[list[bytes | None]]:
         """The cells of each encrypted column: one ciphertext, or two for an average, None where nothing leaves."""
         ...
@@ -54,6 +60,24 @@ def column(
     mark = Mark(seal.key, described.type.kind.value, described.type.scale, seal.seal.value)
     field = pa.field(described.name, pa.binary(width), metadata={METADATA: mark.to_bytes()})
     return field, [None if cell is None else next(given) for cell in cells]
+
+
+def is_sealed(schema: pa.Schema) -> bool:
+    """Whether any column is of ciphertexts."""
+    return any(METADATA in (field.metadata or {}) for field in schema)
+
+
+def exactness(said: Sequence[Accuracy], seal: SealedColumns, sealer: Sealer | None) -> tuple[Accuracy, ...]:
+    """What is said of columns, with the ends of every row's interval as ciphertexts: in clear they would tell the
+    number between them."""
+    if sealer is None:
+        raise SealMissing
+    return tuple(_without_ends(one, seal, sealer) if one.low or one.high else one for one in said)
+
+
+def _without_ends(one: Accuracy, seal: SealedColumns, sealer: Sealer) -> Accuracy:
+    _, ciphertexts = sealer.sealed(seal.key, ends.packed(one.low, one.high, sealer.room(seal.key)))
+    return replace(one, low=(), high=(), sealed=b"".join(ciphertexts))
 
 
 def encrypted_columns(
@@ -79,11 +103,18 @@ def encrypted_columns(
     return made
 
 
-def check_number(tables: Sequence[Sequence[tuple[Cell, ...]]], seal: SealedColumns, sealer: Sealer | None) -> None:
-    """Raises `TooManySealed` before anything is encrypted."""
+def check_number(
+    tables: Sequence[Sequence[tuple[Cell, ...]]],
+    said: Sequence[Accuracy],
+    seal: SealedColumns,
+    sealer: Sealer | None,
+) -> None:
+    """Raises `TooManySealed` before anything is encrypted: a cell is one ciphertext, and ends are some more."""
     if sealer is None:
         raise SealMissing
-    if sum(row[place] is not None for rows in tables for row in rows for place in seal.columns) > sealer.most:
+    cells = sum(row[place] is not None for rows in tables for row in rows for place in seal.columns)
+    room = sealer.room(seal.key)
+    if cells + sum(ends.blocks(len(one.low), room) for one in said) > sealer.most:
         raise TooManySealed
 
 
@@ -97,4 +128,6 @@ def _integer(cell: Cell, type_: Type) -> int:
             sign, digits, exponent = cell.as_tuple()
             if exponent == -type_.scale:
                 return int("".join(map(str, digits))) * (-1 if sign else 1)
+        case Kind.DOUBLE, float():
+            return of_double(cell)
     raise TypeError("a released value is not of its column's type")

@@ -13,6 +13,7 @@ from typing import Self
 
 from gmpy2 import mpz
 
+from louver.sealing import ends
 from louver.sealing.ciphertexts import encrypt
 from louver.sealing.keys import PublicKey, RandomBelow
 from louver.sealing.randomisers import Pool
@@ -72,6 +73,10 @@ class Sealer:
         with self._changed:
             self._changed.notify()
         return pool.key.width, [int(ciphertext).to_bytes(pool.key.width, "big") for ciphertext in ciphertexts]
+
+    def room(self, kid: str) -> int:
+        """How many bytes of ends a plaintext of a key holds. KeyError for one that is not registered."""
+        return ends.room(self._public(kid))
 
     def randomisers(self, kid: str, count: int) -> list[mpz]:
         """So many fresh r^n of a key, from its stock while there are any. KeyError for one that is not registered."""

@@ -161,6 +161,7 @@ def accuracy(value: Accuracy) -> pb.Accuracy:
         low=value.low,
         high=value.high,
         share=value.share,
+        sealed=value.sealed,
     )
 
 

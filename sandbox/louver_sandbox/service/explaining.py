@@ -68,7 +68,7 @@ def _outcomes(plan: Plan) -> tuple[Outcome, ...]:
 def certain_notices(plan: Plan) -> tuple[Notice, ...]:
     """What the answer will say whatever the data."""
     if plan.treatment is Treatment.DP:
-        return private_notices(plan)
+        return (*private_notices(plan), *(() if plan.seal is None else (notices.sealed(plan.seal),)))
     if plan.threshold is None or plan.shape is None:
         return encrypted_notices(plan)
     keyed = any(core.protected and is_keyed(core) for core in plan.cores)

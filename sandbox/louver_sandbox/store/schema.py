@@ -175,6 +175,17 @@ answers = Table(
 )
 """Released answers, by request for retries and by question for asking again."""
 
+draws = Table(
+    "draws",
+    metadata,
+    Column("question_digest", Text, nullable=False),
+    Column("institution", Text, nullable=False),
+    Column("kept", LargeBinary, nullable=False),
+    Column("outcome_index", _Big, ForeignKey("entries.index"), nullable=False),
+    PrimaryKeyConstraint("question_digest", "institution"),
+)
+"""Noise that was drawn for sealed answers, encrypted by the releaser, by the question without its seal."""
+
 health = Table(
     "health",
     metadata,

@@ -34,7 +34,7 @@ def test_what_is_no_figure_is_none(text: str) -> None:
 
 
 def test_it_is_said_in_both_languages_and_in_every_form() -> None:
-    answer = Answer("id", "threshold", ipc(pa.table({"n": [60]})), accuracy=(EXACT,))
+    answer = Answer("id", "threshold", ipc(pa.table({"n": [60]})), exactness=(EXACT,))
     assert accuracies(answer.accuracy, "en") == ["exact to n: six"]
     assert accuracies(answer.accuracy, "zh") == ["精度 n: 六"]
     assert "exact n: six" in repr(answer)
@@ -59,7 +59,7 @@ def test_intervals_stand_beside_their_numbers_for_people_and_apart_for_programs(
     spread = Accuracy(
         "a", "average", None, None, None, "a", low=(Decimal("0.5"), Decimal("1.23456789")), high=(Decimal(2),) * 2
     )
-    answer = Answer("id", "dp", ipc(pa.table({"n": [5, 6], "a": [1.5, 1.75]})), accuracy=(wired, spread))
+    answer = Answer("id", "dp", ipc(pa.table({"n": [5, 6], "a": [1.5, 1.75]})), exactness=(wired, spread))
     assert answer.rows == [(5, 1.5), (6, 1.75)]
     assert answer.readable == [("5 [1, 9]", "1.5 [0.5, 2]"), (6, "1.75 [1.2346, 2]")]
     assert "5 [1, 9]" in repr(answer)

@@ -19,8 +19,10 @@ PAGE = (REFERENCE / "encrypted.md").read_text(encoding="utf-8")
 
 
 def test_the_program_of_the_page_runs() -> None:
-    (program,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    exec(compile(program, "encrypted.md", "exec"), {})
+    programs = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    assert len(programs) == 2
+    for program in programs:
+        exec(compile(program, "encrypted.md", "exec"), {})
 
 
 def test_every_refusal_is_on_the_page() -> None:
@@ -37,6 +39,7 @@ def test_the_terms_of_the_page_are_terms() -> None:
     ]
     contract, strict = (written(ThresholdTerms(**block).encrypted) for block in blocks)
     assert isinstance(contract, ContractRules)
+    assert (str(contract.bound("days")), str(contract.bound("balance"))) == ("3650", "5000000")
     assert isinstance(strict, StrictRules)
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.encrypted import A07, CONTRACT, SECRET, STRICT, asked, lending, permit, some_lending
+from tests.support.encrypted import A07, CONTRACT, SECRET, STRICT, asked, lending, permit, shown, some_lending
 from tests.support.relations import readings, run
 from tests.support.seeded_noise import SeededSampler, Silent
 
 from louver.errors import Refused
-from louver_sandbox.encrypted_core import Protection
+from louver_sandbox.encrypted_core import ContractRules, Protection
 from louver_sandbox.mechanisms.noise import DiscreteGaussian, half_width
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.plan.verify import PlanUnverified, verify
@@ -91,6 +91,26 @@ def test_noise_is_paid_for_exactly_as_it_is_drawn() -> None:
     assert (paid.dataset, paid.terms.lifetime) == ("gov.tax_credit", CONTRACT.lifetime)
     twice = plan(permit(LENDING, A07.replace("avg(l.amount)", "sum(2 * l.days)")))
     assert twice.privacy[0].cost.rho <= CONTRACT.each.rho
+
+
+def test_a_column_with_a_bound_of_its_own_has_noise_for_that(tmp_path: Path) -> None:
+    sql = A07.replace("avg(l.amount) AS mean", "sum(3 * l.days) AS days")
+    plain, bounded = (
+        plan(permit(LENDING, sql, rules)) for rules in (CONTRACT, replace(CONTRACT, most_of=(("days", Decimal(9)),)))
+    )
+    assert plain.encrypted is not None
+    assert bounded.encrypted is not None
+    (owed, days), (same, less) = (
+        [one.noise for one in made.encrypted.measures] for made in (plain, bounded) if made.encrypted
+    )
+    assert owed == same
+    assert abs(days / less - Fraction(1000, 9)) < Fraction(1, 10**6)
+    assert bounded.privacy[0].cost.rho <= CONTRACT.each.rho
+    assert plain.question != bounded.question
+    found = asked(
+        LENDING, permit(LENDING, sql, replace(CONTRACT, most_of=(("days", Decimal(9)),))), tmp_path, Silent()
+    )
+    assert "1000 (amount), 9 (days) as you have signed" in shown(found.answer)
 
 
 def test_a_subject_counts_with_no_more_rows_than_noise_hides(tmp_path: Path) -> None:
@@ -252,3 +272,7 @@ def test_the_strictest_terms_hold_and_silence_forbids() -> None:
     assert strictest([CONTRACT, STRICT]) == STRICT
     larger = replace(CONTRACT, most=Decimal(5000), rows=3)
     assert strictest([CONTRACT, larger]) == replace(CONTRACT, most=Decimal(5000), rows=3)
+    days = replace(CONTRACT, most_of=(("days", Decimal(30)),))
+    both = strictest([days, replace(CONTRACT, most=Decimal(500), most_of=(("fees", Decimal(7)),))])
+    assert isinstance(both, ContractRules)
+    assert both.most_of == (("days", Decimal(500)), ("fees", Decimal(1000))), "each at its largest under any of them"

@@ -68,10 +68,11 @@ def test_without_a_key_nothing_is_sealed_and_nothing_answered(rules: ThresholdRu
 @pytest.mark.parametrize(
     ("grants", "asked"), [([Seal.NONE], "paillier"), ([Seal.PAILLIER, Seal.NONE], ""), ([Seal.PAILLIER], "paillier")]
 )
-def test_a_seal_on_an_answer_with_differential_privacy_is_refused_by_name(grants: list[Seal], asked: str) -> None:
-    with pytest.raises(Refused, match="LVR-5024"):
-        sealing.refuse_private(grants, ask(seal=asked))
-    sealing.refuse_private([Seal.NONE], ask())
+def test_an_answer_with_differential_privacy_is_sealed_for_the_same_reasons(grants: list[Seal], asked: str) -> None:
+    assert sealing.of_private(grants, ask(seal=asked), KEYED) is Seal.PAILLIER
+    assert sealing.of_private([Seal.NONE], ask(), facts()) is Seal.NONE
+    with pytest.raises(Refused, match="LVR-5021"):
+        sealing.of_private(grants, ask(seal=asked), facts())
 
 
 def test_an_exact_answer_is_not_sealed_and_says_so() -> None:
@@ -103,12 +104,12 @@ def _sealing(bundle_of_the_city: Bundle) -> Bundle:
 
 
 def test_a_question_that_needs_noise_is_decided_by_what_caller_and_policies_say_of_seals() -> None:
-    assert decide(_deposits(), city_bundle(), KEYED).treatment is Treatment.DP
-    with pytest.raises(Refused, match="LVR-5024"):
-        decide(_deposits("paillier"), city_bundle(), KEYED)
-    for fact in (KEYED, facts()):
-        with pytest.raises(Refused, match="LVR-5024"):
-            decide(_deposits(), _sealing(city_bundle()), fact)
+    plain = decide(_deposits(), city_bundle(), KEYED)
+    assert (plain.treatment, plain.seal, plain.threshold) == (Treatment.DP, Seal.NONE, None)
+    assert decide(_deposits("paillier"), city_bundle(), KEYED).seal is Seal.PAILLIER
+    assert decide(_deposits(), _sealing(city_bundle()), KEYED).seal is Seal.PAILLIER
+    with pytest.raises(Refused, match="LVR-5021"):
+        decide(_deposits(), _sealing(city_bundle()), facts())
 
 
 def test_the_missing_budget_is_told_before_the_seal() -> None:
@@ -125,3 +126,16 @@ def test_a_policys_tests_are_about_requesters_with_a_key() -> None:
     case = Case.model_validate({"case": "sealed", "who": "bank_a", "sql": sql, "expect": "threshold"})
     result = run_case(PlacedCase("here", 1, case, BANK_A, sql, "RESEARCH", {}, TODAY), city_catalog(), bundle)
     assert result.passed, str(result)
+
+
+def test_a_bundle_that_was_signed_before_columns_had_bounds_is_still_canonical() -> None:
+    loss = {"epsilon": "1", "delta": "0.000001"}
+    written = {"protection": "contract", "most": "5", "each": loss, "allowance": loss, "lifetime": loss}
+    terms = ThresholdTerms.model_validate({"encrypted": written})
+    assert terms.encrypted is not None
+    assert "most_of" not in terms.encrypted.model_dump()
+    bounded = ThresholdTerms.model_validate({"encrypted": {**written, "most_of": {"days": "9"}}})
+    assert bounded.model_dump(mode="json")["encrypted"]["most_of"] == {"days": "9"}
+    for wrong in ({"days": "0"}, {"": "9"}, {"days": "1e13"}):
+        with pytest.raises(ValueError, match="most_of"):
+            ThresholdTerms.model_validate({"encrypted": {**written, "most_of": wrong}})

@@ -115,7 +115,7 @@ def test_who_waits_for_a_failing_question_is_asked_to_pay_for_it_in_turn(line: P
 class Digest:
     """A question by its digest alone."""
 
-    question: str
+    noise: str
     privacy: tuple[PrivacyCharge, ...] = (loss(1),)
 
 

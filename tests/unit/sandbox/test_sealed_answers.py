@@ -13,13 +13,13 @@ import pytest
 from gmpy2 import mpz
 from tests.support.line import FORBIDDEN, SECTIONS, Line, ask, call, firm_policies, line
 from tests.support.relations import committed, firms, question
-from tests.support.sealed import PlainSealer, small_key
+from tests.support.sealed import PlainSealer, small_key, whole_key
 
 from louver import results
 from louver.errors import Fault, Refused, Unproven
 from louver.failures import Misused
 from louver.sealing.ciphertexts import Owner
-from louver.sealing.columns import METADATA, Mark
+from louver.sealing.columns import METADATA, Mark, of_double, to_double
 from louver_sandbox.algebra.types import INTEGER, TEXT, Kind, Type
 from louver_sandbox.obligations import Seal, SealedColumns
 from louver_sandbox.plan.plan import plan
@@ -172,12 +172,47 @@ def test_a_policys_seal_needs_the_key_too(sealing: Line) -> None:
 
 @pytest.mark.parametrize(
     "column",
-    ["avg(amount)", "CASE WHEN count(*) > 9 THEN 'many' END", "sqrt(sum(amount))"],
+    ["CASE WHEN count(*) > 9 THEN 'many' END", "'about ' || (count(*) // 10)::TEXT"],
 )
 def test_a_number_that_cannot_be_sealed_is_not_left_in_clear(sealing: Line, column: str) -> None:
     assert (
         refused(sealing, f"SELECT section, count(*) AS n, {column} AS x FROM gov.firm GROUP BY section") == "LVR-5023"
     )
+
+
+def test_an_average_is_sealed_as_the_very_double_it_is(sealing: Line) -> None:
+    key = whole_key()
+    sealing.sealing_key, sealing.sealer = key.kid, PlainSealer(key.public)
+    sql = "SELECT section, avg(amount) AS a, -sqrt(sum(amount)) AS r FROM gov.firm GROUP BY section ORDER BY 1"
+    plain = answer_of(sealing.pipeline.answer(ask(sql), call()))
+    sealed = sealing.pipeline.answer(ask(sql, "request-2", seal="paillier"), call())
+    answer = results.Answer("r", "threshold", sealed.answer.arrow, private=lambda kid: key)
+    assert answer.rows == plain.rows
+    assert answer.sealed is not None
+    assert answer.sealed.columns == ("a", "r")
+    assert [str(column.type) for column in answer.columns] == [str(column.type) for column in plain.columns]
+
+
+@pytest.mark.parametrize(
+    "value", [0.0, 1.5, -1e-300, 5e-324, 1.7976931348623157e308, -0.1, 2.0**53 + 2, 1 / 3, float(2**1000)]
+)
+def test_every_double_is_a_whole_number_of_the_smallest_and_comes_back(value: float) -> None:
+    number = of_double(value)
+    assert Mark("k", "double").holds(number)
+    assert to_double(number) == value
+
+
+@pytest.mark.parametrize("number", [2**2098, -(2**2098), 2**53 + 1, (2**53 + 1) << 1000, 1 + 2**1074])
+def test_a_number_that_no_double_is_was_not_sealed_as_one(number: int) -> None:
+    assert not Mark("k", "double").holds(number)
+    with pytest.raises(ValueError, match="no double"):
+        to_double(number)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_what_is_no_number_is_not_sealed_as_one(value: float) -> None:
+    with pytest.raises(ValueError, match="not a number"):
+        of_double(value)
 
 
 def test_other_refusals_come_first(sealing: Line) -> None:
@@ -308,7 +343,8 @@ def test_a_number_outside_its_columns_type_is_the_same_error(sealing: Line) -> N
         b"{}",
         b"[1]",
         Mark(KEY.kid, "integer", 0, "rot13").to_bytes(),
-        Mark(KEY.kid, "double").to_bytes(),
+        Mark(KEY.kid, "quadruple").to_bytes(),
+        Mark(KEY.kid, "double", 2).to_bytes(),
         Mark(KEY.kid, "integer", 3).to_bytes(),
         Mark(KEY.kid, "decimal", 10**9).to_bytes(),
         b"[" * 100_000,

@@ -22,25 +22,41 @@ app = typer.Typer(help="Make, show, export and rotate the keys that answers are 
 
 Bits = Annotated[int, typer.Option(help="Bits of the modulus: 2048, 3072 or 4096.")]
 Days = Annotated[int, typer.Option(min=1, help="For how long answers are sealed to it.")]
+InKeyring = Annotated[
+    bool,
+    typer.Option("--keyring", help="Keep its passphrase in the operating system's keyring; nobody is asked for it."),
+]
 Register = Annotated[bool, typer.Option("--register/--no-register", help="Register its public part at the sandbox.")]
 
 
 @app.command()
-def new(context: typer.Context, bits: Bits = 3072, days: Days = 730, register: Register = True) -> None:
+def new(
+    context: typer.Context,
+    bits: Bits = 3072,
+    days: Days = 730,
+    register: Register = True,
+    keyring: InKeyring = False,
+) -> None:
     """Make the first key of this key ring and register its public part.
 
-    Example: louver --profile bank-a keys new
+    Example: louver --profile bank-a keys new --keyring
     """
     session: Session = context.obj
     with ending(session.language):
         ring = _ring(session)
         if ring.files():
             raise Misused(f"there is a key in {ring.folder} already", "louver keys rotate makes the next one")
-        _make(session, ring, bits, days, register)
+        _make(session, ring, bits, days, register, keyring)
 
 
 @app.command()
-def rotate(context: typer.Context, bits: Bits = 3072, days: Days = 730, register: Register = True) -> None:
+def rotate(
+    context: typer.Context,
+    bits: Bits = 3072,
+    days: Days = 730,
+    register: Register = True,
+    keyring: InKeyring = False,
+) -> None:
     """Make the next key and register it. Older keys stay here, for the answers that are sealed to them.
 
     Example: louver --profile bank-a keys rotate
@@ -49,7 +65,7 @@ def rotate(context: typer.Context, bits: Bits = 3072, days: Days = 730, register
     with ending(session.language):
         ring = _ring(session)
         ring.find()
-        _make(session, ring, bits, days, register)
+        _make(session, ring, bits, days, register, keyring)
 
 
 @app.command()
@@ -65,8 +81,14 @@ def show(
     with ending(session.language):
         files = _ring(session).files()
         if not registered:
-            rows = [(f.kid[:16], f.public.bits, f.created.isoformat(timespec="seconds"), str(f.path)) for f in files]
-            print_table(["key", "bits", "created", "file"], [*rows])
+            print_table(
+                ["key", "bits", "created", "passphrase", "file"],
+                [
+                    (f.kid[:16], f.public.bits, f.created.isoformat(timespec="seconds"),
+                     "in the keyring" if f.in_keyring else "asked for", str(f.path))
+                    for f in files
+                ],
+            )  # fmt: skip
             return
         here = {file.kid for file in files}
         with session.connect() as client:
@@ -117,21 +139,21 @@ def _ring(session: Session) -> KeyRing:
     return KeyRing(keys_folder(settings, os.environ, Path.home()), ask_passphrase)
 
 
-def _make(session: Session, ring: KeyRing, bits: int, days: int, register: bool) -> None:
+def _make(session: Session, ring: KeyRing, bits: int, days: int, register: bool, keyring: bool) -> None:
     """A key that cannot be registered is not kept: it would be the newest one here and open nothing."""
     from louver.sealing.keys import generate_key
 
     key = generate_key(bits)
     if not register:
-        file = ring.add(key, datetime.now(UTC))
+        file = ring.add(key, datetime.now(UTC), keyring=keyring)
         typer.echo(f"key {file.kid[:16]}, {bits} bits, in {file.path}; not registered")
         return
     with session.connect() as client:
-        file = ring.add(key, datetime.now(UTC))
+        file = ring.add(key, datetime.now(UTC), keyring=keyring)
         try:
             kept = client.register_key(key, timedelta(days=days))
         except BaseException:
-            file.path.unlink()
+            ring.remove(file)
             raise
     typer.echo(f"key {file.kid[:16]}, {bits} bits, in {file.path}")
     typer.echo(f"registered until {visible(kept.expires)}, log entry {kept.log_index}")

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from fractions import Fraction
+from math import isfinite
 from typing import Any
 
 SCHEME = "paillier"
@@ -20,8 +22,12 @@ WINDOWED = "paillier-window"
 MOST_WINDOW = 128
 
 METADATA = b"louver.seal"
-KINDS = ("integer", "decimal", "boolean")
-"""Types whose cells are integers: themselves, in units of their scale, and 0 or 1."""
+KINDS = ("integer", "decimal", "boolean", "double")
+"""Types whose cells are integers: themselves, in units of their scale, 0 or 1, or for doubles in units of 2^-1074."""
+
+DOUBLE_BITS = 1074
+"""Every double is a whole number of times the smallest one above zero, 2^-1074; so none is rounded, all have one
+scale, and sums of ciphertexts are those of the numbers."""
 
 DIGITS = 38
 MOST = {"integer": 2**63 - 1, "decimal": 10**DIGITS - 1, "boolean": 1}
@@ -89,5 +95,29 @@ class Mark:
 
     def holds(self, number: int) -> bool:
         """Whether an integer can be a cell of the type."""
+        if self.kind == "double":
+            return _is_double(number)
         least = {"integer": -MOST["integer"] - 1, "boolean": 0}.get(self.kind, -MOST[self.kind])
         return bool(least <= number <= MOST[self.kind])
+
+
+def of_double(value: float) -> int:
+    """A double as the integer that is sealed. ValueError for one that is no number."""
+    if not isfinite(value):
+        raise ValueError("not a number")
+    numerator, denominator = value.as_integer_ratio()
+    return (numerator << DOUBLE_BITS) // denominator
+
+
+def to_double(number: int) -> float:
+    """The double that an integer stands for, exactly. ValueError for one that stands for none."""
+    if not _is_double(number):
+        raise ValueError("no double is so large, or has so many digits")
+    return float(Fraction(number, 1 << DOUBLE_BITS))
+
+
+def _is_double(number: int) -> bool:
+    size = abs(number)
+    bits, zeros = size.bit_length(), (size & -size).bit_length() - 1
+    # 53 bits that count, the highest of them below 2^1024.
+    return not size or (bits <= DOUBLE_BITS + 1024 and bits - zeros <= 53)

@@ -2,7 +2,7 @@
 
 The private key's JSON is encrypted by AES-256-GCM (NIST SP 800-38D) under a key that scrypt (RFC 7914) derives from
 the passphrase. What stands in clear beside it (id, public part, date) is authenticated with it. Old keys stay: an
-answer sealed to one opens with no other.
+answer sealed to one opens with no other. A file whose passphrase is in the operating system's keyring says so.
 """
 
 from __future__ import annotations
@@ -22,10 +22,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from louver.failures import Misused
+from louver.sealing import keyrings
 from louver.sealing.keys import PrivateKey, PublicKey
 
 FORMAT = "louver-paillier-key/1"
 ENDING = ".louver-key"
+KEYRING = "keyring"
+"""What a file says of a passphrase that nobody has to know."""
+
 COST = 2**17
 """scrypt's N: 128 MiB and some 0.4 s for each guess at a passphrase (with r = 8, p = 1)."""
 
@@ -42,6 +46,7 @@ class KeyFile:
     path: Path
     public: PublicKey
     created: datetime
+    in_keyring: bool = False
 
     @property
     def kid(self) -> str:
@@ -56,6 +61,7 @@ def lock(
     *,
     cost: int = COST,
     randomness: Callable[[int], bytes] = secrets.token_bytes,
+    in_keyring: bool = False,
 ) -> bytes:
     """The content of a key file. ``cost`` is scrypt's N. Raises ``Misused`` for an empty passphrase."""
     if not passphrase:
@@ -68,6 +74,7 @@ def lock(
         "created": created.astimezone(UTC).isoformat(timespec="seconds"),
         "kdf": {"name": "scrypt", "n": cost, "r": _R, "p": _P, "salt": _text(salt)},
         "cipher": {"name": "AES-256-GCM", "nonce": _text(nonce)},
+        **({"passphrase": KEYRING} if in_keyring else {}),
     }
     sealed = AESGCM(_derived(passphrase, salt, cost)).encrypt(nonce, _canonical(key.to_jwk()), _canonical(clear))
     return _canonical({**clear, "private": _text(sealed)}) + b"\n"
@@ -96,7 +103,7 @@ def describe(path: Path) -> KeyFile:
         raise _damaged() from None
     if created.tzinfo is None or document.get("kid") != public.kid:
         raise _damaged()
-    return KeyFile(path, public, created)
+    return KeyFile(path, public, created, document.get("passphrase") == KEYRING)
 
 
 class KeyRing:
@@ -122,10 +129,14 @@ class KeyRing:
             raise Misused(f"several keys begin with {kid}", "give more of the id")
         return found[0]
 
-    def add(self, key: PrivateKey, created: datetime, *, cost: int = COST) -> KeyFile:
-        """Keeps a new key, in a file that only its owner may read. Raises ``Misused``."""
+    def add(self, key: PrivateKey, created: datetime, *, cost: int = COST, keyring: bool = False) -> KeyFile:
+        """Keeps a new key, in a file that only its owner may read; with ``keyring`` under a passphrase that the
+        operating system's keyring keeps. Raises ``Misused``, ``MissingExtra``."""
         path = self.folder / f"{key.kid[:16]}{ENDING}"
-        content = lock(key, self._passphrase(), created, cost=cost)
+        if path.exists():
+            raise Misused(f"cannot write {path}")
+        passphrase = keyrings.keep(key.kid) if keyring else self._passphrase()
+        content = lock(key, passphrase, created, cost=cost, in_keyring=keyring)
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -133,6 +144,8 @@ class KeyRing:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError:
+            if keyring:
+                keyrings.forget(key.kid)
             raise Misused(f"cannot write {path}") from None
         self._open[key.kid] = key
         return describe(path)
@@ -143,8 +156,16 @@ class KeyRing:
             file = self.find(kid)
             if file.kid != kid:
                 raise Misused("a private key is named by its whole id")
-            self._open[kid] = unlock(_read(file.path), self._passphrase())
+            passphrase = keyrings.kept(kid) if file.in_keyring else self._passphrase()
+            self._open[kid] = unlock(_read(file.path), passphrase)
         return self._open[kid]
+
+    def remove(self, file: KeyFile) -> None:
+        """Takes a key away that nothing can be sealed to. Raises ``Misused``."""
+        self._open.pop(file.kid, None)
+        file.path.unlink()
+        if file.in_keyring:
+            keyrings.forget(file.kid)
 
 
 def _document(content: bytes) -> dict[str, Any]:

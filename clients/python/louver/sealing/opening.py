@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +13,9 @@ from gmpy2 import mpz
 from louver.decoding import open_stream
 from louver.encoding import validity
 from louver.errors import Unproven
-from louver.sealing import interchange, processes
+from louver.sealing import ends, interchange, processes
 from louver.sealing.ciphertexts import NotACiphertext, Owner
-from louver.sealing.columns import DIGITS, METADATA, SCHEME, WINDOWED, Mark, NotAMark
+from louver.sealing.columns import DIGITS, METADATA, SCHEME, WINDOWED, Mark, NotAMark, to_double
 from louver.sealing.keys import PrivateKey, PublicKey
 
 
@@ -81,6 +82,27 @@ def opened(stream: bytes, private: Callable[[str], PrivateKey]) -> bytes:
     key = private(next(iter(reading.marks.values())).kid)
     columns = dict(zip(reading.marks, reading.numbers(key), strict=True))
     return reading.with_columns(columns)
+
+
+def opened_ends(content: bytes, rows: int, key: PrivateKey, stream: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The lower and upper ends of a column's intervals, empty text where a row has none.
+
+    Raises:
+        Unproven: the content is not the ends of so many rows, sealed to the key.
+    """
+    width, bytes_each = key.public.width, ends.room(key.public)
+    if len(content) != ends.blocks(rows, bytes_each) * width:
+        raise broken(stream)
+    parts = [mpz(int.from_bytes(content[at : at + width], "big")) for at in range(0, len(content), width)]
+    try:
+        return ends.unpacked(processes.decrypt(parts, key), rows, bytes_each)
+    except (NotACiphertext, ends.NotEnds):
+        raise broken(stream) from None
+
+
+def broken(stream: bytes) -> Unproven:
+    """One error for everything that can be wrong: which ciphertext failed how is for no one to learn."""
+    return Unproven("a sealed cell does not open to a number that it may hold", stream)
 
 
 class _Reading:
@@ -150,8 +172,7 @@ class _Reading:
         return content.getvalue()
 
     def _broken(self) -> Unproven:
-        # One text for everything that can be wrong: which ciphertext failed how is for no one to learn.
-        return Unproven("a sealed cell does not open to a number that it may hold", self._stream)
+        return broken(self._stream)
 
 
 def _windowed(cells: Sequence[bytes | None], mark: Mark, key: PrivateKey) -> Iterator[int | None]:
@@ -191,6 +212,9 @@ def _array(numbers: Sequence[int | None], mark: Mark) -> Any:
             bits = sum(1 << place for place, number in enumerate(plain) if number)
             data = bits.to_bytes((len(plain) + 7) // 8, "little")
             return nanoarrow.c_array_from_buffers(nanoarrow.bool_(), len(plain), [validity(numbers), data])
+        case "double":
+            data = struct.pack(f"<{len(plain)}d", *map(to_double, plain))
+            return nanoarrow.c_array_from_buffers(nanoarrow.float64(), len(plain), [validity(numbers), data])
         case _:
             kind, width = nanoarrow.int64(), 8
     data = b"".join(number.to_bytes(width, "little", signed=True) for number in plain)

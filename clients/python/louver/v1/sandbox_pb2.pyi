@@ -181,7 +181,7 @@ class PrivacyLimit(_message.Message):
     def __init__(self, kind: _Optional[str] = ..., period: _Optional[str] = ..., limit: _Optional[_Union[PrivacyAmount, _Mapping]] = ..., left: _Optional[_Union[PrivacyAmount, _Mapping]] = ..., at_least: bool = ..., refreshes_at: _Optional[str] = ...) -> None: ...
 
 class Accuracy(_message.Message):
-    __slots__ = ("column", "kind", "standard_error", "below", "above", "message", "message_zh", "relative_error", "low", "high", "share")
+    __slots__ = ("column", "kind", "standard_error", "below", "above", "message", "message_zh", "relative_error", "low", "high", "share", "sealed")
     COLUMN_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     STANDARD_ERROR_FIELD_NUMBER: _ClassVar[int]
@@ -193,6 +193,7 @@ class Accuracy(_message.Message):
     LOW_FIELD_NUMBER: _ClassVar[int]
     HIGH_FIELD_NUMBER: _ClassVar[int]
     SHARE_FIELD_NUMBER: _ClassVar[int]
+    SEALED_FIELD_NUMBER: _ClassVar[int]
     column: str
     kind: str
     standard_error: str
@@ -204,7 +205,8 @@ class Accuracy(_message.Message):
     low: _containers.RepeatedScalarFieldContainer[str]
     high: _containers.RepeatedScalarFieldContainer[str]
     share: str
-    def __init__(self, column: _Optional[str] = ..., kind: _Optional[str] = ..., standard_error: _Optional[str] = ..., below: _Optional[str] = ..., above: _Optional[str] = ..., message: _Optional[str] = ..., message_zh: _Optional[str] = ..., relative_error: _Optional[str] = ..., low: _Optional[_Iterable[str]] = ..., high: _Optional[_Iterable[str]] = ..., share: _Optional[str] = ...) -> None: ...
+    sealed: bytes
+    def __init__(self, column: _Optional[str] = ..., kind: _Optional[str] = ..., standard_error: _Optional[str] = ..., below: _Optional[str] = ..., above: _Optional[str] = ..., message: _Optional[str] = ..., message_zh: _Optional[str] = ..., relative_error: _Optional[str] = ..., low: _Optional[_Iterable[str]] = ..., high: _Optional[_Iterable[str]] = ..., share: _Optional[str] = ..., sealed: _Optional[bytes] = ...) -> None: ...
 
 class Notice(_message.Message):
     __slots__ = ("code", "count", "rule", "message", "message_zh")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -193,19 +193,27 @@ def _contract(made: EncryptedPlan, question: EncryptedQuestion, rules: ContractR
     """Noise that hides a subject's rows as long as no value is above the bound. Its cost is divided evenly."""
     scales: dict[SumOf, Fraction] = {}
     cost, part = NOTHING, rules.each.rho / len({one.sum_of for one in made.measures})
-    for one in made.measures:
+    bounds = {one.column: rules.bound(one.column) for one in question.asked.sums}
+    for one, asked in zip(made.measures, question.asked.sums, strict=True):
         if one.sum_of in scales:
             continue
-        most = math.ceil(Fraction(rules.most) * 10**one.digits)
+        most = math.ceil(Fraction(bounds[asked.column]) * 10**one.digits)
         # All of a subject's rows may be in one cell.
         sensitivity = Sensitivity(max(1, most * abs(one.factor) * rules.rows))
         noise = gaussian(part, sensitivity)
         cost += noise.cost(sensitivity)
         scales[one.sum_of] = noise.scale
     measures = [replace(one, noise=scales[one.sum_of]) for one in made.measures]
-    told = EncryptedTold(_text(epsilon_of(cost, rules.delta)), _text(rules.delta), most=_text(Fraction(rules.most)))
+    told = EncryptedTold(_text(epsilon_of(cost, rules.delta)), _text(rules.delta), most=_bounds(bounds))
     planned = replace(made, measures=tuple(measures), protection=Protection.CONTRACT, unit_rows=rules.rows, told=told)
     return Planned(planned, (), tuple(_paid(question, cost, rules)))
+
+
+def _bounds(of: Mapping[str, Decimal]) -> str:
+    """The bounds that an answer's noise is for: one, or one for each column."""
+    if len(set(of.values())) == 1:
+        return _text(Fraction(next(iter(of.values()))))
+    return ", ".join(f"{_text(Fraction(most))} ({name})" for name, most in of.items())
 
 
 def _paid(question: EncryptedQuestion, cost: PrivacyCost, rules: ContractRules) -> Iterable[PrivacyCharge]:
