@@ -26,7 +26,7 @@ from louver.sealing.keys import PrivateKey
 from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox.algebra.types import Kind
 from louver_sandbox.audit.verify import verify_log
-from louver_sandbox.commit import Preview
+from louver_sandbox.commit import Preview, preview
 from louver_sandbox.recount import verify
 from louver_sandbox.release.encode import result_digest
 from louver_sandbox.service import convert
@@ -140,6 +140,23 @@ def test_a_dry_run_says_that_the_answer_will_be_sealed_and_what_it_costs(sealing
     assert "SEALED" in {notice.code for notice in said.notices}
     assert all(not one.sealed for one in said.accuracy)
     assert sealing.spent_losses() == 0
+
+
+def test_a_dry_run_of_what_was_released_in_clear_is_free_sealed_as_it_is_charged(sealing: PrivateLine) -> None:
+    wish = ask(WHOLE_NUMBERS[0], "request-2", seal="paillier")
+
+    def previewed() -> Preview:
+        with sealing.books.state.reading() as tx:
+            return preview(tx, sealing.pipeline.explain(wish), wish, sealing.clock())
+
+    before = previewed()
+    assert (before.stored, len(before.privacy) > 0) == (False, True)
+    asked(sealing, WHOLE_NUMBERS[0], seal="")
+    spent = sealing.spent_losses()
+    assert spent > 0
+    assert previewed().stored
+    assert sealing.pipeline.answer(wish, call()).answer.cost == {}
+    assert sealing.spent_losses() == spent
 
 
 # nothing that is kept or sent has a number
