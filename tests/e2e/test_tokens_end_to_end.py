@@ -38,7 +38,6 @@ from louver.tokens.columns import METADATA, TokenColumn
 from louver.v1 import tokens_pb2 as pb
 from louver.v1.tokens_pb2_grpc import TokenServiceStub
 from louver_sandbox.demo.city import City
-from louver_sandbox.operator.installation import activate, development_keys
 from louver_sandbox.operator.replay import replay
 from louver_sandbox.store import State
 from louver_sandbox.wiring import open_books, utc_now
@@ -57,12 +56,11 @@ PLANTED = [f"91370299PLANTED{number:03d}" for number in range(30)]
 
 
 def allow_tokens(city: City) -> None:
-    """Lets banks have tokens for what they join by in the tax office's grades."""
+    """Lets banks have tokens for what they join by in the tax office's grades, once the policies are activated."""
     file = city.settings.home / "policies" / "taxation.yaml"
     text = file.read_text(encoding="utf-8")
     line = next(line for line in text.splitlines(keepends=True) if line.startswith("    budget:"))
     file.write_text(text.replace(line, line + TERMS, 1), encoding="utf-8")
-    activate(city.settings, [city.settings.home / "policies"], development_keys(city.settings))
 
 
 @pytest.fixture(scope="module")
