@@ -117,7 +117,7 @@ CASES: tuple[Audited, ...] = (
 )
 
 
-def crowd(months: int) -> list[Row]:
+def crowd(months: int, payer: str = "employer") -> list[Row]:
     """Twenty persons with one month each, a target with so many and far more pay than counts, and a firm that pays
     it."""
     rows: list[Row] = [
@@ -130,13 +130,15 @@ def crowd(months: int) -> list[Row]:
         }
         for n in range(20)
     ]
-    target = {"person_id": "target", "uscc": "employer", "district": "d1", "amount": 10**6}
+    target = {"person_id": "target", "uscc": payer, "district": "d1", "amount": 10**6}
     return [*rows, *({**target, "month": RARE} for _ in range(months))]
 
 
 def worlds(of: Audited) -> tuple[World, World]:
-    """Without the unit, and with it."""
-    whole = world(crowd(MONTHS if of.rules == TWO else 10 * MONTHS))
+    """Without the unit, and with it. Where firms are clipped the target is paid by one of its own, for what is clipped
+    away with the others' pay nobody can see."""
+    two = of.rules == TWO
+    whole = world(crowd(MONTHS if two else 10 * MONTHS, "own" if two and of.unit is PERSON else "employer"))
     return left_out(whole, of.unit, of.who), whole
 
 
