@@ -151,6 +151,11 @@ class FormReader:
         return self._parse(form(statement))
 
 
+def reader(connection: DuckDBPyConnection) -> FormReader:
+    """What reads statements by the engine behind a connection."""
+    return FormReader(DuckDbEngine(connection))
+
+
 MOST_KEPT = 256
 """Verdicts a checker remembers."""
 LONGEST_KEPT = 16 * 1024
@@ -255,7 +260,7 @@ def check(case: Case, judgement: Judgement, engine: FormReader) -> Verdict:
 def check_here(case: Case, judgement: Judgement) -> Verdict:
     """The verdict on one case in this very process: for replaying what a checker has already let through."""
     with worker.prepare() as connection:
-        return check(case, judgement, FormReader(DuckDbEngine(connection)))
+        return check(case, judgement, reader(connection))
 
 
 def prepare() -> tuple[Path, DuckDBPyConnection]:
@@ -269,7 +274,7 @@ def prepare() -> tuple[Path, DuckDBPyConnection]:
 def main(channel: Channel, prepared: tuple[Path, DuckDBPyConnection]) -> None:
     """A checker's life: read the judgement, answer cases until the service hangs up."""
     folder, connection = prepared
-    checks = Checks(read_judgement(folder), FormReader(DuckDbEngine(connection)))
+    checks = Checks(read_judgement(folder), reader(connection))
     seal()
     serve(channel, lambda request: codec.encode(checks.check(case_from_bytes(request))), Broom().sweep)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -21,7 +22,12 @@ from louver_sandbox.policy.match_terms import MatchMode
 from louver_sandbox.policy.matching import MatchQuestion, decide_match
 from louver_sandbox.private_core import Wish
 from louver_sandbox.settings import Settings
-from louver_sandbox.stages import Case, InstitutionType, Request, Subject
+from louver_sandbox.stages import Case, InstitutionType, Request, Subject, Verdict
+
+Decide = Callable[[Case, checker.Judgement], Verdict]
+"""What makes the decision: this process, for an operator's command, or a checker's, for a service."""
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -41,13 +47,21 @@ class NotReplayable(Exception):
     """The entry cannot be replayed; the text says why."""
 
 
-def replay(index: int, log: AuditLog, settings: Settings, own: tuple[Table, ...]) -> Replayed:
-    """Decides the question of an admission entry again, or of the admission behind an outcome. Raises
-    `NotReplayable`."""
-    entry = _decision(index, log)
+def replay(
+    index: int,
+    log: AuditLog,
+    settings: Settings,
+    own: tuple[Table, ...],
+    decide: Decide = checker.check_here,
+) -> Replayed:
+    """Decides the question of an admission entry again, or of the admission behind an outcome; `own` are the own
+    tables that the admission read. Raises `NotReplayable`."""
+    entry = decision(index, log)
     fields: Mapping[str, Any] = entry.fields
     if fields.get("verb") == "score":
         raise NotReplayable("it is about scores, which are not replayed in this version")
+    if not all(_DIGEST.fullmatch(str(fields.get(name))) for name in ("catalog", "bundle")):
+        raise NotReplayable("it does not name the catalogue and bundle that it was decided by")
     try:
         judgement = checker.read_kept(settings.run, fields["catalog"], fields["bundle"])
     except FileNotFoundError:
@@ -61,7 +75,7 @@ def replay(index: int, log: AuditLog, settings: Settings, own: tuple[Table, ...]
         raise NotReplayable("the question's text has been erased")
     facts = replace(facts_at(journal.moment(entry)), sealing_key=str(_seal(entry).get("key", "")))
     case = Case(request, own, facts)
-    verdict = checker.check_here(case, judgement)
+    verdict = decide(case, judgement)
     recorded = {name: str(fields[name]) for name in ("treatment", "question", "statement_sha256")}
     if verdict.plan is None:
         return Replayed(recorded, {"refused": verdict.refusal.code if verdict.refusal else "-"})
@@ -94,7 +108,7 @@ def _match(fields: Mapping[str, Any], moment: datetime, judgement: checker.Judge
     return Replayed(recorded, found)
 
 
-def _decision(index: int, log: AuditLog) -> Entry:
+def decision(index: int, log: AuditLog) -> Entry:
     """The admission that an entry is or comes from: an outcome names it, or the outcome whose answer it repeats. One
     that was shared names nothing, so that its receipt tells nothing: the first with the same bytes is meant."""
     entry = log.entry(index)
