@@ -46,7 +46,7 @@ def sql_of(draw: random.Random) -> str:
 
 def bodies(draw: random.Random, start: int = 0) -> Iterator[tuple[dict[str, JSON], dict[str, str]]]:
     """Entries without end: most are admissions with their outcomes, some refusals, dry runs and acts."""
-    number = start
+    number, charged = start, 0
     while True:
         request: dict[str, JSON] = {
             "request_id": f"request-{number}",
@@ -67,6 +67,7 @@ def bodies(draw: random.Random, start: int = 0) -> Iterator[tuple[dict[str, JSON
             number += 1
         else:
             table, cost = draw.choice(TABLES), draw.choice((1, 1, 1, 2, 3, 9))
+            charged += cost
             charges: list[JSON] = [
                 {"dataset": table, "kind": "queries", "limit": 100, "further": {}, "count": cost, "keys": []}
             ]
@@ -82,6 +83,8 @@ def bodies(draw: random.Random, start: int = 0) -> Iterator[tuple[dict[str, JSON
                     "statement_sha256": "5" * 64,
                     "snapshots": {table: "s" * 64},
                     "charges": charges,
+                    "charged": "2026-07-01T00:00:00.000000Z",
+                    "ledger": {"charges": charged, "privacy": 0},
                 },
                 sql,
             )
@@ -100,9 +103,14 @@ def bodies(draw: random.Random, start: int = 0) -> Iterator[tuple[dict[str, JSON
             number += 2
 
 
-def fill(log: AuditLog, entries: int, seed: int = 7, group: int = 100) -> list[Entry]:
+Bodies = Iterator[tuple[dict[str, JSON], dict[str, str]]]
+
+
+def fill(log: AuditLog, entries: int, seed: int = 7, group: int = 100, source: Bodies | None = None) -> list[Entry]:
     """Appends so many entries, `group` in each transaction; outcomes repeat the texts of their admissions."""
-    source, made, left = bodies(random.Random(seed), log.size()), [], entries
+    source = bodies(random.Random(seed), log.size()) if source is None else source
+    made: list[Entry] = []
+    left = entries
     repeated: dict[str, str] = {}
     while left:
         with log.state.transaction() as tx:

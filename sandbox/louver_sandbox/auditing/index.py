@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from louver_sandbox.audit import commitments, stored
@@ -20,6 +20,7 @@ from louver_sandbox.auditing import tables
 from louver_sandbox.auditing.described import Described, describe, order_of
 from louver_sandbox.auditing.texts import words
 from louver_sandbox.store import State, schema
+from louver_sandbox.store.prepared import Prepared
 
 BATCH = 500
 """Entries of one transaction, for which a question may have to wait some hundredths of a second."""
@@ -29,17 +30,26 @@ _PARAMETERS = 500
 
 def catch_up(state: State, at_most: int) -> int:
     """Takes up to so many further entries into the index; returns how many were taken."""
-    taken = 0
+    taken, known = 0, _Known()
     while taken < at_most:
         with state.reading() as tx:
             if indexed(tx) >= stored.size_of(tx):
                 return taken
         with state.transaction() as tx:
-            found = _advance(tx, min(BATCH, at_most - taken))
+            found = _advance(tx, min(BATCH, at_most - taken), known)
         if not found:
             return taken
         taken += found
     return taken
+
+
+@dataclass
+class _Known:
+    """Ids that earlier batches have found. ``end`` is where they ended: if the index is elsewhere, they are stale."""
+
+    end: int = -1
+    groups: dict[str, int] = field(default_factory=dict)
+    terms: dict[str, int] = field(default_factory=dict)
 
 
 def indexed(tx: Connection) -> int:
@@ -51,7 +61,7 @@ def indexed(tx: Connection) -> int:
 def clear(state: State) -> None:
     """Empties the index, so that it is made anew; the log and its cosignatures stay."""
     with state.transaction() as tx:
-        for table in (tables.words, tables.terms, tables.rows, tables.days, tables.group_datasets, tables.groups):
+        for table in tables.DERIVED:
             tx.execute(delete(table))
 
 
@@ -94,10 +104,11 @@ class _Batch:
     """What some entries add to the index."""
 
     tx: Connection
-    groups: dict[str, int] = field(default_factory=dict)
+    known: _Known
     datasets: dict[int, tuple[str, ...]] = field(default_factory=dict)
     rows: list[dict[str, object]] = field(default_factory=list)
-    days: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    blocks: Counter[tuple[int, int]] = field(default_factory=Counter)
+    spans: dict[int, tuple[str, str]] = field(default_factory=dict)
     words: list[tuple[int, str]] = field(default_factory=list)
 
     def take(self, index: int, body: bytes) -> None:
@@ -110,7 +121,10 @@ class _Batch:
         self.rows.append(
             {"entry": index, "group_id": group, "time": found.time, "cost": found.cost, "about": found.about}
         )
-        self.days.setdefault((found.time[:10], group), []).append(index)
+        block = index // tables.BLOCK
+        self.blocks[block, group] += 1
+        earliest, latest = self.spans.get(block, (found.time, found.time))
+        self.spans[block] = min(earliest, found.time), max(latest, found.time)
         value = commitments_of(fields).get("sql")
         opening = commitments.find(self.tx, {"sql": value}).get("sql") if value is not None else None
         if opening is not None:
@@ -120,17 +134,19 @@ class _Batch:
         least, most = order_of(found.cost)
         said = {name: getattr(found, name) for name in tables.FACETS}
         key = json.dumps([*said.values(), list(found.datasets), least], ensure_ascii=False)
-        known = self.groups.get(key)
+        known = self.known.groups.get(key)
         if known is None:
             table = tables.groups
             known = self.tx.execute(select(table.c.id).where(table.c.key == key)).scalar_one_or_none()
             if known is None:
-                made = self.tx.execute(insert(table).values(key=key, cost_from=least, cost_to=most, **said))
+                made = self.tx.execute(
+                    insert(table).values(key=key, cost_from=least, cost_to=most, entries=0, **said)
+                )
                 known = int(made.inserted_primary_key[0])  # type: ignore[index] # one row was inserted
                 if found.datasets:
                     rows = [{"dataset": name, "group_id": known} for name in found.datasets]
                     self.tx.execute(insert(tables.group_datasets), rows)
-            self.groups[key] = known
+            self.known.groups[key] = known
         return known
 
     def _datasets_of(self, entry: int) -> tuple[str, ...]:
@@ -142,49 +158,72 @@ class _Batch:
         return self.datasets[entry]
 
     def write(self) -> None:
-        self.tx.execute(insert(tables.rows), self.rows)
-        added = upsert(tables.days)
-        added = added.on_conflict_do_update(
-            index_elements=["day", "group_id"],
-            set_={"entries": tables.days.c.entries + added.excluded.entries, "last": added.excluded.last},
-        )
-        self.tx.execute(
-            added,
-            [
-                {"day": day, "group_id": group, "entries": len(found), "first": found[0], "last": found[-1]}
-                for (day, group), found in self.days.items()
-            ],
-        )
+        _ROWS.run(self.tx, *self.rows)
+        rows = [{"block": block, "group_id": group, "entries": n} for (block, group), n in self.blocks.items()]
+        _BLOCKS.run(self.tx, *rows)
+        _SPANS.run(self.tx, *({"block": block, "earliest": a, "latest": b} for block, (a, b) in self.spans.items()))
+        totals: Counter[int] = Counter()
+        for (_, group), count in self.blocks.items():
+            totals[group] += count
+        _TOTALS.run(self.tx, *({"group": group, "more": count} for group, count in totals.items()))
         if self.words:
             self._write_words()
 
     def _write_words(self) -> None:
         counts = Counter(word for _, word in self.words)
-        added = upsert(tables.terms)
-        added = added.on_conflict_do_update(
-            index_elements=["word"], set_={"entries": tables.terms.c.entries + added.excluded.entries}
-        )
-        self.tx.execute(added, [{"word": word, "entries": count} for word, count in counts.items()])
-        ids: dict[str, int] = {}
-        for some in _split(list(counts)):
+        _TERMS.run(self.tx, *({"word": word, "entries": count} for word, count in counts.items()))
+        ids = self.known.terms
+        for some in _split([word for word in counts if word not in ids]):
             query = select(tables.terms.c.word, tables.terms.c.id).where(tables.terms.c.word.in_(some))
             ids |= {str(row.word): int(row.id) for row in self.tx.execute(query)}
-        self.tx.execute(insert(tables.words), [{"term": ids[word], "entry": entry} for entry, word in self.words])
+        _WORDS.run(self.tx, *({"term": ids[word], "entry": entry} for entry, word in self.words))
 
 
-def _advance(tx: Connection, limit: int) -> int:
+def _advance(tx: Connection, limit: int, known: _Known) -> int:
     """The next entries of the log into the index; how many."""
-    table = schema.entries.c
-    query = select(table.index, table.body).where(table.index >= indexed(tx)).order_by(table.index).limit(limit)
+    table, start = schema.entries.c, indexed(tx)
+    if known.end != start:
+        known.groups.clear()
+        known.terms.clear()
+    query = select(table.index, table.body).where(table.index >= start).order_by(table.index).limit(limit)
     found = tx.execute(query).all()
     if found:
-        batch = _Batch(tx)
+        batch = _Batch(tx, known)
         for index, body in found:
             batch.take(index, body)
         batch.write()
+        known.end = start + len(found)
     return len(found)
 
 
 def _split(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
     for start in range(0, len(values), _PARAMETERS):
         yield values[start : start + _PARAMETERS]
+
+
+def _added(table: Table, *keys: str) -> Prepared:
+    """Adds rows; counts of what is there already are added up."""
+    given = {column.name: bindparam(column.name) for column in table.columns if column.name != "id"}
+    made = upsert(table).values(given)
+    return Prepared(
+        made.on_conflict_do_update(index_elements=keys, set_={"entries": table.c.entries + made.excluded.entries})
+    )
+
+
+def _widened() -> Prepared:
+    table = tables.spans
+    made = upsert(table).values({column.name: bindparam(column.name) for column in table.columns})
+    wider = {
+        "earliest": func.min(table.c.earliest, made.excluded.earliest),
+        "latest": func.max(table.c.latest, made.excluded.latest),
+    }
+    return Prepared(made.on_conflict_do_update(index_elements=["block"], set_=wider))
+
+
+_ROWS, _WORDS = Prepared(insert(tables.rows)), Prepared(insert(tables.words))
+_BLOCKS, _TERMS, _SPANS = _added(tables.blocks, "block", "group_id"), _added(tables.terms, "word"), _widened()
+_TOTALS = Prepared(
+    update(tables.groups)
+    .where(tables.groups.c.id == bindparam("group"))
+    .values(entries=tables.groups.c.entries + bindparam("more"))
+)

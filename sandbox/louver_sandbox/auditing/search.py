@@ -1,7 +1,7 @@
 """Finding entries and counting them, in bounded work whatever the log's size and whatever is asked.
 
-Filters by what groups of entries say, and by whole days, are counted from kept sums. Words, parts of a day and exact
-costs are looked up entry by entry, the newest ``MOST_LOOKED_AT`` of them; then counts say that they are not all.
+What groups of entries say, and times, are counted from kept sums. Words and exact costs are looked up entry by entry,
+the newest first and so many at most; then counts say that they are not all.
 
 A page may be shorter than asked for and still have a next one: the work of one page is bounded too. Pages go by
 index, so entries that come meanwhile move none.
@@ -22,15 +22,15 @@ from louver_sandbox.store import schema
 
 MOST_LOOKED_AT = 20_000
 """Entries that are looked at one by one for counts, or by words for a page."""
-WINDOW = 50_000
-"""Neighbouring entries that are read at once for a page."""
-MOST_WINDOWS = 4
+MOST_BLOCKS = 10
+"""Blocks of neighbouring entries that are looked at one by one, for a page or for counts."""
 MOST_VALUES = 50
 """Values of one facet that are counted, the most frequent first."""
 MOST_SPELLINGS = 64
 """Words that a beginning (`tax*`) may stand for."""
 
-_r, _g, _d, _w, _t = tables.rows.c, tables.groups.c, tables.days.c, tables.words.c, tables.terms.c
+_r, _g, _b, _s = tables.rows.c, tables.groups.c, tables.blocks.c, tables.spans.c
+_w, _t = tables.words.c, tables.terms.c
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,9 @@ class Filter:
     text: str = ""
 
     @property
-    def is_summed(self) -> bool:
-        """Whether kept sums count what it wants."""
-        days = all(len(moment) == 10 for moment in (self.since, self.until) if moment)
-        orders = self.least_cost is None and self.most_cost is None
-        return days and orders and not self.text and not self.request_id
+    def has_costs(self) -> bool:
+        """Whether it wants costs, of which only the order is kept in sums."""
+        return self.least_cost is not None or self.most_cost is not None
 
 
 @dataclass(frozen=True)
@@ -83,30 +81,41 @@ def page(tx: Connection, wanted: Filter, start: int | None, limit: int, *, ascen
         return Page((), None)
     if wanted.text or wanted.request_id:
         return _by_candidates(tx, wanted, first, limit, ascending)
-    return _by_windows(tx, wanted, first, limit, ascending)
+    return _by_blocks(tx, wanted, first, limit, ascending)
 
 
 def counts(tx: Connection, wanted: Filter) -> Counts:
     """How many entries are wanted, by each facet."""
-    looked: ColumnElement[bool]
     if wanted.text and not _asked(wanted.text):
         return _counted(tx, {}, True)
-    if wanted.is_summed:
-        query = select(_d.group_id, func.sum(_d.entries)).where(_in_groups(_d.group_id, wanted), *_on_days(wanted))
-        return _counted(tx, {group: int(count) for group, count in tx.execute(query.group_by(_d.group_id))}, True)
-    size = index.indexed(tx)
     if wanted.text or wanted.request_id:
-        found, further = _candidates(tx, wanted, size - 1, ascending=False)
-        looked, whole = _r.entry.in_(found), further is None
-    else:
-        near = [_in_groups(_d.group_id, wanted), *_near(wanted)]
-        last = tx.execute(select(func.max(_d.last)).where(*near)).scalar()
-        last = -1 if last is None else int(last)
-        floor = last - 2 * MOST_LOOKED_AT
-        earlier = select(literal(1)).where(*near, _d.first < floor)
-        looked, whole = _r.entry.between(floor, last), not tx.execute(select(exists(earlier))).scalar_one()
+        found, further = _candidates(tx, wanted, index.indexed(tx) - 1, ascending=False)
+        return _counted(tx, _looked_at(tx, wanted, _r.entry.in_(found)), further is None)
+    if not (wanted.since or wanted.until or wanted.has_costs):
+        query = select(_g.id, _g.entries)
+        chosen = _groups(wanted)
+        query = query if chosen is None else query.where(_g.id.in_(chosen))
+        return _counted(tx, {row.id: row.entries for row in tx.execute(query)}, True)
+    return _counted_by_blocks(tx, wanted)
+
+
+def _counted_by_blocks(tx: Connection, wanted: Filter) -> Counts:
+    """Whole blocks from their sums, the others entry by entry."""
+    total: Counter[int] = Counter()
+    inside = literal(False) if wanted.has_costs else _b.block.in_(select(_s.block).where(*_inside(wanted)))
+    query = select(_b.group_id, func.sum(_b.entries)).where(_in_groups(_b.group_id, wanted), inside)
+    for group, count in tx.execute(query.group_by(_b.group_id)):
+        total[group] += int(count)
+    parts = _near_blocks(wanted).where(~inside).order_by(_b.block.desc()).limit(MOST_BLOCKS + 1)
+    blocks = list(tx.execute(parts).scalars())
+    for block in blocks[:MOST_BLOCKS]:
+        total.update(_looked_at(tx, wanted, _of_block(block)))
+    return _counted(tx, total, len(blocks) <= MOST_BLOCKS)
+
+
+def _looked_at(tx: Connection, wanted: Filter, looked: ColumnElement[bool]) -> dict[int, int]:
     query = select(_r.group_id, func.count()).where(looked, *_residual(wanted)).group_by(_r.group_id)
-    return _counted(tx, {group: int(count) for group, count in tx.execute(query)}, whole)
+    return {group: int(count) for group, count in tx.execute(query)}
 
 
 def related(tx: Connection, entry: int, limit: int) -> tuple[int, ...]:
@@ -153,16 +162,24 @@ def _in_groups(column: ColumnElement[int], wanted: Filter) -> ColumnElement[bool
     return literal(True) if found is None else column.in_(found)
 
 
-def _on_days(wanted: Filter) -> list[ColumnElement[bool]]:
-    """The days from `since` up to, and without, `until`."""
-    since = [_d.day >= wanted.since] if wanted.since else []
-    return since + ([_d.day < wanted.until] if wanted.until else [])
+def _inside(wanted: Filter) -> list[ColumnElement[bool]]:
+    """The blocks all of whose entries are of the wanted time."""
+    since = [_s.earliest >= wanted.since] if wanted.since else []
+    return since + ([_s.latest < wanted.until] if wanted.until else [])
 
 
-def _near(wanted: Filter) -> list[ColumnElement[bool]]:
-    """The days that may hold what is wanted, those at the ends included."""
-    since = [_d.day >= wanted.since[:10]] if wanted.since else []
-    return since + ([_d.day <= wanted.until[:10]] if wanted.until else [])
+def _near_blocks(wanted: Filter) -> Select[Any]:
+    """The blocks that may hold what is wanted."""
+    query = select(_b.block).where(_in_groups(_b.group_id, wanted)).distinct()
+    if wanted.since:
+        query = query.where(_b.block.in_(select(_s.block).where(_s.latest >= wanted.since)))
+    if wanted.until:
+        query = query.where(_b.block.in_(select(_s.block).where(_s.earliest < wanted.until)))
+    return query
+
+
+def _of_block(block: int) -> ColumnElement[bool]:
+    return and_(_r.entry >= block * tables.BLOCK, _r.entry < (block + 1) * tables.BLOCK)
 
 
 def _residual(wanted: Filter) -> list[ColumnElement[bool]]:
@@ -179,36 +196,24 @@ def _residual(wanted: Filter) -> list[ColumnElement[bool]]:
     return found
 
 
-def _by_windows(tx: Connection, wanted: Filter, start: int, limit: int, ascending: bool) -> Page:
-    """Page by page through neighbouring entries, from each one that may be wanted to the next."""
+def _by_blocks(tx: Connection, wanted: Filter, start: int, limit: int, ascending: bool) -> Page:
+    """Block by block, those only that may hold what is wanted."""
+    here = start // tables.BLOCK
+    blocks = _near_blocks(wanted).where(_b.block >= here if ascending else _b.block <= here)
+    blocks = blocks.order_by(_b.block.asc() if ascending else _b.block.desc()).limit(MOST_BLOCKS + 1)
+    near = list(tx.execute(blocks).scalars())
+    order = _r.entry.asc() if ascending else _r.entry.desc()
+    reach = _r.entry >= start if ascending else _r.entry <= start
     found: list[int] = []
-    here: int | None = start
-    for _ in range(MOST_WINDOWS):
-        here = _next_near(tx, wanted, here, ascending) if here is not None else None
-        if here is None:
-            return Page(tuple(found), None)
-        edge = here + WINDOW if ascending else here - WINDOW
-        reach = and_(_r.entry >= here, _r.entry < edge) if ascending else and_(_r.entry <= here, _r.entry > edge)
-        order = _r.entry.asc() if ascending else _r.entry.desc()
-        query = select(_r.entry).where(reach, *_residual(wanted)).order_by(order).limit(limit + 1 - len(found))
-        found += tx.execute(query).scalars()
+    for block in near[:MOST_BLOCKS]:
+        query = select(_r.entry).where(_of_block(block), reach, *_residual(wanted))
+        found += tx.execute(query.order_by(order).limit(limit + 1 - len(found))).scalars()
         if len(found) > limit:
             return Page(tuple(found[:limit]), found[limit])
-        here = edge if edge >= 0 else None
-    return Page(tuple(found), None if here is None else _next_near(tx, wanted, here, ascending))
-
-
-def _next_near(tx: Connection, wanted: Filter, here: int, ascending: bool) -> int | None:
-    """The first entry from here on that may be wanted, by the days of its group."""
-    if _groups(wanted) is None and not wanted.since and not wanted.until:
-        return here if here < index.indexed(tx) else None
-    near = [_in_groups(_d.group_id, wanted), *_near(wanted)]
-    if ascending:
-        query = select(func.min(func.max(_d.first, here))).where(_d.last >= here, *near)
-    else:
-        query = select(func.max(func.min(_d.last, here))).where(_d.first <= here, *near)
-    found = tx.execute(query).scalar_one()
-    return None if found is None else int(found)
+    if len(near) <= MOST_BLOCKS:
+        return Page(tuple(found), None)
+    edge = near[MOST_BLOCKS] * tables.BLOCK
+    return Page(tuple(found), edge if ascending else edge + tables.BLOCK - 1)
 
 
 def _by_candidates(tx: Connection, wanted: Filter, start: int, limit: int, ascending: bool) -> Page:

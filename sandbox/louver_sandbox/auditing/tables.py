@@ -1,8 +1,8 @@
 """What auditors search the log by: rows derived from entries, made anew at any time, believed by nobody.
 
 Entries that say the same of themselves (kind, institution, purpose, verdict, code, treatment, datasets, order of
-cost) are one group, and how many of a group there are on each day is kept. So entries are counted by reading some
-hundreds of rows, whatever the log's size.
+cost) are one group, and how many of a group there are in all and in each block of neighbours is kept. So entries are
+counted from sums, whatever the log's size.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ groups = Table(
     *(Column(name, Text, nullable=False) for name in FACETS),
     Column("cost_from", _Big, nullable=False),
     Column("cost_to", _Big, nullable=False),
+    Column("entries", _Big, nullable=False),
 )
-"""``cost_from`` to ``cost_to``: the costs of its entries lie in there, by powers of two."""
+"""``cost_from`` to ``cost_to``: the costs of its ``entries`` lie in there, by powers of two."""
 
 group_datasets = Table(
     "audit_group_datasets",
@@ -46,19 +47,29 @@ group_datasets = Table(
     sqlite_with_rowid=False,
 )
 
-days = Table(
-    "audit_days",
+BLOCK = 4096
+"""Neighbouring entries that are one block."""
+
+blocks = Table(
+    "audit_blocks",
     metadata,
-    Column("day", Text, nullable=False),
+    Column("block", _Big, nullable=False),
     Column("group_id", _Big, nullable=False),
     Column("entries", _Big, nullable=False),
-    Column("first", _Big, nullable=False),
-    Column("last", _Big, nullable=False),
-    PrimaryKeyConstraint("day", "group_id"),
-    Index("audit_days_by_group", "group_id", "first"),
+    PrimaryKeyConstraint("block", "group_id"),
+    Index("audit_blocks_by_group", "group_id", "block"),
     sqlite_with_rowid=False,
 )
-"""How many entries of a group a day (UTC) has, and the first and last of them."""
+"""How many entries of a group a block has."""
+
+spans = Table(
+    "audit_spans",
+    metadata,
+    Column("block", _Big, primary_key=True, autoincrement=False),
+    Column("earliest", Text, nullable=False),
+    Column("latest", Text, nullable=False),
+)
+"""Between which times the entries of a block are, whatever the clock did meanwhile."""
 
 rows = Table(
     "audit_rows",
@@ -101,3 +112,6 @@ cosignatures = Table(
     PrimaryKeyConstraint("size", "witness", "key_id"),
 )
 """Signature lines of witnesses under the head of a size, and when they were made (POSIX seconds)."""
+
+DERIVED = (words, terms, rows, spans, blocks, group_datasets, groups)
+"""What follows from the log."""

@@ -54,12 +54,14 @@ Logged = tuple[AuditLog, list[Said]]
 @pytest.fixture(scope="module")
 def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Logged]:
     """A log of a year, in the index, and what each entry says."""
+    tables.BLOCK, usual = 64, tables.BLOCK
     with State.open(tmp_path_factory.mktemp("log") / "state.db") as state:
         log = year_log(state, ENTRIES)
         entries = fill(log, ENTRIES)
         while index.catch_up(state, 100):
             pass
         yield log, said(log, entries)
+    tables.BLOCK = usual
 
 
 def said(log: AuditLog, entries: list[Entry]) -> list[Said]:
@@ -136,7 +138,7 @@ def test_bounded_work_says_so_and_loses_nothing(logged: Logged, monkeypatch: pyt
     """What a page does not reach is on the next; what is not counted is told."""
     log, entries = logged
     monkeypatch.setattr(search, "MOST_LOOKED_AT", 40)
-    monkeypatch.setattr(search, "WINDOW", 25)
+    monkeypatch.setattr(search, "MOST_BLOCKS", 2)
     for name in ("words", "chinese", "costly", "both", "moment", "beginning"):
         wanted = FILTERS[name]
         expected = [i for i, item in enumerate(entries) if fits(wanted, item)][::-1]
@@ -187,9 +189,9 @@ def test_an_index_made_in_steps_is_the_one_made_at_once(tmp_path: Path) -> None:
             while index.catch_up(state, step):
                 pass
             with state.reading() as tx:
-                days = sorted(map(tuple, tx.execute(select(tables.days))))
+                blocks = sorted(map(tuple, tx.execute(select(tables.blocks))))
                 named = tx.execute(select(tables.terms.c.word, tables.terms.c.entries).order_by(tables.terms.c.word))
-                dumps.append((days, list(map(tuple, named))))
+                dumps.append((blocks, list(map(tuple, named))))
     assert dumps[0] == dumps[1]
 
 

@@ -19,6 +19,7 @@ def upgrade() -> None:
         *(sa.Column(name, sa.Text, nullable=False) for name in _FACETS),
         sa.Column("cost_from", _Big, nullable=False),
         sa.Column("cost_to", _Big, nullable=False),
+        sa.Column("entries", _Big, nullable=False),
     )
     op.create_table(
         "audit_group_datasets",
@@ -29,16 +30,20 @@ def upgrade() -> None:
     )
     op.create_index("audit_datasets_by_group", "audit_group_datasets", ["group_id"])
     op.create_table(
-        "audit_days",
-        sa.Column("day", sa.Text, nullable=False),
+        "audit_blocks",
+        sa.Column("block", _Big, nullable=False),
         sa.Column("group_id", _Big, nullable=False),
         sa.Column("entries", _Big, nullable=False),
-        sa.Column("first", _Big, nullable=False),
-        sa.Column("last", _Big, nullable=False),
-        sa.PrimaryKeyConstraint("day", "group_id"),
+        sa.PrimaryKeyConstraint("block", "group_id"),
         sqlite_with_rowid=False,
     )
-    op.create_index("audit_days_by_group", "audit_days", ["group_id", "first"])
+    op.create_index("audit_blocks_by_group", "audit_blocks", ["group_id", "block"])
+    op.create_table(
+        "audit_spans",
+        sa.Column("block", _Big, primary_key=True, autoincrement=False),
+        sa.Column("earliest", sa.Text, nullable=False),
+        sa.Column("latest", sa.Text, nullable=False),
+    )
     op.create_table(
         "audit_rows",
         sa.Column("entry", _Big, primary_key=True, autoincrement=False),
