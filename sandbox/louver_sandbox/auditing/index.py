@@ -203,7 +203,9 @@ def _split(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
 
 def _added(table: Table, *keys: str) -> Prepared:
     """Adds rows; counts of what is there already are added up."""
-    given = {column.name: bindparam(column.name) for column in table.columns if column.name != "id"}
+    given: dict[str, object] = {
+        column.name: bindparam(column.name) for column in table.columns if column.name != "id"
+    }
     made = upsert(table).values(given)
     return Prepared(
         made.on_conflict_do_update(index_elements=keys, set_={"entries": table.c.entries + made.excluded.entries})

@@ -22,20 +22,19 @@ _WORD = re.compile(r"[^\W\u3400-\u9fff]+|[\u3400-\u9fff]+")
 
 def shown(sql: str) -> str:
     """The text with every run of letters and digits that has eight digits or more replaced by its length."""
-    return _RUN.sub(_covered, sql)
+    return _RUN.sub(lambda found: f"‹{len(found.group())}›" if _may_name(found.group()) else found.group(), sql)
 
 
-def _covered(found: re.Match[str]) -> str:
-    run = found.group()
-    digits = sum(unicodedata.category(character) == "Nd" for character in run)
-    return f"‹{len(run)}›" if digits >= LONG_DIGITS else run
+def _may_name(run: str) -> bool:
+    return sum(unicodedata.category(character) == "Nd" for character in run) >= LONG_DIGITS
 
 
 def words(text: str) -> tuple[str, ...]:
     """The words of a text, lower-case, each once: runs of letters, digits and underscores; of Chinese, each pair of
     neighbouring characters (or the one)."""
     found: dict[str, None] = {}
-    for run in _WORD.findall(shown(unicodedata.normalize("NFKC", text)).lower()):
+    plain = unicodedata.normalize("NFKC", text)
+    for run in _WORD.findall(_RUN.sub(lambda one: " " if _may_name(one.group()) else one.group(), plain).lower()):
         chinese = "\u3400" <= run[0] <= "\u9fff"
         pieces = [run[i : i + 2] for i in range(len(run) - 1)] if chinese and len(run) > 1 else [run]
         for piece in pieces:

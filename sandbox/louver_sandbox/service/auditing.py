@@ -42,6 +42,8 @@ HEARTBEATS = 10
 """Looks at nothing new after which a tail says that it is alive."""
 LONGEST_TAIL_S = 3_000.0
 TAIL_PAGE = 100
+REPLAY_S = 30.0
+"""What a replay may take, and as much again its waiting: the first one starts the processes."""
 CHUNK = 1 << 20
 
 
@@ -193,7 +195,7 @@ class Auditing(pb_grpc.AuditServiceServicer):
             snapshots = behind.fields.get("snapshots", {})
             digests = frozenset(map(str, snapshots.values())) if isinstance(snapshots, dict) else frozenset()
             own = own_tables_ever(platform.state, str(behind.fields.get("institution", "")), digests)
-            decide = replayer.in_process(platform.replayers(), 2 * platform.settings.limits.check_seconds)
+            decide = replayer.in_process(platform.replayers(), REPLAY_S)
             return replay(behind.index, log, platform.settings, own, decide)
         except NotReplayable as not_replayable:
             raise refusals.not_replayable(str(not_replayable)) from None
@@ -208,8 +210,8 @@ class Auditing(pb_grpc.AuditServiceServicer):
         """The whole log, line after line."""
         with self._call(context, self._exports) as caller:
             books = self._platform.books
-            head = books.log.head()
-            self._look(caller, "export", found=head.claimed.size)
+            self._look(caller, "export", found=books.log.size())
+            books.log.head()  # so that a signed head covers the look too
             with books.state.reading() as tx:
                 cosigned = witnesses.sizes(tx)
             waiting = bytearray()

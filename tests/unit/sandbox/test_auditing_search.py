@@ -142,7 +142,8 @@ def test_bounded_work_says_so_and_loses_nothing(logged: Logged, monkeypatch: pyt
     for name in ("words", "chinese", "costly", "both", "moment", "beginning"):
         wanted = FILTERS[name]
         expected = [i for i, item in enumerate(entries) if fits(wanted, item)][::-1]
-        found, start, turns = [], None, 0
+        found: list[int] = []
+        start, turns = None, 0
         with log.state.reading() as tx:
             while True:
                 page = search.page(tx, wanted, start, 500)

@@ -1,9 +1,9 @@
 """Verifying a whole exported log offline, with nothing but this package and the log's public key.
 
 Every entry is hashed anew and read strictly, the tree is built from them, and every signed head must be the tree's
-at its size: so each head extends every smaller one. Cosignatures of given witnesses and checkpoints kept elsewhere are
-held against the same tree, and what was spent is added up (``ledger_totals``). Findings name the first entry that they
-concern. The file's format is told in docs/reference/auditing.md.
+at its size: so each head extends every smaller one. Cosignatures of given witnesses and checkpoints kept elsewhere
+are held against the same tree, and what was spent is added up (``ledger_totals``). Findings name the first entry that
+they concern. The file's format is told in docs/reference/auditing.md.
 
 Two things no file can show about itself: entries after its last signed head, and that it is an older copy. Against
 both hand in checkpoints kept elsewhere.
