@@ -26,6 +26,7 @@ from louver.transparency import TreeHead
 from louver.transparency.cosignature import cosign
 from louver.v1 import audit_pb2 as pb
 from louver.v1 import errors_pb2
+from louver_sandbox import journal
 from louver_sandbox.auditing import index
 from louver_sandbox.auditors import Auditors, parse_auditors
 from louver_sandbox.identity import Registry, RegistryRefused
@@ -257,7 +258,7 @@ def test_a_look_that_cannot_be_logged_shows_nothing(
     def broken(*args: Any, **more: Any) -> None:
         raise StoreUnavailable("the disk is full")
 
-    monkeypatch.setattr(auditing.journal, "note", broken)
+    monkeypatch.setattr(journal, "note", broken)
     assert house.code(message) == "LVR-3103"
 
 
@@ -278,7 +279,8 @@ def test_a_tail_that_is_hung_up_gives_its_place_back_and_is_logged(
     monkeypatch.setattr(auditing, "TAILS", 1)
     house.service._tails = threading.BoundedSemaphore(1)
     for turn in range(2):
-        tail = house.service.TailEntries(pb.TailEntriesRequest(), Context(AUDITOR))  # type: ignore[arg-type]
+        context: Any = Context(AUDITOR)
+        tail: Any = house.service.TailEntries(pb.TailEntriesRequest(), context)
         first = next(tail)
         assert len(first.entries) == 61 + 2 * turn, "its own look among them"
         assert house.code(pb.TailEntriesRequest()) == "LVR-7103"

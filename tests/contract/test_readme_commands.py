@@ -28,6 +28,7 @@ PAGES = (
     "docs/reference/operating.md",
     "docs/reference/cli.md",
     "docs/reference/policy-tools.md",
+    "docs/reference/auditing.md",
 )
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -18,7 +18,7 @@ from tests.support.audited import fill, year_log
 from louver.audit.witness import Contradiction, PrivateWitnessKey, keep_evidence, look, new_key, read_key
 from louver.errors import Refused, Unproven
 from louver.failures import Misused
-from louver.transparency import Checkpoint, ConsistencyProof, Signature, TreeHead
+from louver.transparency import Checkpoint, ConsistencyProof, Signature, TreeHead, VerifierKey
 from louver.transparency.cosignature import WitnessKey, cosign, cosignatures, verify_cosignature, with_signatures
 from louver_sandbox.audit import AuditLog
 from louver_sandbox.audit.head import sign_head
@@ -128,14 +128,10 @@ def test_a_log_that_grows_is_cosigned_head_by_head(log: AuditLog, seen: Path, ke
     assert [size for size, _ in served.taken] == sizes == sorted(set(sizes))
     size, line = served.taken[-1]
     checkpoint = with_signatures(log.signed(size), (line,))
-    assert checkpoint.verify(log_key()) == checkpoint.claimed, "the log's own signature still stands first"
+    assert checkpoint.verify(VerifierKey.parse(KEY)) == checkpoint.claimed, (
+        "the log's own signature still stands first"
+    )
     assert cosignatures(Checkpoint.parse(checkpoint.to_bytes()), (key.key,))[0].time == NOW + 3
-
-
-def log_key():  # type: ignore[no-untyped-def] # a verifier key
-    from louver.transparency import VerifierKey
-
-    return VerifierKey.parse(KEY)
 
 
 def copy(log: AuditLog, target: Path) -> Path:
