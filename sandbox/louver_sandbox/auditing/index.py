@@ -22,7 +22,7 @@ from louver_sandbox.auditing.texts import words
 from louver_sandbox.store import State, schema
 from louver_sandbox.store.prepared import Prepared
 
-BATCH = 500
+BATCH = 200
 """Entries of one transaction, for which a question may have to wait some hundredths of a second."""
 _PARAMETERS = 500
 """Values in one IN list."""

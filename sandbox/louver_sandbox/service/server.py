@@ -49,7 +49,7 @@ MOST_CALLS = 4096
 SPARE = 64
 """Threads for all that is not a question, so that a crowd of those cannot keep the service from saying it is well."""
 PROBE_S = 5.0
-INDEXED_AT_ONCE = 20_000
+INDEXED_AT_ONCE = 5_000
 """Entries that the auditors' index takes at each probe."""
 GRACE_S = 10.0
 
