@@ -19,7 +19,7 @@ MOST_LINES = 10_000
 class Spent:
     """What one account was charged on one Beijing day, and in all until its end.
 
-    ``kind`` is of the access budget (queries, predicate, ...), in units, or ``privacy:<unit>``, in rho. ``*`` stands
+    ``kind`` is of the access budget (query, predicate, ...), in units, or ``privacy:<unit>``, in rho. ``*`` stands
     for all institutions together, or for all purposes.
     """
 

@@ -209,8 +209,12 @@ def test_what_was_seen_is_on_the_disk_before_a_cosignature_leaves(log: AuditLog,
         look(served, seen, KEY, [new_key("w")], NOW)
     assert Checkpoint.parse(json.loads(seen.read_text())["checkpoint"].encode()).claimed.size == 40
     served.broken = False
-    assert not look(served, seen, KEY, [new_key("w")], NOW).new
+    keys = [new_key("w"), new_key("x")]
+    assert not look(served, seen, KEY, keys[:1], NOW).new
     assert [size for size, _ in served.taken] == [40], "and the cosignature is handed in later"
+    for _ in range(2):
+        assert not look(served, seen, KEY, keys, NOW).new
+    assert [line.name for _, line in served.taken] == ["w", "x"], "a key that came later signs what was seen too"
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"checkpoint": 7}', '{"checkpoint": "x\\n"}', "[]", "\udcff"])

@@ -114,13 +114,14 @@ def look(log: Log, state: Path, log_key: str, cosigners: Sequence[Cosigner], now
     current = log.checkpoint()
     head = current.verify(key)
     if seen is not None and head.size == seen.claimed.size and head.root == seen.claimed.root:
-        if not _handed_in(state, seen):
-            _hand_in(log, state, current, cosigners, now)
+        done = _handed_in(state)
+        if left := [one for one in cosigners if str(one.key) not in done]:
+            _hand_in(log, state, current, left, now, done)
         return Step(head, False)
     if seen is not None:
         _check(log, key, seen, current)
-    write_state(state, current, handed_in=False)
-    _hand_in(log, state, current, cosigners, now)
+    write_state(state, current, [])
+    _hand_in(log, state, current, cosigners, now, [])
     return Step(head, True)
 
 
@@ -145,10 +146,12 @@ def _check(log: Log, key: VerifierKey, seen: Checkpoint, current: Checkpoint) ->
         raise Contradiction(f"split view: the log signed two different heads over {new.size} entries", both)
 
 
-def _hand_in(log: Log, state: Path, current: Checkpoint, cosigners: Sequence[Cosigner], now: int) -> None:
-    for cosigner in cosigners:
+def _hand_in(
+    log: Log, state: Path, current: Checkpoint, cosigners: Sequence[Cosigner], now: int, done: Sequence[str]
+) -> None:
+    for number, cosigner in enumerate(cosigners, 1):
         log.cosign(current.claimed.size, cosign(current.claimed, cosigner, now))
-    write_state(state, current, handed_in=True)
+        write_state(state, current, [*done, *(str(one.key) for one in cosigners[:number])])
 
 
 def read_state(path: Path, key: VerifierKey) -> Checkpoint | None:
@@ -165,14 +168,15 @@ def read_state(path: Path, key: VerifierKey) -> Checkpoint | None:
     return found
 
 
-def _handed_in(path: Path, seen: Checkpoint) -> bool:
-    said = json.loads(path.read_text(encoding="utf-8"))
-    return bool(said.get("handed_in") == seen.claimed.size)
+def _handed_in(path: Path) -> list[str]:
+    """The public keys whose cosignatures of the newest head were handed in."""
+    said = json.loads(path.read_text(encoding="utf-8")).get("handed_in")
+    return [str(one) for one in said] if isinstance(said, list) else []
 
 
-def write_state(path: Path, current: Checkpoint, *, handed_in: bool) -> None:
+def write_state(path: Path, current: Checkpoint, handed_in: Sequence[str]) -> None:
     """Keeps what was seen, on the disk when it returns. Raises ``Misused``."""
-    said = {"checkpoint": current.to_bytes().decode(), "handed_in": current.claimed.size if handed_in else -1}
+    said = {"checkpoint": current.to_bytes().decode(), "handed_in": list(handed_in)}
     fresh = path.with_name(f".{path.name}.new")
     try:
         with fresh.open("w", encoding="utf-8") as file:

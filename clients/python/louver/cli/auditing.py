@@ -262,14 +262,14 @@ def spending(
     context: typer.Context,
     institution: Annotated[str, typer.Option(help="Of this institution; * is all together.")] = "",
     dataset: Annotated[str, typer.Option(help="Of this dataset.")] = "",
-    kind: Annotated[str, typer.Option(help="queries, predicate, ..., privacy:person, ...")] = "",
+    kind: Annotated[str, typer.Option(help="query, predicate, ..., privacy:person, ...")] = "",
     since: Annotated[str, typer.Option(help="From this Beijing day on.")] = "",
     until: Annotated[str, typer.Option(help="Before this Beijing day.")] = "",
     shape: Shape = None,
 ) -> None:
     """Show what was spent of every budget, day by day: units, or rho exactly.
 
-    Example: louver audit spending --institution bank_a --kind queries --since 2026-07-01 --format csv
+    Example: louver audit spending --institution bank_a --kind query --since 2026-07-01 --format csv
     """
     session: Session = context.obj
     names = ("institution", "dataset", "purpose", "kind", "day", "amount", "total", "charges")
