@@ -208,7 +208,7 @@ def test_the_canonical_form_is_the_one_of_the_standard_s_library(value: Any) -> 
 
 def test_names_beyond_the_basic_plane_are_ordered_by_their_units() -> None:
     """By code points the other way round: what is canonical to one reader must not be two things to two."""
-    rest = {"index": 0, "kind": "x", "time": "t", "v": 1}
+    rest: dict[str, Any] = {"index": 0, "kind": "x", "time": "t", "v": 1}
     body = rfc8785.dumps({**rest, "\ufb33": 1, "\U0001f600": 2})
     assert read_entry(body)["\ufb33"] == 1
     swapped = body.replace('"\U0001f600":2,'.encode(), b"")[:-1] + ',"\U0001f600":2}'.encode()
