@@ -156,6 +156,11 @@ class FormReader:
         return self._parse(form(statement))
 
 
+def reader(connection: DuckDBPyConnection) -> FormReader:
+    """What reads statements by the engine behind a connection."""
+    return FormReader(DuckDbEngine(connection))
+
+
 MOST_KEPT = 256
 """Verdicts a checker remembers."""
 LONGEST_KEPT = 16 * 1024
@@ -270,13 +275,13 @@ def check_scores(case: ScoreCase, judgement: Judgement, engine: FormReader) -> S
 def check_scores_here(case: ScoreCase, judgement: Judgement) -> ScoreVerdict:
     """The verdict on scores in this very process: for replaying what a checker has already let through."""
     with worker.prepare() as connection:
-        return check_scores(case, judgement, FormReader(DuckDbEngine(connection)))
+        return check_scores(case, judgement, reader(connection))
 
 
 def check_here(case: Case, judgement: Judgement) -> Verdict:
     """The verdict on one case in this very process: for replaying what a checker has already let through."""
     with worker.prepare() as connection:
-        return check(case, judgement, FormReader(DuckDbEngine(connection)))
+        return check(case, judgement, reader(connection))
 
 
 def prepare() -> tuple[Path, DuckDBPyConnection]:
@@ -290,7 +295,7 @@ def prepare() -> tuple[Path, DuckDBPyConnection]:
 def main(channel: Channel, prepared: tuple[Path, DuckDBPyConnection]) -> None:
     """A checker's life: read the judgement, answer cases until the service hangs up."""
     folder, connection = prepared
-    judgement, engine = read_judgement(folder), FormReader(DuckDbEngine(connection))
+    judgement, engine = read_judgement(folder), reader(connection)
     checks = Checks(judgement, engine)
 
     def answer(request: bytes) -> bytes:

@@ -42,10 +42,10 @@ CHECKER_CPU_S = 100_000
 """Processor time of one checker's whole life; a single case is bounded by its deadline."""
 
 
-def checker_zygote(run: Path) -> Zygote:
+def checker_zygote(run: Path, entry: str = "louver_sandbox.checker:main") -> Zygote:
     """Forks checkers that judge by the catalogue and bundle which `checker.write_judgement` left in this folder."""
     return Zygote(
-        "louver_sandbox.checker:main",
+        entry,
         preload=(*WORKER_PRELOAD, *checker.PRELOAD),
         prepare="louver_sandbox.checker:prepare",
         environment={**WORKER_ENVIRONMENT, checker.LOCATION: str(run)},

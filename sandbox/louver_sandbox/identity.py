@@ -23,7 +23,8 @@ from louver.signing import are_tokens_signed_by, is_match_signed_by, is_register
 from louver.v1 import matching_pb2 as matching_pb
 from louver.v1 import sandbox_pb2 as pb
 from louver.v1 import tokens_pb2 as tokens_pb
-from louver_sandbox.pki import URN
+from louver_sandbox.pki import AUDITOR_URN, URN
+from louver_sandbox.refusals import auditing
 from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.stages import InstitutionType, Subject
 
@@ -103,14 +104,19 @@ class Registry:
     def subject(self, certificate: x509.Certificate) -> Subject:
         """The registered institution of this certificate. Raises `Refused` LVR-0101 or LVR-0102."""
         fingerprint = certificate.fingerprint(hashes.SHA256()).hex()
-        institution = self.institutions().get(_institution_name(certificate))
+        name = uri_name(certificate)
+        if name.startswith(AUDITOR_URN):
+            raise auditing.auditors_do_not_ask()
+        if not name.startswith(URN):
+            raise refusals.ambiguous_identity()
+        institution = self.institutions().get(name.removeprefix(URN))
         if institution is None or fingerprint not in institution.fingerprints:
             raise refusals.unknown_certificate()
         return Subject(institution.id, institution.type, institution.groups, fingerprint)
 
 
-def _institution_name(certificate: x509.Certificate) -> str:
-    """The one institution the certificate's alternative names speak of."""
+def uri_name(certificate: x509.Certificate) -> str:
+    """The one name that the certificate's alternative names hold, a URI. Raises `Refused` LVR-0102."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
@@ -118,9 +124,9 @@ def _institution_name(certificate: x509.Certificate) -> str:
     if len(names) != 1:
         raise refusals.ambiguous_identity()
     uris = names.get_values_for_type(x509.UniformResourceIdentifier)
-    if len(uris) != 1 or not uris[0].startswith(URN):
+    if len(uris) != 1:
         raise refusals.ambiguous_identity()
-    return uris[0].removeprefix(URN)
+    return str(uris[0])
 
 
 def check_signature(question: pb.Question, certificate: x509.Certificate, now: datetime) -> None:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 URN = "urn:louver:institution:"
+AUDITOR_URN = "urn:louver:auditor:"
 
 
 @dataclass(frozen=True)
@@ -129,3 +130,8 @@ class Authority:
         """A certificate by which an institution is known; short-lived, because gRPC knows no revocation list."""
         names = [x509.UniformResourceIdentifier(URN + institution)]
         return self._issue(institution, names, ExtendedKeyUsageOID.CLIENT_AUTH, now, days)
+
+    def auditor(self, name: str, now: datetime, days: int = 90) -> Issued:
+        """A certificate by which an auditor of the log is known; no question is ever answered to it."""
+        names = [x509.UniformResourceIdentifier(AUDITOR_URN + name)]
+        return self._issue(name, names, ExtendedKeyUsageOID.CLIENT_AUTH, now, days)

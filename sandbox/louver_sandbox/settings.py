@@ -146,6 +146,11 @@ class Settings:
         return self.home / "institutions.toml"
 
     @property
+    def log_auditors(self) -> Path:
+        """The registry of those who may read the log, their certificate fingerprints and their witnesses' keys."""
+        return self.home / "log-auditors.toml"
+
+    @property
     def officers(self) -> Path:
         """The public keys of the policy officers."""
         return self.home / "officers.json"

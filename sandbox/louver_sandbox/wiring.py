@@ -24,6 +24,8 @@ from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.audit.entries import JSON
 from louver_sandbox.audit.head import Ed25519Signer
 from louver_sandbox.audit.log import MAX_PAGE, AuditLog
+from louver_sandbox.auditing import replayer
+from louver_sandbox.auditors import Auditors
 from louver_sandbox.catalog.load import catalog_of, load_catalog
 from louver_sandbox.catalog.model import Catalog, SpaceKind
 from louver_sandbox.checker import Judgement
@@ -202,6 +204,8 @@ class Platform:
         if (behind := anchor.problem(self.books, settings.anchors)) is not None:
             raise behind
         self.registry = Registry(settings.institutions)
+        self.log_auditors = Auditors(settings.log_auditors, self.registry)
+        self._replayers: CheckerPool | None = None
         self.shelf = Shelf(settings, self.books)
         workers = self._parts.enter_context(
             Zygote(
@@ -311,6 +315,14 @@ class Platform:
                 self._matchers = SessionPool(zygote, size=min(2, limits.workers))
                 self._parts.callback(self._matchers.close)
             return self._matchers
+
+    def replayers(self) -> CheckerPool:
+        """The processes that make old decisions again; their zygote is started at the first replay."""
+        with self._lock:
+            if self._replayers is None:
+                zygote = self._parts.enter_context(checker_zygote(self.settings.run, replayer.ENTRY))
+                self._replayers = self._parts.enter_context(CheckerPool(zygote, size=1, lifetime=1))
+            return self._replayers
 
     def _open_scoring(self, new_incident: Callable[[Exception], str]) -> None:
         """Models, authorisations and the line of scores. Scorers start only where policies declare features."""

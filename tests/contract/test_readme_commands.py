@@ -30,6 +30,7 @@ PAGES = (
     "docs/reference/cli.md",
     "docs/reference/console.md",
     "docs/reference/policy-tools.md",
+    "docs/reference/auditing.md",
 )
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -32,6 +32,7 @@ FAMILIES = {
     "scoring": "LVR-52",
     "encrypted": "LVR-53",
     "lookups": "LVR-61",
+    "auditing": "LVR-71",
 }
 
 

@@ -7,9 +7,9 @@ from tests.support.installation import Service
 
 import louver
 from louver.errors import Refused
+from louver_sandbox.auditing.replay import replay
 from louver_sandbox.demo import questions
 from louver_sandbox.demo.city import City
-from louver_sandbox.operator.replay import replay
 from louver_sandbox.settings import SettingsRefused, load
 from louver_sandbox.store import State
 from louver_sandbox.uploads.own_tables import own_tables_ever

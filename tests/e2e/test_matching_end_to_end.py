@@ -34,7 +34,7 @@ from louver.signing import sign_match
 from louver.statuses import failure
 from louver.v1 import matching_pb2 as pb
 from louver.v1.matching_pb2_grpc import MatchingServiceStub
-from louver_sandbox.operator.replay import replay
+from louver_sandbox.auditing.replay import replay
 from louver_sandbox.perturbation.named import named
 from louver_sandbox.store import State
 from louver_sandbox.wiring import open_books, utc_now

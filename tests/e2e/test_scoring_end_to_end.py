@@ -30,11 +30,11 @@ from louver.scoring.calls import RegisteredModel, registration
 from louver.scoring.cards import FeatureSet, Scorecard
 from louver.scoring.models import Opening
 from louver.sealing.keys import PrivateKey, generate_key
+from louver_sandbox.auditing.replay import NotReplayable, replay
 from louver_sandbox.demo.city import City
 from louver_sandbox.demo.scorecard import BASE, POINTS, PURPOSE, SCOPE
 from louver_sandbox.demo.scorecard import card as demo_card
 from louver_sandbox.operator.main import app as operator
-from louver_sandbox.operator.replay import NotReplayable, replay
 from louver_sandbox.store import State
 from louver_sandbox.wiring import open_books, utc_now
 

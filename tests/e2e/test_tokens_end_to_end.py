@@ -37,8 +37,8 @@ from louver.signing import sign_tokens
 from louver.tokens.columns import METADATA, TokenColumn
 from louver.v1 import tokens_pb2 as pb
 from louver.v1.tokens_pb2_grpc import TokenServiceStub
+from louver_sandbox.auditing.replay import replay
 from louver_sandbox.demo.city import City
-from louver_sandbox.operator.replay import replay
 from louver_sandbox.store import State
 from louver_sandbox.wiring import open_books, utc_now
 

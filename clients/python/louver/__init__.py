@@ -19,7 +19,7 @@ from louver.errors import Error, Fault, Refused, Unproven
 from louver.failures import MissingExtra, Misused, Unreachable
 
 if TYPE_CHECKING:
-    from louver import aio, dbapi
+    from louver import aio, audit, dbapi
     from louver.client import Client, connect
     from louver.matching.results import Hit, Match, MatchableList
     from louver.privacy import PrivacyAmount, PrivacyLimit, PrivacyLoss
@@ -61,7 +61,7 @@ _HOMES = {
 }
 """Where each name that is loaded on first use lives (PEP 562)."""
 
-_MODULES = ("aio", "dbapi")
+_MODULES = ("aio", "audit", "dbapi")
 """Modules that are loaded on first use."""
 
 __all__ = [
@@ -93,6 +93,7 @@ __all__ = [
     "VerifiedReceipt",
     "__version__",
     "aio",
+    "audit",
     "connect",
     "dbapi",
 ]

@@ -21,7 +21,8 @@ import grpc
 import grpc.aio
 
 from louver import questions, subjects, wire
-from louver.client import CHANNEL_OPTIONS, KEY_LIFE, UPLOAD_SECONDS, open_channel_credentials, told, translated
+from louver.client import KEY_LIFE, UPLOAD_SECONDS, told
+from louver.connection import CHANNEL_OPTIONS, open_channel_credentials, translated
 from louver.failures import Misused, Unreachable
 from louver.matching import asking
 from louver.matching.results import Match, MatchableList

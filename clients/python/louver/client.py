@@ -11,20 +11,15 @@ from __future__ import annotations
 
 import os
 import queue
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
-import grpc
-
 from louver import questions, subjects, wire
-from louver.errors import Error
-from louver.failures import Misused, Unreachable
+from louver.connection import Connection, awaited
 from louver.matching import asking
 from louver.matching.results import Match, MatchableList
 from louver.questions import Parameter
@@ -32,9 +27,7 @@ from louver.receipt import Receipt
 from louver.results import Answer, Explanation, QueryRecord, SealingKey, Table
 from louver.scoring.client import ScoringCalls
 from louver.settings import Settings, settle
-from louver.statuses import failure
-from louver.surroundings import Surroundings, pause_before_retry
-from louver.tls import diagnose
+from louver.surroundings import Surroundings
 from louver.tokens import asking as tokens_asking
 from louver.transparency import TreeHead
 from louver.v1 import matching_pb2 as matching_pb
@@ -47,45 +40,17 @@ from louver.v1.tokens_pb2_grpc import TokenServiceStub
 from louver.wishes import Accuracy, Epsilon
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from louver.sealing.keys import PrivateKey
 
 Q = TypeVar("Q")
 R = TypeVar("R")
 T = TypeVar("T")
 
-CHANNEL_OPTIONS = (
-    ("grpc.max_receive_message_length", wire.MESSAGE_LIMIT),
-    ("grpc.max_send_message_length", wire.MESSAGE_LIMIT),
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
-    ("grpc.enable_retries", 0),  # repeated here instead, with the same request id
-)
-
 KEY_LIFE = timedelta(days=730)
 """How long answers are sealed to a registered key when nobody says otherwise."""
 
 UPLOAD_SECONDS = 3600.0
 """How long an upload may take when nobody says otherwise."""
-
-
-def open_channel_credentials(settings: Settings) -> grpc.ChannelCredentials:
-    """Mutual TLS with our certificate, trusting the profile's authority alone."""
-    read = settings.credentials
-    return grpc.ssl_channel_credentials(read.roots, read.private_key, read.chain)
-
-
-def translated(error: grpc.RpcError, settings: Settings, request_id: str = "") -> Error:
-    """Our error for one of gRPC's. Where the connection itself failed, a probe of it says why."""
-    if not isinstance(error, grpc.Call | grpc.aio.AioRpcError):
-        return failure(grpc.StatusCode.UNKNOWN, None, request_id)
-    found = failure(error.code(), error.trailing_metadata(), request_id)
-    if error.code() is grpc.StatusCode.UNAVAILABLE and isinstance(found, Unreachable):
-        return diagnose(settings.profile) or found
-    return found
 
 
 def connect(
@@ -131,32 +96,15 @@ def connect(
     )
 
 
-class Client(ScoringCalls):
+class Client(ScoringCalls, Connection):
     """A connection to a sandbox. Threads may share one; close it or use it in a ``with`` statement."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self._channel = grpc.secure_channel(
-            settings.profile.target, open_channel_credentials(settings), options=CHANNEL_OPTIONS
-        )
+        super().__init__(settings)
         self._stub = SandboxServiceStub(self._channel)
         self._matching = MatchingServiceStub(self._channel)
         self._subjects = SubjectServiceStub(self._channel)
         self._sets = asking.Sets()
-        self._closed = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Drop the connection; running calls are cancelled, further ones raise ``Misused``."""
-        self._closed = True
-        self._channel.close()
 
     def analyse(
         self,
@@ -292,7 +240,7 @@ class Client(ScoringCalls):
 
             def attempt(left: float) -> pb.UploadTableResponse:
                 messages = wire.upload_messages(name, replace, content)
-                return _awaited(self._stub.UploadTable.future(told(messages, total, progress), timeout=left))
+                return awaited(self._stub.UploadTable.future(told(messages, total, progress), timeout=left))
 
             return wire.table(self._persistently(attempt, timeout).table)
 
@@ -321,7 +269,7 @@ class Client(ScoringCalls):
     def drop(self, name: str) -> None:
         """Forget one of the caller's own tables. Not repeated by itself: a second drop is refused."""
         request, seconds = pb.DropTableRequest(name=name), self.settings.profile.timeout
-        self._translated(lambda: _awaited(self._stub.DropTable.future(request, timeout=seconds)))
+        self._translated(lambda: awaited(self._stub.DropTable.future(request, timeout=seconds)))
 
     def register_key(self, key: PrivateKey, valid_for: timedelta = KEY_LIFE) -> SealingKey:
         """Register the public part of a Paillier key; from then on answers are sealed to it.
@@ -399,7 +347,7 @@ class Client(ScoringCalls):
         """
         request = asking.report(request_id, list, subject, measure, taken_on.isoformat(), note)
         seconds = self.settings.profile.timeout
-        response = self._translated(lambda: _awaited(self._matching.ReportMeasure.future(request, timeout=seconds)))
+        response = self._translated(lambda: awaited(self._matching.ReportMeasure.future(request, timeout=seconds)))
         return response.log_index
 
     def my_queries(self, limit: int = 20) -> list[QueryRecord]:
@@ -425,41 +373,6 @@ class Client(ScoringCalls):
         """The log's newest head, verified when a log key is set."""
         response = self._call(self._stub.GetHead, pb.GetHeadRequest())
         return wire.proven_head(response.checkpoint, self.settings.log_key)
-
-    def _call(self, method: grpc.UnaryUnaryMultiCallable[Q, R], request: Q, timeout: float | None = None) -> R:
-        allowed = self.settings.time_allowed(timeout)
-        return self._persistently(lambda left: _awaited(method.future(request, timeout=left)), allowed)
-
-    def _persistently(self, attempt: Callable[[float], T], allowed: float, request_id: str = "") -> T:
-        """Make a call, and make it again while that may help. A refusal is an answer and is never repeated."""
-        around = self.settings.around
-        deadline = around.elapsed() + allowed
-        number = 0
-        while True:
-            try:
-                return self._translated(lambda: attempt(max(deadline - around.elapsed(), 0.001)), request_id)
-            except Unreachable as error:
-                pause = pause_before_retry(error, number, deadline - around.elapsed(), around)
-                if pause is None:
-                    raise
-            time.sleep(pause)
-            number += 1
-
-    def _translated(self, attempt: Callable[[], T], request_id: str = "") -> T:
-        if self._closed:
-            raise Misused("the client is closed", "connect again")
-        try:
-            return attempt()
-        except grpc.RpcError as error:
-            raise translated(error, self.settings, request_id) from None
-
-
-def _awaited(call: grpc.Future[T]) -> T:
-    """The call's result; whatever interrupts the waiting, Ctrl-C included, cancels the call."""
-    try:
-        return call.result()
-    finally:
-        call.cancel()
 
 
 def _outgoing(

@@ -15,7 +15,15 @@ from louver_sandbox.operator.installation import InstallationRefused
 from louver_sandbox.settings import Settings
 from louver_sandbox.wiring import JOIN_FILE, MATCHING_FILE
 
-FILES = ("louver.toml", "institutions.toml", "officers.json", "revocations.json", "auditors.json", "log.pub")
+FILES = (
+    "louver.toml",
+    "institutions.toml",
+    "log-auditors.toml",
+    "officers.json",
+    "revocations.json",
+    "auditors.json",
+    "log.pub",
+)
 FOLDERS = ("bundle", "catalog", "policies", "requests", "pki", "uploads", "run/kept")
 
 

@@ -13,6 +13,7 @@ from louver.errors import Unproven
 from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.audit.head import Ed25519Signer
 from louver_sandbox.audit.stored import LogDamaged
+from louver_sandbox.auditors import parse_auditors
 from louver_sandbox.catalog.positions import CatalogRefused
 from louver_sandbox.catalog.snapshots import snapshot_id
 from louver_sandbox.checker import Judgement
@@ -116,6 +117,11 @@ def _registry(settings: Settings) -> Iterator[str]:
         yield "institutions.toml: missing; nobody can ask"
     except (RegistryRefused, OSError, UnicodeDecodeError) as refused:
         yield f"institutions.toml: {refused}; nobody can ask"
+    try:
+        if settings.log_auditors.exists():
+            parse_auditors(settings.log_auditors.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, RegistryRefused) as refused:
+        yield f"log-auditors.toml: {refused}; no auditor can look"
 
 
 def _books(settings: Settings, now: datetime) -> Iterator[str]:

@@ -159,6 +159,14 @@ def revoke(settings: Settings, name: str) -> None:
     write_registry(settings.institutions, list(registered.values()))
 
 
+def replace_registry(path: Path, text: str, parse: Callable[[str], object]) -> None:
+    """Writes a registry in one step, once `parse` has read it."""
+    parse(text)
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)
+
+
 def write_registry(path: Path, institutions: Sequence[Institution]) -> None:
     """Writes the registry in one step, so that no reader ever sees half of it."""
     lines = []
@@ -166,19 +174,16 @@ def write_registry(path: Path, institutions: Sequence[Institution]) -> None:
         lines += [
             f"[institutions.{item.id}]",
             f'type = "{item.type.value}"',
-            f"title = {_quoted(item.title)}",
-            f"groups = [{', '.join(_quoted(group) for group in sorted(item.groups))}]",
-            f"fingerprints = [{', '.join(_quoted(print_) for print_ in sorted(item.fingerprints))}]",
+            f"title = {quoted(item.title)}",
+            f"groups = [{', '.join(quoted(group) for group in sorted(item.groups))}]",
+            f"fingerprints = [{', '.join(quoted(print_) for print_ in sorted(item.fingerprints))}]",
             "",
         ]
-    text = "\n".join(lines)
-    parse_registry(text)
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)
+    replace_registry(path, "\n".join(lines), parse_registry)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text as TOML writes it."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 

@@ -14,6 +14,7 @@ from louver_sandbox.audit.entries import Entry
 from louver_sandbox.audit.export import export_log
 from louver_sandbox.audit.log import MAX_PAGE
 from louver_sandbox.audit.verify import verify_log
+from louver_sandbox.auditing import index
 from louver_sandbox.operator.output import Home, explained, fail
 from louver_sandbox.settings import load
 from louver_sandbox.store import State, StoreBusy
@@ -127,10 +128,13 @@ def erase(
         settings = load(home)
         with State.open(settings.state) as state:
             books = open_books(settings, state, utc_now)
-            asked = books.log.entry(entry).fields
+            asked, kept = books.log.entry(entry), books.log.open(entry).get(field)
+            who, request = str(asked.fields.get("institution", "")), str(asked.fields.get("request_id", ""))
             with state.transaction() as tx:
                 books.log.erased(tx, entry, field)
-                history.forget(tx, str(asked.get("institution", "")), str(asked.get("request_id", "")))
+                if kept is not None and field == "sql":
+                    index.forget(tx, index.entries_with(tx, who, request, asked.commitments[field]), kept.text)
+                history.forget(tx, who, request)
             typer.echo(f"the {field} of entry {entry} is erased")
             try:
                 state.scrub()
@@ -139,6 +143,17 @@ def erase(
                     "a copy of it is left in the state store's write-ahead file, which a running service is reading",
                     "run `louver-sandbox log scrub`, or stop the service once: the file is emptied when it closes",
                 ) from None
+
+
+@app.command("index")
+def index_again(home: Home = Path("louver-home")) -> None:
+    """Make what auditors search by anew from the log. Stop the service first; it would wait meanwhile."""
+    with explained(), State.open(load(home).state) as state:
+        index.clear(state)
+        taken = 0
+        while found := index.catch_up(state, 20_000):
+            taken += found
+        typer.echo(f"{taken} entries are in the auditors' index")
 
 
 @app.command("scrub")

@@ -12,8 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from louver import __version__
+from louver_sandbox.auditing.replay import NotReplayable, decision, replay
 from louver_sandbox.identity import parse_registry
 from louver_sandbox.operator import (
+    auditors,
     authorisations,
     configuration,
     doctor,
@@ -35,7 +37,6 @@ from louver_sandbox.operator.installation import (
     revoke,
 )
 from louver_sandbox.operator.output import Home, explained, fail
-from louver_sandbox.operator.replay import NotReplayable, replay
 from louver_sandbox.settings import load
 from louver_sandbox.stages import InstitutionType
 from louver_sandbox.store import State
@@ -51,6 +52,7 @@ app = typer.Typer(
 institution_app = typer.Typer(help="Institutions that may ask.", no_args_is_help=True)
 catalog_app = typer.Typer(help="The catalogue: what is registered, and whether it is true.", no_args_is_help=True)
 app.add_typer(institution_app, name="institution")
+app.add_typer(auditors.app, name="auditor")
 qualities.commands(catalog_app)
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(policies.app, name="policy")
@@ -159,7 +161,7 @@ def replay_command(entry: int, home: Home = Path("louver-home")) -> None:
         with State.open(settings.state) as state:
             books = open_books(settings, state, utc_now)
             try:
-                fields: Mapping[str, Any] = books.log.entry(entry).fields
+                fields: Mapping[str, Any] = decision(entry, books.log).fields
                 digests = frozenset(fields.get("snapshots", {}).values())
                 own = own_tables_ever(state, fields.get("institution", ""), digests)
                 result = replay(entry, books.log, settings, own)

@@ -19,9 +19,9 @@ from typing import Any
 
 from louver_sandbox import checker, codec, journal
 from louver_sandbox.audit.log import MAX_PAGE, AuditLog
+from louver_sandbox.auditing.replay import question_of
 from louver_sandbox.catalog.model import Catalog, Table
 from louver_sandbox.delegates import checker_zygote
-from louver_sandbox.operator.replay import question_of
 from louver_sandbox.processes.pool import CheckerFailed, CheckerPool
 from louver_sandbox.stages import Case, Facts, Request, Subject, Verdict
 

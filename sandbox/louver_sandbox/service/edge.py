@@ -37,6 +37,14 @@ _STATUS_BY_CODE: Mapping[str, grpc.StatusCode] = {
     "LVR-3101": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "LVR-3103": grpc.StatusCode.UNAVAILABLE,
     "LVR-3104": grpc.StatusCode.DEADLINE_EXCEEDED,
+    "LVR-7101": grpc.StatusCode.PERMISSION_DENIED,
+    "LVR-7102": grpc.StatusCode.PERMISSION_DENIED,
+    "LVR-7103": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "LVR-7104": grpc.StatusCode.NOT_FOUND,
+    "LVR-7105": grpc.StatusCode.INVALID_ARGUMENT,
+    "LVR-7107": grpc.StatusCode.NOT_FOUND,
+    "LVR-7108": grpc.StatusCode.INVALID_ARGUMENT,
+    "LVR-7109": grpc.StatusCode.DATA_LOSS,
 }
 
 

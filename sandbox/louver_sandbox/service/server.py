@@ -12,12 +12,15 @@ from types import FrameType
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from louver.v1 import audit_pb2_grpc as audit_grpc
 from louver.v1 import matching_pb2_grpc as matching_grpc
 from louver.v1 import sandbox_pb2_grpc as pb_grpc
 from louver.v1 import scoring_pb2_grpc as scoring_grpc
 from louver.v1 import subjects_pb2_grpc as subjects_grpc
 from louver.v1 import tokens_pb2_grpc as tokens_grpc
 from louver_sandbox.audit.stored import LogDamaged
+from louver_sandbox.auditing import index
+from louver_sandbox.service.auditing import Auditing
 from louver_sandbox.service.edge import new_incident
 from louver_sandbox.service.matching import Matching
 from louver_sandbox.service.messages import ReadableMessages
@@ -48,6 +51,8 @@ MOST_CALLS = 4096
 SPARE = 64
 """Threads for all that is not a question, so that a crowd of those cannot keep the service from saying it is well."""
 PROBE_S = 5.0
+INDEXED_AT_ONCE = 5_000
+"""Entries that the auditors' index takes at each probe."""
 GRACE_S = 10.0
 
 
@@ -99,6 +104,7 @@ class Server:
                 Scoring(self.platform, self._executor, turnstile), self._server
             )
             subjects_grpc.add_SubjectServiceServicer_to_server(Subjects(self.platform), self._server)
+            audit_grpc.add_AuditServiceServicer_to_server(Auditing(self.platform), self._server)
             self.health = health.HealthServicer()
             health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
             port = _bind(self._server, settings)
@@ -139,6 +145,7 @@ class Server:
             if self.platform.state.healthy:
                 self._say(serving=True)
                 self._keep_anchor()
+                self._index()
                 continue
             self._say(serving=False)
             try:
@@ -152,6 +159,13 @@ class Server:
             self.platform.keep_anchor()
         except (OSError, StoreError, LogDamaged) as error:
             logger.error("the newest signed head is not kept beside the log: %s", error)
+
+    def _index(self) -> None:
+        """What auditors search by follows the log; while it cannot, they are told how far it is."""
+        try:
+            index.catch_up(self.platform.state, INDEXED_AT_ONCE)
+        except StoreError as error:
+            logger.error("the auditors' index does not follow the log: %s", error)
 
     def __enter__(self) -> Server:
         self.start()

@@ -11,6 +11,7 @@ import louver
 from louver.aio import AsyncClient
 from louver.cli.app import app
 from louver.client import Client
+from louver.connection import Connection
 from louver.profiles import Profile
 from louver.results import Answer
 
@@ -46,7 +47,7 @@ def test_every_command_has_its_heading() -> None:
 
 
 def test_both_clients_offer_the_same_calls() -> None:
-    assert public(Client) == public(AsyncClient)
+    assert public(Client) | public(Connection) == public(AsyncClient)
     for name in public(Client):
         blocking, asynchronous = (inspect.signature(getattr(kind, name)) for kind in (Client, AsyncClient))
         assert list(blocking.parameters) == list(asynchronous.parameters), name

@@ -17,7 +17,7 @@ from louver.errors import Refused
 from louver_sandbox import journal
 from louver_sandbox.algebra.expressions import Value
 from louver_sandbox.audit.verify import verify_log
-from louver_sandbox.operator.replay import question_of
+from louver_sandbox.auditing.replay import question_of
 from louver_sandbox.private_core import WantedAccuracy, Wish
 from louver_sandbox.refusals import capacity
 

@@ -22,10 +22,10 @@ from louver.receipt import Receipt
 from louver_sandbox import codec
 from louver_sandbox.accounting import privacy
 from louver_sandbox.audit.log import AuditLog
+from louver_sandbox.auditing.replay import decision
 from louver_sandbox.commit import charge_privacy, commit
 from louver_sandbox.journal import Books
 from louver_sandbox.obligations import PrivacyBalance, PrivacyCharge
-from louver_sandbox.operator.replay import _decision
 from louver_sandbox.pipeline import facts_at
 from louver_sandbox.privacy.cost import NOTHING, PrivacyCost
 from louver_sandbox.recount import verify
@@ -223,7 +223,7 @@ def test_the_receipt_for_a_shared_answer_tells_nothing_of_the_bank_that_paid(ban
     assert not {"same_as", "admission"} & fields.keys(), "a place in the log tells when the first has asked"
     outcomes = bank.books.log.entries(kind="outcome")
     assert len({one.fields["result_digest"] for one in outcomes}) == 1, "an auditor finds the first by its digest"
-    assert _decision(outcomes[-1].index, bank.books.log).index == 0, "and so does a replay"
+    assert decision(outcomes[-1].index, bank.books.log).index == 0, "and so does a replay"
 
 
 def test_a_bank_pays_for_itself_where_policy_does_not_share(bank: Line) -> None:

@@ -11,11 +11,11 @@ from tests.support.line import ask
 
 from louver_sandbox import checker
 from louver_sandbox.algebra.expressions import Value
+from louver_sandbox.auditing.replay import NotReplayable, replay
 from louver_sandbox.commit import commit
 from louver_sandbox.demo import questions
 from louver_sandbox.demo.city import City
 from louver_sandbox.journal import Books
-from louver_sandbox.operator.replay import NotReplayable, replay
 from louver_sandbox.pipeline import facts_at
 from louver_sandbox.policy.load import CONTENT_FILE
 from louver_sandbox.stages import Case, Committed, Request

@@ -28,6 +28,7 @@ from tests.support.audit_logs import KEY, answer, behind_the_back, open_log
 from louver_sandbox import consents, standing, store
 from louver_sandbox.audit import verify_log
 from louver_sandbox.audit.stored import size_of
+from louver_sandbox.auditing import tables as auditing
 from louver_sandbox.scoring import registry as scores
 from louver_sandbox.sealing import registry as sealing_keys
 from louver_sandbox.store import State, StoreBusy, StoreConflict, StoreUnavailable, answers, schema
@@ -63,6 +64,7 @@ def test_the_migrations_make_the_tables_the_code_uses(state: State) -> None:
             consents.metadata,
             scores.metadata,
             standing.metadata,
+            auditing.metadata,
         ]  # the library takes a list; its types do not say so
         assert compare_metadata(MigrationContext.configure(tx), every) == []
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from louver import __version__
-from louver.cli import configuration, keys, matching, policy, receipts, scoring, subjects
+from louver.cli import auditing, configuration, keys, matching, policy, receipts, scoring, subjects, verifying
 from louver.cli.catalogue import columns_of
 from louver.cli.drawing import accuracies, draw, language_of, notices
 from louver.cli.explaining import explained
@@ -48,6 +48,10 @@ app.add_typer(receipts.app, name="receipt")
 app.add_typer(configuration.app, name="config")
 app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
+auditing.app.command()(verifying.verify)
+auditing.app.command("witness-key")(verifying.witness_key)
+auditing.app.command()(verifying.witness)
+app.add_typer(auditing.app, name="audit")
 app.command("match")(matching.match)
 app.command("report-measure")(matching.report_measure)
 app.add_typer(scoring.app, name="models")

@@ -78,7 +78,7 @@ def verify(
     """
     session: Session = context.obj
     with ending(session.language):
-        key = _log_key(log_key or session.log_key, session.profile)
+        key = log_key_of(log_key or session.log_key, session.profile)
         text = read_text(sql) if sql else None
         digest = hashlib.sha256(read_bytes(result)).hexdigest() if result else None
         verified = Receipt.from_bytes(read_bytes(file)).verify(key, sql=text, result_digest=digest)
@@ -88,7 +88,7 @@ def verify(
             typer.echo(f"        {name}: " + ("the one in the entry" if given else f"not checked, pass {option}"))
 
 
-def _log_key(option: str | None, profile: str | None) -> str:
+def log_key_of(option: str | None, profile: str | None) -> str:
     """From the option, the environment or the profile; certificates are not needed to verify."""
     default, profiles = read_config(config_path(os.environ, Path.home()))
     name = profile or os.environ.get("LOUVER_PROFILE") or default

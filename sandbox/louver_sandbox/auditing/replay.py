@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from louver.errors import Refused
 from louver_sandbox import checker, codec, journal
@@ -22,11 +23,24 @@ from louver_sandbox.policy.match_terms import MatchMode
 from louver_sandbox.policy.matching import MatchQuestion, decide_match
 from louver_sandbox.policy.tokens import TokenQuestion, decide_tokens
 from louver_sandbox.private_core import Wish
-from louver_sandbox.score_plan import ScoreCase
+from louver_sandbox.score_plan import ScoreCase, ScoreVerdict
 from louver_sandbox.scoring.commit import question_of as question_of_scores
 from louver_sandbox.scoring.commit import statement_digest
 from louver_sandbox.settings import Settings
-from louver_sandbox.stages import Case, InstitutionType, Request, Subject
+from louver_sandbox.stages import Case, InstitutionType, Request, Subject, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Deciders:
+    """What makes the decisions: this process, for an operator's command, or a checker's, for a service."""
+
+    question: Callable[[Case, checker.Judgement], Verdict] = checker.check_here
+    scores: Callable[[ScoreCase, checker.Judgement], ScoreVerdict] = checker.check_scores_here
+
+
+HERE: Final = Deciders()
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -46,11 +60,19 @@ class NotReplayable(Exception):
     """The entry cannot be replayed; the text says why."""
 
 
-def replay(index: int, log: AuditLog, settings: Settings, own: tuple[Table, ...]) -> Replayed:
-    """Decides the question of an admission entry again, or of the admission behind an outcome. Raises
-    `NotReplayable`."""
-    entry = _decision(index, log)
+def replay(
+    index: int,
+    log: AuditLog,
+    settings: Settings,
+    own: tuple[Table, ...],
+    decide: Deciders = HERE,
+) -> Replayed:
+    """Decides the question of an admission entry again, or of the admission behind an outcome; `own` are the own
+    tables that the admission read. Raises `NotReplayable`."""
+    entry = decision(index, log)
     fields: Mapping[str, Any] = entry.fields
+    if not all(_DIGEST.fullmatch(str(fields.get(name))) for name in ("catalog", "bundle")):
+        raise NotReplayable("it does not name the catalogue and bundle that it was decided by")
     try:
         judgement = checker.read_kept(settings.run, fields["catalog"], fields["bundle"])
     except FileNotFoundError:
@@ -62,13 +84,13 @@ def replay(index: int, log: AuditLog, settings: Settings, own: tuple[Table, ...]
     if fields.get("verb") == "token":
         return _tokens(fields, journal.moment(entry), judgement)
     if fields.get("verb") == "score":
-        return _score(entry, log.open(entry.index), judgement)
+        return _score(entry, log.open(entry.index), judgement, decide)
     request = question_of(entry, log.open(entry.index), None)
     if request is None:
         raise NotReplayable("the question's text has been erased")
     facts = replace(facts_at(journal.moment(entry)), sealing_key=str(_seal(entry).get("key", "")))
     case = Case(request, own, facts)
-    verdict = checker.check_here(case, judgement)
+    verdict = decide.question(case, judgement)
     recorded = {name: str(fields[name]) for name in ("treatment", "question", "statement_sha256")}
     if verdict.plan is None:
         return Replayed(recorded, {"refused": verdict.refusal.code if verdict.refusal else "-"})
@@ -94,7 +116,7 @@ def _tokens(fields: Mapping[str, Any], moment: datetime, judgement: checker.Judg
     )
 
 
-def _score(entry: Entry, openings: Mapping[str, Opening], judgement: checker.Judgement) -> Replayed:
+def _score(entry: Entry, openings: Mapping[str, Opening], judgement: checker.Judgement, decide: Deciders) -> Replayed:
     """The decision about scores: the same statement by the same rules at the same price, for the same subjects.
 
     Which of these an authorisation covered depends on the books, so it is not decided again."""
@@ -116,7 +138,7 @@ def _score(entry: Entry, openings: Mapping[str, Opening], judgement: checker.Jud
     )
     recorded = {name: str(fields[name]) for name in ("question", "statement_sha256", "snapshots", "rules")}
     recorded["limits"] = str([item["limit"] for item in fields["charges"]])
-    verdict = checker.check_scores_here(case, judgement)
+    verdict = decide.scores(case, judgement)
     if verdict.plan is None:
         return Replayed(recorded, {"refused": verdict.refusal.code if verdict.refusal else "-"})
     plan = verdict.plan
@@ -153,7 +175,7 @@ def _match(fields: Mapping[str, Any], moment: datetime, judgement: checker.Judge
     return Replayed(recorded, found)
 
 
-def _decision(index: int, log: AuditLog) -> Entry:
+def decision(index: int, log: AuditLog) -> Entry:
     """The admission that an entry is or comes from: an outcome names it, or the outcome whose answer it repeats. One
     that was shared names nothing, so that its receipt tells nothing: the first with the same bytes is meant."""
     entry = log.entry(index)

@@ -1,0 +1,121 @@
+"""Entries as auditors are told them: what the log says, the SQL without what may name somebody, never data."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from louver.receipt import SALT_BYTES, Receipt, commitment
+from louver.v1 import audit_pb2 as pb
+from louver_sandbox.audit import commitments, stored
+from louver_sandbox.audit.commitments import Opening
+from louver_sandbox.audit.entries import Entry
+from louver_sandbox.audit.stored import LogDamaged, UnknownEntry
+from louver_sandbox.auditing import search, witnesses
+from louver_sandbox.auditing.described import describe
+from louver_sandbox.auditing.index import fields_of
+from louver_sandbox.auditing.search import Counts
+from louver_sandbox.auditing.texts import shown
+from louver_sandbox.journal import Books
+
+MOST_RELATED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """The SQL behind an entry: as shown, and the whole opening where it is shown whole."""
+
+    sql: str = ""
+    whole: Opening | None = None
+    covered: bool = False
+    erased: bool = False
+
+
+def lines(tx: Connection, indices: Sequence[int]) -> list[pb.LogEntry]:
+    """The entries of these indices, those that are there. Raises `LogDamaged` for a text that is another."""
+    found: list[pb.LogEntry] = []
+    for index in indices:
+        try:
+            entry = stored.find(tx, index)
+        except UnknownEntry:
+            continue
+        found.append(_line(tx, entry, _text(tx, entry)))
+    return found
+
+
+def whole(books: Books, index: int) -> pb.GetEntryResponse:
+    """One entry with its proof. Raises `UnknownEntry` or `LogDamaged`."""
+    receipt = books.log.receipt(index, disclose=())
+    with books.state.reading() as tx:
+        entry = stored.entry_of(index, receipt.entry)
+        text = _text(tx, entry)
+        salts = {"sql": text.whole.salt} if text.whole is not None else {}
+        proof = receipt.proof
+        cosigned = type(proof)(proof.index, proof.path, witnesses.under(tx, proof.checkpoint))
+        return pb.GetEntryResponse(
+            summary=_line(tx, entry, text),
+            proof=Receipt(receipt.entry, cosigned, salts).to_bytes(),
+            covered=text.covered,
+            erased=text.erased,
+            related=lines(tx, search.related(tx, index, MOST_RELATED)),
+        )
+
+
+def counted(found: Counts) -> pb.EntryCounts:
+    """Counts as the wire carries them."""
+    facets = [
+        pb.Facet(name=name, values=[pb.FacetValue(value=value, entries=n) for value, n in values])
+        for name, values in found.facets.items()
+    ]
+    return pb.EntryCounts(matched=found.matched, exact=found.exact, facets=facets)
+
+
+def _line(tx: Connection, entry: Entry, text: _Text) -> pb.LogEntry:
+    fields = fields_of(entry.body)
+    said = describe(fields)
+    if not said.datasets and said.about is not None and said.verdict:
+        said = describe(fields, _datasets(tx, said.about))
+    request = fields.get("request_id")
+    return pb.LogEntry(
+        index=entry.index,
+        time=said.time,
+        kind=said.kind,
+        institution=said.institution,
+        request_id=request if isinstance(request, str) else "",
+        purpose=said.purpose,
+        verdict=said.verdict,
+        code=said.code,
+        treatment=said.treatment,
+        datasets=said.datasets,
+        cost=said.cost,
+        sql=text.sql,
+    )
+
+
+def _datasets(tx: Connection, admission: int) -> tuple[str, ...]:
+    try:
+        return describe(fields_of(stored.find(tx, admission).body)).datasets
+    except UnknownEntry:
+        return ()
+
+
+def _text(tx: Connection, entry: Entry) -> _Text:
+    """The SQL. Raises `LogDamaged` when what is kept is not what the entry commits to."""
+    kept = fields_of(entry.body).get("commitments")
+    value = kept.get("sql") if isinstance(kept, Mapping) else None
+    if not isinstance(value, str):
+        return _Text()
+    opening = commitments.find(tx, {"sql": value}).get("sql")
+    if opening is None:
+        return _Text(erased=True)
+    if not isinstance(opening.salt, bytes) or len(opening.salt) != SALT_BYTES or not isinstance(opening.text, str):
+        raise LogDamaged(f"the text kept for entry {entry.index} is none")
+    if not hmac.compare_digest(commitment("sql", opening.salt, opening.text).encode(), value.encode()):
+        raise LogDamaged(f"the text kept for entry {entry.index} is not the one that it commits to")
+    covered = shown(opening.text)
+    if covered != opening.text:
+        return _Text(covered, covered=True)
+    return _Text(opening.text, whole=opening)

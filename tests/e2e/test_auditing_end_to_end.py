@@ -1,0 +1,286 @@
+"""Auditors over a real service: they find, prove, replay, follow, export, verify and witness; and they alone."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import grpc
+import pytest
+from tests.e2e.conftest import PROTECTED, SIMPLE
+from tests.support.installation import Service, copy_of, service
+
+from louver import audit
+from louver.audit.witness import Contradiction, look, new_key
+from louver.errors import Refused
+from louver.transparency import VerifierKey
+from louver.transparency.cosignature import cosignatures
+from louver.v1 import audit_pb2 as pb
+from louver.v1.audit_pb2_grpc import AuditServiceStub
+from louver_sandbox.demo.city import City
+from louver_sandbox.operator.auditors import add_auditor, add_witness
+from louver_sandbox.operator.installation import TOOLS
+
+GRADES = PROTECTED.format(1949)
+NUMBERED = "SELECT count(*) AS n FROM gov.ent_registry WHERE uscc = '91350100M000100Y43'"
+REFUSED = "SELECT nothing_like_it FROM gov.ent_registry"
+
+
+def connect(served: Service, name: str = "audit_office") -> audit.AuditClient:
+    authority, key, certificate = served.files(name)
+    settings = served.city.settings
+    log_key = (settings.home / "log.pub").read_text(encoding="utf-8").strip()
+    return audit.connect(
+        served.address, certificate=certificate, key=key, ca=authority, log_key=log_key, timeout=60.0
+    )
+
+
+@pytest.fixture(scope="module")
+def audited(city: City, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """An installation of its own with an auditor, whose bank has asked a few things."""
+    mine = copy_of(city, tmp_path_factory.mktemp("audited"))
+    add_auditor(mine.settings, "audit_office", "市审计局", TOOLS)
+    with service(mine) as served:
+        with served.connect(purpose="RESEARCH") as bank:
+            bank.analyse(SIMPLE)
+            bank.analyse(GRADES)
+            bank.analyse(NUMBERED)
+            with pytest.raises(Refused):
+                bank.analyse(REFUSED)
+        yield served
+
+
+@pytest.fixture
+def auditor(audited: Service) -> Iterator[audit.AuditClient]:
+    with connect(audited) as client:
+        yield client
+
+
+def test_an_auditor_finds_proves_and_replays_a_question(auditor: audit.AuditClient) -> None:
+    (found,) = auditor.search(verdict="answered", text="grade tax_credit")
+    assert (found.institution, found.purpose, found.sql) == ("bank_a", "RESEARCH", GRADES)
+    assert set(found.datasets) == {"gov.tax_credit", "gov.ent_registry"}
+    whole = auditor.show(found.index)
+    assert whole.proof is not None
+    assert whole.proof.checked == {"sql"}
+    assert whole.fields["kind"] == "outcome"
+    assert whole.entry.verdict == "answered"
+    admission = next(one for one in whole.related if one.kind == "admission")
+    assert admission.cost > 0
+    replayed = auditor.replay(found.index)
+    assert replayed.same
+    assert replayed.recorded == replayed.found
+    assert replayed.recorded["statement_sha256"]
+
+
+def test_every_look_is_in_the_log_and_says_who_and_what(auditor: audit.AuditClient) -> None:
+    before = auditor.checkpoint().claimed.size
+    list(auditor.search(verdict="refused", text="91350100M000100Y43"))
+    auditor.show(0)
+    auditor.count(kind="refusal")
+    auditor.spending(institution="bank_a")
+    looks = [auditor.show(one.index).fields for one in auditor.search(kind="audit_look", ascending=True, limit=500)]
+    mine = [look for look in looks if isinstance(look["index"], int) and look["index"] >= before]
+    assert [look["verb"] for look in mine][:4] == ["search", "get", "search", "spending"]
+    assert {look["auditor"] for look in mine} == {"audit_office"}
+    assert mine[0]["filter"] == {"verdict": ["refused"], "text": "‹18›"}, "a look tells nobody's number either"
+    assert mine[1]["entry"] == 0
+    assert mine[0]["found"] == 0
+
+
+def test_nobody_is_named_to_an_auditor(auditor: audit.AuditClient) -> None:
+    found = [one for one in auditor.search(limit=500) if "uscc =" in one.sql]
+    assert {one.sql for one in found} == {NUMBERED.replace("91350100M000100Y43", "‹18›")}
+    whole = auditor.show(found[0].index)
+    assert whole.covered
+    assert not whole.receipt.openings, "a salt would let the number be guessed"
+    assert "91350100" not in whole.receipt.to_bytes().decode()
+    assert list(auditor.search(text="91350100M000100Y43")) == []
+
+
+def test_counts_are_those_of_the_pages(auditor: audit.AuditClient) -> None:
+    every = list(auditor.search(limit=10_000, until="2999-01-01"))
+    counts = auditor.count(until="2999-01-01")
+    assert counts.exact
+    assert counts.matched == len(every) + 1, "the search that fetched the page was a look"
+    assert dict(counts.facets["verdict"])["refused"] == sum(one.verdict == "refused" for one in every)
+    assert [one.index for one in every] == sorted((one.index for one in every), reverse=True)
+
+
+def test_a_tail_tells_what_comes(audited: Service, auditor: audit.AuditClient) -> None:
+    heard: list[audit.AuditEntry] = []
+    start = auditor.checkpoint().claimed.size
+
+    def listen() -> None:
+        with connect(audited) as other:
+            for entry in other.tail(start, institution="bank_a"):
+                heard.append(entry)
+                if len(heard) == 2:
+                    return
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    with audited.connect(purpose="RESEARCH") as bank:
+        bank.analyse("SELECT count(*) AS n FROM gov.ent_registry WHERE district_code <> '1'")
+    listener.join(60)
+    assert [one.kind for one in heard] == ["admission", "outcome"]
+    looks = list(auditor.search(kind="audit_look", limit=20))
+    assert {auditor.show(one.index).fields["verb"] for one in looks} >= {"tail"}
+
+
+def test_an_export_verifies_offline_and_its_totals_are_the_ledger_s(
+    audited: Service, auditor: audit.AuditClient
+) -> None:
+    file = io.BytesIO()
+    auditor.export(file)
+    found = audit.verify_export(io.BytesIO(file.getvalue()), auditor.settings.log_key)
+    assert found.findings == ()
+    assert found.size == found.covered > 8
+    with closing(sqlite3.connect(audited.city.settings.state)) as store:
+        rows = store.execute("SELECT count(*) FROM ledger").fetchone()[0]
+        spent = store.execute(
+            'SELECT institution, dataset, purpose, kind, period || " " || "window", max(spent) FROM ledger '
+            "GROUP BY 1, 2, 3, 4, 5"
+        ).fetchall()
+    assert found.totals.charges == rows > 0
+    counted = [tuple(line.values()) for line in found.totals.lines()]
+    assert sorted(counted) == sorted((*row[:5], str(row[5])) for row in spent)
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "ml-dsa-44"])
+def test_a_witness_cosigns_and_its_cosignature_is_served(
+    audited: Service, auditor: audit.AuditClient, tmp_path: Path, kind: str
+) -> None:
+    key = new_key(f"audit.example/{kind}", kind)
+    log_key = auditor.settings.log_key
+    with pytest.raises(Refused) as refused:
+        look(auditor, tmp_path / "seen.json", log_key, [key], 1_790_000_000)
+    assert refused.value.code == "LVR-7108", "nobody has registered it"
+    add_witness(audited.city.settings, "audit_office", str(key.key))
+    assert not look(auditor, tmp_path / "seen.json", log_key, [key], 1_790_000_000).new, "handed in what was kept"
+    list(auditor.search(limit=1))
+    step = look(auditor, tmp_path / "seen.json", log_key, [key], 1_790_000_001)
+    assert step.new
+    cosigned = auditor.checkpoint(cosigned=True)
+    assert cosigned.verify(VerifierKey.parse(log_key)) == step.head
+    (one,) = cosignatures(cosigned, (key.key,))
+    assert (one.witness, one.time) == (key.name, 1_790_000_001)
+    exported = io.BytesIO()
+    auditor.export(exported)
+    found = audit.verify_export(io.BytesIO(exported.getvalue()), log_key, (), [key.key])
+    assert found.cosigned[key.name].head == step.head
+    assert found.ok
+
+
+def test_a_log_that_was_put_back_is_caught_by_its_witness(
+    audited: Service, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The whole store from an hour ago, its own anchors forgotten: whole in itself, and not what the witness saw."""
+    folder = tmp_path_factory.mktemp("rewound")
+    with connect(audited) as auditor:
+        log_key = auditor.settings.log_key
+        older = copy_of(audited.city, folder)
+        for _ in range(40):
+            auditor.show(0)
+        look(auditor, folder / "seen.json", log_key, [], 1_790_000_000)
+    (older.settings.anchors / "service.checkpoint").unlink(missing_ok=True)
+    with service(older) as served, connect(served) as auditor:
+        with pytest.raises(Contradiction, match="rewind: "):
+            look(auditor, folder / "seen.json", log_key, [], 1_790_000_000)
+        for _ in range(60):
+            auditor.show(0)
+        with pytest.raises(Contradiction, match="split view: "):
+            look(auditor, folder / "seen.json", log_key, [], 1_790_000_000)
+
+
+def test_roles_are_exclusive(audited: Service) -> None:
+    with connect(audited, "bank_a") as bank:
+        for call in (lambda: list(bank.search()), lambda: bank.show(0), lambda: bank.replay(0), bank.checkpoint):
+            with pytest.raises(Refused) as refused:
+                call()
+            assert refused.value.code == "LVR-7101"
+        with pytest.raises(Refused, match="LVR-7101"):
+            next(bank.tail(0))
+        with pytest.raises(Refused, match="LVR-7101"):
+            bank.export(io.BytesIO())
+    with audited.connect("audit_office", purpose="RESEARCH") as auditor:
+        for asked in (lambda: auditor.analyse(SIMPLE), auditor.tables, auditor.my_queries, auditor.head):
+            with pytest.raises(Refused) as refused:
+                asked()
+            assert refused.value.code == "LVR-7102"
+        assert "audit_office" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code"),
+    [
+        (pb.SearchEntriesRequest(page_token="-1"), "LVR-7105"),
+        (pb.SearchEntriesRequest(page_token="９"), "LVR-7105"),
+        (pb.SearchEntriesRequest(page_token="9" * 19), "LVR-7105"),
+        (pb.SearchEntriesRequest(page_size=201), "LVR-7105"),
+        (pb.SearchEntriesRequest(filter=pb.EntryFilter(since="yesterday")), "LVR-7105"),
+        (pb.SearchEntriesRequest(filter=pb.EntryFilter(since="2026-07-01T00:00:00")), "LVR-7105"),
+        (pb.SearchEntriesRequest(filter=pb.EntryFilter(until="0001-01-01T00:00:00+23:59")), "LVR-7105"),
+        (pb.SearchEntriesRequest(filter=pb.EntryFilter(kinds=[""])), "LVR-7105"),
+        (pb.SearchEntriesRequest(filter=pb.EntryFilter(codes=["x"] * 51)), "LVR-7105"),
+        (pb.SearchEntriesRequest(filter=pb.EntryFilter(verdicts=["guilty"])), "LVR-7105"),
+        (pb.SearchEntriesRequest(filter=pb.EntryFilter(text="a " * 251)), "LVR-7105"),
+        (pb.SearchEntriesRequest(filter=pb.EntryFilter(least_cost=2**63)), "LVR-7105"),
+        (pb.GetEntryRequest(index=2**63), "LVR-7104"),
+        (pb.GetEntryRequest(index=10**9), "LVR-7104"),
+        (pb.ReplayEntryRequest(index=10**9), "LVR-7104"),
+        (pb.ReplayEntryRequest(index=0), "LVR-7106"),
+        (pb.GetCheckpointRequest(size=10**9), "LVR-7107"),
+        (pb.GetConsistencyRequest(old_size=10**9), "LVR-7107"),
+        (pb.AddCosignatureRequest(size=10**9, line="x"), "LVR-7107"),
+        (pb.ListSpendingRequest(since="2026-07-01T00:00:00Z"), "LVR-7105"),
+    ],
+)
+def test_what_is_not_of_its_form_is_refused_by_name(auditor: audit.AuditClient, wanted: object, code: str) -> None:
+    stub = AuditServiceStub(auditor._channel)
+    method = getattr(stub, type(wanted).__name__.removesuffix("Request"))
+    with pytest.raises(grpc.RpcError) as caught:
+        method(wanted, timeout=60)
+    assert f"{code}: " in (caught.value.details() or "")
+
+
+def louver_command(served: Service, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command line as an auditor uses it."""
+    authority, key, certificate = served.files("audit_office")
+    settings = {
+        "LOUVER_TARGET": served.address,
+        "LOUVER_CERTIFICATE": str(certificate),
+        "LOUVER_KEY": str(key),
+        "LOUVER_CA": str(authority),
+        "LOUVER_LOG_KEY": str(served.city.settings.home / "log.pub"),
+        "LOUVER_CONFIG": str(served.city.settings.home / "none.toml"),
+        "LOUVER_LANG": "en",
+    }
+    command = [sys.executable, "-c", "from louver.cli import main; main()", "audit", *arguments]
+    return subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, timeout=120)
+
+
+def test_from_the_shell(audited: Service, auditor: audit.AuditClient, tmp_path: Path) -> None:
+    """A search that can be piped, a proof that verifies without the service, a tampered export that does not."""
+    listed = louver_command(audited, "search", "--verdict", "answered", "--text", "grade", "--format", "json")
+    (entry,) = json.loads(listed.stdout)
+    proof, log = tmp_path / "entry.tlog-proof", tmp_path / "log.jsonl"
+    assert louver_command(audited, "proof", str(entry["index"]), "-o", str(proof)).returncode == 0
+    proven = louver_command(audited, "verify", str(proof))
+    assert (proven.returncode, json.loads(proven.stdout)["kind"]) == (0, "outcome"), proven.stderr
+    assert louver_command(audited, "export", str(log)).returncode == 0
+    whole = louver_command(audited, "verify", str(log))
+    assert whole.returncode == 0, whole.stderr
+    assert "nothing contradicts anything" in whole.stdout
+    log.write_bytes(log.read_bytes().replace(b'\\"purpose\\":\\"RESEARCH\\"', b'\\"purpose\\":\\"MARKETIN\\"', 1))
+    changed = louver_command(audited, "verify", str(log))
+    assert changed.returncode == 4
+    assert changed.stderr.startswith("entry ")
