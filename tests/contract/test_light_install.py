@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "clients" / "python" / "louver"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-CLIENT_EXTRAS = ("arrow", "pandas", "polars", "phe", "match")
+CLIENT_EXTRAS = ("arrow", "pandas", "polars", "phe", "match", "keyring")
 
 
 def names(requirements: Iterable[str]) -> set[str]:
@@ -72,7 +72,8 @@ def strangers(source: str) -> set[str]:
     found = set()
     for name, always in imports(source):
         allowed = BASE if always else BASE | OPTIONAL
-        providers = {canonicalize_name(item) for item in provided.get(name, [])}
+        # Of an extra that is not installed here nobody knows the modules but by its own name.
+        providers = {canonicalize_name(item) for item in provided.get(name, [name])}
         if name not in sys.stdlib_module_names and name != "louver" and not providers & allowed:
             found.add(name)
     return found

@@ -18,7 +18,7 @@ from louver.sealing.keys import PrivateKey, generate_key
 from louver.signing import sign_registration
 from louver_sandbox.demo import questions
 from louver_sandbox.demo.city import City
-from louver_sandbox.wiring import utc_now
+from louver_sandbox.wiring import NOISE_FILE, utc_now
 
 (WHOLE,) = (question.sql for question in questions.ANSWERED if question.name == questions.SEALED)
 A08 = WHOLE.replace("GROUP BY", "AND r.section = 'C' GROUP BY")
@@ -96,6 +96,52 @@ def test_a_bank_alone_reads_its_sealed_answers(own_city: City, keys: tuple[Priva
     with sqlite3.connect(own_city.settings.state) as store:
         found = store.execute("SELECT kind FROM entries WHERE kind LIKE 'sealing_key%' ORDER BY \"index\"").fetchall()
     assert [kind for (kind,) in found] == ["sealing_key", "sealing_key_refused", "sealing_key"]
+
+
+DEPOSITS = (
+    f"SELECT status, count(*) * {FACTOR} AS n, avg(monthly_deposit) AS mean FROM gov.hf_account GROUP BY status "
+    "ORDER BY status"
+)
+"""One whose answer has noise, planted as above."""
+
+
+def test_a_sealed_answer_with_differential_privacy_is_read_by_the_bank_alone_and_paid_for_once(
+    own_city: City, keys: tuple[PrivateKey, PrivateKey]
+) -> None:
+    first, second = keys
+    home = own_city.settings.home
+    secret = own_city.settings.secrets / NOISE_FILE
+    if not secret.exists():
+        own_city.settings.secrets.chmod(0o700)
+        secret.write_bytes(bytes(range(32)))
+        secret.chmod(0o600)
+    with_limits(own_city, randomisers=16)
+    with service(own_city) as served, ready(served, first) as bank:
+        told = bank.explain(DEPOSITS, seal=True)
+        assert "SEALED" in {notice.code for notice in told.notices}
+        sealed = bank.analyse(DEPOSITS, seal=True)
+        assert sealed.proof is not None
+        assert sealed.proof.entry["seal"] == first.kid
+        assert [one.cost for one in sealed.privacy] == [one.cost for one in told.privacy]
+        numbers = {int(row[1]) for row in sealed.rows if row[1]}
+        count = next(one for one in sealed.accuracy if one.column == "n")
+        ends = {int(end) for end in (*count.low, *count.high) if end}
+        assert len(numbers) > 1
+        assert len(ends) > 2
+        # A noisy count may be below zero, and its interval is not.
+        shown = zip(sealed.rows, count.low, count.high, strict=True)
+        assert all(min(low, row[1]) <= row[1] <= high for row, low, high in shown)
+        planted = {number for number in numbers | ends if number > 10 * FACTOR}
+        assert planted
+        assert traces(home, planted) == []
+    with service(own_city) as served, ready(served, second) as bank:
+        again = bank.analyse(DEPOSITS, seal=True)
+        assert again.sealed is not None
+        assert again.sealed.kid == second.kid
+        assert (again.rows, again.accuracy) == (sealed.rows, sealed.accuracy)
+        assert all(one.free for one in again.privacy), "the same noise costs nothing"
+        assert not again.stored
+        assert traces(home, planted) == []
 
 
 @pytest.mark.parametrize(
