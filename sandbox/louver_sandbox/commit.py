@@ -159,7 +159,7 @@ def _shared(tx: Connection, plan: Plan, request: Request, books: Books, now: dat
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What asking a question now would cost, and leave. With `stored` there is an answer to it that would be given
-    again, for nothing."""
+    again, for nothing: the accounts are as they stand."""
 
     stored: bool
     balances: tuple[ledger.Balance, ...]
@@ -177,7 +177,9 @@ def preview(tx: Connection, plan: Plan, request: Request, now: datetime) -> Prev
         if own or _is_released(tx, plan, request):
             if not own:
                 look_back(tx, plan, request, now)
-            return Preview(True, (), (), privacy.standing(tx, plan.privacy, institution, now))
+            items, limits = _booked(plan.charges, institution)
+            left = ledger.standing(tx, items, limits, now)
+            return Preview(True, left, (), privacy.standing(tx, plan.privacy, institution, now))
     balances = charge(tx, plan.charges, request, now, dry=True)
     cells = charge_cells(tx, plan, request, now, dry=True)
     losses = charge_privacy(tx, plan, request, now, dry=True)
@@ -278,19 +280,23 @@ def charge(
     tx: Connection, charges: Sequence[Charge], request: Request, now: datetime, *, dry: bool = False
 ) -> tuple[ledger.Balance, ...]:
     """Books the charges, all or none (`dry`: only says what would be). Raises `Refused` LVR-3001."""
-    institution = request.subject.institution
-    items = [ledger.Charge(institution, c.dataset, c.purpose, c.kind, 1, c.key or None) for c in charges]
-    limits = [
-        ledger.Limit(c.dataset, c.kind, period, most)
-        for c in charges
-        for period, most in ((ledger.Period.DAY, c.limit), *c.further)
-    ]
+    items, limits = _booked(charges, request.subject.institution)
     try:
         if dry:
             return ledger.preview(tx, items, limits, now)
         return ledger.charge(tx, items, limits, now, request_id=request.id)
     except ledger.Exhausted as spent:
         raise budget_refusal(spent) from None
+
+
+def _booked(charges: Sequence[Charge], institution: str) -> tuple[list[ledger.Charge], list[ledger.Limit]]:
+    items = [ledger.Charge(institution, c.dataset, c.purpose, c.kind, 1, c.key or None) for c in charges]
+    limits = [
+        ledger.Limit(c.dataset, c.kind, period, most)
+        for c in charges
+        for period, most in ((ledger.Period.DAY, c.limit), *c.further)
+    ]
+    return items, limits
 
 
 def charge_cells(

@@ -101,11 +101,14 @@ def add(
         console = open_console(read(home))
         if not NAME.fullmatch(name):
             raise Misused("a name has 2 to 40 small letters, digits, dots or dashes, and begins with a letter")
-        if (role is Role.ADMINISTRATOR) != (profile == ""):
-            raise Misused("an administrator has no profile, and every other role has one", "--profile NAME")
         if profile and profile not in console.connections.names:
             known = ", ".join(console.connections.names) or "none"
             raise Misused(f"there is no profile {profile!r}", f"profiles: {known}")
+        if not console.connections.fits(role, profile):
+            raise Misused(
+                "an administrator has no profile, an auditor an auditor's, and every other role an institution's",
+                "--profile NAME",
+            )
         try:
             first = console.doors.invite(name, role, profile, _OPERATOR)
         except Taken:

@@ -7,12 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import louver
+from cryptography import x509
+
+from louver.audit import AuditClient
 from louver.client import Client
 from louver.failures import Misused
 from louver.profiles import read_config
+from louver.settings import Settings, settle
+from louver.transparency import TreeHead, VerifierKey
+from louver_server.accounts.model import Role
 
 _NEEDED: Final = ("target", "certificate", "key", "ca", "log_key")
+AUDITOR_URN: Final = "urn:louver:auditor:"
 _TAKEN: Final = (*_NEEDED, "purpose", "dialect", "keys")
 
 
@@ -22,6 +28,7 @@ class Connections:
     def __init__(self, profiles: Mapping[str, Mapping[str, object]]) -> None:
         self._profiles = profiles
         self._open: dict[str, Client] = {}
+        self._logs: dict[str, AuditClient] = {}
         self._lock = threading.Lock()
 
     @classmethod
@@ -44,24 +51,59 @@ class Connections:
         """The client of a profile. Raises `Misused` where there is no such profile, or it cannot be right."""
         with self._lock:
             if profile not in self._open:
-                if profile not in self._profiles:
-                    raise Misused(
-                        f"the console has no profile {profile!r}", "an administrator adds it to its profiles"
-                    )
-                self._open[profile] = _connected(self._profiles[profile])
+                self._open[profile] = Client(_settled(self._known(profile)))
             return self._open[profile]
+
+    def log_of(self, profile: str) -> AuditClient:
+        """The log, as the auditor of a profile reads it. Raises `Misused` as `of` does."""
+        with self._lock:
+            if profile not in self._logs:
+                self._logs[profile] = AuditClient(_settled(self._known(profile)))
+            return self._logs[profile]
+
+    def head(self, profile: str) -> TreeHead:
+        """The log's newest head, verified, whether the profile is an institution's or an auditor's. Raises
+        `louver.Error`."""
+        if not self.is_auditor(profile):
+            return self.of(profile).head()
+        client = self.log_of(profile)
+        return client.checkpoint().verify(VerifierKey.parse(client.settings.log_key))
+
+    def fits(self, role: Role, profile: str) -> bool:
+        """Whether people of a role act with such a profile: auditors with an auditor's certificate, administrators
+        with none, all others with an institution's. Raises `Misused` where its certificate cannot be read."""
+        if role is Role.ADMINISTRATOR or profile not in self._profiles:
+            return role is Role.ADMINISTRATOR and not profile
+        return self.is_auditor(profile) is (role is Role.AUDITOR)
+
+    def is_auditor(self, profile: str) -> bool:
+        """Whether the profile's certificate is an auditor's. Raises `Misused`."""
+        try:
+            read = x509.load_pem_x509_certificate(Path(str(self._known(profile)["certificate"])).read_bytes())
+            names = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        except (OSError, ValueError, x509.ExtensionNotFound):
+            raise Misused(f"the certificate of profile {profile} cannot be read") from None
+        uris = names.get_values_for_type(x509.UniformResourceIdentifier)
+        return any(uri.startswith(AUDITOR_URN) for uri in uris)
+
+    def _known(self, profile: str) -> Mapping[str, object]:
+        if profile not in self._profiles:
+            raise Misused(f"the console has no profile {profile!r}", "an administrator adds it to its profiles")
+        return self._profiles[profile]
 
     def close(self) -> None:
         """Ends all connections."""
         with self._lock:
-            while self._open:
-                self._open.popitem()[1].close()
+            for client in (*self._open.values(), *self._logs.values()):
+                client.close()
+            self._open.clear()
+            self._logs.clear()
 
 
-def _connected(profile: Mapping[str, object]) -> Client:
+def _settled(profile: Mapping[str, object]) -> Settings:
     texts = {name: str(profile[name]) for name in _TAKEN if profile.get(name)}
     timeout = profile.get("timeout")
-    return louver.connect(
+    return settle(
         texts["target"],
         certificate=texts["certificate"],
         key=texts["key"],

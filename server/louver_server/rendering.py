@@ -27,8 +27,12 @@ _NAVIGATION: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
         ("/history", marked("History")),
         ("/catalogue", marked("Catalogue")),
     ),
-    Role.OFFICER: (("/catalogue", marked("Catalogue")), ("/log", marked("Log"))),
-    Role.AUDITOR: (("/log", marked("Log")),),
+    Role.OFFICER: (("/catalogue", marked("Catalogue")), ("/head", marked("Head of the log"))),
+    Role.AUDITOR: (
+        ("/log", marked("Log")),
+        ("/spending", marked("Spending")),
+        ("/head", marked("Head of the log")),
+    ),
     Role.ADMINISTRATOR: (("/accounts", marked("Accounts")), ("/journal", marked("Journal"))),
 }
 
@@ -38,10 +42,22 @@ _NAMED_ELSEWHERE: Final = (
     (marked("allowance"), marked("purpose"), marked("lifetime")),
     (marked("day"), marked("month"), marked("year")),
     (marked("enterprise"), marked("person")),
+    (
+        marked("kind"),
+        marked("verdict"),
+        marked("treatment"),
+        marked("institution"),
+        marked("dataset"),
+        marked("code"),
+    ),
+    (marked("admission"), marked("outcome"), marked("refusal"), marked("explain"), marked("audit_look")),
+    (marked("policy"), marked("activation"), marked("snapshot")),
+    (marked("exact"), marked("threshold"), marked("dp"), marked("matched"), marked("authorised")),
     (marked("in force"), marked("not yet"), marked("expired"), marked("revoked"), marked("used up")),
 )
 """What pages say by the name that it has in code: roles, states of a question, kinds of limits
-and their periods, kinds of subjects, states of an authorisation."""
+and their periods, kinds of subjects, facets and kinds of
+entries of the log, treatments, states of an authorisation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +67,9 @@ class Wording:
     language: str
 
     def __call__(self, text: str) -> str:
-        """The text in that language."""
-        return translations(self.language).gettext(text)
+        """The text in that language; what is none of ours stays as it is."""
+        # An empty text stands for the catalogue itself.
+        return translations(self.language).gettext(text) if text else ""
 
 
 def wording(request: Request) -> Wording:
@@ -89,7 +106,7 @@ def _environment(language: str) -> Environment:
     )
     made.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
     made.filters |= {"cell": display.cell, "visible": display.visible, "when": when}
-    made.filters["said"] = translations(language).gettext
+    made.filters["said"] = Wording(language)
     return made
 
 

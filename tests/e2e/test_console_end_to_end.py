@@ -15,8 +15,9 @@ from pathlib import Path
 import duckdb
 import httpx
 import pytest
-from tests.support.console import PASSWORD, Browser, RunningConsole, console
-from tests.support.installation import Service, eventually
+from tests.support.audit_logs import behind_the_back
+from tests.support.console import AUDITOR, PASSWORD, Browser, RunningConsole, console
+from tests.support.installation import Service, eventually, service
 from typer.testing import CliRunner
 
 from louver.receipt import Receipt
@@ -224,12 +225,17 @@ def test_every_page_is_for_its_role_and_for_nobody_without_one(running: RunningC
         "/history.json": {Role.ANALYST},
         "/catalogue": {Role.ANALYST, Role.OFFICER},
         "/catalogue.json": {Role.ANALYST, Role.OFFICER},
-        "/log": {Role.AUDITOR, Role.OFFICER},
+        "/head": {Role.AUDITOR, Role.OFFICER},
+        "/log": {Role.AUDITOR},
+        "/log.json": {Role.AUDITOR},
+        "/log/0": {Role.AUDITOR},
+        "/log/0/proof": {Role.AUDITOR},
+        "/spending": {Role.AUDITOR},
         "/accounts": {Role.ADMINISTRATOR},
         "/journal": {Role.ADMINISTRATOR},
     }
     for role in Role:
-        profile = "" if role is Role.ADMINISTRATOR else "bank_a"
+        profile = {Role.ADMINISTRATOR: "", Role.AUDITOR: AUDITOR}.get(role, "bank_a")
         browser = running.signed_in(running.person(f"one.{role.value}", role, profile))
         for path, allowed in pages.items():
             assert browser.get(path).status_code == (200 if role in allowed else 403), (role, path)
@@ -279,6 +285,62 @@ def test_over_tls_a_session_is_for_this_host_alone(served: Service, tmp_path: Pa
     assert {"httponly", "secure", "samesite=strict", "path=/"} <= attributes
     assert not any(part.startswith("domain") for part in attributes)
     assert reply.headers["strict-transport-security"] == "max-age=31536000"
+
+
+def test_an_auditor_finds_a_question_proves_it_and_has_it_decided_again(
+    running: RunningConsole, analyst: Browser, served: Service
+) -> None:
+    sql = "SELECT section, count(*) AS found_by_the_auditor FROM gov.ent_registry GROUP BY section"
+    assert _ask(analyst, sql).status_code == 200
+    auditor = running.signed_in(running.person("sun.li", Role.AUDITOR, AUDITOR))
+
+    def searched() -> list[dict[str, object]]:
+        found: list[dict[str, object]] = auditor.get(
+            "/log.json", params={"text": "found_by_the_auditor", "verdict": "answered", "institution": "bank_a"}
+        ).json()
+        return found
+
+    assert eventually(lambda: len(searched()) == 1)
+    (one,) = searched()
+    page = auditor.get("/log", params={"text": "found_by_the_auditor"}).text
+    assert "found_by_the_auditor" in page
+    assert '<span class="hint">' in page
+    shown = auditor.get(f"/log/{one['index']}").text
+    assert "checked here" in shown
+    assert "found_by_the_auditor" in shown
+    again = auditor.submit(f"/log/{one['index']}/replay", page=f"/log/{one['index']}")
+    assert (again.status_code, "the same, byte for byte" in again.text) == (200, True)
+    receipt = Receipt.from_bytes(auditor.get(f"/log/{one['index']}/proof").content)
+    assert receipt.verify(served.city.log_key, sql=sql).index == one["index"]
+    assert "gov.ent_registry" in auditor.get("/spending", params={"institution": "bank_a"}).text
+    looks = auditor.get("/log.json", params={"kind": "audit_look"}).json()
+    assert len(looks) >= 5
+    rows = list(csv.reader(io.StringIO(auditor.get("/log.csv", params={"kind": "audit_look"}).text)))
+    assert len(rows) > len(looks)
+    for wrong in ({"verdict": "guilty"}, {"least_cost": "-1"}, {"text": "x" * 600}):
+        assert auditor.get("/log", params=wrong).status_code == 400, wrong
+    assert auditor.get("/log", params={"since": "yesterday"}).status_code == 422
+    assert auditor.get("/log/99999999").status_code in {404, 422}
+
+
+def test_a_store_that_was_altered_turns_the_auditors_page_red(own_city: City, tmp_path: Path) -> None:
+    with service(own_city) as altered, console(altered, tmp_path / "console", ("bank_a", AUDITOR)) as running:
+        with altered.connect("bank_a") as bank:
+            bank.analyse("SELECT count(*) AS n FROM gov.ent_registry", purpose="RESEARCH")
+        auditor = running.signed_in(running.person("sun.li", Role.AUDITOR, AUDITOR))
+        assert eventually(lambda: len(auditor.get("/log.json", params={"verdict": "answered"}).json()) == 1)
+        (one,) = auditor.get("/log.json", params={"verdict": "answered"}).json()
+        assert auditor.get(f"/log/{one['index']}").status_code == 200
+        with behind_the_back(own_city.settings.state) as store:
+            changed = store.execute(
+                "UPDATE entries SET body = CAST(replace(CAST(body AS TEXT), '\"RESEARCH\"', '\"MARKETS_\"') AS BLOB) "
+                'WHERE "index" = ?',
+                (one["index"],),
+            )
+            assert changed.rowcount == 1
+        red = auditor.get(f"/log/{one['index']}")
+        assert red.status_code >= 400
+        assert "MARKETS_" not in red.text
 
 
 def test_the_demonstration_opens_a_console_that_somebody_can_sign_in_to(own_city: City) -> None:

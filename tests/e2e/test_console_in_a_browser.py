@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 from tests.support import chromium
-from tests.support.console import PASSWORD, Person, RunningConsole, console
+from tests.support.console import AUDITOR, PASSWORD, Person, RunningConsole, console
 from tests.support.installation import Service
 
 from louver_server.accounts.model import Role
@@ -116,7 +116,7 @@ def test_an_analysts_way_through_the_console_without_a_violation(
 
 def test_administrators_and_auditors_pages_in_a_browser(running: RunningConsole, browser: Browser) -> None:
     boss = running.person("boss", Role.ADMINISTRATOR)
-    auditor = running.person("auditor", Role.AUDITOR, "bank_a")
+    auditor = running.person("auditor", Role.AUDITOR, AUDITOR)
     with browser.new_context(locale="en-US", viewport={"width": 400, "height": 800}) as context:
         page = context.new_page()
         heard = chromium.watched(page)
@@ -134,7 +134,14 @@ def test_administrators_and_auditors_pages_in_a_browser(running: RunningConsole,
         page.wait_for_url("**/login")
         sign_in(page, running, auditor, "/log")
         assert not Axe().run(page).response["violations"]
+        page.locator("tbody td.number a").first.click()
+        page.wait_for_url("**/log/*")
+        assert not Axe().run(page).response["violations"]
+        page.goto(f"{running.url}/spending")
+        assert not Axe().run(page).response["violations"]
+        page.goto(f"{running.url}/head")
+        assert not Axe().run(page).response["violations"]
         page.get_by_role("button", name="中文").click()
-        page.get_by_role("heading", name="日志").wait_for()
+        page.get_by_role("heading", name="日志树头").wait_for()
         assert page.locator("html").get_attribute("lang") == "zh-CN"
     assert heard == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import secrets
 import socket
 import ssl
 import subprocess
@@ -18,13 +19,18 @@ from pathlib import Path
 import httpx
 from tests.support.installation import Service, eventually
 
+from louver_sandbox.operator.auditors import add_auditor
+from louver_sandbox.operator.installation import Tools
 from louver_sandbox.pki import Authority
+from louver_sandbox.wiring import utc_now
 from louver_server.accounts import codes
 from louver_server.accounts.doors import Doors
 from louver_server.accounts.model import Role
 from louver_server.app import open_console
 from louver_server.configuration import read
 
+AUDITOR = "audit_office"
+"""The profile of auditors, and the id of the auditor that it is."""
 PASSWORD = "eleven slats of cedar wood"
 _CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 
@@ -111,7 +117,11 @@ def _secret(text: str) -> bytes:
 
 @contextmanager
 def console(
-    service: Service, folder: Path, institutions: tuple[str, ...] = ("bank_a", "bank_b"), *, tls: bool = False
+    service: Service,
+    folder: Path,
+    institutions: tuple[str, ...] = ("bank_a", "bank_b", AUDITOR),
+    *,
+    tls: bool = False,
 ) -> Iterator[RunningConsole]:
     """A console for the length of a `with` block."""
     folder.mkdir(mode=0o700)
@@ -121,6 +131,8 @@ def console(
         _certify(folder)
         settings += 'certificate = "console.pem"\nkey = "console.key"\n'
     (folder / "console.toml").write_text(settings, encoding="utf-8")
+    if AUDITOR in institutions and not (service.city.settings.home / "clients" / f"{AUDITOR}.pem").exists():
+        add_auditor(service.city.settings, AUDITOR, "审计局", Tools(utc_now, secrets.token_bytes))
     profiles = []
     for name in institutions:
         ca, key, certificate = service.files(name)

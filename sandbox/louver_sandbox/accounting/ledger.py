@@ -131,6 +131,17 @@ def preview(tx: Connection, charges: Sequence[Charge], limits: Sequence[Limit], 
     return tuple(booking.balance for booking in _plan(tx, charges, limits, now))
 
 
+def standing(
+    tx: Connection, charges: Sequence[Charge], limits: Sequence[Limit], now: datetime
+) -> tuple[Balance, ...]:
+    """The accounts that ``charge`` would book on, as they are."""
+    return tuple(
+        _standing(tx, item, period, limit, now).balance
+        for item in charges
+        for period, limit in _strictest(item, limits).items()
+    )
+
+
 def balance(tx: Connection, account: Account) -> int:
     """What has been spent on the account, in the kind's smallest unit."""
     row = _SPENT.row(tx, _key(account) | {"window": account.window})

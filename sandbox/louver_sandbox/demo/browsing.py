@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import Final
 
 from louver_sandbox.demo.running import running
+from louver_sandbox.operator.auditors import add_auditor, registered_auditors
+from louver_sandbox.operator.installation import TOOLS
 from louver_sandbox.settings import load
 
+AUDITOR: Final = "audit_office"
 PEOPLE: Final = (
     ("wang.fang", "analyst", "bank_a"),
     ("li.na", "analyst", "bank_b"),
+    ("sun.yu", "auditor", AUDITOR),
     ("zhao.lei", "administrator", ""),
 )
 """Name, role and profile."""
 
-INSTITUTIONS: Final = ("bank_a", "bank_b")
+PROFILES: Final = ("bank_a", "bank_b", AUDITOR)
 STOP_S: Final = 15.0
 
 
@@ -31,6 +35,8 @@ def is_here() -> bool:
 
 def browse(home: Path, say: Callable[[str], None]) -> None:
     """Serves the installation and a console over it until interrupted; `say` hears where and for whom."""
+    if AUDITOR not in registered_auditors(load(home)):
+        add_auditor(load(home), AUDITOR, "审计局", TOOLS)
     with running(home) as (address, _):
         folder, port = home / "console", _free_port()
         _write(folder, port, home, address)
@@ -57,7 +63,7 @@ def _write(folder: Path, port: int, home: Path, address: str) -> None:
         f'[profiles.{name}]\ntarget = "{address}"\ncertificate = "{clients / f"{name}.pem"}"\n'
         f'key = "{clients / f"{name}.key"}"\nca = "{settings.pki / "authority.pem"}"\n'
         f'log_key = "{home / "log.pub"}"\npurpose = "RESEARCH"\n'
-        for name in INSTITUTIONS
+        for name in PROFILES
     ]
     (folder / "profiles.toml").write_text("\n".join(profiles), encoding="utf-8")
     (folder / "console.toml").write_text(f'address = "127.0.0.1:{port}"\n', encoding="utf-8")

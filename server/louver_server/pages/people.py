@@ -41,9 +41,12 @@ def invite(request: Request, session: Administrator, fields: Form) -> Response:
         raise BadForm from None
     if not NAME.fullmatch(name):
         return _accounts(request, session, 422, words(NAME_RULE))
-    if (role is Role.ADMINISTRATOR) != (profile == "") or (profile and profile not in known.connections.names):
+    if not known.connections.fits(role, profile):
         return _accounts(
-            request, session, 422, words("An administrator has no profile, and every other role has one.")
+            request,
+            session,
+            422,
+            words("An administrator has no profile, an auditor an auditor's, and every other role an institution's."),
         )
     try:
         first = known.doors.invite(name, role, profile, session.account.name)

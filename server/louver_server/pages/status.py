@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from louver.errors import Error, Unproven
 from louver_server.accounts.model import Role, Session
 from louver_server.rendering import page
-from louver_server.sessions import client_of, console, only
+from louver_server.sessions import console, only
 
 router = APIRouter()
 Reader = Annotated[Session, Depends(only(Role.AUDITOR, Role.OFFICER))]
@@ -26,16 +26,16 @@ def health(request: Request) -> Response:
     return JSONResponse({"console": "ok", "sandbox": worst}, 200 if worst == "ok" else 503)
 
 
-@router.get("/log")
-def log(request: Request, session: Reader) -> Response:
+@router.get("/head")
+def head(request: Request, session: Reader) -> Response:
     """The log's newest head, shown only when its signature holds."""
-    head = client_of(request, session).head()
-    return page(request, "log.html", session, head=head, root=base64.b64encode(head.root).decode())
+    found = console(request).connections.head(session.account.profile)
+    return page(request, "head.html", session, head=found, root=base64.b64encode(found.root).decode())
 
 
 def _state(request: Request, profile: str) -> str:
     try:
-        console(request).connections.of(profile).head()
+        console(request).connections.head(profile)
     except Unproven:
         return "unproven"
     except Error:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from louver_sandbox.pki import Authority
 from louver_server.command import app
 
-PROFILE = '[profiles.bank-a]\ntarget = "h:1"\ncertificate = "c"\nkey = "k"\nca = "a"\nlog_key = "l"\n'
+PROFILE = '[profiles.{name}]\ntarget = "h:1"\ncertificate = "{name}.pem"\nkey = "k"\nca = "a"\nlog_key = "l"\n'
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     home = tmp_path / "console"
     assert run("init", str(home)).exit_code == 0
-    (home / "profiles.toml").write_text(PROFILE, encoding="utf-8")
+    authority, now = Authority.create(datetime.now(UTC)), datetime.now(UTC)
+    (home / "bank-a.pem").write_bytes(authority.client("bank_a", now).certificate)
+    (home / "office.pem").write_bytes(authority.auditor("office", now).certificate)
+    profiles = "".join(PROFILE.format(name=name) for name in ("bank-a", "office"))
+    (home / "profiles.toml").write_text(profiles, encoding="utf-8")
     return home
 
 
@@ -49,6 +55,8 @@ def test_what_init_makes_is_read_by_the_other_commands(home: Path) -> None:
         (("accounts", "add", "li.na", "analyst"), "profile"),
         (("accounts", "add", "li.na", "administrator", "--profile", "bank-a"), "profile"),
         (("accounts", "add", "li.na", "analyst", "--profile", "bank-z"), "bank-a"),
+        (("accounts", "add", "li.na", "auditor", "--profile", "bank-a"), "profile"),
+        (("accounts", "add", "li.na", "analyst", "--profile", "office"), "profile"),
         (("accounts", "lock", "nobody.there"), "no account"),
         (("accounts", "reset", "nobody.there"), "no account"),
     ],

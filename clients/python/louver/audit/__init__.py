@@ -9,7 +9,7 @@
 """
 
 from louver.audit.client import AuditClient, connect
-from louver.audit.results import AuditEntry, Counts, DaySpent, Replayed, WholeEntry
+from louver.audit.results import AuditEntry, Counts, DaySpent, Page, Replayed, WholeEntry
 from louver.transparency.cosignature import Cosigned, WitnessKey
 from louver.transparency.whole_log import WholeLog, verify_export
 
@@ -19,6 +19,7 @@ __all__ = [
     "Cosigned",
     "Counts",
     "DaySpent",
+    "Page",
     "Replayed",
     "WholeEntry",
     "WholeLog",

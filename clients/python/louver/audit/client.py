@@ -111,17 +111,25 @@ class AuditClient(Connection):
 
         Pages are fetched as they are needed; each is a look in the log.
         """
-        message, token = entry_filter(**wanted), ""
+        token = ""
         while limit > 0:
-            request = pb.SearchEntriesRequest(
-                filter=message, page_size=min(limit, PAGE), page_token=token, ascending=ascending
-            )
-            page = self._call(self._stub.SearchEntries, request)
+            page = self.page(min(limit, PAGE), token, ascending=ascending, **wanted)
             limit -= len(page.entries)
-            yield from map(results.entry, page.entries)
-            token = page.next_page_token
+            yield from page.entries
+            token = page.token
             if not token:
                 return
+
+    def page(
+        self, size: int = 50, token: str = "", *, ascending: bool = False, with_counts: bool = False, **wanted: Any
+    ) -> results.Page:
+        """One page of what fits a filter, in one look: for whoever shows pages. ``token`` is that of the page before,
+        with the same filter and order."""
+        request = pb.SearchEntriesRequest(
+            filter=entry_filter(**wanted), page_size=min(size, PAGE), page_token=token, ascending=ascending,
+            with_counts=with_counts,
+        )  # fmt: skip
+        return results.page(self._call(self._stub.SearchEntries, request))
 
     def count(self, **wanted: Any) -> results.Counts:
         """How many entries fit a filter, and of which there are how many."""

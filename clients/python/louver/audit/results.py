@@ -60,6 +60,15 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """Entries of a search, and the ``token`` of what follows, empty at the end. ``counts`` where they were wanted."""
+
+    entries: tuple[AuditEntry, ...]
+    token: str
+    counts: Counts | None
+
+
+@dataclass(frozen=True, slots=True)
 class DaySpent:
     """What an account was charged on a Beijing day: units, or rho as an exact decimal; ``*`` is everybody or any."""
 
@@ -104,6 +113,12 @@ def counts(message: pb.EntryCounts) -> Counts:
     """Counts from the wire."""
     facets = {facet.name: [(one.value, one.entries) for one in facet.values] for facet in message.facets}
     return Counts(message.matched, message.exact, facets)
+
+
+def page(message: pb.SearchEntriesResponse) -> Page:
+    """A page from the wire."""
+    told = counts(message.counts) if message.HasField("counts") else None
+    return Page(tuple(map(entry, message.entries)), message.next_page_token, told)
 
 
 def whole(message: pb.GetEntryResponse, index: int, log_key: str) -> WholeEntry:
