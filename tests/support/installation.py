@@ -26,7 +26,8 @@ PERSONS = 2000
 
 def small_city(folder: Path) -> City:
     """A city of two thousand persons with three institutions, published and ready to serve."""
-    return build(folder / "home", PERSONS, Tools(utc_now, secrets.token_bytes), lambda text: None)
+    made = build(folder / "home", PERSONS, Tools(utc_now, secrets.token_bytes), lambda text: None)
+    return City(with_limits(made), made.world)
 
 
 def copy_of(city: City, folder: Path) -> City:
@@ -61,7 +62,7 @@ class Service:
 
     def connect(self, institution: str = "bank_a", purpose: str | None = None) -> louver.Client:
         """A client of the institution, with the log's key."""
-        return self.city.connect(self.address, institution, purpose, timeout=30.0)
+        return self.city.connect(self.address, institution, purpose, timeout=120.0)
 
     def processes(self) -> list[int]:
         """Every living process the service has started, and theirs."""
@@ -156,9 +157,10 @@ def patiently(ask: Callable[[], Told], seconds: float = 60.0) -> Told:
 
 
 def with_limits(city: City, **limits: int) -> Settings:
-    """Writes limits into the installation's configuration."""
+    """Writes limits into the installation's configuration. What a check may take by the clock is more than by default:
+    a machine that is busy with something else may need it for any question."""
     path = city.settings.home / "louver.toml"
     head = path.read_text(encoding="utf-8").split("[limits]")[0]
-    lines = "".join(f"{name} = {value}\n" for name, value in limits.items())
+    lines = "".join(f"{name} = {value}\n" for name, value in {"check_seconds": 30, **limits}.items())
     path.write_text(f"{head}[limits]\n{lines}", encoding="utf-8")
     return load(city.settings.home)
