@@ -32,8 +32,9 @@ from louver_sandbox.delegates import JudgeInChecker
 from louver_sandbox.demo.city import City
 from louver_sandbox.demo.running import running
 from louver_sandbox.pipeline import Call, Pipeline
+from louver_sandbox.premises import utc_now
 from louver_sandbox.stages import Answer, Facts, InstitutionType, Plan, Request, Subject
-from louver_sandbox.wiring import Platform, utc_now
+from louver_sandbox.wiring import Platform
 
 PERSONS = 2000
 WARM, ALONE, TOGETHER, CALLERS = 40, 200, 200, 8

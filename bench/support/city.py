@@ -6,8 +6,8 @@ from pathlib import Path
 
 from louver_sandbox.demo.city import City, build
 from louver_sandbox.operator.installation import Tools, activate, development_keys
+from louver_sandbox.premises import utc_now
 from louver_sandbox.settings import Settings
-from louver_sandbox.wiring import utc_now
 
 PLENTY = 100_000
 """As much as the compiled-in floors allow."""

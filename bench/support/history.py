@@ -7,8 +7,8 @@ from louver_sandbox import journal
 from louver_sandbox.audit.entries import JSON
 from louver_sandbox.commit import paid
 from louver_sandbox.journal import Books
+from louver_sandbox.premises import utc_now
 from louver_sandbox.stages import Answer, Plan, Request
-from louver_sandbox.wiring import utc_now
 
 BATCH = 500
 """Questions in one transaction; the line takes two transactions for each, which would take minutes here."""

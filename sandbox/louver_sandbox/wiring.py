@@ -6,11 +6,9 @@ their replies.
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import partial
@@ -21,14 +19,15 @@ from louver.matching.oprf import library
 from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox import checker, journal, scorer, solver
 from louver_sandbox.accounting.ledger import SHANGHAI
-from louver_sandbox.audit.entries import JSON
-from louver_sandbox.audit.head import Ed25519Signer
-from louver_sandbox.audit.log import MAX_PAGE, AuditLog
+from louver_sandbox.annals import (
+    former_tokens,
+    logged_revocations,
+    logged_set,
+    logged_tokens,
+)
 from louver_sandbox.auditing import replayer
 from louver_sandbox.auditors import Auditors
-from louver_sandbox.catalog.load import catalog_of, load_catalog
-from louver_sandbox.catalog.model import Catalog, SpaceKind
-from louver_sandbox.checker import Judgement
+from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.commit import Preview, preview
 from louver_sandbox.consents import Consents
 from louver_sandbox.delegates import (
@@ -43,27 +42,26 @@ from louver_sandbox.delegates import (
 )
 from louver_sandbox.engines import WORKER_ENTRY, WORKER_ENVIRONMENT, WORKER_PRELOAD, WORKER_PREPARE
 from louver_sandbox.identity import Registry
-from louver_sandbox.journal import Books
 from louver_sandbox.match_line import Judging, MatchLine
 from louver_sandbox.matching import process as matcher
 from louver_sandbox.matching.editions import Editions
 from louver_sandbox.matching.tokens import JoinKeys, TokenTables
-from louver_sandbox.mechanisms.opendp_sampler import OpenDpSampler
-from louver_sandbox.mechanisms.sampler import Sampler
 from louver_sandbox.obligations import Totals
 from louver_sandbox.pipeline import Call, Pipeline
-from louver_sandbox.policy.approvals import Approval
-from louver_sandbox.policy.bundle import Bundle, BundleRefused
-from louver_sandbox.policy.load import CONTENT_FILE, load_approvals, load_bundle, load_officers
-from louver_sandbox.policy.terms import ContractTerms, StrictTerms
-from louver_sandbox.privacy.refused import PrivacyRefused, Reason
+from louver_sandbox.policy.bundle import Bundle
+from louver_sandbox.policy.load import CONTENT_FILE, load_approvals, load_officers
+from louver_sandbox.premises import (
+    isolation_of,
+    load_judgement,
+    noise_secret,
+    open_books,
+    sampler_of,
+)
 from louver_sandbox.processes.admission import Overloaded
-from louver_sandbox.processes.isolation.levels import Isolation, Level
 from louver_sandbox.processes.limits import Limits as ProcessLimits
 from louver_sandbox.processes.pool import CheckerPool, WorkerFailed, WorkerPool
 from louver_sandbox.processes.sessions import SessionPool
-from louver_sandbox.processes.zygote import Zygote, isolation_here
-from louver_sandbox.publishing.record_keys import read_key
+from louver_sandbox.processes.zygote import Zygote
 from louver_sandbox.recount import anchor
 from louver_sandbox.refusals import capacity
 from louver_sandbox.release.complementary import Solve, no_solver
@@ -82,100 +80,6 @@ from louver_sandbox.uploads.own_tables import OwnTables
 from louver_sandbox.withdrawn import Withdrawn
 
 WARM_S = 30.0
-
-
-NOISE_FILE = "noise.key"
-"""The file in `secrets/` with the releaser's secret of cell keys."""
-MATCHING_FILE = matcher.KEY_FILE
-"""The file in `matching/` with the seed of the keys that lists are matched by."""
-JOIN_FILE = matcher.JOIN_FILE
-"""The file in `matching/` with the seed of the keys that tokens are made with."""
-
-
-def utc_now() -> datetime:
-    """The present, with its time zone."""
-    return datetime.now().astimezone()
-
-
-def registered_catalog(settings: Settings) -> Catalog:
-    """What is declared, but for institutions' own tables, which they upload. Raises `CatalogRefused`."""
-    declared = load_catalog([settings.catalog], settings.data)
-    registered = [table for table in declared.tables.values() if table.space is not SpaceKind.INSTITUTION]
-    return catalog_of(registered, base=settings.data.resolve())
-
-
-def load_judgement(settings: Settings, now: datetime) -> Judgement:
-    """Reads and verifies both. Raises `CatalogRefused` or `BundleRefused`."""
-    catalog = registered_catalog(settings)
-    today = now.astimezone(SHANGHAI).date()
-    return Judgement(catalog, load_bundle(settings.bundle, load_officers(settings.officers), today, catalog))
-
-
-def noise_secret(settings: Settings, bundle: Bundle) -> bytes | None:
-    """The releaser's secret, None where there is none and no policy asks for noise.
-
-    Raises:
-        KeyRefused: a policy asks for noise and there is no secret, or it is not a private file of 32 bytes.
-    """
-    path = settings.secrets / NOISE_FILE
-    return read_key(path, "noise secret") if path.exists() or asks_for_noise(bundle) else None
-
-
-def asks_for_noise(bundle: Bundle) -> bool:
-    """Whether any grant of the bundle does."""
-    terms = [grant.threshold for policy in bundle.policies for grant in policy.grants]
-    return any(one.noise != "none" or isinstance(one.encrypted, StrictTerms) for one in terms)
-
-
-def sampler_of(bundle: Bundle) -> Sampler | None:
-    """The source of noise for differential privacy, where a policy in force has a budget and it is installed.
-
-    Without one every such question is refused before it is charged (LVR-3106).
-    """
-    grants = [grant for policy in bundle.policies for grant in policy.grants]
-    if all(grant.privacy is None and not isinstance(grant.threshold.encrypted, ContractTerms) for grant in grants):
-        return None
-    try:
-        return OpenDpSampler()
-    except PrivacyRefused as missing:
-        if missing.reason is not Reason.SAMPLER_MISSING:
-            raise
-        return None
-
-
-def noise_fingerprint(secret: bytes) -> str:
-    """What the log calls a noise secret; it tells nothing of 32 random bytes."""
-    return hashlib.sha256(b"louver noise secret\0" + secret).hexdigest()[:32]
-
-
-def open_books(
-    settings: Settings, state: State, clock: Callable[[], datetime], isolation: Level | None = None
-) -> Books:
-    """The ledger, the log and the answers over an open state store. A service tells the log its isolation."""
-    seed = (settings.secrets / "log.seed").read_bytes()
-    signer = Ed25519Signer.from_seed(settings.origin, seed)
-    log = AuditLog(
-        state, signer, settings.origin, clock=clock, randomness=secrets.token_bytes, marks=_marks(settings, isolation)
-    )
-    return Books(state, log)
-
-
-def _marks(settings: Settings, isolation: Level | None) -> dict[str, JSON]:
-    """What every entry says of the installation that wrote it."""
-    level: dict[str, JSON] = {} if isolation is None else {"isolation": isolation.title}
-    return level | ({"development": True} if settings.development else {})
-
-
-def isolation_of(settings: Settings) -> Isolation:
-    """What this host gives.
-
-    Raises:
-        TooLittleIsolation: less than the settings accept, and this is no development installation.
-    """
-    found = isolation_here()
-    if not settings.development:
-        found.demand(Level.named(settings.isolation.least))
-    return found
 
 
 class Platform:
@@ -462,77 +366,3 @@ class Platform:
 
     def __exit__(self, *reason: object) -> None:
         self.close()
-
-
-def activated_serials(books: Books) -> Mapping[str, int]:
-    """The versions of policy documents that the log's last activation says are in force; none before the first."""
-    last = books.log.latest(None, 1, institution=None, kinds=("activation",))
-    serials = last[0].fields.get("serials") if last else None
-    if not isinstance(serials, Mapping):
-        return {}
-    return {name: serial for name, serial in serials.items() if isinstance(serial, int)}
-
-
-def logged_set(books: Books, edition: str) -> str | None:
-    """The digest of a matching set in the newest log entry about it."""
-    return _logged_digest(books, "match_set", "edition", edition)
-
-
-def logged_tokens(books: Books, table: str) -> str | None:
-    """The digest of a table of tokens in the newest log entry about it."""
-    return _logged_digest(books, "token_table", "token_table", table)
-
-
-def former_tokens(books: Books, institution: str, key: str) -> Iterator[str]:
-    """The tables of tokens that the log names of an institution and a key, the newest first."""
-    before: int | None = None
-    while page := books.log.latest(before, MAX_PAGE, kinds=("token_table",)):
-        for entry in page:
-            if (entry.fields.get("institution"), entry.fields.get("key")) == (institution, key):
-                yield str(entry.fields["token_table"])
-        before = page[-1].index
-
-
-def _logged_digest(books: Books, kind: str, field: str, made: str) -> str | None:
-    before: int | None = None
-    while page := books.log.latest(before, MAX_PAGE, kinds=(kind,)):
-        for entry in page:
-            if entry.fields.get(field) == made:
-                return str(entry.fields.get("sha256"))
-        before = page[-1].index
-    return None
-
-
-def logged_revocations(books: Books) -> Mapping[str, int]:
-    """The last version of each policy document that the log says was revoked, whatever the file says now."""
-    found: dict[str, int] = {}
-    start = 0
-    while page := books.log.entries(start, MAX_PAGE, kind="policy"):
-        for fields in (entry.fields for entry in page):
-            name, serial = fields.get("policy"), fields.get("serial")
-            if fields.get("step") == "revoked" and isinstance(name, str) and isinstance(serial, int):
-                found[name] = max(serial, found.get(name, 0))
-        start = page[-1].index + 1
-    return found
-
-
-def note_activation(books: Books, judgement: Judgement, approvals: Sequence[Approval]) -> None:
-    """Logs which policies and catalogue decide from now on, unless the log's last word on it says so already.
-
-    Raises:
-        BundleRefused: the log's last word is of a later version of some document: what lies here was put back.
-    """
-    last = books.log.latest(None, 1, institution=None, kinds=("activation",))
-    serials = {item.statement.id: item.statement.serial for item in approvals}
-    known = activated_serials(books)
-    if back := [name for name, serial in serials.items() if serial < known.get(name, 0)]:
-        raise BundleRefused(
-            [f"{name}: the log knows version {known[name]}; this is {serials[name]}" for name in back]
-        )
-    said: dict[str, JSON] = {
-        "bundle": judgement.bundle.digest,
-        "catalog": judgement.catalog.digest,
-        "serials": dict(serials),
-    }
-    if not last or {name: last[0].fields.get(name) for name in said} != said:
-        journal.note(books, "activation", **said)

@@ -17,8 +17,8 @@ import louver
 from louver import signing
 from louver.v1 import sandbox_pb2 as pb
 from louver.v1.sandbox_pb2_grpc import SandboxServiceStub
+from louver_sandbox.premises import utc_now
 from louver_sandbox.privacy.calendar import BEIJING
-from louver_sandbox.wiring import utc_now
 
 SIMPLE = "SELECT count(*) AS n FROM gov.ent_registry"
 """Public and exact: costs one query."""

@@ -12,9 +12,9 @@ from louver_sandbox.accounting import ledger
 from louver_sandbox.audit.log import MAX_PAGE
 from louver_sandbox.audit.verify import verify_log
 from louver_sandbox.demo.city import City
+from louver_sandbox.premises import open_books, utc_now
 from louver_sandbox.recount import verify
 from louver_sandbox.store import State, schema
-from louver_sandbox.wiring import open_books, utc_now
 
 
 def entries(city: City, *, request_id: str | None = None, kind: str | None = None) -> list[dict[str, Any]]:

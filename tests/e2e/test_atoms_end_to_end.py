@@ -21,9 +21,9 @@ from louver_sandbox.operator.health import problems
 from louver_sandbox.operator.installation import Tools, activate, add_institution, create, development_keys
 from louver_sandbox.operator.main import app
 from louver_sandbox.operator.publishing import publish_all
+from louver_sandbox.premises import utc_now
 from louver_sandbox.settings import Settings
 from louver_sandbox.stages import InstitutionType
-from louver_sandbox.wiring import utc_now
 
 CATALOG = """
 table: gov.firm

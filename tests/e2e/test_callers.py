@@ -17,7 +17,7 @@ from louver.v1.sandbox_pb2_grpc import SandboxServiceStub
 from louver_sandbox.identity import parse_registry
 from louver_sandbox.operator.installation import write_registry
 from louver_sandbox.pki import Authority, Issued
-from louver_sandbox.wiring import utc_now
+from louver_sandbox.premises import utc_now
 
 
 def authority(served: Service) -> Authority:

@@ -19,7 +19,7 @@ from louver.errors import Refused
 from louver.sealing.keys import PrivateKey, generate_key
 from louver_sandbox.demo.city import City
 from louver_sandbox.operator.installation import activate, development_keys
-from louver_sandbox.wiring import utc_now
+from louver_sandbox.premises import utc_now
 
 LOSS = "{epsilon: '%s', delta: '0.000001'}"
 TERMS = (

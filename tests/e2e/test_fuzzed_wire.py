@@ -27,7 +27,7 @@ from tests.support.lengths import at_length
 import louver
 from louver import signing
 from louver.v1 import sandbox_pb2 as pb
-from louver_sandbox.wiring import utc_now
+from louver_sandbox.premises import utc_now
 
 MESSAGES, QUESTIONS, UPLOADS = at_length(300, 30_000), at_length(120, 10_000), at_length(40, 5_000)
 CALL_S = 60.0

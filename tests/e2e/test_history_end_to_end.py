@@ -20,8 +20,8 @@ from louver_sandbox.demo.city import City
 from louver_sandbox.operator.installation import Tools, activate, add_institution, create, development_keys
 from louver_sandbox.operator.main import app
 from louver_sandbox.operator.publishing import publish_all
+from louver_sandbox.premises import utc_now
 from louver_sandbox.stages import InstitutionType
-from louver_sandbox.wiring import utc_now
 
 CATALOG = """
 table: gov.{name}

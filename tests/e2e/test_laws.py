@@ -10,10 +10,10 @@ from louver.errors import Refused
 from louver_sandbox.auditing.replay import replay
 from louver_sandbox.demo import questions
 from louver_sandbox.demo.city import City
+from louver_sandbox.premises import open_books, utc_now
 from louver_sandbox.settings import SettingsRefused, load
 from louver_sandbox.store import State
 from louver_sandbox.uploads.own_tables import own_tables_ever
-from louver_sandbox.wiring import open_books, utc_now
 
 GRADES = next(question for question in questions.ANSWERED if question.name == "A03")
 

@@ -36,8 +36,8 @@ from louver.v1 import matching_pb2 as pb
 from louver.v1.matching_pb2_grpc import MatchingServiceStub
 from louver_sandbox.auditing.replay import replay
 from louver_sandbox.perturbation.named import named
+from louver_sandbox.premises import open_books, utc_now
 from louver_sandbox.store import State
-from louver_sandbox.wiring import open_books, utc_now
 
 BLACK, RED = "gov.credit_list/black", "gov.credit_list/red"
 STATUTORY = "gov.court_dishonest/dishonest"

@@ -35,8 +35,8 @@ from louver_sandbox.demo.city import City
 from louver_sandbox.demo.scorecard import BASE, POINTS, PURPOSE, SCOPE
 from louver_sandbox.demo.scorecard import card as demo_card
 from louver_sandbox.operator.main import app as operator
+from louver_sandbox.premises import open_books, utc_now
 from louver_sandbox.store import State
-from louver_sandbox.wiring import open_books, utc_now
 
 EVIDENCE = "ab" * 32
 NOBODY = "91370200MA00000000"

@@ -18,7 +18,7 @@ from louver.sealing.keys import PrivateKey, generate_key
 from louver.signing import sign_registration
 from louver_sandbox.demo import questions
 from louver_sandbox.demo.city import City
-from louver_sandbox.wiring import NOISE_FILE, utc_now
+from louver_sandbox.premises import NOISE_FILE, utc_now
 
 (WHOLE,) = (question.sql for question in questions.ANSWERED if question.name == questions.SEALED)
 A08 = WHOLE.replace("GROUP BY", "AND r.section = 'C' GROUP BY")

@@ -39,8 +39,8 @@ from louver.v1 import tokens_pb2 as pb
 from louver.v1.tokens_pb2_grpc import TokenServiceStub
 from louver_sandbox.auditing.replay import replay
 from louver_sandbox.demo.city import City
+from louver_sandbox.premises import open_books, utc_now
 from louver_sandbox.store import State
-from louver_sandbox.wiring import open_books, utc_now
 
 DAY, MONTH = 3_000, 4_000
 TERMS = f"    tokens: {{ids_per_day: {DAY}, ids_per_month: {MONTH}}}\n"

@@ -21,8 +21,8 @@ from louver_sandbox.operator.installation import (
     development_keys,
 )
 from louver_sandbox.operator.publishing import check, publish_all
+from louver_sandbox.premises import utc_now
 from louver_sandbox.stages import InstitutionType
-from louver_sandbox.wiring import utc_now
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("LOUVER_REAL_DATA", ROOT.parent / "shared" / "data"))

@@ -22,7 +22,7 @@ from tests.support.installation import Service, eventually
 from louver_sandbox.operator.auditors import add_auditor
 from louver_sandbox.operator.installation import Tools
 from louver_sandbox.pki import Authority
-from louver_sandbox.wiring import utc_now
+from louver_sandbox.premises import utc_now
 from louver_server.accounts import codes
 from louver_server.accounts.doors import Doors
 from louver_server.accounts.model import Role

@@ -18,8 +18,8 @@ from louver.errors import Refused
 from louver_sandbox.demo.city import City, build
 from louver_sandbox.demo.running import running
 from louver_sandbox.operator.installation import Tools
+from louver_sandbox.premises import utc_now
 from louver_sandbox.settings import Settings, load
-from louver_sandbox.wiring import utc_now
 
 PERSONS = 2000
 

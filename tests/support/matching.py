@@ -24,6 +24,7 @@ from louver.matching import oprf
 from louver.matching.asking import Batch, _tokens
 from louver.matching.sets import MatchSet, Row
 from louver_sandbox import journal
+from louver_sandbox.annals import logged_set
 from louver_sandbox.catalog.load import load_catalog
 from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.journal import Books
@@ -40,7 +41,6 @@ from louver_sandbox.publishing.record_keys import create_key, read_key
 from louver_sandbox.settings import Settings
 from louver_sandbox.stages import Subject
 from louver_sandbox.store import State
-from louver_sandbox.wiring import logged_set
 
 LIST = "gov.credit_list/black"
 NOON = datetime(2026, 7, 1, 4, 0, tzinfo=UTC)

@@ -22,6 +22,7 @@ from louver.encoding import encode
 from louver.matching import oprf
 from louver.tokens.columns import with_tokens
 from louver_sandbox import journal
+from louver_sandbox.annals import former_tokens, logged_tokens
 from louver_sandbox.journal import Books
 from louver_sandbox.match_line import Judging
 from louver_sandbox.matching.process import JOIN_FILE, KEY_FILE, Matcher
@@ -36,7 +37,6 @@ from louver_sandbox.store import State
 from louver_sandbox.token_line import Asked, Evaluated, TokenLine
 from louver_sandbox.uploads.ingest import Job as Ingesting
 from louver_sandbox.uploads.ingest import Taken, ingest
-from louver_sandbox.wiring import former_tokens, logged_tokens
 
 Row = Mapping[str, object]
 

@@ -22,8 +22,8 @@ from louver_sandbox.catalog.load import load_catalog
 from louver_sandbox.demo.city import City
 from louver_sandbox.operator.installation import Tools, activate, add_institution, create, development_keys
 from louver_sandbox.operator.publishing import check, publish_all
+from louver_sandbox.premises import utc_now
 from louver_sandbox.stages import InstitutionType
-from louver_sandbox.wiring import utc_now
 
 TABLES = ("customer", "lineitem", "nation", "orders", "part", "partsupp", "region", "supplier")
 BANK = "tpch"

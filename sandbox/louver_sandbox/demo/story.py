@@ -24,8 +24,8 @@ from louver_sandbox.demo import questions, scorecard
 from louver_sandbox.demo.city import City, build
 from louver_sandbox.demo.running import running
 from louver_sandbox.operator.installation import Tools
+from louver_sandbox.premises import utc_now
 from louver_sandbox.store import State
-from louver_sandbox.wiring import utc_now
 
 SHOWN_ROWS = 6
 APPLICANTS = 30

@@ -16,10 +16,10 @@ from louver_sandbox import consents, journal, standing
 from louver_sandbox.consents import Consents
 from louver_sandbox.operator.installation import TOOLS, Tools
 from louver_sandbox.operator.output import Home, explained, fail
+from louver_sandbox.premises import open_books
 from louver_sandbox.scoring import registry
 from louver_sandbox.settings import Settings, load
 from louver_sandbox.store import State
-from louver_sandbox.wiring import open_books
 
 app = typer.Typer(help="Authorisations of subjects.", no_args_is_help=True)
 

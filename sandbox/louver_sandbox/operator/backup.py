@@ -12,8 +12,8 @@ from contextlib import closing
 from pathlib import Path
 
 from louver_sandbox.operator.installation import InstallationRefused
+from louver_sandbox.premises import JOIN_FILE, MATCHING_FILE
 from louver_sandbox.settings import Settings
-from louver_sandbox.wiring import JOIN_FILE, MATCHING_FILE
 
 FILES = (
     "louver.toml",

@@ -8,8 +8,8 @@ import typer
 
 from louver_sandbox.operator.health import problems, warnings
 from louver_sandbox.operator.output import Home, explained, fail, problem
+from louver_sandbox.premises import utc_now
 from louver_sandbox.settings import load, pairs
-from louver_sandbox.wiring import utc_now
 
 app = typer.Typer(help="The settings in force, and whether the installation can serve.", no_args_is_help=True)
 

@@ -23,12 +23,12 @@ from louver_sandbox.policy.documents import PolicyRefused
 from louver_sandbox.policy.load import load_officers
 from louver_sandbox.policy.officers import EVERY_DEPARTMENT
 from louver_sandbox.policy.revocations import latest, parse_revocations
+from louver_sandbox.premises import NOISE_FILE, isolation_of, load_judgement, noise_secret, open_books
 from louver_sandbox.processes.isolation.levels import Level, TooLittleIsolation
 from louver_sandbox.publishing.record_keys import KeyRefused
 from louver_sandbox.recount import anchor
 from louver_sandbox.settings import Settings
 from louver_sandbox.store import State, StoreError
-from louver_sandbox.wiring import NOISE_FILE, isolation_of, load_judgement, noise_secret, open_books
 
 SECRETS = ("log.seed", "record.key", "server.key")
 SOON = timedelta(days=14)

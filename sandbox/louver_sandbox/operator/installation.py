@@ -35,9 +35,9 @@ from louver_sandbox.policy.bundle import BundleRefused, bundle_content
 from louver_sandbox.policy.load import load_approvals, load_library, write_bundle
 from louver_sandbox.policy.model import Platform, Policy
 from louver_sandbox.policy.officers import make_officer, officers_text, sign
+from louver_sandbox.premises import JOIN_FILE, MATCHING_FILE, NOISE_FILE, utc_now
 from louver_sandbox.settings import Settings, load
 from louver_sandbox.stages import InstitutionType
-from louver_sandbox.wiring import JOIN_FILE, MATCHING_FILE, NOISE_FILE, utc_now
 
 DEVELOPMENT_OFFICERS = ("officer-one", "officer-two", "officer-three")
 DEVELOPMENT_AUDITOR = "model-auditor"

@@ -16,11 +16,11 @@ from louver_sandbox.accounting import privacy
 from louver_sandbox.audit.restore import restore_log
 from louver_sandbox.audit.verify import verify_log
 from louver_sandbox.operator.output import Home, explained, fail
+from louver_sandbox.premises import open_books, utc_now
 from louver_sandbox.privacy import stated
 from louver_sandbox.recount import anchor, verify
 from louver_sandbox.settings import load
 from louver_sandbox.store import State, schema
-from louver_sandbox.wiring import open_books, utc_now
 
 app = typer.Typer(help="The ledger: show balances, verify them from the log, rebuild them.", no_args_is_help=True)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from louver_sandbox import journal
 from louver_sandbox.accounting.ledger import SHANGHAI
+from louver_sandbox.annals import note_activation
 from louver_sandbox.audit.entries import JSON
 from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.journal import Books
@@ -49,9 +50,9 @@ from louver_sandbox.policy.revocations import (
 )
 from louver_sandbox.policy.severity import Severity
 from louver_sandbox.policy.testing import own_cases_of, report, run_cases, untested
+from louver_sandbox.premises import load_judgement, open_books, registered_catalog
 from louver_sandbox.settings import Settings
 from louver_sandbox.store import State as Store
-from louver_sandbox.wiring import load_judgement, note_activation, open_books, registered_catalog
 
 STEP = "policy"
 """The kind of a log entry about a step of a version's life."""

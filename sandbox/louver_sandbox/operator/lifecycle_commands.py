@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from louver_sandbox.annals import activated_serials, note_activation
 from louver_sandbox.operator.installation import TOOLS, activate, development_keys
 from louver_sandbox.operator.lifecycle import Draft, Lifecycle, require_tests
 from louver_sandbox.operator.output import Home, explained, fail
@@ -21,16 +22,9 @@ from louver_sandbox.policy.lint import unaccepted_risks
 from louver_sandbox.policy.load import load_approvals, load_library
 from louver_sandbox.policy.officers import Signature
 from louver_sandbox.policy.revocations import parse_revocations
+from louver_sandbox.premises import load_judgement, open_books, registered_catalog, utc_now
 from louver_sandbox.settings import Settings, load
 from louver_sandbox.store import State
-from louver_sandbox.wiring import (
-    activated_serials,
-    load_judgement,
-    note_activation,
-    open_books,
-    registered_catalog,
-    utc_now,
-)
 
 Name = Annotated[str, typer.Argument(help="A version, such as taxation-3.")]
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], show_default=False)]

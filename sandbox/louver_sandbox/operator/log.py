@@ -16,9 +16,9 @@ from louver_sandbox.audit.log import MAX_PAGE
 from louver_sandbox.audit.verify import verify_log
 from louver_sandbox.auditing import index
 from louver_sandbox.operator.output import Home, explained, fail
+from louver_sandbox.premises import open_books, utc_now
 from louver_sandbox.settings import load
 from louver_sandbox.store import State, StoreBusy
-from louver_sandbox.wiring import open_books, utc_now
 
 app = typer.Typer(help="The query log: verify it, export it, show its head, erase a text.", no_args_is_help=True)
 

@@ -37,11 +37,11 @@ from louver_sandbox.operator.installation import (
     revoke,
 )
 from louver_sandbox.operator.output import Home, explained, fail
+from louver_sandbox.premises import open_books, utc_now
 from louver_sandbox.settings import load
 from louver_sandbox.stages import InstitutionType
 from louver_sandbox.store import State
 from louver_sandbox.uploads.own_tables import own_tables_ever
-from louver_sandbox.wiring import open_books, utc_now
 
 app = typer.Typer(
     name="louver-sandbox",

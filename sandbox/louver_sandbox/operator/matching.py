@@ -13,17 +13,18 @@ import typer
 
 from louver_sandbox import journal
 from louver_sandbox.accounting.ledger import SHANGHAI
+from louver_sandbox.annals import logged_set
 from louver_sandbox.identity import parse_registry
 from louver_sandbox.matching.editions import Edition, Editions
 from louver_sandbox.matching.tokens import FOLDER
 from louver_sandbox.operator.installation import TOOLS, InstallationRefused, Tools
 from louver_sandbox.operator.output import Home, explained
 from louver_sandbox.policy.matching import specs
+from louver_sandbox.premises import JOIN_FILE, MATCHING_FILE, load_judgement, open_books
 from louver_sandbox.publishing.record_keys import KEY_BYTES, create_key, read_key
 from louver_sandbox.settings import Settings, load
 from louver_sandbox.stages import Subject
 from louver_sandbox.store import State
-from louver_sandbox.wiring import JOIN_FILE, MATCHING_FILE, load_judgement, logged_set, open_books
 
 app = typer.Typer(help="The key of private matching, and the lists' sets.", no_args_is_help=True)
 

@@ -24,10 +24,10 @@ from louver_sandbox.perturbation import stored
 from louver_sandbox.perturbation.named import named, register
 from louver_sandbox.perturbation.refused import PerturbationRefused
 from louver_sandbox.perturbation.table import NoiseTerms, PerturbationTable
+from louver_sandbox.premises import NOISE_FILE, noise_fingerprint, open_books
 from louver_sandbox.publishing.record_keys import KEY_BYTES, create_key, read_key
 from louver_sandbox.settings import Settings, load
 from louver_sandbox.store import State
-from louver_sandbox.wiring import NOISE_FILE, noise_fingerprint, open_books
 
 app = typer.Typer(help="The secret by which noise is drawn, and its tables.", no_args_is_help=True)
 

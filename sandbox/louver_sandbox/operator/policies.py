@@ -28,9 +28,9 @@ from louver_sandbox.policy.lint import lint
 from louver_sandbox.policy.linting.formats import Format, Language, formatted
 from louver_sandbox.policy.load import CONTENT_FILE, load_library
 from louver_sandbox.policy.testing import load_cases, own_cases, report, run_cases, untested
+from louver_sandbox.premises import utc_now
 from louver_sandbox.settings import load
 from louver_sandbox.stages import Subject
-from louver_sandbox.wiring import utc_now
 
 app = typer.Typer(help="Policies: lint, test, and put a signed bundle in force.", no_args_is_help=True)
 

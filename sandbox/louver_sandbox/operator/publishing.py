@@ -13,13 +13,13 @@ from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.catalog.positions import CatalogProblem
 from louver_sandbox.catalog.snapshots import snapshot_id
 from louver_sandbox.operator.installation import Tools
+from louver_sandbox.premises import load_judgement, open_books
 from louver_sandbox.publishing.publish_main import Job, published_by_process
 from louver_sandbox.publishing.publisher import Published, recorded_partition
 from louver_sandbox.publishing.recoding import Partition
 from louver_sandbox.publishing.registration import check_registration
 from louver_sandbox.settings import Settings
 from louver_sandbox.store import State
-from louver_sandbox.wiring import load_judgement, open_books
 
 
 def publish_all(settings: Settings, tools: Tools) -> Iterator[Published]:

@@ -17,13 +17,13 @@ from louver_sandbox.catalog.sources import quote, raw_relation
 from louver_sandbox.elements.dictionary import ELEMENTS
 from louver_sandbox.elements.scanner import scan_all
 from louver_sandbox.operator.output import Home, explained, fail
+from louver_sandbox.premises import utc_now
 from louver_sandbox.publishing.registration import connect
 from louver_sandbox.quality.conflicts import collected_twice, conflicts
 from louver_sandbox.quality.measure import measure
 from louver_sandbox.quality.model import Dimension, Grade, Report
 from louver_sandbox.quality.suggest import declaration, look, suggest
 from louver_sandbox.settings import load
-from louver_sandbox.wiring import utc_now
 
 As_json = Annotated[bool, typer.Option("--json", help="One JSON document per line.")]
 _KINDS = {".parquet": SourceKind.PARQUET, ".csv": SourceKind.CSV}

@@ -22,12 +22,12 @@ from louver_sandbox.operator.simulation import history, judging, lines, simulate
 from louver_sandbox.pipeline import facts_at
 from louver_sandbox.policy.bundle import bundle_content
 from louver_sandbox.policy.load import CONTENT_FILE, load_library
+from louver_sandbox.premises import load_judgement, open_books, utc_now
 from louver_sandbox.sealing import registry as sealing
 from louver_sandbox.settings import load
 from louver_sandbox.stages import InstitutionType, Request, Subject
 from louver_sandbox.store import State
 from louver_sandbox.uploads import registry as uploads
-from louver_sandbox.wiring import load_judgement, open_books, utc_now
 
 
 def register(app: typer.Typer) -> None:

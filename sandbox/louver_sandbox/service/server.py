@@ -18,8 +18,10 @@ from louver.v1 import sandbox_pb2_grpc as pb_grpc
 from louver.v1 import scoring_pb2_grpc as scoring_grpc
 from louver.v1 import subjects_pb2_grpc as subjects_grpc
 from louver.v1 import tokens_pb2_grpc as tokens_grpc
+from louver_sandbox.annals import note_activation
 from louver_sandbox.audit.stored import LogDamaged
 from louver_sandbox.auditing import index
+from louver_sandbox.premises import utc_now
 from louver_sandbox.service.auditing import Auditing
 from louver_sandbox.service.edge import new_incident
 from louver_sandbox.service.matching import Matching
@@ -31,7 +33,7 @@ from louver_sandbox.service.tokens import Tokens
 from louver_sandbox.service.turnstile import Turnstile
 from louver_sandbox.settings import Settings
 from louver_sandbox.store import StoreError
-from louver_sandbox.wiring import Platform, note_activation, utc_now
+from louver_sandbox.wiring import Platform
 
 logger = logging.getLogger("louver.sandbox")
 

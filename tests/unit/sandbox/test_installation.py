@@ -26,10 +26,10 @@ from louver_sandbox.operator.installation import (
 )
 from louver_sandbox.pki import Authority
 from louver_sandbox.policy.bundle import BundleRefused
+from louver_sandbox.premises import load_judgement, open_books, utc_now
 from louver_sandbox.settings import Settings, load
 from louver_sandbox.stages import InstitutionType
 from louver_sandbox.store import State
-from louver_sandbox.wiring import load_judgement, open_books, utc_now
 
 TOOLS = Tools(utc_now, SeededRandomness())
 

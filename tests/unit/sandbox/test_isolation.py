@@ -18,6 +18,7 @@ from louver_sandbox.journal import note
 from louver_sandbox.operator import doctor
 from louver_sandbox.operator.health import problems, warnings
 from louver_sandbox.operator.main import app
+from louver_sandbox.premises import open_books, utc_now
 from louver_sandbox.processes.isolation import host, system_calls
 from louver_sandbox.processes.isolation.confinement import ORDER, Confinement
 from louver_sandbox.processes.isolation.kernel import LayerNotApplied
@@ -38,7 +39,7 @@ from louver_sandbox.processes.zygote import isolation_here
 from louver_sandbox.service import server
 from louver_sandbox.settings import LEAST_LEVELS, Settings
 from louver_sandbox.store import State
-from louver_sandbox.wiring import Platform, open_books, utc_now
+from louver_sandbox.wiring import Platform
 
 KERNEL_LAYERS = tuple(layer.name for layer in LAYERS)
 HOST_LAYERS = ("own_user", "control_groups", "read_only_system", "no_swap")

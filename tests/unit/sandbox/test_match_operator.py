@@ -11,9 +11,9 @@ import pytest
 from louver_sandbox.operator import matching
 from louver_sandbox.operator.backup import back_up
 from louver_sandbox.operator.installation import InstallationRefused, Tools, create
+from louver_sandbox.premises import MATCHING_FILE, open_books, utc_now
 from louver_sandbox.publishing.record_keys import read_key
 from louver_sandbox.store import State
-from louver_sandbox.wiring import MATCHING_FILE, open_books, utc_now
 
 TOOLS = Tools(utc_now, secrets.token_bytes)
 

@@ -15,9 +15,9 @@ from tests.support.relations import BANK
 from louver.errors import Refused
 from louver_sandbox import codec
 from louver_sandbox.delegates import JudgeInChecker
+from louver_sandbox.premises import sampler_of
 from louver_sandbox.processes.pool import CheckerPool
 from louver_sandbox.stages import Plan, Request, Verdict
-from louver_sandbox.wiring import sampler_of
 from louver_sandbox.withdrawn import Withdrawn
 
 MADE = planned(world(), "SELECT count(*) FROM gov.account")

@@ -11,10 +11,11 @@ from tests.unit.sandbox.test_operator_cli import problem, run
 
 from louver_sandbox.demo.city import City
 from louver_sandbox.operator.health import problems
+from louver_sandbox.premises import NOISE_FILE, load_judgement, noise_secret, open_books, utc_now
 from louver_sandbox.publishing.record_keys import KeyRefused
 from louver_sandbox.settings import load
 from louver_sandbox.store import State
-from louver_sandbox.wiring import NOISE_FILE, Platform, load_judgement, noise_secret, open_books, utc_now
+from louver_sandbox.wiring import Platform
 
 
 def secret_of(home: Path) -> Path:

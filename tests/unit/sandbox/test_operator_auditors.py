@@ -16,10 +16,10 @@ from louver_sandbox.operator.backup import back_up
 from louver_sandbox.operator.health import problems
 from louver_sandbox.operator.installation import Tools, add_institution, create
 from louver_sandbox.operator.main import app
+from louver_sandbox.premises import open_books
 from louver_sandbox.settings import Settings
 from louver_sandbox.stages import InstitutionType
 from louver_sandbox.store import State
-from louver_sandbox.wiring import open_books
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 TOOLS = Tools(lambda: NOW, lambda size: hashlib.shake_256(b"auditors").digest(size))

@@ -16,9 +16,9 @@ from louver_sandbox.demo.city import City
 from louver_sandbox.operator.main import app
 from louver_sandbox.pipeline import facts_at
 from louver_sandbox.policy.load import CONTENT_FILE
+from louver_sandbox.premises import load_judgement, open_books, utc_now
 from louver_sandbox.stages import Case, Committed
 from louver_sandbox.store import State
-from louver_sandbox.wiring import load_judgement, open_books, utc_now
 
 SALTY = b"a text that is asked for once"
 

@@ -18,9 +18,9 @@ from louver_sandbox.demo.city import City
 from louver_sandbox.journal import Books
 from louver_sandbox.pipeline import facts_at
 from louver_sandbox.policy.load import CONTENT_FILE
+from louver_sandbox.premises import load_judgement, open_books, utc_now
 from louver_sandbox.stages import Case, Committed, Request
 from louver_sandbox.store import State
-from louver_sandbox.wiring import load_judgement, open_books, utc_now
 
 GRADES = next(question for question in questions.ANSWERED if question.name == "A03")
 

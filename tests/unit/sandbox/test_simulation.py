@@ -18,9 +18,9 @@ from louver_sandbox.journal import Books
 from louver_sandbox.obligations import Charge
 from louver_sandbox.operator.simulation import Asked, History, history, lines, simulate
 from louver_sandbox.pipeline import facts_at
+from louver_sandbox.premises import open_books, utc_now
 from louver_sandbox.stages import Case, Plan, RefusalRecord, Request, Treatment, Verdict
 from louver_sandbox.store import State
-from louver_sandbox.wiring import open_books, utc_now
 
 NOW = utc_now()
 DAYS = timedelta(days=30)

@@ -1,0 +1,122 @@
+"""What an installation's files give a process that runs on them: catalogue, bundle, books, secrets, isolation."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+
+from louver_sandbox.accounting.ledger import SHANGHAI
+from louver_sandbox.audit.entries import JSON
+from louver_sandbox.audit.head import Ed25519Signer
+from louver_sandbox.audit.log import AuditLog
+from louver_sandbox.catalog.load import catalog_of, load_catalog
+from louver_sandbox.catalog.model import Catalog, SpaceKind
+from louver_sandbox.checker import Judgement
+from louver_sandbox.journal import Books
+from louver_sandbox.matching import process as matcher
+from louver_sandbox.mechanisms.opendp_sampler import OpenDpSampler
+from louver_sandbox.mechanisms.sampler import Sampler
+from louver_sandbox.policy.bundle import Bundle
+from louver_sandbox.policy.load import load_bundle, load_officers
+from louver_sandbox.policy.terms import ContractTerms, StrictTerms
+from louver_sandbox.privacy.refused import PrivacyRefused, Reason
+from louver_sandbox.processes.isolation.levels import Isolation, Level
+from louver_sandbox.processes.zygote import isolation_here
+from louver_sandbox.publishing.record_keys import read_key
+from louver_sandbox.settings import Settings
+from louver_sandbox.store import State
+
+NOISE_FILE = "noise.key"
+"""The file in `secrets/` with the releaser's secret of cell keys."""
+MATCHING_FILE = matcher.KEY_FILE
+"""The file in `matching/` with the seed of the keys that lists are matched by."""
+JOIN_FILE = matcher.JOIN_FILE
+"""The file in `matching/` with the seed of the keys that tokens are made with."""
+
+
+def utc_now() -> datetime:
+    """The present, with its time zone."""
+    return datetime.now().astimezone()
+
+
+def registered_catalog(settings: Settings) -> Catalog:
+    """What is declared, but for institutions' own tables, which they upload. Raises `CatalogRefused`."""
+    declared = load_catalog([settings.catalog], settings.data)
+    registered = [table for table in declared.tables.values() if table.space is not SpaceKind.INSTITUTION]
+    return catalog_of(registered, base=settings.data.resolve())
+
+
+def load_judgement(settings: Settings, now: datetime) -> Judgement:
+    """Reads and verifies both. Raises `CatalogRefused` or `BundleRefused`."""
+    catalog = registered_catalog(settings)
+    today = now.astimezone(SHANGHAI).date()
+    return Judgement(catalog, load_bundle(settings.bundle, load_officers(settings.officers), today, catalog))
+
+
+def noise_secret(settings: Settings, bundle: Bundle) -> bytes | None:
+    """The releaser's secret, None where there is none and no policy asks for noise.
+
+    Raises:
+        KeyRefused: a policy asks for noise and there is no secret, or it is not a private file of 32 bytes.
+    """
+    path = settings.secrets / NOISE_FILE
+    return read_key(path, "noise secret") if path.exists() or asks_for_noise(bundle) else None
+
+
+def asks_for_noise(bundle: Bundle) -> bool:
+    """Whether any grant of the bundle does."""
+    terms = [grant.threshold for policy in bundle.policies for grant in policy.grants]
+    return any(one.noise != "none" or isinstance(one.encrypted, StrictTerms) for one in terms)
+
+
+def sampler_of(bundle: Bundle) -> Sampler | None:
+    """The source of noise for differential privacy, where a policy in force has a budget and it is installed.
+
+    Without one every such question is refused before it is charged (LVR-3106).
+    """
+    grants = [grant for policy in bundle.policies for grant in policy.grants]
+    if all(grant.privacy is None and not isinstance(grant.threshold.encrypted, ContractTerms) for grant in grants):
+        return None
+    try:
+        return OpenDpSampler()
+    except PrivacyRefused as missing:
+        if missing.reason is not Reason.SAMPLER_MISSING:
+            raise
+        return None
+
+
+def noise_fingerprint(secret: bytes) -> str:
+    """What the log calls a noise secret; it tells nothing of 32 random bytes."""
+    return hashlib.sha256(b"louver noise secret\0" + secret).hexdigest()[:32]
+
+
+def open_books(
+    settings: Settings, state: State, clock: Callable[[], datetime], isolation: Level | None = None
+) -> Books:
+    """The ledger, the log and the answers over an open state store. A service tells the log its isolation."""
+    seed = (settings.secrets / "log.seed").read_bytes()
+    signer = Ed25519Signer.from_seed(settings.origin, seed)
+    log = AuditLog(
+        state, signer, settings.origin, clock=clock, randomness=secrets.token_bytes, marks=_marks(settings, isolation)
+    )
+    return Books(state, log)
+
+
+def _marks(settings: Settings, isolation: Level | None) -> dict[str, JSON]:
+    """What every entry says of the installation that wrote it."""
+    level: dict[str, JSON] = {} if isolation is None else {"isolation": isolation.title}
+    return level | ({"development": True} if settings.development else {})
+
+
+def isolation_of(settings: Settings) -> Isolation:
+    """What this host gives.
+
+    Raises:
+        TooLittleIsolation: less than the settings accept, and this is no development installation.
+    """
+    found = isolation_here()
+    if not settings.development:
+        found.demand(Level.named(settings.isolation.least))
+    return found
