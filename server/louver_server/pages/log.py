@@ -161,9 +161,12 @@ def _filter(asked: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _facets(facets: Mapping[str, Any], asked: Mapping[str, str]) -> list[tuple[str, list[tuple[str, int, str]]]]:
-    """Of each facet its values, how many there are, and the address that narrows the search to one."""
+    """Of each facet its title and its values, how many there are, and the address that narrows the search to one."""
     return [
-        (name, [(value, count, urlencode({**asked, _field(name): value})) for value, count in values])
+        (
+            TEXTS.get(_field(name), name),
+            [(value, count, urlencode({**asked, _field(name): value})) for value, count in values],
+        )
         for name, values in facets.items()
         if values and _field(name) in (*TEXTS, *CHOICES)
     ]
