@@ -85,7 +85,7 @@ def answers() -> list[Mapping[str, object]]:
         answer("whole", stream([good, None]), rows, "integers, decimals, truth values; null is a withheld cell"),
         answer("out-of-range", stream([large, None]), None, "an integer column holds 64 bits"),
         answer("overflow", stream([overflow, None]), None, "a plaintext from the middle third stands for nothing"),
-        answer("unknown-kind", stream([good, None], Mark(KEY.kid, "double")), None, "no such kind"),
+        answer("unknown-kind", stream([good, None], Mark(KEY.kid, "text")), None, "no such kind"),
         answer("scaled-integer", stream([good, None], Mark(KEY.kid, "integer", 2)), None, "integers have no scale"),
         answer("two-keys", stream([good, None], Mark("0" * 64, "integer")), None, "an answer is sealed to one key"),
         *(
