@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.property.test_private_sensitivity import FIRMS, NAMES, PAY, PERSONS, fewer, held
-from tests.support.private_worlds import BOTH, ENTERPRISE, PERSON, USUAL, charged, planned, rules, world
+from tests.support.private_worlds import (
+    BOTH,
+    ENTERPRISE,
+    PERSON,
+    USUAL,
+    charged,
+    executed,
+    loss,
+    planned,
+    rules,
+    without,
+    world,
+)
 from tests.support.relations import Row, World
 
 from louver_sandbox.catalog.model import UnitType
@@ -113,3 +126,19 @@ def test_one_unit_moves_no_more_than_is_charged(
     units: list[tuple[UnitType, tuple[str, ...]]] = [(PERSON, NAMES), *([(ENTERPRISE, FIRMS)] if together else [])]
     for unit, names in units:
         held(made, of, unit, data.draw(st.sampled_from(names)))
+
+
+def test_the_check_sees_rows_that_are_not_as_declared_which_publishing_refuses() -> None:
+    pay: list[Row] = [
+        {"person_id": "p1", "uscc": f"f{n}", "district": "d1", "amount": Decimal(100), "month": 1} for n in range(4)
+    ]
+    told = world(pay)
+    broken = World(once_a_month(told).tables, told.rows)
+    for of, holds in ((told, True), (once_a_month(told), True), (broken, False)):
+        made = planned(of, "SELECT count(*), sum(amount) FROM gov.pay WHERE month = 1", BOTH)
+        moved = loss(made, executed(of, made), executed(without(of, PERSON, "p1"), made))
+        assert moved > 0
+        assert (moved <= charged(made, PERSON).rho) is holds
+    made = planned(broken, "SELECT count(*), sum(amount) FROM gov.pay WHERE month = 1", (*WIDE, USUAL[3]))
+    moved = loss(made, executed(broken, made), executed(without(broken, PERSON, "p1"), made))
+    assert 0 < moved <= charged(made, PERSON).rho, "rows of one kind of unit are cut off, whatever is declared"
