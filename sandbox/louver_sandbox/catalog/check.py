@@ -215,6 +215,17 @@ def _unit_findings(connection: DuckDBPyConnection, table: Table, emit: Emit | No
                     "单元数少于声明",
                     "declare a number that every version of the data reaches",
                 )
+        if unit.once_per:
+            by = ", ".join(quote(name) for name in (unit.column, *unit.once_per))
+            repeated = f"SELECT 1 FROM {rows} WHERE {condition} GROUP BY {by} HAVING count(*) > 1"  # noqa: S608
+            if count := _single(connection, f"SELECT count(*) FROM ({repeated})"):  # noqa: S608
+                finding = Finding(
+                    ("units", index, "once_per"),
+                    f"times a unit has several rows with the same {', '.join(unit.once_per)}",
+                    f"处：同一单元的 {'、'.join(unit.once_per)} 取值重复",
+                    "leave once_per out, name more columns, or mend the data",
+                )
+                yield _counted(finding, count)
         if unit.rows_per_unit is None:
             continue
         count = _single(

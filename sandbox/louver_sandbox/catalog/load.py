@@ -281,7 +281,15 @@ def _table(declaration: TableDeclaration) -> Table:
         refresh=declaration.refresh,
         as_of=declaration.as_of,
         units=tuple(
-            PrivacyUnit(unit.type, unit.column, unit.rows_per_unit, unit.when, unit.via or (), unit.at_least)
+            PrivacyUnit(
+                unit.type,
+                unit.column,
+                unit.rows_per_unit,
+                unit.when,
+                unit.via or (),
+                unit.at_least,
+                unit.once_per or (),
+            )
             for unit in declaration.units
         ),
         columns=tuple(_column(name, item, declaration.when) for name, item in declaration.columns.items()),

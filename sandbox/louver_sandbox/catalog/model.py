@@ -96,7 +96,8 @@ class PrivacyUnit:
 
     `rows_per_unit` is 1, a declared bound, or None for unbounded. `via` is a foreign-key path for tables that do
     not hold the unit themselves: ("loan_id", "gov.loan.loan_id", "uscc"). `at_least` is a number of units that the
-    table is publicly known to hold, which publishing checks; caps on released cells are shares of it.
+    table is publicly known to hold, which publishing checks; caps on released cells are shares of it. `once_per` are
+    columns for each of whose combinations of values a unit has one row at most; publishing checks that too.
     """
 
     type: UnitType
@@ -105,6 +106,7 @@ class PrivacyUnit:
     when: str | None = None
     via: tuple[str, ...] = ()
     at_least: int | None = None
+    once_per: tuple[str, ...] = ()
 
     @property
     def record_key(self) -> str:

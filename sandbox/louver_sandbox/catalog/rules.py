@@ -14,6 +14,7 @@ from louver_sandbox.catalog.schema import (
     ColumnDeclaration,
     LevelConditionDeclaration,
     TableDeclaration,
+    UnitDeclaration,
 )
 
 RESERVED_PREFIX = "record_key_"
@@ -133,6 +134,29 @@ def _units(table: TableDeclaration) -> Iterator[Finding]:
                 "外键路径须以该列开头，且每个键后给出一列",
                 EXPECTED["via"],
             )
+        yield from _once_per(table, index, unit)
+
+
+def _once_per(table: TableDeclaration, index: int, unit: UnitDeclaration) -> Iterator[Finding]:
+    """Columns whose values can be demanded one by one: of no type in which equal values are told apart."""
+    names = unit.once_per or ()
+    for name in names:
+        column = table.columns.get(name)
+        if (
+            column is None
+            or column.level == "L5"
+            or column.type in ("double", "timestamp", "text_list")
+            or name == unit.column
+            or names.count(name) > 1
+        ):
+            yield Finding(
+                ("units", index, "once_per"),
+                "each column of once_per must be another one of this table below L5, named once, and no double,"
+                " timestamp or list",
+                "once_per 各列须为本表其他 L5 以下的列，不得重复，且不为浮点、时间戳或列表",
+                EXPECTED["once_per"],
+            )
+            return
 
 
 def _shared_levels(table: TableDeclaration) -> Iterator[Finding]:

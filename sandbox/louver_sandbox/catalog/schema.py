@@ -109,6 +109,7 @@ class UnitDeclaration(Declaration):
     when: Predicate | None = None
     via: Annotated[tuple[Word, ...], Field(min_length=3, max_length=9)] | None = None
     at_least: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+    once_per: Annotated[tuple[Identifier, ...], Field(min_length=1, max_length=8)] | None = None
 
 
 class SourceDeclaration(Declaration):
@@ -172,6 +173,7 @@ EXPECTED: dict[str, str] = {
     "column": "the name of a column of this table",
     "via": "[column, schema.table.key, unit column]",
     "at_least": "a round number of units that the table publicly has at least, or leave it out",
+    "once_per": "columns of this table for whose values together a unit has one row at most, or leave it out",
 }
 """For each key, what is expected: the hint of a problem with it."""
 

@@ -46,4 +46,10 @@ def snapshot_id(
         content["bounds"] = bounds
     if numbers := [[unit.column, unit.at_least] for unit in table.units if unit.at_least is not None]:
         content["at_least"] = sorted(numbers)
+    if once := [
+        [unit.type.value, unit.column, *sorted(unit.once_per)]
+        for unit in table.units
+        if unit.once_per and set(unit.once_per) <= set(columns)
+    ]:
+        content["once_per"] = sorted(once)
     return hashlib.sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode()).hexdigest()

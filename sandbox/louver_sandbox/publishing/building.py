@@ -72,7 +72,7 @@ def build(connection: DuckDBPyConnection, job: Build) -> tuple[int, Partition | 
 
     Raises:
         PublishRefused: the data contradict the declaration (rows per unit, rows without a unit, number of units,
-            foreign keys, unique columns, code lists, bounds), or have no partition into safe atoms.
+            foreign keys, `once_per`, unique columns, code lists, bounds), or have no partition into safe atoms.
     """
     if job.table.source is None:
         raise PublishRefused(f"{job.table.name}: a view is not published, its tables are")
@@ -194,6 +194,7 @@ def _check(connection: DuckDBPyConnection, job: Build) -> None:
     for index, unit in enumerate(units):
         if unit.at_least is not None and _units(connection, job, index, unit) < unit.at_least:
             raise PublishRefused(f"{job.table.name}: there are fewer units {unit.column} than declared")
+        _check_once_per(connection, job, unit)
         if unit.rows_per_unit is None:
             continue
         key = quote(unit.record_key)
@@ -204,6 +205,20 @@ def _check(connection: DuckDBPyConnection, job: Build) -> None:
         )
         if over:
             raise PublishRefused(f"{job.table.name}: {over} units have more than {unit.rows_per_unit} rows")
+
+
+def _check_once_per(connection: DuckDBPyConnection, job: Build, unit: PrivacyUnit) -> None:
+    """A unit's rows differ as declared. Who is not granted all these columns cannot ask for their values."""
+    if not unit.once_per or not set(unit.once_per) <= {column.name for column in job.columns}:
+        return
+    by = ", ".join(quote(name) for name in (unit.record_key, *unit.once_per))
+    repeated = (
+        f"SELECT 1 FROM main.data WHERE {quote(unit.record_key)} IS NOT NULL "  # noqa: S608 - names quoted
+        f"GROUP BY {by} HAVING count(*) > 1"
+    )
+    if count := _count(connection, f"SELECT count(*) FROM ({repeated})"):  # noqa: S608
+        names = ", ".join(unit.once_per)
+        raise PublishRefused(f"{job.table.name}: {count} times a unit {unit.column} has several rows for one {names}")
 
 
 def _promises(columns: tuple[Column, ...]) -> Iterator[tuple[str, str]]:

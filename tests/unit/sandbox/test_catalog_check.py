@@ -205,3 +205,13 @@ def test_what_was_checked_when_a_snapshot_was_built_is_in_its_name() -> None:
         )
     }
     assert len(names) == 4
+
+
+def test_a_unit_that_has_several_rows_for_one_value_is_counted(tmp_path: Path) -> None:
+    rows = "('U1','A',1.50), ('U1','B',2.00), ('U2','A',3.00)"
+    select = "SELECT uscc, section, amount::DECIMAL(9,2) AS amount FROM (VALUES {}) t(uscc, section, amount)"
+    text = FIRM_YAML.replace("rows_per_unit: 1}", "rows_per_unit: unbounded, once_per: [section]}")
+    parquet(tmp_path, select.format(rows))
+    assert checked(tmp_path, text) == ()
+    parquet(tmp_path, select.format(f"{rows}, ('U1','B',4.00)"))
+    assert told(checked(tmp_path, text)) == [(13, "1 times a unit has several rows with the same section")]

@@ -81,6 +81,9 @@ SPOILED: list[tuple[str, str, str, tuple[int, int]]] = [
     ("gov.firm/*.parquet", "../x/*.parquet", "the path leaves the data folder", (11, 25)),
     ("gov.firm/*.parquet", "/etc/passwd", "the path leaves the data folder", (11, 25)),
     ("rows_per_unit: 1", "rows_per_unit: 0", "rows_per_unit has a value that is not allowed", (13, 38)),
+    ("unit: 1}", "unit: 1, once_per: [uscc]}", "each column of once_per must be another one", (13, 56)),
+    ("unit: 1}", "unit: 1, once_per: [month]}", "each column of once_per must be another one", (13, 56)),
+    ("unit: 1}", "unit: 1, once_per: []}", "once_per has a value that is not allowed", (13, 56)),
     ("column: uscc", "column: usc", "the unit's column must be a text or integer column", (13, 24)),
     (
         "  - {type: enterprise, column: uscc, rows_per_unit: 1}",

@@ -367,3 +367,37 @@ def test_units_behind_a_foreign_key_are_counted_by_what_they_lead_to(tmp_path: P
     more = replace(payments, units=(replace(via, at_least=4),))
     with pytest.raises(PublishRefused, match="fewer units"):
         one(catalog_of([loans, more]), tmp_path / "s", grant)
+
+
+ONCE = (PrivacyUnit(UnitType.ENTERPRISE, "uscc", 2, once_per=("section",)),)
+
+
+@pytest.mark.parametrize("via", [False, True])
+def test_a_unit_has_one_row_for_the_values_that_are_declared_so(tmp_path: Path, via: bool) -> None:
+    select = "SELECT 'U' || i // 2 AS uscc, 'S' || i % 2 AS section, i AS amount FROM range(20) t(i)"
+    table = registered(tmp_path, a_table(units=ONCE), select)
+    grant = GrantSet(FIRM, ("section",), None)
+    assert one(catalog_of([table]), tmp_path / "s", grant).rows == 20
+    twice = select.replace("i % 2", "i // 2")
+    if via:  # two local values of one unit
+        table = registered(
+            tmp_path,
+            a_table("gov.of"),
+            "SELECT 'U' || i AS uscc, 'V' || i // 2 AS section, i AS amount FROM range(20) t(i)",
+        )
+        path = ("uscc", "gov.of.uscc", "section")
+        units = (replace(ONCE[0], rows_per_unit=None, via=path),)
+        broken = [table, registered(tmp_path, a_table(units=units), select)]
+    else:
+        broken = [registered(tmp_path, a_table(units=ONCE), twice)]
+    with pytest.raises(PublishRefused, match="times a unit uscc has several rows for one section"):
+        one(catalog_of(broken), tmp_path / "t", grant)
+    # Nobody who is not granted the column can ask for its values.
+    assert one(catalog_of(broken), tmp_path / "t", GrantSet(FIRM, ("amount",), None)).rows == 20
+
+
+def test_that_a_unit_has_one_row_for_a_value_is_part_of_the_name_of_what_was_checked_for_it() -> None:
+    plain, once = a_table(), a_table(units=ONCE)
+    plain = replace(plain, units=(replace(ONCE[0], once_per=()),))
+    assert snapshot_id(plain, ("uscc", "section"), None) != snapshot_id(once, ("uscc", "section"), None)
+    assert snapshot_id(plain, ("uscc",), None) == snapshot_id(once, ("uscc",), None)

@@ -11,27 +11,23 @@ farther apart, so that the first kind's bound stays what it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from louver_sandbox.algebra.expressions import Call
 from louver_sandbox.algebra.relations import (
     Aggregate,
-    Filter,
     Join,
     JoinKind,
-    Project,
     Relation,
-    Scan,
     Union,
     scans,
     walk,
 )
-from louver_sandbox.algebra.types import Kind
-from louver_sandbox.catalog.model import Catalog, SpaceKind, UnitType
+from louver_sandbox.catalog.model import Catalog, UnitType
 from louver_sandbox.mechanisms.noise import Sensitivity
-from louver_sandbox.plan.provenance import Provenance, conjuncts, equated
+from louver_sandbox.plan.private.declared_rows import DeclaredRows
+from louver_sandbox.plan.provenance import Provenance
 from louver_sandbox.plan.units import UnitGroup
 from louver_sandbox.private_core import PrivateRules
 from louver_sandbox.refusals.private import (
@@ -75,9 +71,12 @@ class Bounded:
             raise ValueError("clipped units need a public domain")
         return Sensitivity(self.clipped_rows * largest, cells)
 
-    def of_units(self) -> Sensitivity:
-        """What one unit changes numbers of units by."""
-        return Sensitivity(1, min(self.cells, self.rows))
+    def of_units(self, cells: int | None) -> Sensitivity:
+        """What one unit changes numbers of units by, over `cells` cells of a public domain, None without one.
+
+        Each of its cells by one; cells that a public domain does not name never leave.
+        """
+        return Sensitivity(1, min(self.cells, self.rows, *(() if cells is None else (max(1, cells),))))
 
 
 def bounded(
@@ -96,7 +95,8 @@ def bounded(
         raise unit_not_in_every_row(at)
     if len({group.type for group in kept}) < len(kept) or len(kept) > 2:
         raise several_subjects(at)
-    found = [_rows(core.input, group, catalog, provenance) for group in kept]
+    declared = DeclaredRows.arriving(core.input, catalog, provenance)
+    found = [declared.of(core.input, group) for group in kept]
     limits = [_limits(group, rules, tables) for group in kept]
     if len(kept) == 1 or _are_apart(kept):
         rows = [
@@ -182,83 +182,3 @@ def check_form(relation: Relation, protected: frozenset[int]) -> None:
 
 def _holds(relation: Relation, protected: frozenset[int]) -> bool:
     return any(scan.id in protected for scan in scans(relation))
-
-
-def _rows(relation: Relation, group: UnitGroup, catalog: Catalog, provenance: Provenance) -> int | str:
-    """Most rows of one unit by declaration; else the name of what is not declared."""
-    found = _counted(relation, group, catalog, provenance)
-    return "rows" if found is None else found
-
-
-def _counted(relation: Relation, group: UnitGroup, catalog: Catalog, provenance: Provenance) -> int | str | None:
-    """The same; None for a relation without rows of the group."""
-    match relation:
-        case Scan():
-            declared = [unit.rows_per_unit for scan, unit in group.members if scan == relation.id]
-            if not declared:
-                return None
-            known = [rows for rows in declared if rows is not None]
-            return min(known) if known else f"rows_per_unit of {relation.table}"
-        case Aggregate():
-            below = _counted(relation.input, group, catalog, provenance)
-            own = {provenance.column(key.expression) for key in relation.keys}
-            alone = below is not None and len(relation.keys) == len(own & set(group.columns)) and not relation.sets
-            if alone:
-                return 1
-            # A row is in one group of each grouping set.
-            return below * max(1, len(relation.sets)) if isinstance(below, int) else below
-        case Join(kind=JoinKind.SEMI | JoinKind.ANTI):
-            return _counted(relation.left, group, catalog, provenance)
-        case Join():
-            return _joined(relation, group, catalog, provenance)
-        case Union():
-            return "UNION"
-        case _:
-            return _counted(relation.input, group, catalog, provenance)
-
-
-def _joined(join: Join, group: UnitGroup, catalog: Catalog, provenance: Provenance) -> int | str | None:
-    sides = [_counted(side, group, catalog, provenance) for side in (join.left, join.right)]
-    left, right = sides
-    if left is None and right is None:
-        return None
-    if isinstance(left, str) or isinstance(right, str):
-        return left if isinstance(left, str) else right
-    if left is not None and right is not None:
-        return left * right
-    other, rows = (join.right, left) if right is None else (join.left, right)
-    missing = _not_unique(other, join, catalog, provenance)
-    return rows if missing is None else f"unique of {missing}"
-
-
-def _not_unique(relation: Relation, join: Join, catalog: Catalog, provenance: Provenance) -> str | None:
-    """None where a row has at most one partner in this side of a join; else what is not declared unique."""
-    while isinstance(relation, Project | Filter):
-        relation = relation.input
-    if isinstance(relation, Aggregate) and not relation.keys and not relation.sets:
-        return None
-    if not isinstance(relation, Scan):
-        return "a joined subquery"
-    table = catalog.tables[relation.table]
-    matched = sorted(set(_matched(relation, join, provenance)))
-    if any((column := table.column(name)) is not None and column.unique for name in matched):
-        return None
-    once = (unit for unit in table.units if unit.rows_per_unit == 1 and unit.when is None and not unit.via)
-    if table.space is SpaceKind.GOVERNMENT and any(unit.column in matched for unit in once):
-        return None
-    return f"{table.name}.{matched[0]}" if matched else str(table.name)
-
-
-def _matched(scan: Scan, join: Join, provenance: Provenance) -> Iterator[str]:
-    """The columns of a scan that a join compares with another relation's, each of whose values equals one at most.
-
-    Not where a double is compared with something else: large whole numbers are many to a double.
-    """
-    for part in conjuncts(join.condition):
-        kinds = {argument.type.kind for argument in part.arguments} if isinstance(part, Call) else set()
-        if Kind.DOUBLE in kinds and len(kinds) > 1:
-            continue
-        for pair in equated(part, provenance):
-            for place in (0, 1):
-                if pair[place][0] == scan.id != pair[1 - place][0]:
-                    yield pair[place][1]

@@ -66,7 +66,7 @@ class Draft:
     def sensitivity(self, number: Number, unit: UnitType) -> Sensitivity:
         """What one unit of this kind changes a number by, or all nodes of a ranking's tree."""
         if number == UNITS:
-            return self.limits.of_units()
+            return self.limits.of_units(self.cells)
         if number in self._bins:
             return self._of_tree(self._bins[number], unit)
         return self.limits.of_sums(unit, number.largest, self.cells)

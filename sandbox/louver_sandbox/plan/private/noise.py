@@ -89,7 +89,7 @@ def _listing(
     noise: DiscreteGaussian, draft: Draft, spend: Budgets, costs: Costs
 ) -> tuple[int, dict[UnitType, PrivacyCost]]:
     """The threshold of listing a group, and the costs with the delta that it spends; its noise is paid already."""
-    groups = draft.limits.of_units().numbers
+    groups = draft.limits.of_units(None).numbers
     tau = threshold(noise, groups, min(cost.delta for cost in spend.values()))
     listed = PrivacyCost(Fraction(0), selection_cost(noise, groups, tau).delta)
     return tau, {unit: cost + listed for unit, cost in costs.items()}
