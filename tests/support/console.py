@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -44,9 +45,14 @@ class Person:
     step: int
 
     def code(self) -> str:
-        """The next code that the console takes: each is good once, and one ahead of the clock is taken too."""
-        now = int(datetime.now(UTC).timestamp()) // codes.STEP
-        self.step = max(self.step + 1, now - 1)
+        """The next code that the console takes, also where half a minute passes before it does.
+
+        Each is good once. The one after the present is taken too; for one more than that the clock must go on.
+        """
+        wanted = self.step + 1
+        while (now := int(datetime.now(UTC).timestamp()) // codes.STEP) + 1 < wanted:
+            time.sleep(0.2)
+        self.step = max(wanted, now)
         return codes.code_at(self.secret, self.step)
 
 
