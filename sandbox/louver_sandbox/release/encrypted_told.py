@@ -38,9 +38,9 @@ def _protected(made: EncryptedPlan) -> tuple[str, str]:
         )
     return (
         f"{own}. Subjects are protected by chance, whatever your values are: the group of each row was told at "
-        f"random, once for this way of grouping and of writing conditions, within a factor e^{told.epsilon} for a "
-        f"subject with at most {rows} row(s); each other way is drawn anew and adds as much; sums are put right for that "
-        f"and are off by about {told.error_percent} %. Encryption protects none of them",
+        "random, once for this way of grouping and of writing conditions, within a factor "
+        f"e^{told.epsilon} for a subject with at most {rows} row(s); each other way is drawn anew and adds as much; "
+        f"sums are put right for that and are off by about {told.error_percent} %. Encryption protects none of them",
         f"{own_zh}。主体由随机化保护，与您的数值无关：每行所属分组按此分组与条件写法一次性随机给定，"
         f"对至多 {rows} 行的主体不超过 e^{told.epsilon} 倍；其他写法另行抽取并累加；求和已作校正，"
         f"误差约 {told.error_percent}%。加密本身不保护主体",
