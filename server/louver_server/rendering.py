@@ -17,6 +17,8 @@ from louver_server.accounts.model import Role, Session
 from louver_server.languages import LANGUAGES, marked, translations, wanted
 
 LANGUAGE_COOKIE: Final = "louver-language"
+LONGEST: Final = 400
+"""Characters of a statement in a list; its own page has all of it."""
 BEIJING: Final = timezone(timedelta(hours=8))
 
 _NAVIGATION: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
@@ -89,6 +91,7 @@ def page(
         "here": request.url.path,
         "language": words.language,
         "languages": LANGUAGES,
+        "LONGEST": LONGEST,
         **values,
     }
     return HTMLResponse(_environment(words.language).get_template(name).render(told), status)

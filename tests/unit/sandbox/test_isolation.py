@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from louver_sandbox import wiring
+from louver_sandbox import premises
 from louver_sandbox.demo.city import City
 from louver_sandbox.journal import note
 from louver_sandbox.operator import doctor
@@ -227,7 +227,7 @@ def test_the_doctor_judges_by_the_installations_own_least_level(
 def test_below_the_least_level_nothing_is_served_but_in_development(
     own_city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wiring, "isolation_here", lambda: host_that_gives(missing=("system_calls",)))
+    monkeypatch.setattr(premises, "isolation_here", lambda: host_that_gives(missing=("system_calls",)))
     production = replace(own_city.settings, development=False)
     assert any("missing: system_calls" in text for text in problems(production, utc_now()))
     with pytest.raises(TooLittleIsolation):
