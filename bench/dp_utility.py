@@ -32,6 +32,8 @@ PEERS = ("smartnoise-sql", "pyqrlew")
 EPSILONS, EPSILONS_FULL = (Fraction(1),), (Fraction(1, 10), Fraction(1), Fraction(4))
 RUNS, OWN_RUNS = 9, 201
 TOGETHER = 20
+LEAST = 0.5 / 299_285
+"""Half a person among all: what is nearer counts as this far where errors are divided by each other."""
 
 QUESTIONS = {
     "count": "SELECT COUNT(*) AS n FROM gov.census",
@@ -102,7 +104,7 @@ def main() -> None:
                 "of": parts,
                 "louver": f"{own[place]:.2g}",
                 **{peer: f"{error:.2g}" for peer, error in found.items()},
-                **{f"{peer} x": error / own[place] for peer, error in found.items()},
+                **{f"{peer} x": max(error, LEAST) / max(own[place], LEAST) for peer, error in found.items()},
             }
         )
     figures = {

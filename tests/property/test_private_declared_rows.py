@@ -10,6 +10,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.attacks.test_private_bounds import with_unique
 from tests.property.test_private_sensitivity import FIRMS, NAMES, PAY, PERSONS, fewer, held
 from tests.support.private_worlds import (
     BOTH,
@@ -104,6 +105,64 @@ def test_rows_are_counted_by_the_values_that_a_question_demands_and_by_nothing_l
     allowed = (rules("gov.pay", PERSON), USUAL[2], USUAL[3])
     whole = paid_for(world(), sql, allowed)
     assert paid_for(once_a_month(world()), sql, allowed) == whole * Fraction(rows, 4) ** 2
+
+
+EACH = "(SELECT person_id, sum(amount) AS paid FROM gov.pay GROUP BY person_id) a"
+CHAINED = (
+    f"SELECT count(*) FROM bank_a.loan l JOIN bank_a.loan k ON k.id_no = l.id_no JOIN {EACH} ON a.person_id = l.id_no"
+)
+"""Whose loans they are is known by a first join: one loan for one person, one more loan for that."""
+
+
+def chained(loans: Sequence[Row], *, unique: bool) -> World:
+    """Persons with four rows each beside loans; `unique` says that no two loans are one person's."""
+    pay: list[Row] = [
+        {"person_id": f"p{n % 3}", "uscc": "f1", "district": "d1", "amount": Decimal(9), "month": n // 3 + 1}
+        for n in range(12)
+    ]
+    return with_unique(world(pay, loans=loans), "bank_a.loan", "id_no" if unique else "")
+
+
+@pytest.mark.parametrize(
+    ("sql", "rows"),
+    [
+        (CHAINED, 1),
+        (CHAINED.replace("gov.pay", "gov.pay WHERE month = 1"), 1),
+        (CHAINED.replace("k.id_no = l.id_no", "k.mark = l.mark"), 4),
+        (CHAINED.replace("a.person_id = l.id_no", "a.person_id = k.id_no"), 1),
+        (
+            f"SELECT count(*) FROM {EACH} JOIN bank_a.loan l ON l.mark < a.paid JOIN bank_a.loan k ON k.id_no = l.id_no",
+            4,
+        ),
+        (
+            f"SELECT count(*) FROM {EACH} JOIN (SELECT l.id_no AS one, k.id_no AS other, k.mark FROM bank_a.loan l "
+            "JOIN bank_a.loan k ON k.id_no = l.id_no) j ON j.one = j.other AND j.mark < a.paid",
+            4,
+        ),
+        (
+            f"SELECT count(*) FROM {EACH} JOIN (SELECT l.id_no AS one FROM bank_a.loan l "
+            "JOIN bank_a.loan k ON k.id_no = l.id_no) j ON j.one = a.person_id",
+            1,
+        ),
+    ],
+    ids=[
+        "chain",
+        "of one month",
+        "by a mark",
+        "by the other",
+        "a range",
+        "by each other alone",
+        "a chain beside it",
+    ],
+)
+def test_joins_multiply_nothing_where_each_finds_one_partner_for_the_last(sql: str, rows: int) -> None:
+    allowed = (rules("gov.pay", PERSON, rows=4), USUAL[2])
+    loans: list[Row] = [{"id_no": f"p{n}", "mark": 1} for n in range(3)]
+    whole = paid_for(chained(loans, unique=False), sql, allowed)
+    of = chained(loans, unique=True)
+    assert paid_for(of, sql, allowed) == whole * Fraction(rows, 4) ** 2
+    made = planned(of, sql, allowed)
+    held(made, of, PERSON, "p1")
 
 
 ASKED = (

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from louver_sandbox.algebra.expressions import Call
-from louver_sandbox.algebra.relations import Aggregate, Filter, Join, JoinKind, Project, Relation, Scan, Union
+from louver_sandbox.algebra.relations import Aggregate, Filter, Join, JoinKind, Project, Relation, Scan, Union, walk
 from louver_sandbox.algebra.types import Kind
 from louver_sandbox.catalog.model import Catalog, PrivacyUnit, SpaceKind
 from louver_sandbox.plan.demands import ANYTHING, Demanded, demands
@@ -86,19 +86,31 @@ class DeclaredRows:
         if left is not None and right is not None:
             return left * right
         other, rows = (join.right, left) if right is None else (join.left, right)
-        missing = self._not_unique(other, join)
+        missing = self._not_unique(other, join, _holders(other))
         return rows if missing is None else f"unique of {missing}"
 
-    def _not_unique(self, relation: Relation, join: Join) -> str | None:
-        """None where a row has at most one partner in this side of a join; else what is not declared unique."""
+    def _not_unique(self, relation: Relation, join: Join, side: frozenset[int]) -> str | None:
+        """None where a row has at most one partner in this side of a join; else what is not declared unique. `side`
+        are the holders of its columns: what they equal must come from the other one.
+
+        In a join within the side it has if one of the two has at most one partner for the row, and the other one for
+        that.
+        """
         while isinstance(relation, Project | Filter):
             relation = relation.input
         if isinstance(relation, Aggregate) and not relation.keys and not relation.sets:
             return None
+        if isinstance(relation, Join) and relation.kind is JoinKind.INNER:
+            orders = ((relation.left, relation.right), (relation.right, relation.left))
+            missing = [
+                self._not_unique(first, join, side) or self._not_unique(then, relation, _holders(then))
+                for first, then in orders
+            ]
+            return next((None for one in missing if one is None), missing[0])
         if not isinstance(relation, Scan):
             return "a joined subquery"
         table = self.catalog.tables[relation.table]
-        matched = sorted(set(_matched(relation, join, self.provenance)))
+        matched = sorted(set(_matched(relation, join, side, self.provenance)))
         if any((column := table.column(name)) is not None and column.unique for name in matched):
             return None
         whole = (unit for unit in table.units if unit.when is None and not unit.via)
@@ -108,8 +120,13 @@ class DeclaredRows:
         return f"{table.name}.{matched[0]}" if matched else str(table.name)
 
 
-def _matched(scan: Scan, join: Join, provenance: Provenance) -> Iterator[str]:
-    """The columns of a scan that a join compares with another relation's, each of whose values equals one at most.
+def _holders(relation: Relation) -> frozenset[int]:
+    """Whose the base columns of a relation are."""
+    return frozenset(node.id for node in walk(relation) if isinstance(node, Scan | Union))
+
+
+def _matched(scan: Scan, join: Join, side: frozenset[int], provenance: Provenance) -> Iterator[str]:
+    """The columns of a scan that a join compares with its other side's, each of whose values equals one at most.
 
     Not where a double is compared with something else: large whole numbers are many to a double.
     """
@@ -119,5 +136,5 @@ def _matched(scan: Scan, join: Join, provenance: Provenance) -> Iterator[str]:
             continue
         for pair in equated(part, provenance):
             for place in (0, 1):
-                if pair[place][0] == scan.id != pair[1 - place][0]:
+                if pair[place][0] == scan.id and pair[1 - place][0] not in side:
                     yield pair[place][1]
