@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
 from louver_sandbox.algebra.types import Kind, TableName
-from louver_sandbox.catalog.model import Column, Source, SourceKind, Table
+from louver_sandbox.catalog.model import Column, PrivacyUnit, Source, SourceKind, Table
 from louver_sandbox.catalog.sources import attach_statement, literal, quote, raw_relation, relation, typed
 from louver_sandbox.elements import codes
 from louver_sandbox.elements.dictionary import ELEMENTS
@@ -122,19 +122,28 @@ def _of_rows(connection: DuckDBPyConnection, table: Table, columns: list[Column]
         f"SELECT {rows} - count(*) FROM (SELECT DISTINCT * FROM {everything})",  # noqa: S608
     )
     yield Measured(Dimension.UNIQUENESS, "", "no row stands twice", rows, twice)
+    known = frozenset(column.name for column in columns)
     for unit in table.units:
-        if (
-            unit.rows_per_unit is not None
-            and unit.when is None
-            and unit.column in {column.name for column in columns}
-        ):
-            name = quote(unit.column)
-            more = _one(
-                connection,
-                f"SELECT coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM {everything} WHERE {name} IS NOT NULL "  # noqa: S608
-                f"GROUP BY {name}) WHERE n > {unit.rows_per_unit}",
-            )
-            yield Measured(Dimension.UNIQUENESS, unit.column, f"at most {unit.rows_per_unit} rows a unit", rows, more)
+        if unit.when is None and unit.column in known:
+            yield from _of_unit(connection, unit, everything, rows, known)
+
+
+def _of_unit(
+    connection: DuckDBPyConnection, unit: PrivacyUnit, everything: str, rows: int, known: frozenset[str]
+) -> Iterator[Measured]:
+    """Rows of units that have more of them than declared: in all, and for one combination of `once_per`."""
+    rules: list[tuple[tuple[str, ...], int, str]] = []
+    if unit.rows_per_unit is not None:
+        rules.append(((unit.column,), unit.rows_per_unit, "rows a unit"))
+    if unit.once_per and known.issuperset(unit.once_per):
+        rules.append(((unit.column, *unit.once_per), 1, f"row a unit for one {', '.join(unit.once_per)}"))
+    for columns, most, said in rules:
+        more = _one(
+            connection,
+            f"SELECT coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM {everything} "  # noqa: S608 - names quoted
+            f"WHERE {quote(unit.column)} IS NOT NULL GROUP BY {', '.join(map(quote, columns))}) WHERE n > {most}",
+        )
+        yield Measured(Dimension.UNIQUENESS, unit.column, f"at most {most} {said}", rows, more)
 
 
 def _of_keys(connection: DuckDBPyConnection, table: Table, tables: Mapping[TableName, Table]) -> Iterator[Measured]:

@@ -4,11 +4,13 @@ Each measure of a core under differential privacy has more columns in its releas
 the scale of its noise, under names that no query can spell. Select lists that show a measure as it is show those too,
 so whatever orders, filters, joins or cuts the rows moves all together.
 
-What the last select list computes from several of them has an interval that holds in 95 of 100 answers as well
-(ADR 42). Where it is a sum of counts, sums and averages with factors, or a quotient of two without averages, the
-noise of the whole is known and decides (`quotients`, `mechanisms.joint`, `mechanisms.averages`). Anything else has
-what the intervals of its n parts leave possible, each of which holds in all but 5 / n of 100, so that all hold in 95
-whatever their noises have in common (Bonferroni).
+What the last select list computes from several of them has an interval that holds in 95 of 100 answers as well (ADR
+42, 51). Where it is a sum of counts and sums with factors, or a quotient of two, the noise of the whole is known and
+decides (`quotients`, `mechanisms.joint`). Other smooth functions of counts, sums and averages have all that a ball
+around the released numbers holds (`smooth`, `mechanisms.curved`). Where that bends too much for the noise, and for
+anything else, there is what the intervals of the n parts leave possible, each of which holds in all but 5 / n of 100,
+so that all hold in 95 whatever their noises have in common (Bonferroni); for sums of averages what
+`mechanisms.averages` says. Both hold the ball, so that choosing between them by the released numbers costs nothing.
 """
 
 from __future__ import annotations
@@ -17,14 +19,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 
 from louver_sandbox.algebra.expressions import ColumnRef, Expression, Named, column_refs
 from louver_sandbox.algebra.intervals import Bounds, bounds_of
 from louver_sandbox.algebra.relations import Filter, Join, Limit, Project, Relation, Scan, Sort, Window
 from louver_sandbox.mechanisms.averages import Averaged, of_averages
+from louver_sandbox.mechanisms.curved import Jet, Numbers, of_curve
 from louver_sandbox.mechanisms.joint import MOST_LOST, Spread, lost, of_quotient, of_sum
 from louver_sandbox.mechanisms.noise import CONFIDENCE
 from louver_sandbox.release.quotients import Quotient, quotient
+from louver_sandbox.release.smooth import Leaf, Smooth, is_smooth
 from louver_sandbox.stages import Cell
 
 Column = tuple[int, str]
@@ -35,6 +40,7 @@ MOST_PARTS = 4
 MOST_ADDED = 64
 """Noisy numbers of one sum or quotient."""
 _OF_DOUBLES = Fraction(1, 2**40)
+_LARGEST = Fraction(10) ** 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,37 +163,35 @@ def behind(named: Named, columns: Collection[Column]) -> Column | None:
 class Parts:
     """What a column of the answer is computed from: noisy numbers, and values that are exact.
 
-    In a widened row they stand one after the other: for each noisy number the ends of its interval, or with
-    `sources` its value and the scale of its noise (of an average those of its sum and number of values), then every
-    exact value.
+    In a widened row they stand one after the other: with a `level`, the ends of each noisy number's interval where so
+    many are combined; with `sources`, its value and the scale of its noise (of an average those of its sum and number
+    of values); then every exact value.
     """
 
     expression: Expression
     noisy: tuple[ColumnRef, ...]
     exact: tuple[ColumnRef, ...] = ()
     sources: tuple[Source, ...] = ()
+    level: int = 0
 
     @property
     def cells(self) -> int:
         """How many cells of a widened row are these parts'."""
         return len(tuple(self.beside()))
 
-    @property
-    def level(self) -> int:
-        """How many intervals are combined; none where the noise of the whole decides."""
-        return 0 if self.sources else len(self.noisy)
-
     def beside(self) -> Iterator[ColumnRef]:
         """The columns whose cells are these parts'."""
-        for ref, of in zip(self.noisy, self.sources or (None,) * len(self.noisy), strict=True):
-            match of:
-                case None:
-                    yield from (replace(ref, name=end(ref.name, self.level)) for end in (low, high))
-                case Additive():
-                    yield from (ref, replace(ref, name=scale(ref.name)))
-                case Average():
-                    yield from (replace(ref, name=name) for name in of_average(ref.name))
+        yield from self._ends()
+        for ref, of in zip(self.noisy, self.sources, strict=bool(self.sources)):
+            if isinstance(of, Additive):
+                yield from (ref, replace(ref, name=scale(ref.name)))
+            else:
+                yield from (replace(ref, name=name) for name in of_average(ref.name))
         yield from self.exact
+
+    def _ends(self) -> Iterator[ColumnRef]:
+        for ref in self.noisy if self.level else ():
+            yield from (replace(ref, name=end(ref.name, self.level)) for end in (low, high))
 
     def ends(self, cells: Sequence[Cell]) -> Bounds | None:
         """The ends in one row; None where they leave anything possible, or a part has no value."""
@@ -197,40 +201,33 @@ class Parts:
         if len(noisy) < first:
             return None
         exact = {(ref.relation, ref.name): value for ref, value in zip(self.exact, values[first:], strict=True)}
+        known = len(self.noisy) * 2 if self.level else 0
         if self.sources:
-            return self._together(iter(noisy), exact)
-        pairs = zip(self.noisy, noisy[::2], noisy[1::2], strict=True)
-        known = {(ref.relation, ref.name): (least, most) for ref, least, most in pairs}
-        known |= {column: (value, value) for column, value in exact.items() if value is not None}
-        return bounds_of(self.expression, known)
+            found = self._together(Released.of(self.sources, iter(noisy[known:])), exact)
+            if found is not None or not self.level:
+                return found
+        pairs = zip(self.noisy, noisy[:known:2], noisy[1:known:2], strict=True)
+        bounds = {(ref.relation, ref.name): (least, most) for ref, least, most in pairs}
+        bounds |= {column: (value, value) for column, value in exact.items() if value is not None}
+        return bounds_of(self.expression, bounds)
 
-    def _together(self, cells: Iterator[Fraction], exact: Mapping[Column, Fraction | None]) -> Bounds | None:
+    def _together(self, released: Released, exact: Mapping[Column, Fraction | None]) -> Bounds | None:
         made = quotient(self.expression, _names(self.noisy, self.sources), exact)
-        if made is None:
-            return None
-        numbers: dict[str, Fraction] = {}
-        spreads: dict[str, Spread] = {}
-        averages: dict[str, Averaged] = {}
-        for of in self.sources:
-            if isinstance(of, Additive):
-                numbers[of.noise], spread = next(cells), float(next(cells))
-                spreads[of.noise] = Spread(spread, float(of.step))
-                continue
-            total, count = next(cells) * of.step, next(cells)
-            spreads[of.noise_of_total] = Spread(float(next(cells)), float(of.step))
-            spreads[of.noise_of_count] = Spread(float(next(cells)), 1.0)
-            averages[of.noise] = Averaged(total, count, of.noise_of_total, of.noise_of_count, of.centre, of.reach)
-        if averages:
-            ends = of_averages(made.above, averages, numbers, spreads)
+        numbers, spreads, slack = released.numbers, released.spreads, Fraction(0)
+        if made is None or released.averages:
+            ends = of_curve(Smooth(self.expression, self._leaves(), exact), numbers, spreads)
+            if ends is None and made is not None and not self.level:
+                ends = of_averages(made.above, released.averages, numbers, spreads)
         elif made.is_sum:
             ends = of_sum(made.above, numbers, spreads)
         else:
-            ends = of_quotient(made.above, made.below, numbers, spreads)
+            ends, slack = of_quotient(made.above, made.below, numbers, spreads), made.slack
         if ends is None:
             return None
-        slack = made.slack + max(map(abs, ends)) * _OF_DOUBLES
-        first, last = ends[0] - slack, ends[1] + slack
-        return (max(first, Fraction(0)), max(last, Fraction(0))) if self._never_negative(made) else (first, last)
+        slack += max(map(abs, ends)) * _OF_DOUBLES
+        known = self._possible(exact) if made is None or not self._never_negative(made) else (Fraction(0), _LARGEST)
+        least, most = known or (ends[0] - slack, ends[1] + slack)
+        return min(max(ends[0] - slack, least), most), max(min(ends[1] + slack, most), least)
 
     def _never_negative(self, made: Quotient) -> bool:
         """Whether the true value is not below zero whatever the rows: counts are not."""
@@ -239,6 +236,59 @@ class Parts:
             combined.constant >= 0 and all(name in whole and factor >= 0 for name, factor in combined.factors.items())
             for combined in (made.above, made.below)
         )
+
+    def _leaves(self) -> dict[Column, Leaf]:
+        """The released columns as functions of released numbers."""
+        return {
+            (ref.relation, ref.name): partial(_leaf, of) for ref, of in zip(self.noisy, self.sources, strict=True)
+        }
+
+    def _possible(self, exact: Mapping[Column, Fraction | None]) -> Bounds | None:
+        """What the true value can be whatever the rows: no count is below zero, no average beyond its bounds."""
+        known: dict[Column, Bounds] = {
+            (ref.relation, ref.name): (
+                (of.centre - of.reach, of.centre + of.reach)
+                if isinstance(of, Average)
+                else (Fraction(0) if of.from_zero else -_LARGEST, _LARGEST)
+            )
+            for ref, of in zip(self.noisy, self.sources, strict=True)
+        }
+        known |= {column: (value, value) for column, value in exact.items() if value is not None}
+        return bounds_of(self.expression, known)
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The numbers behind a column in one row, by their noise, and the averages among them."""
+
+    numbers: Mapping[str, Fraction]
+    spreads: Mapping[str, Spread]
+    averages: Mapping[str, Averaged]
+
+    @classmethod
+    def of(cls, sources: Sequence[Source], cells: Iterator[Fraction]) -> Released:
+        """From the cells that stand beside a column."""
+        numbers: dict[str, Fraction] = {}
+        spreads: dict[str, Spread] = {}
+        averages: dict[str, Averaged] = {}
+        for of in sources:
+            if isinstance(of, Additive):
+                numbers[of.noise], width = next(cells), float(next(cells))
+                spreads[of.noise] = Spread(width, float(of.step))
+                continue
+            total, count = next(cells) * of.step, next(cells)
+            numbers[of.noise_of_total], numbers[of.noise_of_count] = total, count
+            spreads[of.noise_of_total] = Spread(float(next(cells)), float(of.step))
+            spreads[of.noise_of_count] = Spread(float(next(cells)), 1.0)
+            averages[of.noise] = Averaged(total, count, of.noise_of_total, of.noise_of_count, of.centre, of.reach)
+        return cls(numbers, spreads, averages)
+
+
+def _leaf(of: Source, at: Numbers) -> Jet:
+    if isinstance(of, Additive):
+        return at.jet(of.noise)
+    mean = at.divided(at.jet(of.noise_of_total), at.jet(of.noise_of_count))
+    return mean.plus(at.constant(float(of.centre)))
 
 
 def _names(noisy: Sequence[ColumnRef], sources: Sequence[Source]) -> dict[Column, str]:
@@ -277,25 +327,23 @@ def _parts(expression: Expression, columns: Measures, is_noisy: Callable[[Column
     exact = tuple(ref for ref in refs if ref not in noisy)
     if not noisy or any(map(is_noisy, exact)):
         return None
-    sources = _sources(expression, noisy, exact, columns)
-    if sources:
+    sources = _sources(noisy, columns)
+    names = _names(noisy, sources) if sources else {}
+    made = quotient(expression, names, {(ref.relation, ref.name): Fraction(1) for ref in exact}) if names else None
+    averages = [of for of in sources if isinstance(of, Average)]
+    if made is not None and (not averages or (made.is_sum and _are_apart(sources, averages))):
         return Parts(expression, noisy, exact, sources)
-    return Parts(expression, noisy, exact) if len(noisy) <= MOST_PARTS else None
+    if len(noisy) > MOST_PARTS:
+        return None
+    return Parts(expression, noisy, exact, sources if is_smooth(expression) else (), len(noisy))
 
 
-def _sources(
-    expression: Expression, noisy: Sequence[ColumnRef], exact: Sequence[ColumnRef], columns: Measures
-) -> tuple[Source, ...]:
-    """The numbers of a sum or quotient of several, or of a sum with averages; none of another form, or where their
-    noise is too small for it.
+def _sources(noisy: Sequence[ColumnRef], columns: Measures) -> tuple[Source, ...]:
+    """What noises are in several numbers; nothing where one has none of a known form, or too little for it.
 
     Decided by the plan alone: an interval chosen by how wide it turned out would hold less often."""
     found = [of for ref in noisy if (of := columns[ref.relation, ref.name]) is not None]
-    if not 2 <= len(noisy) <= MOST_ADDED or len(found) < len(noisy):
-        return ()
-    made = quotient(expression, _names(noisy, found), {(ref.relation, ref.name): Fraction(1) for ref in exact})
-    averages = [of for of in found if isinstance(of, Average)]
-    if made is None or (averages and not (made.is_sum and _are_apart(found, averages))) or _missed(found) > MOST_LOST:
+    if not 2 <= len(noisy) <= MOST_ADDED or len(found) < len(noisy) or _missed(found) > MOST_LOST:
         return ()
     return tuple(found)
 

@@ -70,29 +70,39 @@ def quotient(
 
 def _of_call(call: Call, names: Mapping[Column, str], known: Mapping[Column, Fraction | None]) -> Quotient | None:
     match call.function:
-        case "nullif":
-            return quotient(call.arguments[0], names, known)
-        case "case":
-            results = [*call.arguments[1::2], call.arguments[-1]]
-            shown = [one for one in results if not (isinstance(one, Literal) and one.value is None)]
-            return quotient(shown[0], names, known) if len(shown) == 1 else None
+        case "nullif" | "case":
+            one = shown(call)
+            return None if one is None else quotient(one, names, known)
         case "+" | "-" | "*" | "/" if len(call.arguments) == 2:
             left, right = (quotient(part, names, known) for part in call.arguments)
             if left is None or right is None:
                 return None
             made = _OPERATIONS[call.function](left, right)
-            return None if made is None else _rounded(made, _error(call))
+            return None if made is None else _rounded(made, rounding_error(call))
         case "negate":
             inner = quotient(call.arguments[0], names, known)
             return None if inner is None else _times(inner, Fraction(-1))
         case "try_cast" | "round" | "floor" | "ceil" | "trunc":
             inner = quotient(call.arguments[0], names, known)
-            return None if inner is None else _rounded(inner, _error(call))
+            return None if inner is None else _rounded(inner, rounding_error(call))
         case _:
             return None
 
 
-def _error(call: Call) -> Fraction:
+def shown(call: Call) -> Expression | None:
+    """What a NULLIF or a CASE is wherever it is anything; None for other calls, and for a CASE of several."""
+    match call.function:
+        case "nullif":
+            return call.arguments[0]
+        case "case":
+            results = [*call.arguments[1::2], call.arguments[-1]]
+            found = [one for one in results if not (isinstance(one, Literal) and one.value is None)]
+            return found[0] if len(found) == 1 else None
+        case _:
+            return None
+
+
+def rounding_error(call: Call) -> Fraction:
     """How far a call's result may be from the exact one."""
     first, wanted = call.arguments[0].type, call.type
     match call.function:

@@ -91,11 +91,17 @@ SHARP = (
     "avg(amount) FILTER (WHERE age < 30) - avg(amount) FILTER (WHERE age > 40)",
     "avg(amount) - avg(CASE WHEN age > 30 THEN 1 ELSE 0 END)",
 )
-OTHERWISE = (
+CURVED = (
     f"{SOME} * {MORE}",
-    f"greatest({SOME}, {MORE})",
     f"avg(amount) * {SOME}",
     f"{SOME} * 1.0 / {MORE} + {MORE}",
+    f"ln({SOME} * 1.0 / {MORE})",
+    "round(avg(amount) / nullif(avg(CASE WHEN age > 30 THEN 1 ELSE 0 END), 0), 3)",
+    "avg(amount) - count(amount)",
+)
+OTHERWISE = (
+    f"greatest({SOME}, {MORE})",
+    f"{SOME} * var_pop(amount)",
     f"coalesce({SOME} * 1.0 / nullif({MORE}, 0), 0)",
     f"{SOME} // {MORE}",
 )
@@ -106,6 +112,17 @@ def test_sums_and_quotients_are_told_from_other_forms(select: str) -> None:
     found = parts_of(select)
     assert found is not None
     assert found.sources
+    fallen_back = parts_of(select, rho=Fraction(8))
+    assert fallen_back is not None
+    assert not fallen_back.sources, "little noise is not taken for continuous"
+
+
+@pytest.mark.parametrize("select", CURVED)
+def test_smooth_forms_have_all_that_a_ball_holds_and_their_parts_intervals_to_fall_back_on(select: str) -> None:
+    found = parts_of(select)
+    assert found is not None
+    assert found.sources
+    assert found.level == 2
     fallen_back = parts_of(select, rho=Fraction(8))
     assert fallen_back is not None
     assert not fallen_back.sources, "little noise is not taken for continuous"

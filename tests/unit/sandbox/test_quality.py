@@ -122,6 +122,29 @@ columns:
 CODES = ["91370291MA3TEKT122", "92370293MAC0TEY95H", "93370298MA94XRT80X"]
 
 
+def test_rows_that_once_per_forbids_are_counted_and_graded(tmp_path: Path) -> None:
+    """One row for a firm and a quarter is declared: of five rows two are of the same, and are told as such."""
+    text = REGISTER.format(name="filed", owner="税务局").replace("unbounded", "8, once_per: [quarter]")
+    text += "  quarter: {type: date, nullable: true, level: L2, role: time}\n"
+    declarations = tmp_path / "declared"
+    declarations.mkdir()
+    (declarations / "filed.yaml").write_text(text, encoding="utf-8")
+    days = ("2026-01-01", "2026-04-01")
+    rows = [(CODES[0], days[0]), (CODES[0], days[1]), (CODES[1], days[0]), (CODES[1], days[0]), (CODES[2], days[0])]
+    lines = ["uscc,ent_name,quarter", *(f"{code},甲,{day}" for code, day in rows)]
+    (tmp_path / "filed.csv").write_text("\n".join(lines), encoding="utf-8")
+    catalog = load_catalog([declarations], tmp_path)
+    found = measure(catalog.tables[TableName("gov", "filed")], catalog.tables, connect, date(2026, 7, 1))
+    assert faulty(found, "uscc", "at most 1 row a unit for one quarter") == 2
+    assert faulty(found, "uscc", "at most 8 rows a unit") == 0
+    assert found.of(Dimension.UNIQUENESS) is Grade.E
+
+
+def test_the_demos_months_have_one_row_of_a_unit_as_declared(worlds: Mapping[str, Path]) -> None:
+    for table, unit in (("gov.ss_person_month", "person_id"), ("gov.ss_ent_month", "uscc")):
+        assert faulty(report(worlds["clean"], table), unit, "at most 1 row a unit for one pay_month") == 0
+
+
 def two_registers(folder: Path, other_owner: str = "税务局") -> Catalog:
     rows = {
         "one": [(CODES[0], "甲公司"), (CODES[1], "乙公司"), (CODES[2], "丙公司")],
