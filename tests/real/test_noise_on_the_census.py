@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from math import hypot
 
@@ -13,7 +13,7 @@ from tests.support.seeded_noise import SeededSampler
 
 from louver_sandbox.release.release import release
 
-RUNS = 500
+RUNS = 1_000
 ONE = Fraction(1)
 
 pytestmark = pytest.mark.skipif(not (DATA / FILES["census_person"]).exists(), reason="the census is not here")
@@ -78,3 +78,30 @@ def test_intervals_over_the_census_hold_and_are_no_wider_than_their_noise(
         widths.append(high - low)
     assert held >= 0.93 * RUNS
     assert sorted(widths)[RUNS // 2] <= 1.3 * 2 * 1.96 * scale * ideal
+
+
+@pytest.mark.parametrize("share", ["0.5", "0.9"], ids=["median", "p90"])
+@pytest.mark.parametrize("keys", ["", "sex"], ids=["of all", "by sex"])
+def test_quantiles_of_weeks_worked_are_within_their_intervals_which_are_as_narrow_as_their_noise(
+    people: Census, share: str, keys: str
+) -> None:
+    """Ideal is the width of the middle 95 % of what is released, over the same seeds."""
+    grouped = f"GROUP BY {keys} ORDER BY {keys}" if keys else ""
+    sql = f"SELECT quantile_disc(weeks_worked_in_year, {share}) AS x FROM gov.census {grouped}"
+    execution, true = people.executed(sql, ONE), [float(str(value)) for (value,) in people.truth(sql)]
+    held, widths, values = 0, [], []
+    for seed in range(RUNS):
+        found = release(execution, sampler=SeededSampler(seed))
+        lows, highs = ([float(end) for end in ends] for ends in (found.accuracy[0].low, found.accuracy[0].high))
+        held += all(low <= value <= high for low, value, high in zip(lows, true, highs, strict=True))
+        widths += [high - low for low, high in zip(lows, highs, strict=True)]
+        values.append([float(str(value)) for (value,) in found.rows])
+    assert held >= 0.93 * RUNS
+    ideal = sum(middle(column) for column in zip(*values, strict=True)) / len(true)
+    assert sorted(widths)[len(widths) // 2] <= 1.3 * ideal
+
+
+def middle(values: Sequence[float]) -> float:
+    """The width of the middle 95 %."""
+    ordered, cut = sorted(values), len(values) // 40
+    return ordered[-cut - 1] - ordered[cut]

@@ -19,11 +19,11 @@ def test_intervals_of_weeks_worked_hold_in_a_thousand_runs_and_are_hardly_wider_
     share: Fraction,
 ) -> None:
     """In at least 93 % the interval holds the true week, and the rank is as near as predicted. The ideal width is that
-    of the middle 95 % of what is released; bins are whole weeks, one more at either end."""
+    of the middle 95 % of what is released: nothing, since a week is a whole bin that thousands are in."""
     path = DATA / FILES["census_person"]
     if not path.exists():
         pytest.skip(f"the real data folders are not here ({DATA.name}); set LOUVER_REAL_DATA to where they are")
     column = pyarrow.parquet.read_table(path, columns=["weeks_worked_in_year"]).column(0)
     found = runs(sorted(column.to_pylist()), Bounds(0, 52), share, RUNS)
     assert min(found.held, found.close) >= 0.93 * RUNS
-    assert found.width <= 1.3 * found.ideal + 2
+    assert found.width <= 1.3 * found.ideal

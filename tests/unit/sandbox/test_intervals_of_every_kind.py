@@ -89,6 +89,7 @@ QUANTILES = {
     "discrete": "quantile_disc(amount, 0.25)",
     "largest": "max(amount)",
 }
+pytestmark = pytest.mark.timeout(7200 if DRAWS else 300)
 EMPTY, ALLOWED = world(), (rules("gov.account", PERSON),)
 by_command = pytest.mark.skipif(not DRAWS, reason="set LOUVER_INTERVAL_DRAWS to try the kinds that take long")
 
