@@ -232,6 +232,34 @@ def test_a_copy_of_a_table_spends_what_the_table_has() -> None:
     assert [[charge.dataset for charge in found] for found in charges] == [["gov.account"], ["gov.account"]]
 
 
+def with_a_view() -> World:
+    """The accounts of adults under another name."""
+    whole = world(accounts=[{"person_id": "p1", "district": "d1", "amount": Decimal(1), "age": 30}])
+    text = "SELECT person_id AS who, district AS place, amount FROM gov.account WHERE age > 17"
+    by_name = {one.name: one for one in whole.tables[0].columns}
+    columns = replace(by_name["person_id"], name="who"), replace(by_name["district"], name="place"), by_name["amount"]
+    view = replace(whole.tables[0], name=TableName("gov", "adult"), columns=columns, units=(), view=text)
+    return World((*whole.tables, view), whole.rows)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT count(*) FROM gov.account",
+        "SELECT count(*) FROM gov.account AS other",
+        "SELECT count(*) FROM gov.adult",
+        "SELECT place, sum(amount) FROM gov.adult a GROUP BY place",
+        "WITH mine AS (SELECT * FROM gov.adult) SELECT count(DISTINCT who) FROM mine",
+        "SELECT count(*) FROM (SELECT amount FROM gov.account) AS disguised WHERE amount > 3",
+    ],
+    ids=["itself", "an alias", "a view", "a view's groups", "a query's name for a view", "a subquery"],
+)
+def test_whatever_name_data_are_asked_under_their_own_budget_pays(sql: str) -> None:
+    (charge,) = planned(with_a_view(), sql, (rules("gov.account", PERSON),)).privacy
+    assert charge.dataset == "gov.account"
+    assert charge.cost.rho > 0
+
+
 def test_a_table_and_its_copy_in_one_question_are_one_charge_by_the_strictest_terms() -> None:
     whole = with_a_copy()
     joined = "SELECT count(*) FROM gov.account a JOIN gov.account_again b USING (person_id)"

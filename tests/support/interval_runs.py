@@ -94,6 +94,33 @@ def shown(execution: Execution, sampler: Sampler, totals: bool) -> list[tuple[ob
     return [(row[place], low, high) for row, low, high in rows if row[level] == int(totals)]
 
 
+@dataclass(frozen=True)
+class Listed:
+    """Of so many groups alike, how many a threshold listed, and how many of those with an interval that misses."""
+
+    draws: int
+    listed: int
+    missed: int
+
+
+def listed(select: str, draws: int, rho: Fraction) -> Listed:
+    """Many groups of which only rows know the names, each of `PEOPLE`: seen are those that a threshold lists."""
+    sql = f"SELECT cell, 0 AS level, {select} AS x FROM gov.account GROUP BY cell"
+    plan = planned(described(), sql, (rules("gov.account", PERSON, rho=rho, groups=1),))
+    of_one = executed(described(PERSONS), plan)
+    rows = tuple(tuple((cell, *row[1:]) for cell in range(draws) for row in rows) for rows in of_one.rows)
+    execution = replace(of_one, rows=rows)
+    (true,) = {value for value, _, _ in shown(of_one_without_threshold(select), Silent(), False)}
+    seen_ = shown(execution, SeededSampler(20_261_124), False)
+    missed = sum(not float(low) <= float(str(true)) <= float(high) for _, low, high in seen_)
+    return Listed(draws, len(seen_), missed)
+
+
+def of_one_without_threshold(select: str) -> Execution:
+    """One group whose name is public."""
+    return copied(select, RHO, False, 1)
+
+
 def copied(select: str, rho: Fraction, totals: bool, cells: int) -> Execution:
     """What a worker says of the people in cell 0, as if every cell had the same."""
     groups, level = ("GROUPING SETS ((cell, district), (cell))", "grouping(district)") if totals else ("cell", "0")
