@@ -63,8 +63,8 @@ CURVED = {
     ),
 }
 OTHERWISE = {
-    "greatest": ("greatest(count(*) FILTER (WHERE age < 40), count(*) FILTER (WHERE age > 50))", 1.9),
-    "deviation by the mean": ("stddev_pop(amount) / avg(amount)", 1.9),
+    "greatest": ("greatest(count(*) FILTER (WHERE age < 40), count(*) FILTER (WHERE age > 50))", 2.0),
+    "deviation by the mean": ("stddev_pop(amount) / avg(amount)", 1.8),
 }
 BY_COMMAND = {
     "share": "avg(CASE WHEN age < 30 THEN 1 ELSE 0 END)",
