@@ -22,7 +22,7 @@ DESIGNED = (
 
 
 @cache
-def tests_in(file: str) -> set[str]:
+def names_in(file: str) -> set[str]:
     """The names of a file's tests."""
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
@@ -30,7 +30,7 @@ def tests_in(file: str) -> set[str]:
 
 @pytest.mark.parametrize(("file", "name"), NAMED)
 def test_every_named_test_is_there(file: str, name: str) -> None:
-    assert name in tests_in(file)
+    assert name in names_in(file)
 
 
 @pytest.mark.parametrize("row", DESIGNED)
@@ -42,5 +42,5 @@ def test_every_row_of_the_design_has_a_test(row: str) -> None:
 
 def test_every_attack_of_the_table_is_on_the_page() -> None:
     """No test of the table is left out of it."""
-    here = {name for name in tests_in("tests/attacks/test_sealing_table.py") if name.startswith("test_")}
+    here = {name for name in names_in("tests/attacks/test_sealing_table.py") if name.startswith("test_")}
     assert here == {name for file, name in NAMED if file.endswith("test_sealing_table.py")}
