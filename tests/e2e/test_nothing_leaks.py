@@ -77,7 +77,7 @@ def key_forms(key: PrivateKey) -> list[bytes]:
     """Either factor, also as key files have it."""
     told = key.to_jwk()
     return [
-        *(form for prime in (key.p, key.q) for form in long_forms(int(prime))),
+        *long_forms(int(key.p)),
         *(str(told[name])[:24].encode() for name in ("p", "q")),
     ]
 

@@ -81,22 +81,17 @@ class Search:
         searched = (
             ("file", home, lambda path: not OWN_SIDE & set(path.relative_to(home).parts)),
             ("temporary file", self._temporary, lambda path: True),
-            *(("temporary file", folder, self._is_new) for folder in SHARED_FOLDERS if folder.is_dir()),
         )
         for kind, folder, chosen in searched:
             for path, content in files_below(folder, chosen):
                 found.files += 1
                 if any(form in content for form in wanted):
                     found.places.add(f"{kind}:{path.name}")
-
-    def _is_new(self, path: Path) -> bool:
-        """Whether a file of the system's folders was written since, and not by the tests themselves."""
-        if any(part.startswith(("pytest-of-", "bash_jobs")) for part in path.parts):
-            return False
-        with suppress(OSError):
-            told = path.lstat()
-            return stat.S_ISREG(told.st_mode) and told.st_mtime >= self._since and told.st_size <= LARGEST
-        return False
+        for path in new_files(SHARED_FOLDERS, self._since):
+            with suppress(OSError):
+                content = path.read_bytes()
+                if any(form in content for form in wanted):
+                    found.places.add(f"temporary file:{path.name}")
 
     def _printed(self, wanted: Sequence[bytes]) -> bool:
         """Whether it stands in what the service wrote to its standard output since it said where it listens."""
@@ -118,6 +113,19 @@ class Search:
 
 _KEPT: dict[int, bytearray] = {}
 """What each service has printed: a pipe is read once."""
+
+
+def new_files(folders: Sequence[Path], since: float) -> Iterator[Path]:
+    """Files of the system's folders for temporary ones that were written since, and not by the tests themselves.
+    Others come and go there meanwhile."""
+    for folder in folders:
+        for here, below, names in os.walk(folder):
+            below[:] = [name for name in below if not name.startswith(("pytest-of-", "bash_jobs"))]
+            for path in (Path(here, name) for name in names):
+                with suppress(OSError):
+                    told = path.lstat()
+                    if stat.S_ISREG(told.st_mode) and told.st_mtime >= since and told.st_size <= LARGEST:
+                        yield path
 
 
 def why_unread(pid: int, error: PermissionError) -> str:
