@@ -1,15 +1,16 @@
-"""Secret scorecards: subjects a second, added up, randomised anew and packed, against python-paillier.
+"""Secret scorecards: a subject's score, added up, randomised anew and packed, beside python-paillier on gmpy2.
 
-    make bench NAME=score ARGS="--bits 2048 --subjects 560 --rounds 5"
+Twenty features of eight bins on one core. The rival multiplies twenty encrypted weights with 16-bit features of a
+subject, adds them up and randomises the sum, as its users do. Processor time, both sides in every round.
 
-Twenty binned features on one core. The rival multiplies twenty encrypted weights with 16-bit features of a subject,
-adds them up and randomises the sum (`phe` with gmpy2), as its users do. Processor time, medians, and the median of
-the ratios of each round, both sides being in every round (BENCH.md `seal`; CRYPTO 2.3 and 6).
+Keys: `scorecard_x` their time over ours with randomisers in stock, `scorecard_inline_x` with r^n made on the spot,
+both for a model whose table is made. `first_x` and `first_inline_x` are the same before it is: a scorer makes a
+model's table once it has scored `table_from` subjects by it, each scorer for itself; `table_s` and `table_mib` are
+what one takes, and `table_message_s` the longest that one message waits for it.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
 import statistics
 import time
@@ -19,24 +20,38 @@ from dataclasses import dataclass
 import phe
 from gmpy2 import mpz
 
+from bench.report import arguments, report
 from louver.scoring import layout
 from louver.sealing.ciphertexts import Owner, encrypt
 from louver.sealing.keys import PrivateKey, generate_key
 from louver.sealing.randomisers import randomisers
-from louver_sandbox.sealing.packing import Bins, Points
+from louver_sandbox.sealing.packing import SQUARINGS, Bins, Points
 
 FEATURES, BINS = 20, 8
-RIVAL_SUBJECTS = 6
-BARS = {"pooled": 50.0, "inline": 20.0}
+RIVAL_SUBJECTS = 4
+SUBJECTS, ROUNDS = 280, 5
+SUBJECTS_FULL, ROUNDS_FULL = 1120, 9
 
 
 @dataclass(frozen=True)
 class Round:
-    """Microseconds of processor time for each subject."""
+    """Microseconds of processor time for each subject: theirs, ours by a table, and ours before there is one."""
 
     rival: float
     pooled: float
     inline: float
+    first: float
+    first_inline: float
+
+
+@dataclass(frozen=True)
+class Table:
+    """From how many subjects on it is made, its seconds, its mebibytes, and the longest of its parts in seconds."""
+
+    worth: int
+    seconds: float
+    mib: float
+    longest: float
 
 
 def spent(work: Callable[[], object], subjects: int) -> float:
@@ -55,36 +70,47 @@ def rival(weights: Sequence[phe.EncryptedNumber], drawn: random.Random) -> phe.E
     return total
 
 
-def measured(key: PrivateKey, subjects: int, rounds: int) -> list[Round]:
+def measured(key: PrivateKey, subjects: int, rounds: int) -> tuple[list[Round], Table]:
     """Every round with all competitors. Raises RuntimeError when the scores are not the plain ones."""
     drawn = random.Random(1)
     public = phe.PaillierPublicKey(int(key.public.n))
     weights = [public.encrypt(drawn.randrange(2**16)) for _ in range(FEATURES)]
     table = [[drawn.randrange(2**14) for _ in range(BINS)] for _ in range(FEATURES)]
     numbers = [layout.OFFSET, *(each for of in table for each in of)]
-    points = Points(
-        key.public, encrypt(numbers, key.public, randomisers(key.public, len(numbers))), [BINS] * FEATURES
-    )
-    points.prepare()
+    ciphertexts = encrypt(numbers, key.public, randomisers(key.public, len(numbers)))
+    first, points = (Points(key.public, ciphertexts, [BINS] * FEATURES) for _ in range(2))
+    made = prepared(points)
     slots = layout.slots(key.public)
     firms: list[tuple[int, ...]] = [tuple(drawn.randrange(BINS) for _ in range(FEATURES)) for _ in range(subjects)]
     packs: list[Sequence[Bins]] = [firms[start : start + slots] for start in range(0, subjects, slots)]
 
-    def scored(powers: Sequence[mpz]) -> list[mpz]:
-        return [points.leaving(pack, power, random.randrange) for pack, power in zip(packs, powers, strict=True)]
+    def scored(by: Points, powers: Sequence[mpz]) -> list[mpz]:
+        return [by.leaving(pack, power, random.randrange) for pack, power in zip(packs, powers, strict=True)]
+
+    def taken(by: Points) -> tuple[float, float]:
+        """With randomisers in stock, and with none."""
+        stock = randomisers(key.public, len(packs))
+        pooled = spent(lambda: scored(by, stock), subjects)
+        return pooled, spent(lambda: scored(by, randomisers(key.public, len(packs))), subjects)
 
     found = []
     for _ in range(rounds):
-        pool = randomisers(key.public, len(packs))
-        found.append(
-            Round(
-                spent(lambda: [rival(weights, drawn) for _ in range(RIVAL_SUBJECTS)], RIVAL_SUBJECTS),
-                spent(lambda pool=pool: scored(pool), subjects),  # type: ignore[misc]
-                spent(lambda: scored(randomisers(key.public, len(packs))), subjects),
-            )
-        )
-    _check(key, scored(randomisers(key.public, len(packs))), firms, table, slots)
-    return found
+        theirs = spent(lambda: [rival(weights, drawn) for _ in range(RIVAL_SUBJECTS)], RIVAL_SUBJECTS)
+        found.append(Round(theirs, *taken(points), *taken(first)))
+    for by in (points, first):
+        _check(key, scored(by, randomisers(key.public, len(packs))), firms, table, slots)
+    return found, made
+
+
+def prepared(points: Points) -> Table:
+    """Makes the table as a scorer does, a part with each message."""
+    parts = []
+    while not points.prepared:
+        begin = time.process_time()
+        points.prepare(SQUARINGS)
+        parts.append(time.process_time() - begin)
+    entries = FEATURES * BINS * layout.slots(points.key)
+    return Table(points.worth_a_table, sum(parts), entries * points.key.width / 2**20, max(parts))
 
 
 def _check(
@@ -98,26 +124,42 @@ def _check(
             raise RuntimeError("a score is not the plain one")
 
 
-def main() -> int:
-    """Prints the figures; 1 where a bar is missed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bits", type=int, default=2048)
-    parser.add_argument("--subjects", type=int, default=560)
-    parser.add_argument("--rounds", type=int, default=5)
-    wanted = parser.parse_args()
-    rounds = measured(generate_key(wanted.bits), wanted.subjects, wanted.rounds)
-    print(
-        f"{FEATURES} features of {BINS} bins, {wanted.bits} bits, {wanted.subjects} subjects, {wanted.rounds} rounds"
-    )
-    print(f"phe with gmpy2          {statistics.median(one.rival for one in rounds):10.1f} us a subject")
-    missed = False
-    for name, bar in BARS.items():
-        took = statistics.median(getattr(one, name) for one in rounds)
-        ratio = statistics.median(one.rival / getattr(one, name) for one in rounds)
-        missed |= ratio < bar
-        print(f"Louver, r^n {name:8}    {took:10.1f} us a subject, {ratio:6.1f} times as fast (bar {bar:.0f})")
-    return int(missed)
+def ratio(rounds: Sequence[Round], name: str) -> float:
+    """Their time over ours, the median of the rounds."""
+    return statistics.median(one.rival / getattr(one, name) for one in rounds)
+
+
+WAYS = {
+    "pooled": "by table, randomisers in stock",
+    "inline": "by table, r^n made inline",
+    "first": "before there is a table, randomisers in stock",
+    "first_inline": "before there is a table, r^n made inline",
+}
+
+
+def main() -> None:
+    """Make a model, time both sides, report."""
+    told = arguments(__doc__ or "", bits="size of the key, 2048 if not given")
+    subjects, turns = (SUBJECTS_FULL, ROUNDS_FULL) if told.full else (SUBJECTS, ROUNDS)
+    rounds, table = measured(generate_key(told.bits or 2048), subjects, turns)
+    theirs = statistics.median(one.rival for one in rounds)
+    rows = [
+        {"a subject's score": what, "us": statistics.median(getattr(one, name) for one in rounds), "phe, us": theirs,
+         "x": ratio(rounds, name)}
+        for name, what in WAYS.items()
+    ]  # fmt: skip
+    figures = {
+        "scorecard_x": round(ratio(rounds, "pooled"), 1),
+        "scorecard_inline_x": round(ratio(rounds, "inline"), 1),
+        "first_x": round(ratio(rounds, "first"), 1),
+        "first_inline_x": round(ratio(rounds, "first_inline"), 1),
+        "table_from": table.worth,
+        "table_s": round(table.seconds, 2),
+        "table_mib": round(table.mib, 1),
+        "table_message_s": round(table.longest, 2),
+    }
+    report("secret scorecards beside python-paillier 1.5 on gmpy2", rows, figures)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

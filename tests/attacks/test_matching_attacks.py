@@ -21,7 +21,7 @@ from louver.matching.asking import Batch
 from louver.matching.sets import MatchSet
 from louver.matching.subjects import value_of
 from louver_sandbox.catalog.model import UnitType
-from louver_sandbox.matching.building import build
+from louver_sandbox.matching.building import build, entries, entry_bytes, given
 from louver_sandbox.matching.oprf import MATCH_USE, Key
 from louver_sandbox.matching.releasing import Number
 from louver_sandbox.policy.matching import specs
@@ -116,11 +116,52 @@ def test_yesterdays_tokens_open_nothing_of_todays_set(here: House) -> None:
     assert all(not today.rows(old.token(value_of(firm(n)))) for n in LISTED)
 
 
+RED = "gov.credit_list/red"
+CHEAP = [*range(20), *range(300, 310)]
+"""What an enemy asks a list that costs it nothing about, to open another one with."""
+
+
+def opened_by(tokens: dict[int, bytes], other: MatchSet) -> set[int]:
+    """Whoever of the ids is in another list's set, by tokens that were bought for the first."""
+    return {number for number, token in tokens.items() if other.rows(token)}
+
+
+def naive_sets(house_: House) -> tuple[Key, MatchSet]:
+    """A service with one key for all its lists, and the set of the black one."""
+    (spec,) = (
+        one for one in specs(BANK_A, house_.catalog, house_.bundle, house_.clock().date()) if one.name == "black"
+    )
+    everything = Key(house_.seed, MATCH_USE, "all lists")
+    table = house_.catalog.table(spec.table)
+    assert table is not None
+    found = entries(table, spec)
+    return everything, MatchSet(given(found, spec, everything, house_.seed, entry_bytes(found, spec)))
+
+
+def bought(house_: House, ids: list[int], list_: str) -> tuple[dict[int, bytes], Key]:
+    """Tokens of these ids for a list, paid for on the line; and the key that made them."""
+    batch = Batch.of(firm(n) for n in ids)
+    blinded = oprf.blind(batch.values)
+    paid, session, public = house_.paid(
+        house_.asked(blinded.elements, len(ids), "hits", list_=list_), blinded.elements
+    )
+    evaluated, _, _ = house_.line.hits(paid, blinded.elements, session)
+    tokens = oprf.finalize(blinded, evaluated, public)
+    return dict(zip(ids, tokens, strict=True)), Key(house_.seed, MATCH_USE, list_, paid.edition.id)
+
+
 def test_tokens_of_one_list_open_nothing_of_another(here: House) -> None:
     """Stopped by: every list has a key of its own, however the requester spends its ids."""
-    black, red = (Key(here.seed, MATCH_USE, f"gov.credit_list/{name}", "e") for name in ("black", "red"))
-    assert black.public != red.public
-    assert black.token(b"x") != red.token(b"x")
+    everything, black = naive_sets(here)
+    listed = {n for n in CHEAP if n in LISTED}
+    assert opened_by({n: everything.token(value_of(firm(n))) for n in CHEAP}, black) == listed
+    red, key = bought(here, CHEAP, RED)
+    assert red == {n: key.token(value_of(firm(n))) for n in CHEAP}, "these are red tokens"
+    found = here.ask(firm(n) for n in CHEAP).set
+    assert found is not None
+    assert opened_by(red, found) == set()
+    black_tokens, _ = bought(here, CHEAP, "gov.credit_list/black")
+    assert opened_by(black_tokens, found) == listed
 
 
 def test_a_platform_that_tags_one_institution_with_a_key_of_its_own_is_found_out(here: House) -> None:

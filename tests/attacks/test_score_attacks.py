@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 
 import gmpy2
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gmpy2 import mpz
 from tests.support import scorecards
 from tests.support.policy_questions import BANK_B
@@ -19,7 +19,7 @@ from tests.support.sealed import small_key
 from louver.errors import Refused, Unproven
 from louver.failures import Misused
 from louver.scoring import audit, layout
-from louver.scoring.models import Opening
+from louver.scoring.models import Opening, prepare
 from louver.scoring.results import Scores, opened
 from louver.sealing import bulk
 from louver.sealing.ciphertexts import Owner, encrypt
@@ -62,27 +62,54 @@ def test_points_on_one_feature_read_it_out_and_no_auditor_signs_for_them(world: 
     assert world.models.of("bank_a") == ()
 
 
-def test_points_that_are_powers_read_everything_out_and_are_drowned_above_their_window(world: ScoreWorld) -> None:
+def digits(number: int) -> tuple[int, ...]:
+    """Ten digits to the base 5, the lowest first: by points of 5^i times the bin they are a subject's ten bins."""
+    return tuple(number // 5**place % 5 for place in range(10))
+
+
+def test_points_that_are_powers_read_everything_out_and_no_auditor_signs_for_them(world: ScoreWorld) -> None:
+    """The naive platform applies whatever points it is given: one score tells all ten features of every firm."""
     powers = [[place * 5**number for place in range(5)] for number in range(10)]
-    for firm in FIRMS[:4]:
-        (naive,) = Owner(KEY).decrypt([points_of(powers).packed([bins_of(firm)])])
-        assert [int(naive) // 5**number % 5 for number in range(10)] == list(bins_of(firm))
-    # Small enough for the window, they still give one feature most of the range.
+    naively = points_of(powers)
+    for firm in FIRMS:
+        (plain,) = Owner(KEY).decrypt([naively.packed([bins_of(firm)])])
+        assert digits(plain) == bins_of(firm)
+    # Here they do not fit a score at all; smaller ones give one feature most of the range.
+    with pytest.raises(Misused, match="scores lie between"):
+        scorecards.opening(KEY, world.features, scorecards.card(world.features, powers))
     small = [[place * 3**number for place in (0, 0, 0, 1, 2)] for number in range(10)]
     opening = scorecards.opening(KEY, world.features, scorecards.card(world.features, small))
     with pytest.raises(Misused, match="more than 40 percent"):
         audit.certify(opening, scorecards.AUDITOR, scorecards.AUDITOR_KEY)
-    # Whatever was signed for, what stands above 40 bits is hidden: of 2^45 and 2^60 two floods leave nothing alike.
-    large = [[place << 45 + 5 * (number % 3) for place in range(2)] for number in range(3)]
-    held = points_of(large)
-    for bins in product((0, 1), repeat=3):
-        one, two = (
-            int(Owner(KEY).decrypt([held.leaving([bins], power, BELOW)])[0]) % 2**layout.SLOT_BITS
-            for power in randomisers(KEY.public, 2)
-        )
-        assert one != two
-        shown = sum(of[number] for of, number in zip(large, bins, strict=True))
-        assert shown not in (one, two)
+    # A client that leaves all of that out has a model that nobody has signed for.
+    sealed_powers = sealed([0, *(each for of in powers for each in of)])
+    model = replace(opening.model, content=bulk.write(sealed_powers, KEY.public))
+    forger = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    forged = audit.Certificate(scorecards.AUDITOR, forger.sign(audit.signing_bytes(scorecards.AUDITOR, model.digest)))
+    with pytest.raises(Refused, match="LVR-5203"):
+        world.register(model, forged)
+    assert world.models.of("bank_a") == ()
+
+
+def guessed_right(leaving: Callable[[int], mpz]) -> int:
+    """In how many of 200 trials a key holder tells a sum from the same with something added above its window: one
+    multiple of the check's prime, which is where points that no auditor has seen could put a feature."""
+    drawn, right = random.Random(4), 0
+    for _ in range(200):
+        hidden = drawn.randrange(2)
+        (plain,) = Owner(KEY).decrypt([leaving(hidden)])
+        above = int(plain) % 2**layout.SLOT_BITS >> layout.SCORE_BITS
+        right += (above // layout.CHECK % 2) == hidden
+    return right
+
+
+def test_above_its_window_a_score_tells_nothing_whatever_was_signed() -> None:
+    """40 bits of a slot can be read: the score, and the check modulo its prime. What is beyond them is drowned."""
+    held = points_of([[0, layout.CHECK << layout.SCORE_BITS]])
+    assert guessed_right(lambda hidden: held.packed([(hidden,)])) == 200
+    powers = iter(randomisers(KEY.public, 200))
+    right = guessed_right(lambda hidden: held.leaving([(hidden,)], next(powers), BELOW))
+    assert 65 < right < 135, "as a coin: a hundred, and a deviation of seven"
 
 
 def test_every_mixed_radix_code_of_all_features_breaks_a_rule() -> None:
@@ -101,23 +128,35 @@ def test_every_mixed_radix_code_of_all_features_breaks_a_rule() -> None:
         assert any("percent of the range" in each for each in audit.findings(opening))
 
 
-def test_marked_randomness_tells_which_bins_were_added_until_it_is_randomised_anew() -> None:
-    """Each ciphertext is made with a prime of its own as randomness; what was multiplied is found by factoring."""
-    primes: list[int] = []
+def bins_by_marks(ciphertext: mpz, primes: list[int]) -> tuple[int, ...] | None:
+    """A firm's bins from a score's randomness, where each of a model's ciphertexts was made with a prime of its own:
+    what was multiplied is found by factoring. None where it does not come out as one bin of each feature."""
+    randomness = gmpy2.powmod(ciphertext, gmpy2.invert(N, (KEY.p - 1) * (KEY.q - 1)), N)
+    found = [place for place, prime in enumerate(primes) if randomness % prime == 0]
+    if len(found) != 11 or found[0] != 0:
+        return None
+    return tuple((place - 1) % 5 for place in found[1:])
+
+
+def test_marked_randomness_tells_which_bins_were_added_until_it_is_randomised_anew(world: ScoreWorld) -> None:
+    """Nothing is wrong with such a model: its points are a scorecard's, an auditor signs, and every ciphertext is
+    admitted. The line scores with it, and the randomness of what comes back tells nothing."""
+    primes = [int(gmpy2.next_prime(1000))]
     while len(primes) < 51:
-        primes.append(int(gmpy2.next_prime(primes[-1] if primes else 1000)))
-    marked = [(1 + mpz(1) * N) % SQUARE * gmpy2.powmod(prime, N, SQUARE) % SQUARE for prime in primes]
-    held, bins = Points(KEY.public, marked, [5] * 10), bins_of(FIRMS[0])
-    order = (KEY.p - 1) * (KEY.q - 1)
-
-    def found(ciphertext: mpz) -> list[int]:
-        randomness = gmpy2.powmod(ciphertext, gmpy2.invert(N, order), N)
-        return [prime for prime in primes if randomness % prime == 0]
-
-    used = [primes[0], *(primes[1 + 5 * feature + number] for feature, number in enumerate(bins))]
-    assert found(held.packed([bins])) == sorted(used), "without r^n every bin is read"
-    (power,) = randomisers(KEY.public, 1)
-    assert not set(used) <= set(found(held.leaving([bins], power, BELOW)))
+        primes.append(int(gmpy2.next_prime(primes[-1])))
+    chosen = iter(primes)
+    opening = prepare(scorecards.card(world.features), world.features, "bank_a", KEY, below=lambda most: next(chosen))
+    held = scorecards.points(opening, KEY)
+    for firm in FIRMS:
+        assert bins_by_marks(held.packed([bins_of(firm)]), primes) == bins_of(firm), "without r^n every bin is read"
+    model = world.register(opening.model, audit.certify(opening, scorecards.AUDITOR, scorecards.AUDITOR_KEY))
+    for firm in FIRMS:
+        answer = world.score(model, [(firm, world.authorise(firm))])
+        scores = Scores.from_bytes(answer.content, WIDTH)
+        (pack,) = scores.packs
+        assert bins_by_marks(mpz(int.from_bytes(pack, "big")), primes) is None
+        (score,) = opened(scores, KEY, "small-firms", "1", 0)
+        assert score == scorecards.plain_score(opening, bins_of(firm)), "it is this firm that was scored"
 
 
 def test_a_result_that_is_no_sum_of_the_models_points_is_not_believed() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import re
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
-from tests.support.installation import Service, copy_of, files_below, service, with_limits
+from tests.support.installation import Service, copy_of, service, with_limits
 
 import louver
 from louver.errors import Refused
@@ -64,102 +62,12 @@ def loans_of(city: City) -> pa.Table:
 PLANTED = Decimal("81234567890123.47")
 """An amount with so many digits that nothing holds it by chance."""
 
-PIECE = 1 << 20
-NOTHING = bytes(PIECE)
-
 
 def planted(city: City) -> pa.Table:
     """Some loans to firms of the city, of the planted amount each."""
     loans = loans_of(city).slice(0, 40)
     amounts = pa.array([PLANTED] * len(loans), pa.decimal128(18, 2))
     return pa.table({"id_no": loans["id_no"], "amount": amounts})
-
-
-def forms(key: PrivateKey) -> list[bytes]:
-    """How the amount and the private key would look: as text, in JSON, and as Arrow, GMP and Python hold them."""
-    fen, prime = int(PLANTED * 100), int(key.p)
-    size = (prime.bit_length() + 7) // 8
-    digits = (fen & (2**30 - 1)).to_bytes(4, "little") + (fen >> 30).to_bytes(4, "little")
-    return [
-        *(str(PLANTED).encode(), str(fen).encode(), fen.to_bytes(8, "little"), digits),
-        *(prime.to_bytes(size, "big")[:16], prime.to_bytes(size, "little")[:16]),
-        *(str(prime)[:24].encode(), str(key.to_jwk()["p"])[:24].encode()),
-    ]
-
-
-def own_ranges(told: str) -> Iterator[tuple[int, int]]:
-    """What a process has written itself, by smaps (proc_pid_smaps(5)); what it has from its parent is looked for
-    there."""
-    low = high = 0
-    for line in told.splitlines():
-        name, _, rest = line.partition(" ")
-        if re.fullmatch(r"[0-9a-f]+-[0-9a-f]+", name):
-            low, high = (int(end, 16) for end in name.split("-"))
-        elif name == "Private_Dirty:" and int(rest.split()[0]):
-            yield low, high
-
-
-def memory_of(pid: int) -> Iterator[bytes]:
-    """The writable memory of a process that is not empty, piece by piece, overlapping by the longest form.
-    PermissionError where it may not be read."""
-    with open(f"/proc/{pid}/mem", "rb", 0) as memory:
-        for low, high in own_ranges(Path(f"/proc/{pid}/smaps").read_text(encoding="utf-8")):
-            for at in range(low, high, PIECE):
-                try:
-                    memory.seek(at)
-                    piece = memory.read(min(PIECE + 32, high - at))
-                except (OSError, OverflowError, ValueError):
-                    continue  # pages that are no memory
-                if piece[:PIECE] != NOTHING[: len(piece)]:
-                    yield piece
-
-
-def places(served: Service, wanted: list[bytes]) -> set[str]:
-    """Where in the service's processes, store, logs and files any of these stands."""
-    found: set[str] = set()
-    readable = 0
-    for pid in (served.pid, *served.processes()):
-        try:
-            found |= {f"memory of {pid}" for piece in memory_of(pid) if any(form in piece for form in wanted)}
-            readable += 1
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        except PermissionError:
-            pytest.skip("this system lets nobody look into the memory of a process")
-    assert readable > 2
-    home = served.city.settings.home
-    # The banks' own files are not the platform's, and the world is what it is made of.
-    own = files_below(home, lambda path: not {"clients", "data", "snapshots"} & set(path.relative_to(home).parts))
-    return found | {path.name for path, content in own if any(form in content for form in wanted)}
-
-
-LEAKING = """
-import importlib.util
-import sys
-
-NAME = "louver_sandbox.uploads.own_tables"
-
-class Leaking:
-    def find_spec(self, name, path, target=None):
-        if name != NAME:
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        run = spec.loader.exec_module
-        def changed(module):
-            run(module)
-            kept, honest = [], module.OwnTables._write
-            def leaking(self, spool, chunks):
-                honest(self, spool, (kept.append(bytes(chunk)) or chunk for chunk in chunks))
-                with open(self._settings.home / "debug.dump", "ab") as file:
-                    file.writelines(kept)
-            module.OwnTables._write = leaking
-        spec.loader.exec_module = changed
-        return spec
-
-sys.meta_path.insert(0, Leaking())
-"""
-"""A build that keeps what it receives, in memory and in a file."""
 
 
 @pytest.fixture(scope="module")
@@ -238,36 +146,6 @@ def test_what_cannot_be_computed_is_told_by_a_dry_run(bank: louver.Client) -> No
     assert (verdict.refusal.code, verdict.refusal.line) == ("LVR-5302", 1)
     with pytest.raises(Refused, match="LVR-5302"):
         bank.analyse("SELECT balance FROM loans")
-
-
-def test_no_process_and_no_file_of_the_platform_holds_an_amount_or_the_key(
-    served: Service, bank: louver.Client, key: PrivateKey
-) -> None:
-    bank.upload("planted", planted(served.city), encrypted={"amount": 2})
-    asked = (
-        "SELECT r.section, sum(p.amount) AS s FROM planted p JOIN gov.ent_registry r ON r.uscc = p.id_no GROUP BY 1"
-    )
-    found = bank.analyse(asked)
-    assert sum(row[1] for row in found.rows) % PLANTED == 0
-    assert found.rows
-    assert places(served, forms(key)) == set()
-
-
-def test_a_build_that_leaks_is_found(
-    city: City, tmp_path: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    own = copy_of(city, tmp_path)
-    with_limits(own, randomisers=1)
-    build = tmp_path / "build"
-    build.mkdir()
-    (build / "sitecustomize.py").write_text(LEAKING, encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(build), os.environ.get("PYTHONPATH", "")]))
-    with service(own) as served, served.connect("bank_a", purpose="MODEL_BUILD") as client:
-        table = planted(own).append_column("note", pa.array([str(key.to_jwk()["p"])] * len(planted(own))))
-        client.upload("planted", table)  # as a client that forgets to encrypt does
-        found = places(served, forms(key))
-        assert "debug.dump" in found
-        assert f"memory of {served.pid}" in found
 
 
 def test_an_upload_that_is_cut_off_keeps_nothing_and_goes_through_again(served: Service, bank: louver.Client) -> None:

@@ -65,19 +65,47 @@ def token(secret: int, value: bytes) -> bytes:
     return finished(value, times(secret, to_group(value)))
 
 
-def proof_holds(public: bytes, blinded: Sequence[bytes], evaluated: Sequence[bytes], proof: bytes) -> bool:
-    """VerifyProof of section 2.2.2 over a batch."""
+def blinded(value: bytes, blind: int) -> bytes:
+    """Blind, section 3.3.1."""
+    return times(blind, to_group(value))
+
+
+def finalized(value: bytes, blind: int, evaluated: bytes) -> bytes:
+    """Finalize of section 3.3.2 without the proof."""
+    return finished(value, times(pow(blind, -1, ORDER), evaluated))
+
+
+def composites(public: bytes, before: Sequence[bytes], after: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """ComputeComposites of section 2.2.2."""
     seed = hashlib.sha512(prefixed(public) + prefixed(b"Seed-" + CONTEXT)).digest()
     weights = [
         to_scalar(prefixed(seed) + index.to_bytes(2, "big") + prefixed(c) + prefixed(d) + b"Composite")
-        for index, (c, d) in enumerate(zip(blinded, evaluated, strict=True))
+        for index, (c, d) in enumerate(zip(before, after, strict=True))
     ]
-    m, z = _weighted(weights, blinded), _weighted(weights, evaluated)
+    return _weighted(weights, before), _weighted(weights, after)
+
+
+def challenge_of(public: bytes, m: bytes, z: bytes, t2: bytes, t3: bytes) -> int:
+    """The challenge of a proof."""
+    return to_scalar(b"".join(map(prefixed, (public, m, z, t2, t3))) + b"Challenge")
+
+
+def proof_of(secret: int, before: Sequence[bytes], after: Sequence[bytes], random: int) -> bytes:
+    """GenerateProof of section 2.2.1 over a batch, with this random scalar."""
+    public = base_times(secret)
+    m, z = composites(public, before, after)
+    challenge = challenge_of(public, m, z, base_times(random), times(random, m))
+    response = (random - challenge * secret) % ORDER
+    return challenge.to_bytes(32, "little") + response.to_bytes(32, "little")
+
+
+def proof_holds(public: bytes, before: Sequence[bytes], after: Sequence[bytes], proof: bytes) -> bool:
+    """VerifyProof of section 2.2.2 over a batch."""
+    m, z = composites(public, before, after)
     challenge, response = (int.from_bytes(proof[start : start + 32], "little") for start in (0, 32))
     t2 = plus(base_times(response), times(challenge, public))
     t3 = plus(times(response, m), times(challenge, z))
-    transcript = b"".join(map(prefixed, (public, m, z, t2, t3))) + b"Challenge"
-    return to_scalar(transcript) == challenge
+    return challenge_of(public, m, z, t2, t3) == challenge
 
 
 def _weighted(weights: Sequence[int], elements: Sequence[bytes]) -> bytes:

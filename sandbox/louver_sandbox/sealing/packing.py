@@ -3,6 +3,10 @@
 For a subject the ciphertexts of its bins are multiplied, which adds their points. Slots are put beside one another by
 squaring: for a few subjects on the way (Horner), for a model in much use from a table of every ciphertext shifted to
 every slot. Then a flood and a fresh r^n go on; toward a key holder nothing else hides what went in (CRYPTO 5.0).
+
+When to make a table: once as many squarings went into shifting sums as the table takes. So nobody ever pays more than
+twice the least there was to pay, however many subjects come. It is made a few slots with each message, so that no
+message waits for all of it, and not at all where it would take too much memory.
 """
 
 from __future__ import annotations
@@ -16,11 +20,15 @@ from gmpy2 import mpz
 from louver.scoring import layout
 from louver.sealing.keys import PublicKey, RandomBelow
 
-WORTH_A_TABLE = 3000
-"""Subjects from which shifting all of a model's ciphertexts beforehand takes less time than shifting sums."""
-
 MOST_TABLES = 4
-"""Models whose tables are kept at once; one of 160 bins and 3072 bits takes some 6 MB."""
+"""Models whose tables are kept at once."""
+
+TABLE_BYTES = 32 << 20
+"""Of the ciphertexts of one table: 2,340 bins at 2048 bits, 1,040 at 3072, 585 at 4096. A model with more is shifted
+on the way for ever. The tables of a scorer then stay below an eighth of a gigabyte."""
+
+SQUARINGS = 100_000
+"""Of the table's making beside one message: half a second at 2048 bits, less than two at 4096."""
 
 Bins = tuple[int, ...] | None
 """The number of a subject's bin for each feature; None for a slot that stays without a score."""
@@ -44,28 +52,43 @@ class Points:
             at += number
         base, square = ciphertexts[0], key.square
         self.features[0] = [base * each % square for each in self.features[0]]
-        self._table: list[list[list[mpz]]] | None = None
+        self._table = [self.features]
 
-    def prepare(self) -> None:
-        """Makes the table: for each slot every ciphertext, shifted there."""
+    @property
+    def worth_a_table(self) -> int:
+        """Subjects whose sums take as many squarings to shift as the table takes to be made."""
+        return sum(map(len, self.features)) * (layout.slots(self.key) - 1)
+
+    @property
+    def fits_a_table(self) -> bool:
+        """Whether the table may take that much memory."""
+        entries = sum(map(len, self.features)) * layout.slots(self.key)
+        return entries * self.key.width <= TABLE_BYTES
+
+    def prepare(self, squarings: int | None = None) -> None:
+        """Goes on with the table, which has every ciphertext shifted to each slot: for about so many squarings and
+        one slot at least, or to its end."""
         square, shift = self.key.square, mpz(1) << layout.SLOT_BITS
-        slot, table = self.features, [self.features]
-        for _ in range(layout.slots(self.key) - 1):
-            slot = [gmpy2.powmod_base_list(of, shift, square) for of in slot]
-            table.append(slot)
-        self._table = table
+        each = sum(map(len, self.features)) * layout.SLOT_BITS
+        left = squarings
+        while not self.prepared:
+            self._table.append([gmpy2.powmod_base_list(of, shift, square) for of in self._table[-1]])
+            if left is not None:
+                left -= each
+                if left < each:
+                    return
 
     @property
     def prepared(self) -> bool:
-        """Whether there is a table."""
-        return self._table is not None
+        """Whether the table is there."""
+        return len(self._table) == layout.slots(self.key)
 
     def packed(self, subjects: Sequence[Bins]) -> mpz:
         """The ciphertext of these subjects' scores, the first in the lowest slot; not yet fit to leave."""
         if len(subjects) > layout.slots(self.key):
             raise Misfit("more subjects than slots")
         square, product = self.key.square, mpz(1)
-        if self._table is not None:
+        if self.prepared:
             for of, bins in zip(self._table, subjects, strict=False):
                 for feature, number in zip(of, bins or (), strict=bins is not None):
                     product = product * feature[number] % square
@@ -105,8 +128,8 @@ class Scorer:
                 if subject is not None and not _fits(subject, bins):
                     raise Misfit("a bin that the model does not have")
         seen += sum(map(len, packs))
-        if seen >= WORTH_A_TABLE and not points.prepared:
-            points.prepare()
+        if seen > points.worth_a_table and points.fits_a_table:
+            points.prepare(SQUARINGS)
         self._known[digest] = (points, seen)
         self._known.move_to_end(digest)
         if len(self._known) > MOST_TABLES:

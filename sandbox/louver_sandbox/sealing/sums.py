@@ -59,7 +59,10 @@ class _Windowed:
 
     def cell(self, cell: EncryptedCell, rows: mpz, total: mpz, *, divided: bool) -> bytes:
         square, width = self._key.square, self._key.width
-        made = gmpy2.powmod(rows, cell.times, square) * gmpy2.powmod(total, cell.total_times, square) % square
+        # Each as a list of one: so the library lets go of the interpreter's lock while it computes.
+        (one,) = gmpy2.powmod_base_list([rows], cell.times, square)
+        (other,) = gmpy2.powmod_base_list([total], cell.total_times, square)
+        made = one * other % square
         first, second = self._fresh(cell.addend), self._fresh(cell.divisor) if divided else None
         content = int(made * first % square).to_bytes(width, "big")
         return content if second is None else content + int(second).to_bytes(width, "big")

@@ -56,6 +56,92 @@ def test_the_second_implementation_agrees_with_the_rfc() -> None:
         assert rfc9497.token(secret, bytes.fromhex(given)).hex() == output
 
 
+def scalar(text: str) -> int:
+    return int.from_bytes(bytes.fromhex(text), "little")
+
+
+BLINDS = (
+    scalar("64d37aed22a27f5191de1c1d69fadb899d8862b58eb4220029e036ec4c1f6706"),
+    scalar("222a5e897cf59db8145db8d16e597e8facb80ae7d4e26d9881aa6f61d645fc0e"),
+)
+IN_A_BATCH = (
+    "90a0145ea9da29254c3a56be4fe185465ebb3bf2a1801f7124bbbadac751e654",
+    "cc5ac221950a49ceaa73c8db41b82c20372a4c8d63e5dded2db920b7eee36a2a",
+)
+"""The second input of A.1.2.3 blinded by the second blind, and evaluated."""
+
+PROOFS = {
+    "A.1.2.1": (
+        [VECTORS[0][1]],
+        [VECTORS[0][2]],
+        BLINDS[1],
+        "ddef93772692e535d1a53903db24367355cc2cc78de93b3be5a8ffcc6985dd06"
+        "6d4346421d17bf5117a2a1ff0fcb2a759f58a539dfbe857a40bce4cf49ec600d",
+    ),
+    "A.1.2.2": (
+        [VECTORS[1][1]],
+        [VECTORS[1][2]],
+        BLINDS[1],
+        "401a0da6264f8cf45bb2f5264bc31e109155600babb3cd4e5af7d181a2c9dc0a"
+        "67154fabf031fd936051dec80b0b6ae29c9503493dde7393b722eafdf5a50b02",
+    ),
+    "A.1.2.3, a batch of two": (
+        [VECTORS[0][1], IN_A_BATCH[0]],
+        [VECTORS[0][2], IN_A_BATCH[1]],
+        scalar("419c4f4f5052c53c45f3da494d2b67b220d02118e0857cdbcf037f9ea84bbe0c"),
+        "cc203910175d786927eeb44ea847328047892ddf8590e723c37205cb74600b0a"
+        "5ab5337c8eb4ceae0494c2cf89529dcf94572ed267473d567aeed6ab873dee08",
+    ),
+}
+"""Blinded and evaluated elements, the proof's random scalar, and the proof."""
+
+
+@pytest.mark.parametrize("name", PROOFS)
+def test_proofs_of_the_rfc_are_made_and_verified_to_the_byte(name: str) -> None:
+    blinded, evaluated, random, proof = PROOFS[name]
+    before, after = ([bytes.fromhex(each) for each in part] for part in (blinded, evaluated))
+    secret, expected = scalar(VECTOR_SECRET), bytes.fromhex(proof)
+    assert rfc9497.proof_of(secret, before, after, random) == expected
+    assert rfc9497.proof_holds(bytes.fromhex(VECTOR_PUBLIC), before, after, expected)
+    assert not rfc9497.proof_holds(bytes.fromhex(VECTOR_PUBLIC), after, before, expected)
+
+
+def test_blinding_and_finishing_are_those_of_the_rfc() -> None:
+    for (given, blinded, evaluated, output), blind in zip(VECTORS, (BLINDS[0], BLINDS[0]), strict=True):
+        assert rfc9497.blinded(bytes.fromhex(given), blind).hex() == blinded
+        assert rfc9497.finalized(bytes.fromhex(given), blind, bytes.fromhex(evaluated)).hex() == output
+    second = bytes.fromhex(VECTORS[1][0])
+    assert rfc9497.blinded(second, BLINDS[1]).hex() == IN_A_BATCH[0]
+    assert rfc9497.finalized(second, BLINDS[1], bytes.fromhex(IN_A_BATCH[1])).hex() == VECTORS[1][3]
+
+
+def test_the_batch_of_the_rfc_is_evaluated_with_a_proof_that_holds() -> None:
+    """The library draws a proof's random scalar itself, so its proof is another; it is of the same statement."""
+    evaluator = RISTRETTO.Evaluator.from_seed(VECTOR_SEED, VECTOR_INFO)
+    blinded, evaluated, _, proof = PROOFS["A.1.2.3, a batch of two"]
+    before, after = ([bytes.fromhex(each) for each in part] for part in (blinded, evaluated))
+    answer = client.Evaluator(evaluator).evaluate(b"".join(before))
+    assert answer[client.PROOF_BYTES :] == b"".join(after)
+    made = answer[: client.PROOF_BYTES]
+    assert made != bytes.fromhex(proof)
+    assert rfc9497.proof_holds(bytes.fromhex(VECTOR_PUBLIC), before, after, made)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_the_client_accepts_proofs_of_the_second_implementation_and_no_others(count: int) -> None:
+    """That one makes the RFC's proofs to the byte; so what the product accepts is what the RFC says."""
+    values = [b"id %d" % number for number in range(count)]
+    secret, blinded = scalar(VECTOR_SECRET), client.blind(values)
+    before = [blinded.elements[at : at + 32] for at in range(0, 32 * count, 32)]
+    after = [rfc9497.times(secret, each) for each in before]
+    proof = rfc9497.proof_of(secret, before, after, secrets.randbelow(rfc9497.ORDER - 1) + 1)
+    tokens = client.finalize(blinded, proof + b"".join(after), bytes.fromhex(VECTOR_PUBLIC))
+    assert tokens == [rfc9497.token(secret, value) for value in values]
+    other = rfc9497.proof_of(secret + 1, before, after, 5)
+    with pytest.raises(Unproven):
+        client.finalize(blinded, other + b"".join(after), bytes.fromhex(VECTOR_PUBLIC))
+
+
 def test_both_implementations_agree_key_by_key_and_input_by_input() -> None:
     for number in range(20):
         seed, scope = secrets.token_bytes(32), f"list {number}"
@@ -71,10 +157,7 @@ def test_the_second_implementation_accepts_the_proofs_of_the_first_and_no_others
     blinded = client.blind([b"%d" % number for number in range(7)])
     answer = key.evaluate(blinded.elements)
     before = [blinded.elements[start : start + 32] for start in range(0, 7 * 32, 32)]
-    # The library writes the proof first.
     proof, after = answer[:64], [answer[64 + start : 96 + start] for start in range(0, 7 * 32, 32)]
-    if not rfc9497.proof_holds(key.public, before, after, proof):
-        proof, after = answer[-64:], [answer[start : start + 32] for start in range(0, 7 * 32, 32)]
     assert rfc9497.proof_holds(key.public, before, after, proof)
     assert not rfc9497.proof_holds(Key(SEED, MATCH_USE, "b").public, before, after, proof)
     assert not rfc9497.proof_holds(key.public, before, [*after[1:], after[0]], proof)

@@ -18,7 +18,7 @@ import gmpy2
 from gmpy2 import mpz
 
 from louver.sealing.ciphertexts import Owner, well_formed
-from louver.sealing.keys import PublicKey
+from louver.sealing.keys import PublicKey, power
 from louver.sealing.plaintexts import OutOfWindow, plaintext
 
 SEED = 32
@@ -60,8 +60,8 @@ def opened(ciphertexts: Sequence[mpz], owner: Owner) -> list[Opening]:
     back = gmpy2.invert(n, (key.p - 1) * (key.q - 1))
     found = []
     for ciphertext, number in zip(ciphertexts, owner.decrypt(ciphertexts), strict=True):
-        power = ciphertext * gmpy2.invert(1 + plaintext(number, key.public) * n, square) % square
-        found.append(Opening(number, int(gmpy2.powmod(power % n, back, n))))
+        bare = ciphertext * gmpy2.invert(1 + plaintext(number, key.public) * n, square) % square
+        found.append(Opening(number, int(power(bare % n, back, n))))
     return found
 
 
@@ -78,8 +78,10 @@ def check(ciphertexts: Sequence[mpz], openings: Sequence[Opening], key: PublicKe
             plain = plaintext(opening.number, key)
         except OutOfWindow:
             raise NotOpened("a number that no ciphertext holds") from None
-        made = (1 + plain * key.n) % key.square * gmpy2.powmod(opening.randomness, key.n, key.square) % key.square
-        if not 0 < opening.randomness < key.n or made != ciphertext:
+        if not 0 < opening.randomness < key.n:
+            raise NotOpened("a number that is not inside its ciphertext")
+        made = (1 + plain * key.n) % key.square * power(mpz(opening.randomness), key.n, key.square) % key.square
+        if made != ciphertext:
             raise NotOpened("a number that is not inside its ciphertext")
     return [place for place, opening in enumerate(openings) if abs(opening.number) > most]
 

@@ -14,7 +14,7 @@ from functools import cached_property
 import gmpy2
 from gmpy2 import mpz
 
-from louver.sealing.keys import PrivateKey, PublicKey, RandomBelow
+from louver.sealing.keys import PrivateKey, PublicKey, RandomBelow, power
 from louver.sealing.plaintexts import OutOfWindow, number, plaintext
 
 WINDOW = 256
@@ -144,7 +144,7 @@ class _Half:
     def __init__(self, prime: mpz, other: mpz) -> None:
         self._prime = prime
         self._square = prime * prime
-        self._inverse = gmpy2.invert(self._logarithm(gmpy2.powmod(1 + prime * other, prime - 1, self._square)), prime)
+        self._inverse = gmpy2.invert(self._logarithm(power(1 + prime * other, prime - 1, self._square)), prime)
 
     def _logarithm(self, value: mpz) -> mpz:
         return (value - 1) // self._prime % self._prime
@@ -165,7 +165,7 @@ class _Table:
         self._square = prime * prime
         self._bytes = (prime.bit_length() + 7) // 8
         self._rows: list[list[mpz]] = []
-        step = gmpy2.powmod(base, prime, self._square)
+        step = power(base, prime, self._square)
         for _ in range(self._bytes):
             row = [mpz(1)]
             for _ in range(WINDOW - 1):

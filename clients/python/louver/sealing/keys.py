@@ -29,6 +29,9 @@ RandomBelow = Callable[[int], int]
 """A uniform number from 0 to below its argument; `secrets.randbelow` outside of tests."""
 
 _PRIME_ROUNDS = 40
+_FIRST_PRIMES = gmpy2.primorial(2**12)
+_SHORT = 256
+"""Bits up to which the library's own tests take less than a millisecond."""
 _SMALL = 3 * 2**20
 """From here down the cofactors u of p = 2 u p' + 1 are taken, p' being prime: u is factored by hand."""
 
@@ -118,7 +121,7 @@ class PrivateKey:
         if jwk.get("kty") != "DAJ" or not isinstance(jwk.get("pub"), Mapping):
             raise Misused("this is no Paillier private key", "kty is DAJ, with p, q and pub")
         p, q = mpz(_integer(jwk.get("p"))), mpz(_integer(jwk.get("q")))
-        sound = p != q and gmpy2.is_prime(p, _PRIME_ROUNDS) and gmpy2.is_prime(q, _PRIME_ROUNDS)
+        sound = p != q and is_prime(p) and is_prime(q)
         if not sound or p * q != PublicKey.from_jwk(jwk["pub"]).n or gmpy2.gcd(p * q, (p - 1) * (q - 1)) != 1:
             raise Misused("the factors of this private key are not those of its modulus", "restore the key file")
         given = jwk.get("bases")
@@ -161,7 +164,7 @@ def _factor(bits: int, below: RandomBelow) -> tuple[mpz, mpz]:
     """A prime of so many bits, 3 modulo 4, and a number that generates all units modulo it."""
     room = min(22, bits // 4)
     while True:
-        large = gmpy2.next_prime(mpz(below(2 ** (bits - room - 2))) + 2 ** (bits - room - 2))
+        large = next_prime(mpz(below(2 ** (bits - room - 2))) + 2 ** (bits - room - 2))
         # 2 u p' + 1 is to lie between 3/4 and all of 2^bits; every odd u of that range is as good as another.
         low, high = (3 * mpz(2) ** (bits - 2)) // (2 * large) + 1, mpz(2) ** bits // (2 * large)
         tried = 0
@@ -169,8 +172,48 @@ def _factor(bits: int, below: RandomBelow) -> tuple[mpz, mpz]:
             cofactor = low + below(int(high - low))
             tried += 1
             p = 2 * cofactor * large + 1
-            if cofactor % 2 and p.bit_length() == bits and gmpy2.is_prime(p, _PRIME_ROUNDS):
+            if cofactor % 2 and p.bit_length() == bits and is_prime(p):
                 return p, _generator(p, (mpz(2), large, *_prime_divisors(int(cofactor))), below)
+
+
+def power(base: mpz, exponent: mpz, modulus: mpz) -> mpz:
+    """A power that takes milliseconds and more: as a list of one, for so the library lets go of the interpreter's
+    lock while it computes."""
+    return gmpy2.powmod_base_list([base], exponent, modulus)[0]
+
+
+def is_prime(number: mpz, below: RandomBelow = secrets.randbelow) -> bool:
+    """Whether a number is a prime: the test of Miller and Rabin, wrong about a composite once in 4^40.
+
+    The library's own test keeps the interpreter's lock for all of it, some 50 ms for a factor of 2048 bits.
+    """
+    if number.bit_length() <= _SHORT:
+        return bool(gmpy2.is_prime(number, _PRIME_ROUNDS))
+    if gmpy2.gcd(number, _FIRST_PRIMES) != 1 or not _passes(number, [mpz(2)]):
+        return False
+    return _passes(number, [mpz(2 + below(int(number) - 3)) for _ in range(_PRIME_ROUNDS)])
+
+
+def next_prime(number: mpz) -> mpz:
+    """The first prime above a number. The library's own search keeps the interpreter's lock for a second and more."""
+    if number.bit_length() <= _SHORT:
+        return gmpy2.next_prime(number)
+    found = number + 1 | 1
+    while not is_prime(found):
+        found += 2
+    return found
+
+
+def _passes(number: mpz, bases: list[mpz]) -> bool:
+    """Whether none of the bases is a witness that the odd number is composite."""
+    twos = gmpy2.bit_scan1(number - 1)
+    for reached in gmpy2.powmod_base_list(bases, (number - 1) >> twos, number):
+        steps = 0
+        while reached not in (1, number - 1) and steps < twos - 1:
+            reached, steps = reached * reached % number, steps + 1
+        if reached != number - 1 and (reached != 1 or steps):
+            return False
+    return True
 
 
 def _prime_divisors(number: int) -> tuple[mpz, ...]:
@@ -190,7 +233,7 @@ def _generator(p: mpz, divisors: tuple[mpz, ...], below: RandomBelow) -> mpz:
     """A random generator of the units modulo a prime, given all primes that divide p - 1."""
     while True:
         base = mpz(2 + below(int(p) - 3))
-        if all(gmpy2.powmod(base, (p - 1) // divisor, p) != 1 for divisor in divisors):
+        if all(power(base, (p - 1) // divisor, p) != 1 for divisor in divisors):
             return base
 
 

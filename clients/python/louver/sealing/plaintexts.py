@@ -6,6 +6,8 @@ and no number goes through a float.
 
 from __future__ import annotations
 
+import operator
+
 from gmpy2 import mpz
 
 from louver.sealing.keys import PublicKey
@@ -21,10 +23,11 @@ def largest(key: PublicKey) -> mpz:
 
 
 def plaintext(number: int, key: PublicKey) -> mpz:
-    """The plaintext of an integer. Raises ``OutOfWindow``."""
-    if abs(number) > largest(key):
+    """The plaintext of an integer. Raises ``OutOfWindow``; TypeError for what is none, which would be cut to one."""
+    whole = operator.index(number)
+    if abs(whole) > largest(key):
         raise OutOfWindow("the number is too large for this key")
-    return mpz(number) if number >= 0 else key.n + number
+    return mpz(whole) if whole >= 0 else key.n + whole
 
 
 def number(plain: mpz, key: PublicKey) -> int:
