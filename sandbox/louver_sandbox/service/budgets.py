@@ -18,7 +18,10 @@ _UNITS = {
     "query": ("queries", "次查询"),
     "predicate": ("distinct predicates", "个不同筛选条件"),
     CHANCE: ("thousandths of epsilon told by chance", "千分之一 epsilon（随机化）"),
-    CHANCE_OF_ALL: ("thousandths of epsilon told by chance to all institutions", "千分之一 epsilon（随机化，全部机构）"),
+    CHANCE_OF_ALL: (
+        "thousandths of epsilon told by chance to all institutions",
+        "千分之一 epsilon（随机化，全部机构）",
+    ),
 }
 _PERIODS = {
     Period.DAY: ("a day", "每日"),

@@ -121,6 +121,10 @@ def test_a_draw_costs_its_epsilon_once_for_all_purposes_and_all_institutions() -
 
 def test_a_sum_over_all_rows_is_a_way_too(tmp_path: Path) -> None:
     found = asked(
-        LENDING, permit(LENDING, f"SELECT sum(l.amount) AS s {GRADED} WHERE t.arrears", STRICT), tmp_path, None, SECRET
+        LENDING,
+        permit(LENDING, f"SELECT sum(l.amount) AS s {GRADED} WHERE t.arrears", STRICT),
+        tmp_path,
+        None,
+        SECRET,
     )
     assert len(found.opened.rows) == 1
