@@ -19,12 +19,12 @@ from louver_sandbox.audit import stored as log_rows
 from louver_sandbox.audit.entries import JSON, Entry
 from louver_sandbox.journal import Books, request_digest
 from louver_sandbox.lookups import Standing
-from louver_sandbox.obligations import Charge, PrivacyBalance
+from louver_sandbox.obligations import CHANCES, Charge, PrivacyBalance
 from louver_sandbox.plan.lookups import about_nobody
 from louver_sandbox.policy.called import is_call
 from louver_sandbox.recount import charged, mark
 from louver_sandbox.refusals import capacity as refusals
-from louver_sandbox.refusals import identity, lookups
+from louver_sandbox.refusals import encrypted, identity, lookups
 from louver_sandbox.refusals import privacy as privacy_refusals
 from louver_sandbox.selections import Response
 from louver_sandbox.stages import Answer, Committed, Plan, Request, Stored
@@ -290,7 +290,12 @@ def charge(
 
 
 def _booked(charges: Sequence[Charge], institution: str) -> tuple[list[ledger.Charge], list[ledger.Limit]]:
-    items = [ledger.Charge(institution, c.dataset, c.purpose, c.kind, 1, c.key or None) for c in charges]
+    items = [
+        ledger.Charge(
+            ledger.EVERYBODY if c.everybody else institution, c.dataset, c.purpose, c.kind, c.amount, c.key or None
+        )
+        for c in charges
+    ]
     limits = [
         ledger.Limit(c.dataset, c.kind, period, most)
         for c in charges
@@ -342,6 +347,9 @@ def privacy_refusal(spent: privacy.Spent) -> Refused:
 def budget_refusal(spent: ledger.Exhausted) -> Refused:
     """The refusal that an exhausted account becomes."""
     account = spent.account
+    if account.kind in CHANCES:
+        everybody = account.institution == ledger.EVERYBODY
+        return encrypted.draws_spent(account.dataset, spent.limit, spent.spent, everybody=everybody)
     refreshes = spent.refreshes_at.isoformat(timespec="minutes") if spent.refreshes_at else "-"
     period = account.period.value
     return refusals.budget_spent(account.dataset, account.purpose, account.kind, spent.limit, refreshes, period)
@@ -352,7 +360,7 @@ def cost(charges: Sequence[Charge]) -> Mapping[str, int]:
     total: dict[str, int] = {}
     for item in charges:
         key = f"{item.dataset} {item.kind}"
-        total[key] = total.get(key, 0) + 1
+        total[key] = total.get(key, 0) + item.amount
     return total
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from itertools import product
 
 from louver_sandbox.algebra.expressions import Value
 from louver_sandbox.algebra.types import Type
@@ -50,13 +50,14 @@ class ContractRules:
 @dataclass(frozen=True, slots=True)
 class StrictRules:
     """A subject's rows are told within a factor e^`epsilon`, of at most `rows` rows, for each way of grouping; there
-    are so many ways (`labels`) for one institution and purpose, ever. What is expected to be off by more than
-    `error_percent` is refused."""
+    are so many ways (`labels`) for one institution, ever and for all purposes, and `labels_of_all` for all
+    institutions together. What is expected to be off by more than `error_percent` is refused."""
 
     epsilon: Fraction
     labels: int
     rows: int
     error_percent: int
+    labels_of_all: int
 
 
 EncryptedRules = ContractRules | StrictRules
@@ -94,12 +95,13 @@ class EncryptedMeasure:
 @dataclass(frozen=True, slots=True)
 class EncryptedTold:
     """What an answer says of its protection: the bound of values or the expected error in percent, and epsilon (at
-    `delta`), as decimal text."""
+    `delta`; `total` is that of all that an institution is ever told by chance), as decimal text."""
 
     epsilon: str
     delta: str = ""
     most: str = ""
     error_percent: str = ""
+    total: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,8 @@ class EncryptedPlan:
 
     A subject counts with at most `unit_rows` rows (0: nobody is protected). Under `strict` a row's group is one of
     those of the `domain` or none of them; it keeps its own with chance 1000 / `kept_of` and has any of them all alike
-    otherwise. `label` names what is told so. `window` are the bits of a sum that leave.
+    otherwise. `label` names what is told so, and `numbers` are those by which it knows the groups of the
+    domain, -1 for one that no row can be in. `window` are the bits of a sum that leave.
     """
 
     statement: str = field(repr=False)
@@ -130,6 +133,7 @@ class EncryptedPlan:
     window: int
     unit_rows: int = 0
     domain: tuple[tuple[Value, ...], ...] = ()
+    numbers: tuple[int, ...] = ()
     kept_of: int = 0
     label: str = ""
     told: EncryptedTold | None = None
@@ -137,7 +141,12 @@ class EncryptedPlan:
     @property
     def labels(self) -> int:
         """How many groups a row can be told to be in under `strict`, that of none among them."""
-        return math.prod(map(len, self.domain)) + 1
+        return sum(number >= 0 for number in self.numbers) + 1
+
+    @property
+    def number_of(self) -> dict[tuple[Value, ...], int]:
+        """The number of each group that a row can be in, by its keys."""
+        return {key: at for key, at in zip(product(*self.domain), self.numbers, strict=True) if at >= 0}
 
     @property
     def over(self) -> int:

@@ -136,9 +136,10 @@ class AccessBudget:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One unit of access budget: `kind` is `query` or `predicate`; a predicate counts once in a window by `key`.
+    """An `amount` of access budget: `kind` is `query` or `predicate`; a predicate counts once in a window by `key`.
 
-    `limit` is that of a day, `further` those of longer windows.
+    `limit` is that of a day, `further` those of longer windows. What is for `everybody` counts for all institutions
+    together.
     """
 
     dataset: str
@@ -147,6 +148,18 @@ class Charge:
     limit: int
     key: str = ""
     further: tuple[tuple[Period, int], ...] = ()
+    amount: int = 1
+    everybody: bool = False
+
+
+CHANCE, CHANCE_OF_ALL = "chance", "chance_of_all"
+"""Kinds of charge for what is told of rows by chance (CRYPTO 5.1), in thousandths of epsilon: to one institution, and
+to all together."""
+
+CHANCES = (CHANCE, CHANCE_OF_ALL)
+
+EVERY_PURPOSE = "*"
+"""In a charge, for all purposes together."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ CONTRACT = ContractRules(
     period=Period.MONTH,
     delta=Fraction(1, 10**6),
 )
-STRICT = StrictRules(epsilon=Fraction(4), labels=10, rows=1, error_percent=1000)
+STRICT = StrictRules(epsilon=Fraction(4), labels=10, rows=1, error_percent=1000, labels_of_all=10)
 
 A07 = (
     "SELECT t.grade, count(*) AS loans, sum(l.amount) AS owed, avg(l.amount) AS mean FROM bank_a.loan l "

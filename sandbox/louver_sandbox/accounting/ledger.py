@@ -32,6 +32,12 @@ QUERIES = "queries"
 PREDICATES = "predicate"
 """Kind of account that counts distinct predicates; its charges carry the predicate's digest as key."""
 
+EVERYBODY = "*"
+"""In an institution's place: what counts for all of them together. No institution has such a name."""
+
+EVERY_PURPOSE = "*"
+"""In a purpose's place: what counts for all of them together."""
+
 SHANGHAI = BEIJING
 """The calendar of the windows."""
 

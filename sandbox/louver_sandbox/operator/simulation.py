@@ -216,7 +216,9 @@ def _outcome(verdict: Verdict | None) -> Outcome:
         refusal = verdict.refusal
         return Outcome(refusal.code if refusal else "unfinished", refusal.rule if refusal else "", (), "")
     plan = verdict.plan
-    cost = Counter(f"{charge.dataset} {charge.kind}" for charge in plan.charges)
+    cost: Counter[str] = Counter()
+    for charge in plan.charges:
+        cost[f"{charge.dataset} {charge.kind}"] += charge.amount
     cost.update({f"{cell.dataset} cells": cell.cells for cell in plan.cells})
     limits = sorted({(charge.dataset, charge.kind, charge.limit, charge.further) for charge in plan.charges})
     return Outcome(

@@ -54,7 +54,7 @@ def _of_core(core: Core, place: int, admitted: Admitted) -> Iterator[Selection]:
     relation, catalog = core.relation, admitted.bound.catalog
     if not isinstance(relation, Aggregate):
         raise TypeError("a protected core is an aggregate")
-    reader = _Reader.of(relation, catalog)
+    reader = Reading.of(relation, catalog)
     found = {scan.table for scan in scans(relation) if scan.id in admitted.protected}
     datasets = tuple(Selected(str(name), catalog.tables[name].data_version) for name in sorted(found, key=str))
     keys = tuple(sorted(reader.text(key.expression) for key in relation.keys))
@@ -69,7 +69,7 @@ def _of_core(core: Core, place: int, admitted: Admitted) -> Iterator[Selection]:
 
 
 @dataclass(frozen=True)
-class _Reader:
+class Reading:
     """Reads the conditions of one tree. `choices` remembers what each OR over several operands is made of."""
 
     labels: dict[int, str]
@@ -79,7 +79,7 @@ class _Reader:
     choices: dict[str, tuple[Conjunction, ...]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, relation: Relation, catalog: Catalog) -> _Reader:
+    def of(cls, relation: Relation, catalog: Catalog) -> Reading:
         labels: dict[int, str] = {}
         seen: dict[str, int] = {}
         for scan in scans(relation):

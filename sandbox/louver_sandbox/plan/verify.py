@@ -309,8 +309,13 @@ def _verify_encrypted(plan: Plan) -> None:
         raise PlanUnverified("encrypted numbers meet protected rows without protection")
     if paid and not all(one.noise > 0 for one in made.measures):
         raise PlanUnverified("an encrypted sum without noise")
-    if made.protection is Protection.STRICT and not (made.kept_of > THOUSAND and made.domain and made.label):
+    if made.protection is Protection.STRICT and not (made.kept_of > THOUSAND and made.label):
         raise PlanUnverified("rows whose groups are told for certain")
+    if made.protection is Protection.STRICT and sorted(made.number_of.values()) != list(range(made.labels - 1)):
+        raise PlanUnverified("groups whose numbers are not theirs alone")
+    drawn = {charge.key for charge in plan.charges if charge.everybody}
+    if drawn != ({made.label} if made.protection is Protection.STRICT else set()):
+        raise PlanUnverified("a draw that nobody pays for")
     if protected and not (made.has_units and made.unit_rows > 0):
         raise PlanUnverified("subjects whose rows are not bounded")
     sealed = () if plan.seal is None else plan.seal.columns

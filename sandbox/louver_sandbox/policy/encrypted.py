@@ -26,7 +26,9 @@ def written(terms: ContractTerms | StrictTerms | None) -> EncryptedRules | None:
             of_columns = tuple(sorted(terms.most_of.items()))
             return ContractRules(terms.most, terms.rows, each, allowance, lifetime, terms.window, delta, of_columns)
         case StrictTerms():
-            return StrictRules(amounts.epsilon(terms.epsilon), terms.labels, terms.rows, terms.error_percent)
+            ways_of_all = terms.labels if terms.labels_of_all is None else terms.labels_of_all
+            epsilon = amounts.epsilon(terms.epsilon)
+            return StrictRules(epsilon, terms.labels, terms.rows, terms.error_percent, ways_of_all)
 
 
 def strictest(several: Iterable[EncryptedRules | None]) -> EncryptedRules | None:
@@ -46,6 +48,7 @@ def strictest(several: Iterable[EncryptedRules | None]) -> EncryptedRules | None
             min(one.labels for one in strict),
             max(one.rows for one in rules),
             min(one.error_percent for one in strict),
+            min(one.labels_of_all for one in strict),
         )
     contracts = [one for one in rules if isinstance(one, ContractRules)]
     return ContractRules(

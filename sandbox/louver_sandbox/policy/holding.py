@@ -7,8 +7,10 @@ can be selected freely; there, and where atoms are smaller, an officer names the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from louver_sandbox.catalog.atoms import HOLDING_UNITS, AtomRules
@@ -18,10 +20,17 @@ from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, Finding
 from louver_sandbox.policy.levels import PUBLIC
 from louver_sandbox.policy.model import Grant, GrantTreatment
 from louver_sandbox.policy.risks import Risk
-from louver_sandbox.policy.terms import AcceptedRisk, CellKeyTerms
+from louver_sandbox.policy.terms import AcceptedRisk, CellKeyTerms, StrictTerms
 
 HOLDING_PERCENT: Final = 1
 """Most released cells, in percent of the units, by which the values of all units together cannot be solved for."""
+
+
+READ_IN_ONE: Final = Decimal("1.0986")
+"""Largest epsilon at which one draw tells which of two groups a row is in at most 3 times in 4: log 3."""
+
+READ_IN_ALL: Final = Decimal("2.1972")
+"""Largest epsilon at which all draws together tell it at most 9 times in 10: log 9."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,7 @@ def taken(grant: Grant, table: Table, partition: AtomRules | None) -> Iterator[T
     if Verb.ANALYSE not in grant.verbs or grant.treatment.rank > GrantTreatment.THRESHOLD.rank:
         return
     yield from _of_noise(grant)
+    yield from _of_chance(grant)
     if not any(_protects(grant, column) for column in table.columns):
         return
     smaller = _smaller_atoms(table, partition)
@@ -102,6 +112,30 @@ def taken(grant: Grant, table: Table, partition: AtomRules | None) -> Iterator[T
             f"可发布分组数达主体数的 {cap.percent} %，足以求解出约半数主体具有的属性",
             f"set percent to {HOLDING_PERCENT}, the default",
         )
+
+
+def _of_chance(grant: Grant) -> Iterator[Taken]:
+    """Rows told at random are told too truly: an upload of powers of two reads every row's drawn group."""
+    terms = grant.threshold.encrypted
+    if not isinstance(terms, StrictTerms):
+        return
+    ways = max(terms.labels, terms.labels_of_all or 0)
+    for name, loss, most, often, of, of_zh in (
+        ("epsilon", terms.epsilon, READ_IN_ONE, 75, "one sum", "单次求和"),
+        ("labels", terms.epsilon * ways, READ_IN_ALL, 90, f"{ways} ways of grouping together", f"{ways} 种分组合计"),
+    ):
+        if loss > most:
+            read = 100 / (1 + math.exp(-float(loss)))
+            yield Taken(
+                Risk.READABLE_ROWS,
+                ("threshold", "encrypted", *((name,) if name in terms.model_fields_set else ())),
+                f"with epsilon {loss.normalize():f}, {of} tell which of two groups a subject is in {read:.1f} times in "
+                f"100, whatever was encrypted; {often} is the most that `strict` is meant for",
+                f"epsilon 为 {loss.normalize():f} 时，{of_zh}即可以 {read:.1f}% 的把握判断主体属于两个分组中的哪一个，"
+                f"超过上限 {often}%",
+                "lower epsilon or labels (epsilon 1 and 2 labels are the defaults)",
+            )
+            return
 
 
 def _of_noise(grant: Grant) -> Iterator[Taken]:

@@ -22,5 +22,9 @@ class Risk(StrEnum):
     UNROUNDED_NOISE = "unrounded-noise"
     """Noise whose equal numbers tell equal sets."""
 
+    READABLE_ROWS = "readable-rows"
+    """Chances by which the group of a subject's encrypted rows can be read more often than 3 times in 4 from one sum,
+    or 9 in 10 from all, whatever the encrypted values are."""
+
     LARGE_CAP = "large-cap"
     """So many released cells that single values can be solved for."""

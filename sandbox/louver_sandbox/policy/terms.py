@@ -172,13 +172,27 @@ class ContractTerms(Document):
 class StrictTerms(Document):
     """Encrypted numbers of an institution that is not trusted: the group of each row is told at random, once and for
     ever, so that no value tells more of a subject's `rows` than e^`epsilon`. An institution has so many `labels`,
-    ways of grouping, for a purpose, ever. What is expected to be off by more than `error_percent` is refused."""
+    ways of grouping, ever and for all purposes together, and all institutions have `labels_of_all` (not given: as
+    many as one). What is expected to be off by more than `error_percent` is refused."""
 
     protection: Literal["strict"]
-    epsilon: Decimal = Field(gt=0, le=20, max_digits=18, decimal_places=12)
-    labels: int = Field(ge=1, le=10_000)
+    epsilon: Decimal = Field(default=Decimal(1), gt=0, le=20, max_digits=18, decimal_places=12)
+    labels: int = Field(default=2, ge=1, le=10_000)
     rows: int = Field(default=1, ge=1, le=100)
     error_percent: int = Field(default=10, ge=1, le=1_000)
+    labels_of_all: int | None = Field(default=None, ge=1, le=10_000)
+
+    @model_validator(mode="after")
+    def _nested(self) -> StrictTerms:
+        if self.labels_of_all is not None and self.labels_of_all < self.labels:
+            raise ValueError("labels is above labels_of_all, which it is a part of")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what is not given, so that bundles signed before stay canonical."""
+        written: dict[str, Any] = handler(self)
+        return {name: value for name, value in written.items() if value is not None}
 
 
 EncryptedTerms = Annotated[ContractTerms | StrictTerms, Field(discriminator="protection")]

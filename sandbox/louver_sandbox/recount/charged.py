@@ -67,12 +67,13 @@ def _access(charges: Sequence[Charge]) -> list[JSON]:
     """Charges that differ by key only stand together."""
     groups: dict[tuple[object, ...], list[Charge]] = {}
     for one in charges:
-        groups.setdefault((one.dataset, one.kind, one.limit, one.further), []).append(one)
+        alike = (one.dataset, one.purpose, one.kind, one.limit, one.further, one.amount, one.everybody)
+        groups.setdefault(alike, []).append(one)
     return [_item(alike) for alike in groups.values()]
 
 
 def _item(alike: Sequence[Charge]) -> dict[str, JSON]:
-    return {
+    said: dict[str, JSON] = {
         "dataset": alike[0].dataset,
         "kind": alike[0].kind,
         "limit": alike[0].limit,
@@ -80,12 +81,20 @@ def _item(alike: Sequence[Charge]) -> dict[str, JSON]:
         "count": sum(not one.key for one in alike),
         "keys": [one.key for one in alike if one.key],
     }
+    if alike[0].amount != 1:
+        said["amount"] = alike[0].amount
+    if alike[0].everybody:
+        said["everybody"] = True
+    if alike[0].purpose == ledger.EVERY_PURPOSE:
+        said["purpose"] = alike[0].purpose
+    return said
 
 
 def _charges(item: Mapping[str, Any], institution: str, purpose: str) -> Iterator[ledger.Charge]:
+    whose = ledger.EVERYBODY if item.get("everybody") is True else institution
     for key in (*(None for _ in range(item["count"])), *item["keys"]):
-        amount = int(item.get("amount", 1))
-        yield ledger.Charge(institution, str(item["dataset"]), purpose, str(item["kind"]), amount, key)
+        amount, of = int(item.get("amount", 1)), str(item.get("purpose", purpose))
+        yield ledger.Charge(whose, str(item["dataset"]), of, str(item["kind"]), amount, key)
 
 
 def _limits(item: Mapping[str, Any]) -> Iterator[ledger.Limit]:

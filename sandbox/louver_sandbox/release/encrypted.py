@@ -11,7 +11,6 @@ import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -81,19 +80,21 @@ def bounded(found: Members, plan: EncryptedPlan) -> Any:
 
 
 def told(found: Members, kept: Any, plan: EncryptedPlan, secret: bytes) -> Any:
-    """The group that each row of the upload is told to be in, by its place in the domain; the last place is none.
+    """The group that each row of the upload is told to be in, by its number; the last number is none.
 
-    The same for the same rows, grouping and data for ever: the chance comes from a stream that the secret and the
-    label give, by the row's number.
+    The same for the same rows, grouping and data for ever: the chance comes from a stream that the secret, the label
+    and the true groups give, by the row's number. True groups are part of it since one draw must never be shown for
+    two of them: what differs in both would be those that kept their own, for certain.
     """
-    places: dict[Key, int] = {key: place for place, key in enumerate(product(*plan.domain))}
-    none = len(places)
-    of_cell = np.array([places.get(key, none) for key in found.cells], "<i8")
+    numbers: dict[Key, int] = {**plan.number_of}
+    none = plan.labels - 1
+    of_cell = np.array([numbers.get(key, none) for key in found.cells], "<i8")
     cell, row = np.frombuffer(found.cell, "<u8")[kept], np.frombuffer(found.row, "<u8")[kept]
     true = np.full(plan.rows, none, "<i8")
     # A row that a join repeats counts once; backwards, so that the first stands.
     true[row[::-1]] = of_cell[cell[::-1]]
-    key = hmac.digest(secret, b"louver rows\0" + plan.label.encode(), "sha256")
+    groups = hashlib.sha256(true.tobytes()).digest()
+    key = hmac.digest(secret, b"louver rows\0" + plan.label.encode() + groups, "sha256")
     drawn = np.frombuffer(hashlib.shake_256(key).digest(16 * plan.rows), "<u8").reshape(-1, 2)
     own = drawn[:, 0] % np.uint64(plan.kept_of) < THOUSAND
     other = (drawn[:, 1] % np.uint64(plan.labels)).astype("<i8")
@@ -192,26 +193,25 @@ class _Strict:
     told: Any
 
     def sums(self) -> EncryptedSums:
-        groups = list(product(*self.plan.domain))
         order = np.argsort(self.told, kind="stable")
         starts = np.searchsorted(self.told[order], np.arange(self.plan.labels))
         parts = np.split(order, starts[1:])
         # One for each label, those that are empty or do not leave among them: together they are all rows.
         sets = tuple(_ids(part) for part in parts)
-        places: dict[Key, int] = {key: place for place, key in enumerate(groups)}
-        columns = [EncryptedColumn(one, tuple(self._cells(one, places))) for one in self.plan.measures]
+        numbers: dict[Key, int] = {**self.plan.number_of}
+        columns = [EncryptedColumn(one, tuple(self._cells(one, numbers))) for one in self.plan.measures]
         return EncryptedSums(self.plan, sets, tuple(columns))
 
-    def _cells(self, one: EncryptedMeasure, places: Mapping[Key, int]) -> list[EncryptedCell | None]:
+    def _cells(self, one: EncryptedMeasure, numbers: Mapping[Key, int]) -> list[EncryptedCell | None]:
         """T being a group's sum as told and S that of all rows, t T labels - (t - 1000) S is 1000 labels times the
         true sum on average."""
         made: list[EncryptedCell | None] = []
         for row in self.rows:
-            count, place = _rows_of(row, one), places.get(_key(row, self.plan))
-            if count is None or place is None or (one.divided and count <= 0):
+            count, number = _rows_of(row, one), numbers.get(_key(row, self.plan))
+            if count is None or number is None or (one.divided and count <= 0):
                 made.append(None)
                 continue
             times = self.plan.kept_of * self.plan.labels * one.factor
             total = -(self.plan.kept_of - THOUSAND) * one.factor
-            made.append(EncryptedCell(place, times, total, 0, count if one.divided else 1))
+            made.append(EncryptedCell(number, times, total, 0, count if one.divided else 1))
         return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from decimal import ROUND_CEILING, Decimal, localcontext
 
@@ -38,13 +39,20 @@ def _protected(made: EncryptedPlan) -> tuple[str, str]:
         )
     return (
         f"{own}. Subjects are protected by chance, whatever your values are: the group of each row was told at "
-        "random, once for this way of grouping and of writing conditions, within a factor "
-        f"e^{told.epsilon} for a subject with at most {rows} row(s); each other way is drawn anew and adds as much; "
+        f"random, once for this way of grouping, within a factor e^{told.epsilon} for a subject with at most {rows} "
+        f"row(s), and e^{told.total} for all that you are ever told so; {_readable(told.total)} in 100 at most is the "
+        "chance to be right about which of two groups, alike otherwise, a subject is in; "
         f"sums are put right for that and are off by about {told.error_percent} %. Encryption protects none of them",
-        f"{own_zh}。主体由随机化保护，与您的数值无关：每行所属分组按此分组与条件写法一次性随机给定，"
-        f"对至多 {rows} 行的主体不超过 e^{told.epsilon} 倍；其他写法另行抽取并累加；求和已作校正，"
+        f"{own_zh}。主体由随机化保护，与您的数值无关：每行所属分组按此分组方式一次性随机给定，"
+        f"对至多 {rows} 行的主体不超过 e^{told.epsilon} 倍，全部抽取合计不超过 e^{told.total} 倍；"
+        f"对两个同等可能的分组，判断正确的概率至多 {_readable(told.total)}%；求和已作校正，"
         f"误差约 {told.error_percent}%。加密本身不保护主体",
     )
+
+
+def _readable(epsilon: str) -> str:
+    """The chance to be right about one of two, in percent and rounded up: e^epsilon to 1, against evens."""
+    return f"{math.ceil(1000 / (1 + math.exp(-float(epsilon)))) / 10:g}"
 
 
 def with_encrypted(found: Iterable[Accuracy], plan: Plan) -> tuple[Accuracy, ...]:

@@ -7,14 +7,22 @@ from dataclasses import replace
 from datetime import datetime
 
 from louver_sandbox.accounting.ledger import SHANGHAI, Balance
-from louver_sandbox.obligations import Period, PrivacyBalance
+from louver_sandbox.obligations import CHANCE, CHANCE_OF_ALL, Period, PrivacyBalance
 from louver_sandbox.privacy import stated
 from louver_sandbox.privacy.cost import NOTHING
 from louver_sandbox.selections import Pattern, Response
 from louver_sandbox.service.gauge import told_of_lifetime
 from louver_sandbox.stages import Answer, Notice, Plan
 
-_UNITS = {"query": ("queries", "次查询"), "predicate": ("distinct predicates", "个不同筛选条件")}
+_UNITS = {
+    "query": ("queries", "次查询"),
+    "predicate": ("distinct predicates", "个不同筛选条件"),
+    CHANCE: ("thousandths of epsilon told by chance", "千分之一 epsilon（随机化）"),
+    CHANCE_OF_ALL: (
+        "thousandths of epsilon told by chance to all institutions",
+        "千分之一 epsilon（随机化，全部机构）",
+    ),
+}
 _PERIODS = {
     Period.DAY: ("a day", "每日"),
     Period.MONTH: ("a month", "每月"),

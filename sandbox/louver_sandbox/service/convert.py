@@ -238,7 +238,7 @@ def explanation(plan: Plan, statement: str, preview: Preview) -> pb.ExplainRespo
     """A plan as a dry run tells it, with what asking it would cost and leave."""
     cost: dict[str, int] = {}
     for charge in () if preview.stored else plan.charges:
-        cost[f"{charge.dataset} {charge.kind}"] = cost.get(f"{charge.dataset} {charge.kind}", 0) + 1
+        cost[f"{charge.dataset} {charge.kind}"] = cost.get(f"{charge.dataset} {charge.kind}", 0) + charge.amount
     limits = budgets.rules(plan, preview.balances, preview.privacy)
     said = (*explaining.certain_notices(plan), *((notices.stored(),) if preview.stored else ()))
     return pb.ExplainResponse(

@@ -28,7 +28,7 @@ def test_the_program_of_the_page_runs() -> None:
 def test_every_refusal_is_on_the_page() -> None:
     documented = [getattr(encrypted, name).__doc__ or "" for name in vars(encrypted) if not name.startswith("_")]
     codes = {found.group() for text in documented if (found := re.match(r"LVR-\d{4}", text))}
-    assert len(codes) == 9
+    assert len(codes) == 10
     # One that answers join conditions alone stands in the list of refusals.
     assert codes - set(re.findall(r"LVR-53\d{2}", PAGE)) == {"LVR-5309"}
 
@@ -41,6 +41,7 @@ def test_the_terms_of_the_page_are_terms() -> None:
     assert isinstance(contract, ContractRules)
     assert (str(contract.bound("days")), str(contract.bound("balance"))) == ("3650", "5000000")
     assert isinstance(strict, StrictRules)
+    assert (strict.labels, strict.labels_of_all) == (2, 4)
 
 
 def test_the_figures_of_the_page_are_those_of_the_program() -> None:

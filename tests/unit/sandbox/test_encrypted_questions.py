@@ -134,7 +134,7 @@ def test_without_trust_each_row_is_told_by_chance_the_same_for_ever(tmp_path: Pa
     kept = Fraction(1000, made.kept_of)
     assert 53.5 < float(1 + kept * 5 / (1 - kept)) <= 54.5982
     assert {grade: row[0] for grade, row in first.by_key.items()} == dict.fromkeys("ABCD", 50)
-    assert [charge.kind for charge in first.plan.charges] == ["query", "predicate", "label"]
+    assert [charge.kind for charge in first.plan.charges] == ["query", "predicate", "chance", "chance_of_all"]
     assert first.plan.privacy == ()
 
 

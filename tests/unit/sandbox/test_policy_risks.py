@@ -45,6 +45,7 @@ from louver_sandbox.stages import Facts, Request
 CAP, LARGE = "unit_sets: {}", "unit_sets: {percent: 2}"
 NOISE = "noise: {method: cell-key, rounding: {mode: random, base: 5}}"
 UNROUNDED = "noise: {method: cell-key}"
+STRICT = "encrypted: %s"
 FREE, UNCAPPED, EQUAL, WIDE = "free-predicates", "uncapped-noise", "unrounded-noise", "large-cap"
 
 
@@ -66,6 +67,12 @@ def accepting(*risks: str) -> str:
         ([UNROUNDED, accepting(FREE, UNCAPPED, EQUAL)], []),
         ([NOISE, LARGE, accepting(FREE, WIDE)], []),
         ([NOISE, CAP, accepting(FREE, WIDE)], ["names large-cap, a risk that these terms do not take"]),
+        ([STRICT % "{protection: strict}", accepting(FREE)], []),
+        ([STRICT % "{protection: strict, epsilon: '0.5', labels: 2, labels_of_all: 4}", accepting(FREE)], []),
+        ([STRICT % "{protection: strict, epsilon: '4'}", accepting(FREE)], ["98.2 times in 100"]),
+        ([STRICT % "{protection: strict, labels: 3}", accepting(FREE)], ["3 ways of grouping together"]),
+        ([STRICT % "{protection: strict, labels_of_all: 9}", accepting(FREE)], ["9 ways of grouping together"]),
+        ([STRICT % "{protection: strict, epsilon: '4'}", accepting(FREE, "readable-rows")], []),
         (["accepts_risk: a pilot with one bank"], ["no atoms", "a text that names no risk"]),
     ],
 )

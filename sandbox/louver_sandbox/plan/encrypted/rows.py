@@ -3,9 +3,8 @@ noise of each sum, and what it costs (CRYPTO 5.1)."""
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -25,12 +24,22 @@ from louver_sandbox.encrypted_core import (
     SumOf,
 )
 from louver_sandbox.mechanisms.noise import Sensitivity, gaussian
-from louver_sandbox.obligations import Charge, Period, PrivacyCharge, PrivacyTerms, Seal
+from louver_sandbox.obligations import (
+    CHANCE,
+    CHANCE_OF_ALL,
+    EVERY_PURPOSE,
+    Charge,
+    Period,
+    PrivacyCharge,
+    PrivacyTerms,
+    Seal,
+)
 from louver_sandbox.plan.carry import Carrier
 from louver_sandbox.plan.conditions import all_of
 from louver_sandbox.plan.cores import SourceOf, carriable
 from louver_sandbox.plan.emit import emit
 from louver_sandbox.plan.encrypted.asked import AskedOfEncrypted, AskedSum, asked_of_encrypted
+from louver_sandbox.plan.encrypted.ways import digest, tables_of, way
 from louver_sandbox.plan.private.domains import Domains
 from louver_sandbox.plan.private.ranges import Ranges
 from louver_sandbox.plan.provenance import trace
@@ -46,9 +55,6 @@ WINDOW = 62
 
 STRICT_WINDOW = 110
 """Under `strict` a sum is multiplied by the chances, which takes more room; what protects there is the chances."""
-
-LABEL = "label"
-"""The kind of charge for a way of grouping that rows are told by."""
 
 _SPREAD = 2.72
 """Mean square over squared mean of amounts that are log-normal with deviation 1: what exposures are like."""
@@ -237,37 +243,41 @@ def _strict(
     domain = _domain(question)
     if domain is None:
         raise refuse.labels_unknown(at)
-    labels = math.prod(map(len, domain)) + 1
+    same = way(question.asked.aggregate, domain, question.admitted.bound.catalog)
+    labels = sum(number >= 0 for number in same.numbers) + 1
     epsilon = rules.epsilon / rules.rows
     kept_of = THOUSAND + math.ceil(THOUSAND * labels / (math.exp(float(epsilon)) - 1) * (1 + 1e-12))
     error = _expected_error(made.rows, labels, kept_of)
     percent = _text(Fraction(round(error * 1000), 10))
     if error * 100 > rules.error_percent:
         raise refuse.too_inaccurate(percent, rules.error_percent, made.rows, labels - 1)
-    told = EncryptedTold(_text(rules.epsilon), error_percent=percent)
-    label = _label(made, sources)
+    total = _text(rules.epsilon * rules.labels)
+    told = EncryptedTold(_text(rules.epsilon), error_percent=percent, total=total)
+    institution = question.admitted.bound.request.subject.institution
+    tables = tables_of((str(source.table), source.snapshot) for source in sources)
+    # What is drawn is named by all that it depends on: other terms are another draw too.
+    label = digest(same.text, tables, institution, f"{kept_of} {labels} {rules.rows}")
     planned = replace(
         made, protection=Protection.STRICT, window=STRICT_WINDOW, unit_rows=rules.rows, domain=domain,
-        kept_of=kept_of, label=label, told=told,
+        numbers=same.numbers, kept_of=kept_of, label=label, told=told,
     )  # fmt: skip
-    purpose = question.admitted.bound.request.purpose
-    charges = tuple(
-        Charge(dataset, purpose, LABEL, rules.labels, label, ((Period.LIFETIME, rules.labels),))
-        for dataset in _protected_names(question.admitted)
-    )
-    return Planned(planned, charges, ())
+    return Planned(planned, tuple(_drawn(question, rules, label)), ())
+
+
+def _drawn(question: EncryptedQuestion, rules: StrictRules, label: str) -> Iterator[Charge]:
+    """What one draw costs, once: of what one institution, and all together, are ever told by chance."""
+    each = math.ceil(rules.epsilon * THOUSAND)
+    for dataset in _protected_names(question.admitted):
+        for kind, ways in ((CHANCE, rules.labels), (CHANCE_OF_ALL, rules.labels_of_all)):
+            most, everybody = each * ways, kind == CHANCE_OF_ALL
+            forever = ((Period.LIFETIME, most),)
+            yield Charge(dataset, EVERY_PURPOSE, kind, most, label, forever, amount=each, everybody=everybody)
 
 
 def _domain(question: EncryptedQuestion) -> tuple[tuple[Value, ...], ...] | None:
     """The groups that there can be, known from the catalogue and the question alone."""
     core, catalog = question.asked.aggregate, question.admitted.bound.catalog
     return Domains(Ranges(core.input, catalog)).of(core)
-
-
-def _label(made: EncryptedPlan, sources: Sequence[SourceRef]) -> str:
-    """What is told of rows by chance: how they are chosen and grouped, over which data. Not what is added up."""
-    named = "\n".join([made.statement, *(f"{source.alias} {source.snapshot}" for source in sources)])
-    return hashlib.sha256(b"louver label\0" + named.encode()).hexdigest()
 
 
 def _expected_error(rows: int, labels: int, kept_of: int) -> float:

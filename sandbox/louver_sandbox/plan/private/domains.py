@@ -61,7 +61,7 @@ class Domains:
         stored = [self._stored(ref) for ref in refs]
         lists = [values for values in stored if values is not None]
         if len(lists) == len(refs) and math.prod(map(len, lists)) <= _MOST_TRIED:
-            return {_computed(resolved, dict(zip(refs, row, strict=True))) for row in product(*lists)}
+            return {computed(resolved, dict(zip(refs, row, strict=True))) for row in product(*lists)}
         return self._whole_numbers(key)
 
     def _whole_numbers(self, key: Expression) -> set[Value] | None:
@@ -87,7 +87,7 @@ class Domains:
         low, high = math.ceil(bounds[0] * unit), math.floor(bounds[1] * unit)
         places = {low + (high - low) * step // _PLACES for step in range(_PLACES + 1)}
         typed = (place if ref.type == INTEGER else Decimal(place).scaleb(-ref.type.scale) for place in places)
-        return [_computed(resolved, {ref: value}) for value in typed]
+        return [computed(resolved, {ref: value}) for value in typed]
 
     def _stored(self, ref: ColumnRef) -> tuple[Value, ...] | None:
         """The values of a stored column, NULL among them where it may be missing."""
@@ -107,7 +107,7 @@ def _listed(column: Column, demand: Demanded) -> tuple[Value, ...] | None:
         return tuple(demand.listed)
     if column.domain is not None:
         allowed = (text for text in column.domain if demand.allows(text, column.type))
-        return tuple(value for text in allowed if (value := _typed(text, column.type)) is not None)
+        return tuple(value for text in allowed if (value := typed(text, column.type)) is not None)
     first, last = day(demand.low), day(demand.high)
     if column.type.kind is Kind.DATE and first is not None and last is not None:
         days = (last - first).days
@@ -123,7 +123,7 @@ def _listed(column: Column, demand: Demanded) -> tuple[Value, ...] | None:
     return None
 
 
-def _typed(text: str, type_: Type) -> Value:
+def typed(text: str, type_: Type) -> Value:
     """A value of a code list; None for a text that no row can hold."""
     try:
         match type_.kind:
@@ -139,12 +139,12 @@ def _typed(text: str, type_: Type) -> Value:
         return None
 
 
-def _computed(expression: Expression, row: Mapping[ColumnRef, Value]) -> Value:
+def computed(expression: Expression, row: Mapping[ColumnRef, Value]) -> Value:
     match expression:
         case Literal():
             return expression.value
         case Call():
-            arguments = [_computed(part, row) for part in expression.arguments]
+            arguments = [computed(part, row) for part in expression.arguments]
             return evaluate_call(expression.function, arguments, expression.type)
         case ColumnRef():
             return row[expression]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 from louver.errors import Refused
 from louver_sandbox.algebra.types import Position
@@ -111,6 +112,26 @@ def labels_unknown(at: Position | None) -> Refused:
         message_zh="策略要求随机化每行所属分组，分组的取值须在不看数据时已知",
         hint_zh="请按目录已列出取值的列分组，或在查询中用 IN 列出取值",
         at=at,
+    )
+
+
+def draws_spent(dataset: str, limit: int, spent: int, *, everybody: bool) -> Refused:
+    """LVR-5310: one more draw of rows' groups would tell more of a subject than policy ever lets an institution, or
+    all together, learn by chance. Nothing was charged."""
+    most, told = format(Decimal(limit) / 1000, "f"), format(Decimal(spent) / 1000, "f")
+    whose, whose_zh = ("all institutions together have", "全部机构合计") if everybody else ("you have", "贵机构")
+    return refusal(
+        "LVR-5310",
+        message=f"this way of grouping {dataset} is not one that was drawn before; {whose} been told {told} of "
+        f"epsilon {most} by chance, for ever and for all purposes",
+        hint="ways that were drawn before still answer, also with other sums and in other words; conditions on your "
+        "own columns, another upload and new data are other ways: ask for groups once, and add up what you opened",
+        message_zh=f"按此方式对 {dataset} 分组尚未抽取过；{whose_zh}已用随机化隐私额度 epsilon {told}，"
+        f"上限 {most}（永久，不分用途）",
+        hint_zh="已抽取过的分组方式可继续使用，求和列与写法可不同；加自有列条件、重新上传或数据更新均为另一种方式；"
+        "请一次取得各组结果后自行汇总",
+        rule="encrypted-input",
+        details={"dataset": dataset, "limit": most, "spent": told},
     )
 
 
