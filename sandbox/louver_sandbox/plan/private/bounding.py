@@ -12,7 +12,7 @@ farther apart, so that the first kind's bound stays what it is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from louver_sandbox.algebra.relations import (
@@ -47,6 +47,8 @@ class Bounded:
 
     Units of `groups` have at most `rows` rows together and count in at most `cells` cells. With `clipped`, a kind of
     unit that each row has besides, numbers of each of its units are clipped in every cell to `clipped_rows` rows.
+    `in_cell` is how many rows of a unit there are in one cell at most, where that is known to be fewer, and `public`
+    how many cells can leave (None: nobody knows).
     """
 
     groups: tuple[UnitGroup, ...]
@@ -54,6 +56,8 @@ class Bounded:
     cells: int
     clipped: UnitGroup | None = None
     clipped_rows: int = 0
+    in_cell: int | None = None
+    public: int | None = None
 
     @property
     def units(self) -> tuple[UnitType, ...]:
@@ -63,13 +67,36 @@ class Bounded:
     def of_sums(self, unit: UnitType, largest: int, cells: int | None) -> Sensitivity:
         """What one unit changes sums of values of at most this size by, over `cells` cells of a public domain.
 
-        All rows of a unit together have at most `rows` times the largest, which is farthest from nothing in one cell.
+        All rows of a unit together have at most `rows` times the largest, which is farthest from nothing in one cell;
+        with c rows in a cell at most they fill `rows` / c cells, rounded up, each with c times the largest (ADR 50).
         """
         if self.clipped is None or unit is not self.clipped.type:
-            return Sensitivity(self.rows * largest)
+            most, filled = self.most_in_cell, self._filled
+            return Sensitivity(most * largest, filled) if most**2 * filled < self.rows**2 else self.of_rows(largest)
         if cells is None:
             raise ValueError("clipped units need a public domain")
         return Sensitivity(self.clipped_rows * largest, cells)
+
+    def of_rows(self, largest: int) -> Sensitivity:
+        """What `rows` rows change, wherever they lie."""
+        return Sensitivity(self.rows * largest)
+
+    @property
+    def most_in_cell(self) -> int:
+        """How many rows of a unit of `groups` count in one cell at most."""
+        return self.rows if self.in_cell is None else min(self.rows, self.in_cell)
+
+    @property
+    def _filled(self) -> int:
+        """How many cells the rows of a unit fill, where each holds as many as it may."""
+        filled = -(-self.rows // self.most_in_cell)
+        return filled if self.public is None else min(filled, max(1, self.public))
+
+    def in_order(self, counts_units: bool) -> bool:
+        """Whether a unit's cells are put into an order: not where all that can leave hold no more than counts."""
+        if self.public is None:
+            return True
+        return self.public * self.most_in_cell > self.rows or (counts_units and self.public > self.cells)
 
     def of_units(self, cells: int | None) -> Sensitivity:
         """What one unit changes numbers of units by, over `cells` cells of a public domain, None without one.
@@ -106,6 +133,36 @@ def bounded(
             _refuse(kept, found, limits)
         return Bounded(tuple(kept), min(rows), min(cells for _, cells in limits))
     return _nested(kept, found, limits)
+
+
+def cell_by_cell(
+    limits: Bounded, core: Aggregate, catalog: Catalog, provenance: Provenance, cells: int | None
+) -> Bounded:
+    """The same, with what is declared of the rows in one of `cells` public cells (None: unknown), by the core's keys.
+
+    Where that bounds what a unit moves by no more than `rows` does, as many rows count as fill its cells.
+    """
+    limits = replace(limits, public=cells)
+    if any(
+        isinstance(node, Aggregate) and node.sets not in ((), (tuple(range(len(node.keys))),))
+        for node in walk(core.input)
+    ):
+        return limits  # a key that is left out of an inner total is NULL there, whatever its rows hold
+    declared = DeclaredRows.arriving(core.input, catalog, provenance)
+    within = declared.within({provenance.column(key.expression) for key in core.keys})
+    alone = [within.of(core.input, group) for group in limits.groups]
+    known = [rows for rows in alone if isinstance(rows, int)]
+    if len(known) < len(alone) or max(known) >= limits.rows:
+        return limits
+    limits = replace(limits, in_cell=max(known))
+    if limits.clipped is not None:
+        return limits
+    whole = [declared.of(core.input, group) for group in limits.groups]
+    stored = [rows for rows in whole if isinstance(rows, int)]
+    most = [max(stored)] if len(stored) == len(whole) else []
+    most += [] if cells is None else [cells * max(known)]
+    wider = replace(limits, rows=max(limits.rows, min(most, default=0)))
+    return wider if wider.of_sums(wider.groups[0].type, 1, cells).squared_l2 <= limits.rows**2 else limits
 
 
 def _nested(kept: list[UnitGroup], found: Sequence[int | str], limits: Sequence[tuple[int | None, int]]) -> Bounded:

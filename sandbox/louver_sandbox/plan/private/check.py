@@ -10,8 +10,8 @@ _DRAWING = ("random", "setseed", "uuid")
 """Functions that no such statement has: noise is drawn by the releaser alone."""
 
 
-_BOUNDING = (' ANTI JOIN "over" ', '(SELECT CAST(least("h"."n", ', '"x"."u2" IS NULL')
-"""What a statement says that cuts off rows among cells or in the only cell, or clips."""
+_ORDERED, _CLIPPED, _CUT = ' ANTI JOIN "over" ', '"x"."u2" IS NULL', "least(count(*), "
+"""What a statement says that cuts off rows among cells, that clips, and that cuts off rows in each cell."""
 
 
 def problem(core: CorePlan, cores: Sequence[CorePlan]) -> str | None:
@@ -49,11 +49,14 @@ def problem(core: CorePlan, cores: Sequence[CorePlan]) -> str | None:
 
 
 def _of_text(core: CorePlan) -> str | None:
-    """One kind of unit is cut off to so many rows (`over`, or in the only cell), or a second kind is clipped beside
-    it (`u2`). Where declared keys stand alone no unit adds anything."""
+    """One kind of unit is cut off to so many rows, among its cells by `over` or, where all cells that leave are
+    public or there is one, in each of them; or a second kind is clipped beside it (`u2`). Where declared keys stand
+    alone no unit adds anything."""
     text = core.statement
     adds = any(column.part is Part.VALUE for column in core.columns)
-    bounded = any(mark in text for mark in _BOUNDING)
+    keyed = any(column.part is Part.KEY for column in core.columns)
+    public = not keyed or (core.private is not None and core.private.domain is not None)
+    bounded = _CLIPPED in text or (_CUT in text and (_ORDERED in text if '"over"' in text else public))
     if adds and ('"u1" IS NOT NULL' not in text or "least(" not in text or not bounded):
         return "a statement that bounds no unit"
     return "a statement that draws" if any(f"{word}(" in text for word in _DRAWING) else None

@@ -17,7 +17,7 @@ from louver_sandbox.plan.cores import carriable, exact_core
 from louver_sandbox.plan.private import asking
 from louver_sandbox.plan.private.apart import told_apart
 from louver_sandbox.plan.private.booked import Costs, booked_charges, booked_rules, dataset
-from louver_sandbox.plan.private.bounding import Bounded, Rules, bounded, check_form, stored_rows
+from louver_sandbox.plan.private.bounding import Bounded, Rules, bounded, cell_by_cell, check_form, stored_rows
 from louver_sandbox.plan.private.domains import Domains
 from louver_sandbox.plan.private.drafts import Draft
 from louver_sandbox.plan.private.measures import UNITS, MeasureReader, place_of
@@ -127,19 +127,20 @@ class _Planner:
         if carried.guarded:
             raise unit_lost(next(unit.column for found in units.values() for unit in found), place_of(relation))
         groups = unit_groups(relation.input, carried.units, carried.keys, provenance)
-        limits = bounded(relation, groups, self.rules, catalog, provenance)
-        ranges = Ranges(relation.input, catalog, stored_rows(limits))
+        by_rows = bounded(relation, groups, self.rules, catalog, provenance)
+        ranges = Ranges(relation.input, catalog, stored_rows(by_rows))
         columns = RowColumns(tables, provenance, null_extended(relation.input), frozenset())
         sets = () if relation.sets == (tuple(range(len(relation.keys))),) else relation.sets
         domain = Domains(ranges).of(relation)
-        if domain is None and limits.clipped is not None:
+        if domain is None and by_rows.clipped is not None:
             raise groups_not_public(place_of(relation))
+        cells = None if domain is None else math.prod(map(len, domain))
+        limits = cell_by_cell(by_rows, relation, catalog, provenance, cells)
         wanted = MeasureReader(relation, limits, ranges, columns).wanted()
         listed = () if domain is not None else (UNITS,)
         numbers = tuple(dict.fromkeys((*listed, *(number for one in wanted for number in one.numbers))))
         rankings = tuple(dict.fromkeys(one.ranking for one in wanted if one.ranking is not None))
         source, at = self._source(carried, limits), place_of(relation)
-        cells = None if domain is None else math.prod(map(len, domain))
         return Draft(
             core.id,
             numbers,
@@ -151,7 +152,7 @@ class _Planner:
             self._datasets(limits),
             self._at_least(relation, limits),
             at,
-            histograms(relation, source, limits, rankings, cells, at),
+            histograms(relation, source, by_rows, rankings, cells, at),
         )
 
     def made(self, draft: Draft, noise: Noise) -> tuple[CorePlan, tuple[CorePlan, ...]]:

@@ -9,8 +9,8 @@ keys it is about. Rows where a column is NULL satisfy no demand (ADR 49).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from louver_sandbox.algebra.expressions import Call
 from louver_sandbox.algebra.relations import Aggregate, Filter, Join, JoinKind, Project, Relation, Scan, Union, walk
@@ -28,11 +28,16 @@ class DeclaredRows:
     catalog: Catalog
     provenance: Provenance
     demanded: Mapping[BaseColumn, Demanded]
+    keys: frozenset[BaseColumn] = frozenset()
 
     @classmethod
     def arriving(cls, relation: Relation, catalog: Catalog, provenance: Provenance) -> DeclaredRows:
         """Of what arrives at the aggregate over this relation."""
         return cls(catalog, provenance, demands(relation, provenance))
+
+    def within(self, keys: Iterable[BaseColumn | None]) -> DeclaredRows:
+        """Of what arrives with one value for each of these stored columns: rows of one cell, if they are its keys."""
+        return replace(self, keys=frozenset(key for key in keys if key is not None))
 
     def of(self, relation: Relation, group: UnitGroup) -> int | str:
         """Most rows of one unit; else the name of what is not declared."""
@@ -41,12 +46,17 @@ class DeclaredRows:
 
     def _stored(self, scan: int, unit: PrivacyUnit) -> int | None:
         """Most rows of a unit in one table that satisfy what the question demands; None where nothing says so."""
-        lists = [self.demanded.get((scan, name), ANYTHING).listed for name in unit.once_per]
         known = [] if unit.rows_per_unit is None else [unit.rows_per_unit]
-        found = [len(values) for values in lists if values is not None]
-        if unit.once_per and len(found) == len(lists):
+        values = [self._values((scan, name)) for name in unit.once_per]
+        found = [number for number in values if number is not None]
+        if unit.once_per and len(found) == len(values):
             known.append(max(1, math.prod(found)))
         return min(known, default=None)
+
+    def _values(self, column: BaseColumn) -> int | None:
+        """How many values a stored column has in all that arrives."""
+        listed = self.demanded.get(column, ANYTHING).listed
+        return 1 if column in self.keys else None if listed is None else len(listed)
 
     def _counted(self, relation: Relation, group: UnitGroup) -> int | str | None:
         """The same; None for a relation without rows of the group."""

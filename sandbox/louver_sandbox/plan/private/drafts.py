@@ -12,7 +12,6 @@ from louver_sandbox.algebra.expressions import Value
 from louver_sandbox.algebra.types import Position
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.mechanisms.noise import Sensitivity
-from louver_sandbox.mechanisms.ranks import Bins
 from louver_sandbox.plan.private.bounding import Bounded
 from louver_sandbox.plan.private.measures import UNITS, VARIANCES, Number, Wanted
 from louver_sandbox.plan.private.quantiles import Histogram
@@ -67,13 +66,13 @@ class Draft:
         """What one unit of this kind changes a number by, or all nodes of a ranking's tree."""
         if number == UNITS:
             return self.limits.of_units(self.cells)
-        if number in self._bins:
-            return self._of_tree(self._bins[number], unit)
+        if number in self._histograms:
+            return self._of_tree(self._histograms[number], unit)
         return self.limits.of_sums(unit, number.largest, self.cells)
 
-    def _of_tree(self, bins: Bins, unit: UnitType) -> Sensitivity:
+    def _of_tree(self, histogram: Histogram, unit: UnitType) -> Sensitivity:
         """What one unit changes all nodes of a tree by, or of those of all cells: `quantiles` says why."""
-        limits = self.limits
+        bins, limits = histogram.bins, histogram.statement.bounded
         if limits.clipped is None:
             return bins.sensitivity(limits.rows)
         if unit is not limits.clipped.type:
@@ -83,8 +82,8 @@ class Draft:
         return Sensitivity(limits.clipped_rows, bins.levels * self.cells)
 
     @cached_property
-    def _bins(self) -> Mapping[Number, Bins]:
-        return {one.ranking: one.bins for one in self.histograms}
+    def _histograms(self) -> Mapping[Number, Histogram]:
+        return {one.ranking: one for one in self.histograms}
 
     @cached_property
     def merged(self) -> int | None:

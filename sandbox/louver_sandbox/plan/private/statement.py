@@ -1,11 +1,15 @@
 """The statement of a core under differential privacy: every unit's rows cut off or clipped, whole numbers per cell.
 
-`partial` has one row per cell and unit. `over` are the units with more rows, or where units are counted more cells,
-than count; `chosen` puts the cells of each into an order of their own, by a hash of its record key and the cell's
-keys, which nobody outside knows and which no other unit's rows change. Of these units the first cells count, and of
-their rows as many as one unit may add, beside all cells of the other units. All values are clipped, less the centre,
-and cells are told in whole smallest units. There is no noise in it, no double is added up, and no expression can fail
-on data.
+`partial` has one row per cell and unit: no more rows of it than count in a cell, and of its numbers what so many rows
+can add up to. `over` are the units with more rows in all cells, or where units are counted in more cells, than count;
+their cells are put into an order of each one's own, by a hash of its record key and the cell's keys, which nobody
+outside knows and which no other unit's rows change. Of these units the first cells count, and of their rows as many
+as one unit may add, beside all cells of the other units. Where all cells that can leave hold no more than counts, or
+there is only one, there is neither order nor `over`. All values are clipped, less the centre, and cells are told in
+whole smallest units. There is no noise in it, no double is added up, and no expression can fail on data.
+
+Millions of units in several cells each have to fit into a worker's memory at once, so numbers of a unit are as narrow
+as their bounds allow, and only what is read twice is held (ADR 50).
 """
 
 from __future__ import annotations
@@ -21,7 +25,10 @@ from louver_sandbox.algebra.types import DOUBLE, INTEGER, Kind, Type
 from louver_sandbox.core_plan import CoreColumn, Part
 from louver_sandbox.plan.emit import emit, text_literal, wire
 from louver_sandbox.plan.private.bounding import Bounded
-from louver_sandbox.plan.private.measures import Number
+from louver_sandbox.plan.private.measures import ROWS, Number
+
+_DECIMAL_18 = 10**18
+"""A decimal of fewer smallest units has 18 digits, which are eight bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +58,30 @@ class Statement:
     def text(self, source_of: Callable[[Scan], str]) -> str:
         """The statement."""
         base = f'({self._base(source_of)}) AS "b"'
+        named: list[tuple[str, str]] = []
         if self.bounded.clipped is not None:
-            tables = [("partial", self._per_unit(base, ("u2",), '"b"."u1" IS NOT NULL'))]
+            named = [("partial", self._per_unit(base, ("u2",), '"b"."u1" IS NOT NULL'))]
             cell = self._clipped_bins() if self.binned else self._clipped()
         else:
-            units = self._units
-            present = " OR ".join(f'"b"."{unit}" IS NOT NULL' for unit in units)
-            only_one = [f'("b"."u1" IS NULL OR "b"."{unit}" IS NULL)' for unit in units[1:]]
-            where = " AND ".join([f"({present})", *only_one])
-            tables = [("partial", self._per_unit(base, units, where))]
-            if self._keys:
-                tables += [("over", self._over()), ("chosen", self._chosen())]
-            cell = self._added_up(self._kept() if self._keys else self._cut_off())
-        named = ", ".join(f'"{name}" AS MATERIALIZED ({query})' for name, query in tables)
+            partial = self._per_unit(base, self._units, self._of_one_unit())
+            if self._in_order:
+                named = [("partial", partial), ("over", self._over())]
+            cell = self._added_up(self._kept() if self._in_order else partial)
+        held = ", ".join(f'"{name}" AS MATERIALIZED ({query})' for name, query in named)
         shown = [f'{wire(_of_cell(column), column.type)} AS "c{i}"' for i, column in enumerate(self.columns, start=1)]
         answer = _select(shown, f'({cell}) AS "c"')
-        return f"WITH {named} {answer}"
+        return f"WITH {held} {answer}" if held else answer
+
+    @property
+    def _in_order(self) -> bool:
+        return bool(self._keys) and self.bounded.in_order(self._counts_units)
+
+    def _of_one_unit(self) -> str:
+        """The condition that a row belongs to a unit, and to one kind of them only."""
+        units = self._units
+        present = " OR ".join(f'"b"."{unit}" IS NOT NULL' for unit in units)
+        only_one = [f'("b"."u1" IS NULL OR "b"."{unit}" IS NULL)' for unit in units[1:]]
+        return " AND ".join([f"({present})", *only_one])
 
     @property
     def _keys(self) -> tuple[str, ...]:
@@ -97,15 +112,17 @@ class Statement:
         return _select(renamed, f'({inner}) AS "i"')
 
     def _per_unit(self, base: str, units: Sequence[str], where: str) -> str:
+        """What each unit has in each cell: cut off, or whole where a second kind is clipped afterwards."""
         by = (*self._keys, *units)
-        columns = [*(f'"b"."{name}" AS "{name}"' for name in by), 'count(*) AS "n"']
+        most = None if self.bounded.clipped is not None else self.bounded.most_in_cell
+        columns = [*(f'"b"."{name}" AS "{name}"' for name in by), f'{_cut_to("count(*)", ROWS, most)} AS "n"']
         for i, number in enumerate(self.numbers, start=1):
             match number.kind:
                 case "sum":
                     value = _value(f'"b"."a{i}"', number)
-                    columns.append(f'COALESCE(sum({value}), 0) AS "v{i}"')
+                    columns.append(f'{_cut_to(f"COALESCE(sum({value}), 0)", number, most)} AS "v{i}"')
                 case "rows" if number.argument is not None:
-                    columns.append(f'count("b"."a{i}") AS "v{i}"')
+                    columns.append(f'{_cut_to(f"""count("b"."a{i}")""", number, most)} AS "v{i}"')
                 case _:
                     continue
         return _select(columns, base, where, [f'"b"."{name}"' for name in by])
@@ -149,20 +166,17 @@ class Statement:
         within = f'"h"."t" - "h"."n" < {self.bounded.rows}'
         if self._counts_units:
             within += f' AND "h"."r" <= {self.bounded.cells}'
-        cut = _select([*keys, *self._cut(left)], '"chosen" AS "h"', within)
+        cut = _select([*keys, *self._cut(left)], f'({self._chosen()}) AS "h"', within)
         others = f'"partial" AS "h" ANTI JOIN "over" AS "o" ON {self._same("h")}'
-        whole = _select([*keys, '"h"."n" AS "g"', *(f'"h"."{name}" AS "{name}"' for name in self._summed)], others)
+        whole = _select([*keys, '"h"."n" AS "n"', *(f'"h"."{name}" AS "{name}"' for name in self._summed)], others)
         return f"{cut} UNION ALL {whole}"
-
-    def _cut_off(self) -> str:
-        """What counts of each unit in the only cell there is."""
-        return _select(self._cut(f'least("h"."n", {self.bounded.rows})'), '"partial" AS "h"')
 
     def _cut(self, rows: str) -> list[str]:
         """So many of a unit's rows in a cell, and of its numbers what so many rows can add up to."""
+        most = self.bounded.most_in_cell
         numbers = [(name, one) for name, one in zip(self.names, self.numbers, strict=True) if name in self._summed]
-        held = ((_within(f'"h"."{name}"', one, rows), name) for name, one in numbers)
-        return [f'CAST({rows} AS BIGINT) AS "g"', *(f'{text} AS "{name}"' for text, name in held)]
+        held = ((_narrow(_within(f'"h"."{name}"', one, rows), one, most), name) for name, one in numbers)
+        return [f'{_narrow(rows, ROWS, most)} AS "n"', *(f'{text} AS "{name}"' for text, name in held)]
 
     @property
     def _summed(self) -> tuple[str, ...]:
@@ -176,9 +190,9 @@ class Statement:
         for i, number in enumerate(self.numbers, start=1):
             match number.kind:
                 case "units":
-                    text = 'count(*) FILTER (WHERE "x"."g" > 0)'
+                    text = 'count(*) FILTER (WHERE "x"."n" > 0)'
                 case "rows" if number.argument is None:
-                    text = 'COALESCE(sum("x"."g"), 0)'
+                    text = 'COALESCE(sum("x"."n"), 0)'
                 case _:
                     text = _in_smallest(f'COALESCE(sum("x"."v{i}"), 0)', number)
             columns.append(f'{text} AS "v{i}"')
@@ -259,11 +273,41 @@ def _held(text: str, number: Number) -> str:
     return f"CASE WHEN {present} THEN greatest(least({text}, {high}), {low}) END"
 
 
+def _cut_to(text: str, number: Number, rows: int | None) -> str:
+    """A number of one unit in one cell, of which so many rows count (None: all), and no wider than that needs."""
+    if rows is None:
+        return text
+    if number.kind != "sum":
+        return _narrow(f"least({text}, {rows})", number, rows)
+    low, high = (_total(rows * value, number) for value in _ends(number))
+    return _narrow(f"greatest(least({text}, {high}), {low})", number, rows)
+
+
+def _narrow(text: str, number: Number, rows: int) -> str:
+    """What so many rows have added up to, in as few bytes as hold it whatever they are."""
+    most = rows * max(abs(end) for end in _ends(number))
+    if number.kind == "sum" and not number.square:
+        return f"CAST({text} AS DECIMAL(18,{number.digits}))" if most < _DECIMAL_18 else text
+    if most < 1 << 31:
+        return f"CAST({text} AS INTEGER)"
+    return f"CAST({text} AS BIGINT)" if most < 1 << 63 else text
+
+
+def _ends(number: Number) -> tuple[int, int]:
+    """The least and the most that one row adds, or nothing."""
+    return (min(0, number.least_added), max(0, number.most_added)) if number.kind == "sum" else (0, 1)
+
+
+def _total(value: int, number: Number) -> str:
+    """A total of one unit in a cell as a constant of a type that holds it."""
+    return _whole(value) if number.square else _decimal(value, number.digits, 18 if abs(value) < _DECIMAL_18 else 38)
+
+
 def _within(text: str, number: Number, rows: str) -> str:
     """A sum of one unit between what so many rows can add up to."""
     if number.kind != "sum":
         return f"least({text}, {rows})"
-    low, high = (_times(rows, value, number) for value in (min(0, number.least_added), max(0, number.most_added)))
+    low, high = (_times(rows, value, number) for value in _ends(number))
     return f"greatest(least({text}, {high}), {low})"
 
 
@@ -285,7 +329,7 @@ def _whole(value: int) -> str:
     return f"CAST({text_literal(str(value))} AS HUGEINT)"
 
 
-def _decimal(value: int, digits: int) -> str:
+def _decimal(value: int, digits: int, width: int = 18) -> str:
     sign, size = ("-" if value < 0 else ""), str(abs(value)).rjust(digits + 1, "0")
     written = f"{sign}{size[:-digits]}.{size[-digits:]}" if digits else f"{sign}{size}"
-    return f"CAST({text_literal(written)} AS DECIMAL(18,{digits}))"
+    return f"CAST({text_literal(written)} AS DECIMAL({width},{digits}))"
