@@ -317,6 +317,7 @@ class AsyncClient(AsyncScoringCalls):
         purpose: str | None = None,
         mode: str = "hits",
         amounts: Iterable[int] | None = None,
+        largest: int | None = None,
         authorisations: Iterable[str] = (),
         request_id: str | None = None,
         timeout: float = asking.MATCH_SECONDS,
@@ -325,7 +326,7 @@ class AsyncClient(AsyncScoringCalls):
         """Match your own ids against a list; see ``louver.client.Client.match``. Curves are computed in a thread."""
         batch = asking.Batch.of(ids, amounts)
         question = await asyncio.to_thread(
-            asking.ask, self.settings, batch, list, mode, purpose, request_id, timeout, authorisations
+            asking.ask, self.settings, batch, list, mode, purpose, request_id, timeout, authorisations, largest
         )
 
         async def attempt(left: float) -> Match:

@@ -297,6 +297,7 @@ class Client(ScoringCalls, Connection):
         purpose: str | None = None,
         mode: str = "hits",
         amounts: Iterable[int] | None = None,
+        largest: int | None = None,
         authorisations: Iterable[str] = (),
         request_id: str | None = None,
         timeout: float = asking.MATCH_SECONDS,
@@ -306,15 +307,17 @@ class Client(ScoringCalls, Connection):
 
         Mode ``hits`` gives those of your ids that are on the list, with what it says of them; the platform learns
         neither hits nor misses. ``count`` and ``sum`` (of ``amounts``, whole smallest units, one for each id) give
-        one number with noise; the platform learns the hits, never the misses. ``authorisations`` are ids of recorded
-        ones by persons among yours, whom a list may show to whom they have allowed it; the platform knows whom these
-        are about. Every id of every match is charged,
-        but not again when a call that was cut off is repeated, which is done here by itself.
+        one number with noise; the platform learns the hits, never the misses. Noise of a sum is for ``largest``, the
+        bound of amounts that is signed and logged; by default the largest of them. The same batch against the same
+        edition has the same number and costs no privacy; any other is paid for. ``authorisations`` are ids of
+        recorded ones by persons among yours, whom a list may show to whom they have allowed it; the platform knows
+        whom these are about. Every id of every match is charged, but not again when a call that was cut off is
+        repeated, which is done here by itself.
         """
         batch = asking.Batch.of(ids, amounts)
         if progress:
             progress(f"blinding {len(batch.values)} ids")
-        question = asking.ask(self.settings, batch, list, mode, purpose, request_id, timeout, authorisations)
+        question = asking.ask(self.settings, batch, list, mode, purpose, request_id, timeout, authorisations, largest)
 
         def attempt(left: float) -> Match:
             exchange = asking.Exchange(question, self._sets, self.settings.log_key, progress)

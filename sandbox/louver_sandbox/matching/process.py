@@ -14,9 +14,9 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from louver.errors import Unproven
 from louver.matching import oprf as requester
@@ -81,7 +81,7 @@ class Matcher:
         self._join_seed = join_seed
         self._read = read
         self._key: Key | None = None
-        self._subjects: list[tuple[str, str, int]] = []
+        self._subjects = 0
         self._blinded: requester.Blinded | None = None
         self._evaluated = bytearray()
         self._tokens: dict[bytes, int] = {}
@@ -148,10 +148,9 @@ class Matcher:
 
     def _blind(self, edition: bytes) -> bytes:
         """The list's subjects, blinded and filled up with made-up ones; the session remembers which is which."""
-        lines = self._read(f"{edition.decode()}.inside").splitlines()
-        self._subjects = [tuple(json.loads(line)) for line in lines]
-        number = max(LEAST_SUBJECTS, 1 << max(0, len(self._subjects) - 1).bit_length())
-        values = [b"subject\0" + subject.encode() for subject, _, _ in self._subjects]
+        values = [b"subject\0" + line for line in self._read(f"{edition.decode()}.inside").splitlines()]
+        self._subjects = len(values)
+        number = max(LEAST_SUBJECTS, 1 << max(0, len(values) - 1).bit_length())
         # No id has a zero byte, so a made-up one is nobody's.
         values += [b"nobody\0" + os.urandom(16) for _ in range(number - len(values))]
         self._blinded = requester.blind(values)
@@ -176,40 +175,16 @@ class Matcher:
         return b""
 
     def _result(self, public_key: bytes) -> bytes:
-        """For each unit type of the subjects on both sides: how many, their record keys combined, what their amounts
-        come to, and the two largest. Exact: for the releaser alone."""
+        """How many subjects are on both sides, and what their amounts come to. Exact: for the releaser alone."""
         if self._blinded is None:
             raise ValueError("nothing was blinded")
         tokens = requester.finalize(self._blinded, bytes(self._evaluated), public_key)
-        found: dict[str, Met] = {}
-        for (_, kind, record_key), token in zip(self._subjects, tokens, strict=False):
-            amount = self._tokens.get(token[:TOKEN_SENT])
-            if amount is not None:
-                found.setdefault(kind, Met()).add(record_key, amount)
-        return json.dumps({kind: met.body() for kind, met in sorted(found.items())}).encode()
+        places = (self._tokens.get(token[:TOKEN_SENT]) for token in tokens[: self._subjects])
+        met = [amount for amount in places if amount is not None]
+        return json.dumps([len(met), sum(met)]).encode()
 
 
 SIZE_BYTES: Final = 4
 """Of the length that stands before the records of persons (`building` writes it)."""
 LEAST_SUBJECTS: Final = 64
 """Blinded subjects of the shortest list; others are filled up to a power of two."""
-
-
-class Met:
-    """Subjects of one unit type that both sides have."""
-
-    def __init__(self) -> None:
-        self.units = self.combined = self.total = 0
-        self.amounts: list[int] = []
-
-    def add(self, record_key: int, amount: int) -> None:
-        """One more subject."""
-        self.units += 1
-        self.combined ^= record_key
-        self.total += amount
-        self.amounts.append(amount)
-
-    def body(self) -> Sequence[Any]:
-        """As the releaser reads it: units, combined key, total, largest, second largest."""
-        largest = [*sorted(self.amounts, reverse=True)[:2], 0, 0]
-        return [self.units, self.combined, self.total, largest[0], largest[1]]

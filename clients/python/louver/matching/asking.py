@@ -7,12 +7,10 @@ pays nothing. ``Exchange`` is one attempt: give it every message that comes, sen
 from __future__ import annotations
 
 import hashlib
-import os
+import hmac
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
-from math import isqrt
 
 from louver import questions, wire
 from louver.errors import Unproven
@@ -21,6 +19,7 @@ from louver.matching import oprf
 from louver.matching.results import Hit, Match, MatchableList
 from louver.matching.sets import LABEL_BYTES, LARGEST_ENTRY, TAG_BYTES, MatchSet
 from louver.matching.subjects import canonical, value_of
+from louver.privacy import losses
 from louver.receipt import Receipt, VerifiedReceipt
 from louver.settings import Settings
 from louver.signing import sign_match
@@ -37,13 +36,13 @@ MOST_SET_BYTES = 8 << 30
 TOKEN_SENT = 32
 PIECE = 512 * 1024
 KEPT_SETS = 4
+_KEY_USE = "louver.dev/match-key/v1"
 
 Progress = Callable[[str], None]
 
 MOST_AUTHORISATIONS = 1000
 """Authorisations of persons that one match brings."""
 _AUTHORISATION = re.compile(r"[0-9A-Za-z._-]{1,64}")
-_FACTOR = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
 
 
 @dataclass(frozen=True)
@@ -106,8 +105,10 @@ def ask(
     request_id: str | None,
     timeout: float,
     authorisations: Iterable[str] = (),
+    largest: int | None = None,
 ) -> Question:
-    """Blinds the ids and signs the match. Raises ``Misused``."""
+    """Blinds the ids and signs the match. ``largest`` is the bound of amounts, by default the largest of them.
+    Raises ``Misused``."""
     brought = tuple(dict.fromkeys(authorisations))
     if brought and mode != "hits":
         raise Misused(f"authorisations are for mode hits, not {mode}", "leave them out")
@@ -119,12 +120,13 @@ def ask(
         raise Misused(f"a match has no mode {mode!r}", f"one of {', '.join(MODES)}")
     if mode != "sum" and any(batch.amounts):
         raise Misused(f"amounts are for mode sum, not {mode}", "leave them out")
+    bound = _bound(batch, mode, largest)
     blinded, evaluator = None, None
     if mode == "hits":
         blinded = oprf.blind(batch.values)
         content = blinded.elements
     else:
-        evaluator = oprf.Evaluator.of(os.urandom(32))
+        evaluator = oprf.Evaluator.of(_seed(settings, batch, list_, mode, bound))
         content = _tokens(evaluator, batch)
     around = settings.around
     message = pb.MatchQuestion(
@@ -137,9 +139,34 @@ def ask(
         public_key=b"" if evaluator is None else evaluator.public,
         expires=questions.rfc3339(questions.expiry(around.clock(), timeout)),
         authorisations=brought,
+        largest_amount=bound,
     )
     message.signature = sign_match(message, settings.credentials.signing_key)
     return Question(message, batch, content, blinded, evaluator)
+
+
+def _bound(batch: Batch, mode: str, largest: int | None) -> int:
+    """What is signed as the most that an amount of the batch is; 0 but for sums."""
+    if mode != "sum":
+        if largest is not None:
+            raise Misused(f"a largest amount is for mode sum, not {mode}", "leave it out")
+        return 0
+    found = max(1, *batch.amounts)
+    if largest is not None and largest < found:
+        raise Misused("an amount is above the largest that is declared", "declare more, or cut the amount off")
+    return found if largest is None else largest
+
+
+def _seed(settings: Settings, batch: Batch, list_: str, mode: str, bound: int) -> bytes:
+    """Of the key that a batch's tokens are made with: the same for the same batch, so that asked again it is known to
+    be the same and has its number again; for any other batch another key, so that no two can be compared.
+
+    It follows from the signing key, so nobody else can make the tokens of an id.
+    """
+    secret = settings.credentials.signing_key.private_numbers().private_value.to_bytes(66, "big")
+    rows = sorted(zip(batch.values, batch.amounts, strict=True))
+    said = hashlib.sha256(repr((_KEY_USE, list_, mode, bound, rows)).encode()).digest()
+    return hmac.digest(secret, said, "sha256")
 
 
 def _tokens(evaluator: oprf.Evaluator, batch: Batch) -> bytes:
@@ -262,7 +289,7 @@ class Exchange:
             hits, columns, digest = (), (), self._digest_of_number()
         receipt = Receipt.from_bytes(self._receipt)
         proof = self._prove(receipt, header, digest) if self._log_key else None
-        number = self._number or pb.MatchNumber(withheld=True)
+        number = self._number
         return Match(
             request_id=asked.request_id,
             list=asked.list,
@@ -273,12 +300,10 @@ class Exchange:
             skipped=self._question.batch.skipped,
             columns=columns,
             hits=hits,
-            value=None if number.withheld else number.value,
-            withheld=number.rule,
-            message=number.message,
-            message_zh=number.message_zh,
-            accuracy=wire.accuracy(number.accuracy) if number.HasField("accuracy") else None,
-            within=within(number.of_largest, self._question.batch.amounts),
+            value=None if number is None else number.value,
+            accuracy=None if number is None else wire.accuracy(number.accuracy),
+            largest=asked.largest_amount,
+            privacy=losses(header.privacy),
             cost=dict(header.cost),
             remaining=dict(header.remaining),
             policies=tuple(header.policies),
@@ -321,7 +346,7 @@ class Exchange:
         number = self._number
         if number is None:
             raise cut_off(self._question.message.request_id)
-        return oprf.number_digest(None if number.withheld else number.value, number.rule)
+        return oprf.number_digest(number.value)
 
     def _prove(self, receipt: Receipt, header: pb.MatchHeader, digest: str) -> VerifiedReceipt:
         """The receipt, if its entry is the outcome of this very match, against this very set."""
@@ -334,21 +359,12 @@ class Exchange:
             "mode": asked.mode,
             "ids": asked.ids,
             "match_set": header.set_sha256.hex(),
+            **({"largest": asked.largest_amount} if asked.largest_amount else {}),
         }
         for name, value in recorded.items():
             if proof.entry.get(name) != value:
                 raise Unproven(f"the log entry records another {name}", receipt.entry)
         return proof
-
-
-def within(of_largest: str, amounts: Sequence[int]) -> int | None:
-    """How far a true sum may be from the released one: so many times the root of the squares of the two largest
-    amounts, rounded up. None for what is no number. Of all that was sent some have met, so it holds for these too."""
-    if not _FACTOR.fullmatch(of_largest):
-        return None
-    factor = Fraction(of_largest)
-    square = factor * factor * sum(amount * amount for amount in sorted(amounts, reverse=True)[:2])
-    return isqrt(-(-square.numerator // square.denominator) - 1) + 1 if square else 0
 
 
 def report(
