@@ -89,7 +89,7 @@ def _for(name: str, old: Offered, new: Offered) -> Iterator[Change]:
             way = Direction.of(more=more, less=less)
             yield _change(name, place, column, right, (_told(before), _told(after)), way, _what(before, after, way))
     for place in sorted(old.permits.keys() & new.permits.keys()):
-        for term, was, now, way in changed(old.permits[place], new.permits[place]):
+        for term, was, now, way in changed(old.permits[place], new.permits[place], place.verb):
             yield _change(name, place, "", term, (_text(was), _text(now)), way, "changed")
 
 
