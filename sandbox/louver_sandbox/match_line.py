@@ -23,7 +23,7 @@ from louver_sandbox.audit import stored as log_rows
 from louver_sandbox.audit.entries import JSON, Entry
 from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.journal import Books
-from louver_sandbox.match_commit import TOKEN_AND_AMOUNT, Asked, Paid, common
+from louver_sandbox.match_commit import Asked, Paid, common, largest_of
 from louver_sandbox.matching import process as matcher
 from louver_sandbox.matching.building import SetRefused
 from louver_sandbox.matching.editions import Edition, Editions
@@ -98,13 +98,7 @@ class MatchLine:
         whole = len(batch) == asked.question.ids * asked.item_bytes
         if not whole or hashlib.sha256(batch).digest() != asked.digest:
             raise self.logged(asked, refuse.batch_form())
-        if asked.question.mode is MatchMode.HITS:
-            return
-        amounts = (
-            int.from_bytes(batch[start + matcher.TOKEN_SENT : start + TOKEN_AND_AMOUNT], "big")
-            for start in range(0, len(batch), TOKEN_AND_AMOUNT)
-        )
-        if any(amount > asked.question.largest for amount in amounts):
+        if asked.question.mode is not MatchMode.HITS and largest_of(batch) > asked.question.largest:
             raise self.logged(asked, refuse.batch_form())
 
     def open(self, asked: Asked, seconds: float, cancelled: threading.Event) -> Session:
@@ -167,12 +161,20 @@ class MatchLine:
         except Exception as error:
             raise self._aborted(paid, error) from error
 
-    def blinded(self, paid: Paid, session: Session) -> bytes:
-        """The list's subjects, blinded, for the requester to evaluate. Raises `Fault`."""
+    def blinded(self, paid: Paid, session: Session) -> int:
+        """Has the list's subjects blinded, for the requester to evaluate; how many. Raises `Fault`."""
         try:
-            return _said(session.ask(matcher.BLIND + paid.edition.id.encode(), matcher.REPLY_CAP))
+            return int.from_bytes(_said(session.ask(matcher.BLIND + paid.edition.id.encode(), 9)), "big")
         except Exception as error:
             raise self._aborted(paid, error) from error
+
+    def elements(self, paid: Paid, subjects: int, session: Session) -> Iterator[bytes]:
+        """The blinded subjects, in pieces. Raises `Fault`."""
+        for start in range(0, subjects * ELEMENT_BYTES, matcher.PIECE):
+            try:
+                yield _said(session.ask(matcher.NEXT + start.to_bytes(8, "big"), matcher.PIECE + 1))
+            except Exception as error:
+                raise self._aborted(paid, error) from error
 
     def number(self, paid: Paid, evaluated: bytes, session: Session) -> tuple[int, bytes]:
         """What leaves of a count or sum, and the receipt. Raises `Fault`, and `Refused` LVR-5106 where the requester

@@ -38,10 +38,11 @@ BAD: list[tuple[str, dict[str, Any], list[bytes], str]] = [
     ("a bound in mode hits", {"largest_amount": 7}, [ELEMENTS], "LVR-5330"),
     (
         "a bound beyond the policy's",
-        {"mode": "sum", "public_key": bytes(32), "largest_amount": 2**63},
+        {"mode": "sum", "public_key": bytes(32), "largest_amount": 10**14},
         [],
         "LVR-5330",
     ),
+    ("a bound beyond all", {"mode": "sum", "public_key": bytes(32), "largest_amount": 2**63}, [], "LVR-0105"),
     ("no key in mode count", {"mode": "count"}, [ELEMENTS], "LVR-0105"),
     ("a short digest", {"batch_sha256": b"x"}, [ELEMENTS], "LVR-0105"),
     ("no id of the request", {"request_id": "1"}, [ELEMENTS], "LVR-0105"),

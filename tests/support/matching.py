@@ -263,9 +263,13 @@ class House:
         }
         return Matched(found, {id_: said for id_, said in rows.items() if said}, None, receipt, personal)
 
+    def blinded(self, paid: Paid, session: Any) -> bytes:
+        """The list's subjects, blinded."""
+        return b"".join(self.line.elements(paid, self.line.blinded(paid, session), session))
+
     def number(self, asked: Asked, content: bytes, evaluator: oprf.Evaluator) -> Matched:
         paid, session, _ = self.paid(asked, content)
-        evaluated = evaluator.evaluate(self.line.blinded(paid, session))
+        evaluated = evaluator.evaluate(self.blinded(paid, session))
         number, receipt = self.line.number(paid, evaluated, session)
         return Matched(number=number, receipt=receipt)
 

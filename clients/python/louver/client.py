@@ -249,8 +249,8 @@ class Client(ScoringCalls, Connection):
     ) -> tuple[list[bytes], str]:
         """The tokens of ids and the key they are under. An evaluation that is cut off is repeated and costs once."""
 
-        def each(part: Sequence[bytes]) -> tuple[list[bytes], str]:
-            question = tokens_asking.ask(self.settings, part, element, UPLOAD_SECONDS)
+        def each(part: Sequence[bytes], tell: tokens_asking.Progress) -> tuple[list[bytes], str]:
+            question = tokens_asking.ask(self.settings, part, element, UPLOAD_SECONDS, tell)
 
             def attempt(left: float) -> tuple[list[bytes], str]:
                 exchange = tokens_asking.Exchange(question, self.settings.log_key)
@@ -262,7 +262,8 @@ class Client(ScoringCalls, Connection):
                     call.cancel()
                 return exchange.result()
 
-            return self._persistently(attempt, UPLOAD_SECONDS, question.message.request_id)
+            with closing(question.blinded):
+                return self._persistently(attempt, UPLOAD_SECONDS, question.message.request_id)
 
         return tokens_asking.evaluated(values, each, progress)
 
@@ -317,7 +318,9 @@ class Client(ScoringCalls, Connection):
         batch = asking.Batch.of(ids, amounts)
         if progress:
             progress(f"blinding {len(batch.values)} ids")
-        question = asking.ask(self.settings, batch, list, mode, purpose, request_id, timeout, authorisations, largest)
+        question = asking.ask(
+            self.settings, batch, list, mode, purpose, request_id, timeout, authorisations, largest, progress
+        )
 
         def attempt(left: float) -> Match:
             exchange = asking.Exchange(question, self._sets, self.settings.log_key, progress)
@@ -332,7 +335,8 @@ class Client(ScoringCalls, Connection):
                 call.cancel()
             return exchange.result()
 
-        return self._persistently(attempt, timeout, question.message.request_id)
+        with closing(question):
+            return self._persistently(attempt, timeout, question.message.request_id)
 
     def report_measure(
         self,

@@ -39,6 +39,8 @@ JOIN_FILE: Final = "join.key"
 
 OK, WRONG = b"\0", b"\1"
 KEY, EVALUATE, BLIND, FINISH, TOKENS, RESULT, ELEMENTS = b"K", b"E", b"B", b"F", b"T", b"R", b"C"
+NEXT = b"N"
+"""Then eight bytes: where the piece of what was blinded begins."""
 JOIN = b"J"
 PERSONS = b"P"
 """Then JSON: the edition, the request, and for each authorisation its subject or null."""
@@ -49,6 +51,8 @@ AMOUNT_BYTES: Final = 8
 CHUNK: Final = 20 * requester.BATCH
 """Elements of one request to a matcher: below the megabyte that a child takes."""
 CHUNK_BYTES: Final = requester.evaluated_bytes(CHUNK)
+PIECE: Final = 512 * 1024
+"""Bytes of the longest piece of what was blinded: the service copies no more at once under the interpreter's lock."""
 REPLY_CAP: Final = 64 << 20
 
 
@@ -91,6 +95,7 @@ class Matcher:
             ELEMENTS: self._elements,
             EVALUATE: self._evaluate,
             BLIND: self._blind,
+            NEXT: self._next,
             FINISH: self._finish,
             TOKENS: self._take,
             RESULT: self._result,
@@ -147,7 +152,8 @@ class Matcher:
         return b"".join(told)
 
     def _blind(self, edition: bytes) -> bytes:
-        """The list's subjects, blinded and filled up with made-up ones; the session remembers which is which."""
+        """Blinds the list's subjects, filled up with made-up ones; the session remembers which is which. Answers how
+        many there are."""
         values = [b"subject\0" + line for line in self._read(f"{edition.decode()}.inside").splitlines()]
         self._subjects = len(values)
         number = max(LEAST_SUBJECTS, 1 << max(0, len(values) - 1).bit_length())
@@ -155,7 +161,14 @@ class Matcher:
         values += [b"nobody\0" + os.urandom(16) for _ in range(number - len(values))]
         self._blinded = requester.blind(values)
         seal()
-        return self._blinded.elements
+        return number.to_bytes(8, "big")
+
+    def _next(self, start: bytes) -> bytes:
+        """A piece of what was blinded."""
+        if self._blinded is None:
+            raise ValueError("nothing was blinded")
+        at = int.from_bytes(start, "big")
+        return self._blinded.elements[at : at + PIECE]
 
     def _finish(self, content: bytes) -> bytes:
         """A piece of what the requester has evaluated."""

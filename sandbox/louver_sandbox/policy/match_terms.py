@@ -14,6 +14,8 @@ from louver_sandbox.privacy.calendar import Period
 
 LEAST_BATCH: Final = 20
 """Fewest ids of a match, whatever a policy says: fewer is asking about somebody."""
+MOST_AMOUNT: Final = 10**15
+"""Largest amount that anybody may declare."""
 MOST_BATCH: Final = 100_000
 """Most ids of a match."""
 
@@ -77,7 +79,7 @@ class MatchTerms(Document):
     ids_per_day: Ids
     ids_per_month: Ids
     answers_per_month: int = Field(default=10, ge=1, le=1_000)
-    largest_amount: int = Field(default=10**12, ge=1, le=10**15)
+    largest_amount: int = Field(default=10**12, ge=1, le=MOST_AMOUNT)
     numbers: NumberTerms | None = None
 
     @model_validator(mode="after")

@@ -23,7 +23,7 @@ from louver_sandbox.identity import check_match
 from louver_sandbox.match_commit import Asked, Paid
 from louver_sandbox.match_line import MatchLine
 from louver_sandbox.matching.exactness import accuracy_of
-from louver_sandbox.policy.match_terms import MOST_BATCH, MatchMode
+from louver_sandbox.policy.match_terms import MOST_AMOUNT, MOST_BATCH, MatchMode
 from louver_sandbox.policy.matching import MatchQuestion, Offered
 from louver_sandbox.processes.sessions import Session
 from louver_sandbox.refusals import identity as refusals
@@ -145,13 +145,12 @@ class Matching(pb_grpc.MatchingServiceServicer):
     def _number(
         self, paid: Paid, messages: Iterator[pb.MatchRequest], session: Session
     ) -> Iterator[pb.MatchResponse]:
-        blinded = self._line.blinded(paid, session)
-        subjects = len(blinded) // ELEMENT_BYTES
+        subjects = self._line.blinded(paid, session)
         header = self._header(paid)
         header.subjects = subjects
         yield pb.MatchResponse(header=header)
-        for start in range(0, len(blinded), PIECE):
-            yield pb.MatchResponse(blinded=blinded[start : start + PIECE])
+        for piece in self._line.elements(paid, subjects, session):
+            yield pb.MatchResponse(blinded=piece)
 
         def cut_off() -> Refused:
             self._line.abandon(paid, "cut_off")
@@ -210,6 +209,8 @@ def _asked(question: pb.MatchQuestion, subject: Subject) -> Asked:
         raise refusals.malformed_request("list")
     if question.mode not in set(MatchMode):
         raise refusals.malformed_request("mode")
+    if question.largest_amount > MOST_AMOUNT:
+        raise refusals.malformed_request("largest_amount")
     if len(question.batch_sha256) != 32:
         raise refusals.malformed_request("batch_sha256")
     mode = MatchMode(question.mode)

@@ -205,7 +205,7 @@ def test_an_evaluation_by_another_key_ends_the_match_and_it_stays_charged(here: 
     content = _tokens(mine, batch)
     asked = here.asked(content, len(batch.values), "count", public=mine.public)
     paid, session, _ = here.paid(asked, content)
-    evaluated = other.evaluate(here.line.blinded(paid, session))
+    evaluated = other.evaluate(here.blinded(paid, session))
     with pytest.raises(Refused) as caught:
         here.line.number(paid, evaluated, session)
     assert caught.value.code == "LVR-5106"

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from louver import questions, wire
 from louver.errors import Unproven
 from louver.failures import Misused, cut_off
-from louver.matching import oprf
+from louver.matching import oprf, spread
 from louver.matching.results import Hit, Match, MatchableList
 from louver.matching.sets import LABEL_BYTES, LARGEST_ENTRY, TAG_BYTES, MatchSet
+from louver.matching.spread import Finishing
 from louver.matching.subjects import canonical, value_of
 from louver.privacy import losses
 from louver.receipt import Receipt, VerifiedReceipt
@@ -92,8 +93,13 @@ class Question:
     message: pb.MatchQuestion
     batch: Batch
     content: bytes
-    blinded: oprf.Blinded | None = field(repr=False)
+    blinded: Finishing | None = field(repr=False)
     evaluator: oprf.Evaluator | None = field(repr=False)
+
+    def close(self) -> None:
+        """Ends what stands ready to finish the ids."""
+        if self.blinded is not None:
+            self.blinded.close()
 
 
 def ask(
@@ -106,9 +112,12 @@ def ask(
     timeout: float,
     authorisations: Iterable[str] = (),
     largest: int | None = None,
+    progress: Progress | None = None,
 ) -> Question:
-    """Blinds the ids and signs the match. ``largest`` is the bound of amounts, by default the largest of them.
-    Raises ``Misused``."""
+    """Blinds the ids and signs the match; ``close`` it when it is done.
+
+    ``largest`` is the bound of amounts, by default the largest of them. Raises ``Misused``.
+    """
     brought = tuple(dict.fromkeys(authorisations))
     if brought and mode != "hits":
         raise Misused(f"authorisations are for mode hits, not {mode}", "leave them out")
@@ -123,7 +132,7 @@ def ask(
     bound = _bound(batch, mode, largest)
     blinded, evaluator = None, None
     if mode == "hits":
-        blinded = oprf.blind(batch.values)
+        blinded = spread.blind(batch.values, _told_in_words(progress))
         content = blinded.elements
     else:
         evaluator = oprf.Evaluator.of(_seed(settings, batch, list_, mode, bound))
@@ -177,6 +186,15 @@ def _tokens(evaluator: oprf.Evaluator, batch: Batch) -> bytes:
         return b"".join(token + amount.to_bytes(8, "big") for token, amount in rows)
     except OverflowError:
         raise Misused("an amount has at most 64 bits") from None
+
+
+def _told_in_words(progress: Progress | None) -> spread.Progress | None:
+    """Half of the work on ids is before they are sent, and half when they come back."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(
+        f"blinding {2 * done} of {total}" if 2 * done <= total else f"finishing {2 * done - total} of {total}"
+    )
 
 
 class Sets:
@@ -323,7 +341,7 @@ class Exchange:
         if said != (header.list, header.day, header.public_key.hex()):
             raise Unproven("the set is of another list, day or key than the answer", header.SerializeToString())
         evaluated = bytes(self._evaluated)
-        tokens = oprf.finalize(blinded, evaluated, header.public_key)
+        tokens = blinded.finish(evaluated, header.public_key)
         if len(self._personal) != len(self._question.message.authorisations) * found.record_bytes:
             raise cut_off(header.request_id)
         persons = found.opened(bytes(self._personal), tokens)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from louver_sandbox.policy.difference.directions import Direction, Value, changed, direction
+from louver_sandbox.policy.difference.directions import Direction, changed, direction
+from louver_sandbox.policy.difference.of_verbs import Value
 from louver_sandbox.policy.difference.offers import Documents, Offer, Offered, Place, offered, requesters
 from louver_sandbox.policy.model import Platform
 from louver_sandbox.policy.terms import BudgetTerms

@@ -132,7 +132,7 @@ def changed(
     before: Sequence[Permit], after: Sequence[Permit], verb: str
 ) -> Iterator[tuple[str, Value, Value, Direction]]:
     """Every term that differs between the grants that meet at a place of this verb before and after."""
-    old, new = (terms(permits) | of_verbs(permits, verb) for permits in (before, after))
+    old, new = ({**terms(permits), **of_verbs(permits, verb)} for permits in (before, after))
     for name in sorted({*old, *new}):
         if old.get(name) != new.get(name):
             yield name, old.get(name), new.get(name), direction(name, old.get(name), new.get(name))
@@ -156,7 +156,7 @@ def direction(name: str, before: Value, after: Value) -> Direction:
     return judge(before, after)
 
 
-def terms(permits: Sequence[Permit]) -> dict[str, Value]:
+def terms(permits: Sequence[Permit]) -> Mapping[str, Value]:
     """The terms by name: the strictest of the grants, as the decision takes them."""
     group = GrantGroup(None, tuple(permits), frozenset())
     found: dict[str, Value] = {
