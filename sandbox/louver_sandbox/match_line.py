@@ -9,92 +9,35 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from louver.errors import Fault, Refused
 from louver.matching.oprf import ELEMENT_BYTES, evaluated_bytes, hits_digest, number_digest
-from louver_sandbox import match_persons
-from louver_sandbox.accounting import ledger
+from louver_sandbox import match_commit
 from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.audit import stored as log_rows
 from louver_sandbox.audit.entries import JSON, Entry
 from louver_sandbox.catalog.model import Catalog
-from louver_sandbox.commit import budget_refusal
 from louver_sandbox.journal import Books
+from louver_sandbox.match_commit import Asked, Paid, common, largest_of
 from louver_sandbox.matching import process as matcher
 from louver_sandbox.matching.building import SetRefused
 from louver_sandbox.matching.editions import Edition, Editions
-from louver_sandbox.matching.exactness import accuracy_of, of_largest
-from louver_sandbox.matching.releasing import Number, met_from, release
+from louver_sandbox.matching.releasing import met_from, release
+from louver_sandbox.mechanisms.sampler import Sampler
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.match_terms import MatchMode
-from louver_sandbox.policy.matching import (
-    MatchAdmitted,
-    MatchCharge,
-    MatchQuestion,
-    Offered,
-    decide_match,
-    offered,
-)
+from louver_sandbox.policy.matching import MatchAdmitted, Offered, decide_match, offered
 from louver_sandbox.processes.pool import WorkerFailed
 from louver_sandbox.processes.sessions import Session, SessionPool
-from louver_sandbox.recount import mark
-from louver_sandbox.refusals import capacity, identity
+from louver_sandbox.refusals import capacity
 from louver_sandbox.refusals import matching as refuse
 from louver_sandbox.stages import Facts, Subject
 from louver_sandbox.store import StoreError
-from louver_sandbox.store.clock import rfc3339
-
-TOKEN_AND_AMOUNT = matcher.TOKEN_SENT + matcher.AMOUNT_BYTES
-MOST_ADMISSIONS = 10
-"""Admissions of one request that are looked at."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A match as its message says: `digest` of the batch, `public_key` of the requester in modes count and sum, and
-    the ids of `authorisations` of persons that it brings."""
-
-    id: str
-    question: MatchQuestion
-    digest: bytes
-    public_key: bytes
-    signature: bytes
-    authorisations: tuple[str, ...] = ()
-
-    @property
-    def item_bytes(self) -> int:
-        """Bytes of one id in the batch."""
-        return ELEMENT_BYTES if self.question.mode is MatchMode.HITS else TOKEN_AND_AMOUNT
-
-    def request_digest(self, edition: str) -> str:
-        """What makes two matches the same one: all that was asked, against the same set."""
-        asked = self.question
-        said = (asked.purpose, asked.list, asked.mode.value, asked.ids, self.digest.hex(), self.public_key.hex())
-        # What is not brought adds nothing, so that matches from before it could be are still the same.
-        brought = (self.authorisations,) if self.authorisations else ()
-        return hashlib.sha256(repr((*said, edition, *brought)).encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Paid:
-    """A match that is paid for and logged. `again`: it was before, so that nothing is charged and an outcome that is
-    there already (`outcome`, the index of its entry) is not logged twice. `persons` are the subjects of the
-    authorisations that it brings, None for one that covers nobody."""
-
-    asked: Asked
-    admitted: MatchAdmitted
-    edition: Edition
-    admission: int
-    cost: Mapping[str, int]
-    remaining: Mapping[str, int]
-    again: bool = False
-    outcome: int | None = None
-    persons: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,7 +50,7 @@ class Judging:
 
 
 class MatchLine:
-    """Answers matches. `sessions` gives matchers, `noise_secret` is the releaser's."""
+    """Answers matches. `sessions` gives matchers, `sampler` noise: None where this installation has none."""
 
     def __init__(
         self,
@@ -117,7 +60,7 @@ class MatchLine:
         new_incident: Callable[[Exception], str],
         editions: Editions,
         sessions: Callable[[], SessionPool],
-        noise_secret: bytes | None,
+        sampler: Sampler | None,
     ) -> None:
         self._judging = judging
         self._books = books
@@ -125,7 +68,7 @@ class MatchLine:
         self._incident = new_incident
         self._editions = editions
         self._sessions = sessions
-        self._noise_secret = noise_secret
+        self._sampler = sampler
 
     def lists(self, subject: Subject) -> tuple[Offered, ...]:
         """What the subject may match against today."""
@@ -141,23 +84,21 @@ class MatchLine:
             self._judging.withdrawn(admitted.policies, now)
             if asked.authorisations and not (admitted.spec.authorised and asked.question.mode is MatchMode.HITS):
                 raise refuse.no_authorisations(asked.question.list)
+            if admitted.number is not None and self._sampler is None:
+                raise capacity.noise_not_installed()
             return admitted
         except Refused as refused:
             raise self.logged(asked, refused) from None
 
-    def check_batch(self, asked: Asked, batch: bytes, largest_amount: int) -> None:
-        """Whether the batch is the one that was signed. Raises `Refused` LVR-5105 (logged)."""
+    def check_batch(self, asked: Asked, batch: bytes) -> None:
+        """Whether the batch is the one that was signed, with no amount above the bound that was.
+
+        Raises `Refused` LVR-5105 (logged).
+        """
         whole = len(batch) == asked.question.ids * asked.item_bytes
         if not whole or hashlib.sha256(batch).digest() != asked.digest:
             raise self.logged(asked, refuse.batch_form())
-        if asked.question.mode is MatchMode.HITS:
-            return
-        amounts = (
-            int.from_bytes(batch[start + matcher.TOKEN_SENT : start + TOKEN_AND_AMOUNT], "big")
-            for start in range(0, len(batch), TOKEN_AND_AMOUNT)
-        )
-        most = largest_amount if asked.question.mode is MatchMode.SUM else 0
-        if any(amount > most for amount in amounts):
+        if asked.question.mode is not MatchMode.HITS and largest_of(batch) > asked.question.largest:
             raise self.logged(asked, refuse.batch_form())
 
     def open(self, asked: Asked, seconds: float, cancelled: threading.Event) -> Session:
@@ -189,76 +130,18 @@ class MatchLine:
             raise self.logged(asked, refuse.set_not_ready(admitted.spec.title)) from None
 
     def commit(self, asked: Asked, admitted: MatchAdmitted, edition: Edition) -> Paid:
-        """Charges and logs the match, or finds that it was. Raises `Refused` LVR-3001, LVR-3103 or LVR-0106 (logged).
+        """Charges and logs the match, or finds that it was. Raises `Refused` LVR-3001, LVR-3011 to LVR-3014, LVR-3103
+        or LVR-0106 (logged).
 
         After this nothing of the platform's doing refuses.
         """
         try:
             with self._books.state.transaction() as tx:
-                before = self._before(tx, asked, admitted, edition)
-                return before or self._charge(tx, asked, admitted, edition)
+                return match_commit.commit(tx, asked, admitted, edition, self._books, self._clock())
         except StoreError:
             raise self.logged(asked, capacity.not_accepting()) from None
         except Refused as refused:
             raise self.logged(asked, refused) from None
-
-    def _before(self, tx: Connection, asked: Asked, admitted: MatchAdmitted, edition: Edition) -> Paid | None:
-        wanted = {"request_id": asked.id, "institution": asked.question.subject.institution}
-        found = log_rows.entries(tx, 0, MOST_ADMISSIONS, {**wanted, "kind": "admission"})
-        if not found:
-            return None
-        if found[0].fields.get("request_digest") != asked.request_digest(edition.digest):
-            raise identity.request_id_reused()
-        outcomes = log_rows.entries(tx, 0, MOST_ADMISSIONS, {**wanted, "kind": "outcome"})
-        outcome = outcomes[-1].index if outcomes else None
-        now = self._clock()
-        persons = match_persons.decided(tx, admitted, asked.authorisations, asked.id, now)
-        persons = match_persons.still(tx, persons, found[0])
-        covered = tuple(subject for _, subject, _ in persons)
-        return Paid(asked, admitted, edition, found[0].index, {}, {}, True, outcome, covered)
-
-    def _charge(self, tx: Connection, asked: Asked, admitted: MatchAdmitted, edition: Edition) -> Paid:
-        now, institution = self._clock(), asked.question.subject.institution
-        items, limits = _booked(admitted, institution)
-        before = mark.rows(tx, asked.id)
-        try:
-            balances = ledger.charge(tx, items, limits, now, request_id=asked.id)
-        except ledger.Exhausted as spent:
-            raise budget_refusal(spent) from None
-        said: dict[str, JSON] = {
-            "charged": rfc3339(now),
-            "charges": [_charge_body(item) for item in admitted.charges],
-            "ledger": mark.after(tx, asked.id, before).body(),
-        }
-        persons = match_persons.decided(tx, admitted, asked.authorisations, asked.id, now)
-        match_persons.used(tx, admitted, persons, asked.id, now)
-        if persons:
-            said["authorisations"] = len(persons)
-        body = self._admission(asked, admitted, edition) | said
-        entry = self._books.log.append(tx, body, match_persons.private(persons))
-        cost = {f"{item.charge.dataset} {item.charge.kind}": item.amount for item in admitted.charges}
-        left: dict[str, int] = {}
-        for balance in balances:
-            key = f"{balance.account.dataset} {balance.account.kind} {balance.account.period.value}"
-            left[key] = balance.remaining
-        covered = tuple(subject for _, subject, _ in persons)
-        return Paid(asked, admitted, edition, entry.index, cost, left, persons=covered)
-
-    def _admission(self, asked: Asked, admitted: MatchAdmitted, edition: Edition) -> dict[str, JSON]:
-        subject = asked.question.subject
-        return _common(asked, "admission") | {
-            "request_digest": asked.request_digest(edition.digest),
-            "batch_sha256": asked.digest.hex(),
-            "public_key": asked.public_key.hex(),
-            "signature": asked.signature.hex(),
-            "subject": {"type": subject.type.value, "groups": sorted(subject.groups)},
-            "edition": edition.id,
-            "match_set": edition.digest,
-            "rules": list(admitted.rules),
-            "policies": list(admitted.policies),
-            "bundle": admitted.bundle_digest,
-            "catalog": admitted.catalog_digest,
-        }
 
     def hits(self, paid: Paid, batch: bytes, session: Session) -> tuple[bytes, bytes, bytes]:
         """The evaluated ids, the records of persons who have authorised it, and the receipt; logged before they
@@ -278,14 +161,22 @@ class MatchLine:
         except Exception as error:
             raise self._aborted(paid, error) from error
 
-    def blinded(self, paid: Paid, session: Session) -> bytes:
-        """The list's subjects, blinded, for the requester to evaluate. Raises `Fault`."""
+    def blinded(self, paid: Paid, session: Session) -> int:
+        """Has the list's subjects blinded, for the requester to evaluate; how many. Raises `Fault`."""
         try:
-            return _said(session.ask(matcher.BLIND + paid.edition.id.encode(), matcher.REPLY_CAP))
+            return int.from_bytes(_said(session.ask(matcher.BLIND + paid.edition.id.encode(), 9)), "big")
         except Exception as error:
             raise self._aborted(paid, error) from error
 
-    def number(self, paid: Paid, evaluated: bytes, session: Session) -> tuple[Number, bytes]:
+    def elements(self, paid: Paid, subjects: int, session: Session) -> Iterator[bytes]:
+        """The blinded subjects, in pieces. Raises `Fault`."""
+        for start in range(0, subjects * ELEMENT_BYTES, matcher.PIECE):
+            try:
+                yield _said(session.ask(matcher.NEXT + start.to_bytes(8, "big"), matcher.PIECE + 1))
+            except Exception as error:
+                raise self._aborted(paid, error) from error
+
+    def number(self, paid: Paid, evaluated: bytes, session: Session) -> tuple[int, bytes]:
         """What leaves of a count or sum, and the receipt. Raises `Fault`, and `Refused` LVR-5106 where the requester
         has not evaluated the subjects as it said it would: that is its own doing, and tells it nothing."""
         try:
@@ -293,35 +184,41 @@ class MatchLine:
                 session.ask(matcher.FINISH + piece, 1)
             said = session.ask(matcher.RESULT + paid.asked.public_key, 4096)
             if said[:1] == matcher.OK:
-                rules, mode = paid.admitted.threshold, paid.asked.question.mode
-                if rules is None:
-                    raise ValueError("a number without rules")
-                number = release(met_from(json.loads(said[1:])), mode, rules, self._noise_secret)
-                if number.value is not None:
-                    told = accuracy_of(mode, paid.admitted.units, rules)
-                    number = replace(number, accuracy=told, of_largest=of_largest(mode, rules))
-                return number, self._record(paid, number_digest(number.value, number.withheld_by))
+                number = self._drawn(paid, said[1:])
+                return self._kept(paid, number)
         except Exception as error:
             raise self._aborted(paid, error) from error
         self.abandon(paid, "evaluation")
         raise refuse.evaluation()
 
+    def _drawn(self, paid: Paid, found: bytes) -> int:
+        """The number with noise: what the same batch has had, or a first draw."""
+        asked, rules = paid.asked.question, paid.admitted.number
+        if rules is None or self._sampler is None:
+            raise ValueError("a number without noise")
+        met = met_from(json.loads(found))
+        return release(met, asked.mode, asked.ids, rules, self._sampler) if paid.given is None else paid.given
+
+    def _kept(self, paid: Paid, number: int) -> tuple[int, bytes]:
+        log, told = self._books.log, number
+        if paid.outcome is not None and log.entry(paid.outcome).fields.get("result_digest") == number_digest(number):
+            return number, log.receipt(paid.outcome).to_bytes()
+
+        def write(tx: Connection) -> Entry:
+            nonlocal told
+            told, entry = match_commit.record(tx, paid, number, self._books)
+            return entry
+
+        receipt = log.attested(write).to_bytes()
+        return told, receipt
+
     def _record(self, paid: Paid, digest: str) -> bytes:
         log = self._books.log
         if paid.outcome is not None and log.entry(paid.outcome).fields.get("result_digest") == digest:
             return log.receipt(paid.outcome).to_bytes()
-        body = _common(paid.asked, "outcome") | {
-            "admission": paid.admission,
-            "treatment": "matched",
-            "edition": paid.edition.id,
-            "match_set": paid.edition.digest,
-            "result_digest": digest,
-            "bundle": paid.admitted.bundle_digest,
-            "catalog": paid.admitted.catalog_digest,
-        }
 
         def write(tx: Connection) -> Entry:
-            return log.append(tx, body)
+            return log.append(tx, match_commit.outcome(paid, digest))
 
         return log.attested(write).to_bytes()
 
@@ -356,7 +253,7 @@ class MatchLine:
     def logged(self, asked: Asked, refused: Refused) -> Refused:
         """The refusal, once the log has it; when the log cannot take it, that is the refusal (law 8)."""
         subject = asked.question.subject
-        body = _common(asked, "refusal") | {
+        body = common(asked, "refusal") | {
             "code": refused.code,
             "rule": refused.rule,
             "policy": refused.policy_version,
@@ -371,7 +268,7 @@ class MatchLine:
 
     def abandon(self, paid: Paid, reason: str) -> None:
         """Logs that a paid match ended without an answer. What was charged stays charged (law 3)."""
-        body = _common(paid.asked, "aborted") | {"admission": paid.admission, "reason": reason}
+        body = common(paid.asked, "aborted") | {"admission": paid.admission, "reason": reason}
         with self._books.state.transaction() as tx:
             self._books.log.append(tx, body)
 
@@ -382,45 +279,6 @@ class MatchLine:
         except StoreError as lost:
             self._incident(lost)
         return Fault(incident)
-
-
-def _common(asked: Asked, kind: str) -> dict[str, JSON]:
-    question = asked.question
-    return {
-        "kind": kind,
-        "verb": "match",
-        "request_id": asked.id,
-        "institution": question.subject.institution,
-        "certificate": question.subject.fingerprint,
-        "purpose": question.purpose,
-        "list": question.list[:120],
-        "mode": question.mode.value,
-        "ids": question.ids,
-    }
-
-
-def _booked(admitted: MatchAdmitted, institution: str) -> tuple[Sequence[ledger.Charge], Sequence[ledger.Limit]]:
-    items, limits = [], []
-    for item in admitted.charges:
-        one = item.charge
-        items.append(ledger.Charge(institution, one.dataset, one.purpose, one.kind, item.amount))
-        windows = ((ledger.Period.DAY, one.limit), *one.further)
-        limits += [ledger.Limit(one.dataset, one.kind, period, most) for period, most in windows]
-    return items, limits
-
-
-def _charge_body(item: MatchCharge) -> dict[str, JSON]:
-    """As `recount.charged` reads it."""
-    one = item.charge
-    return {
-        "dataset": one.dataset,
-        "kind": one.kind,
-        "limit": one.limit,
-        "further": {period.value: most for period, most in one.further},
-        "count": 1,
-        "amount": item.amount,
-        "keys": [],
-    }
 
 
 def _pieces(content: bytes, size: int) -> Iterator[bytes]:

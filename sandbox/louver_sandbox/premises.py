@@ -20,6 +20,7 @@ from louver_sandbox.mechanisms.opendp_sampler import OpenDpSampler
 from louver_sandbox.mechanisms.sampler import Sampler
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.load import load_bundle, load_officers
+from louver_sandbox.policy.model import Grant
 from louver_sandbox.policy.terms import ContractTerms, StrictTerms
 from louver_sandbox.privacy.refused import PrivacyRefused, Reason
 from louver_sandbox.processes.isolation.levels import Isolation, Level
@@ -77,7 +78,7 @@ def sampler_of(bundle: Bundle) -> Sampler | None:
     Without one every such question is refused before it is charged (LVR-3106).
     """
     grants = [grant for policy in bundle.policies for grant in policy.grants]
-    if all(grant.privacy is None and not isinstance(grant.threshold.encrypted, ContractTerms) for grant in grants):
+    if not any(_draws(grant) for grant in grants):
         return None
     try:
         return OpenDpSampler()
@@ -85,6 +86,12 @@ def sampler_of(bundle: Bundle) -> Sampler | None:
         if missing.reason is not Reason.SAMPLER_MISSING:
             raise
         return None
+
+
+def _draws(grant: Grant) -> bool:
+    """Whether an answer by this grant may need a draw."""
+    matches = grant.matching is not None and grant.matching.numbers is not None
+    return matches or grant.privacy is not None or isinstance(grant.threshold.encrypted, ContractTerms)
 
 
 def noise_fingerprint(secret: bytes) -> str:

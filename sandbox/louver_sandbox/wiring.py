@@ -191,7 +191,7 @@ class Platform:
             new_incident,
             Editions(settings, partial(journal.note, self.books), partial(logged_set, self.books)),
             self._match_sessions,
-            secret,
+            sampler,
         )
         self._open_scoring(new_incident)
 

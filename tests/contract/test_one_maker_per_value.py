@@ -36,7 +36,7 @@ MAKERS = {
     "ScorePlan": {"plan/features.py"},
     "ScoreVerdict": {"checker.py"},
     "Order": {"scoring/line.py"},
-    "Paid": {"match_line.py", "token_line.py", "scoring/commit.py"},
+    "Paid": {"match_commit.py", "token_line.py", "scoring/commit.py"},
 }
 HOMES = ("louver_sandbox.stages", "louver.errors")
 

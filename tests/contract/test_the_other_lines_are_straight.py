@@ -66,7 +66,16 @@ def test_matches_are_committed_before_anything_is_evaluated() -> None:
     before = (MatchLine.decide, MatchLine.check_batch, MatchLine.open, MatchLine.prepare, MatchLine.commit)
     sending = {"EVALUATE", "BLIND", "FINISH", "RESULT"}
     assert not [function.__qualname__ for function in before if names(function) & sending]
-    after = (MatchLine.hits, MatchLine.blinded, MatchLine._record, MatchLine._aborted, MatchLine.abandon)
+    after = (
+        MatchLine.hits,
+        MatchLine.blinded,
+        MatchLine.elements,
+        MatchLine._drawn,
+        MatchLine._kept,
+        MatchLine._record,
+        MatchLine._aborted,
+        MatchLine.abandon,
+    )
     assert not [function.__qualname__ for function in after if names(function) & REFUSING]
     # The one exception is about bytes that the requester made: LVR-5106 (ADR 37).
     assert "evaluation" in names(MatchLine.number)

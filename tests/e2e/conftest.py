@@ -11,12 +11,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from tests.e2e.soundness import wrongs
-from tests.support.installation import Service
+from tests.support.installation import Service, copy_of, service
+from tests.support.lists_of_today import move_lists
+from tests.support.matched_city import plain
 
 import louver
 from louver import signing
 from louver.v1 import sandbox_pb2 as pb
 from louver.v1.sandbox_pb2_grpc import SandboxServiceStub
+from louver_sandbox.demo.city import City
+from louver_sandbox.operator.installation import TOOLS
+from louver_sandbox.operator.publishing import publish_all
 from louver_sandbox.premises import utc_now
 from louver_sandbox.privacy.calendar import BEIJING
 
@@ -89,3 +94,28 @@ def the_books_hold(served: Service) -> Iterator[None]:
     """Whatever a module has done to the shared service: nothing is charged that was not committed, none twice."""
     yield
     assert wrongs(served.city) == []
+
+
+@pytest.fixture(scope="session")
+def matched(city: City, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service whose lists are those of today, whenever that is."""
+    own = copy_of(city, tmp_path_factory.mktemp("matched"))
+    move_lists(own.world, utc_now().astimezone(BEIJING).date())
+    assert list(publish_all(own.settings, TOOLS))
+    with service(own) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def book(matched: Service) -> list[tuple[str, int]]:
+    """Bank A's loan book: ids and balances in fen."""
+    rows = plain(matched, "SELECT id_no, CAST(round(balance * 100) AS BIGINT) FROM BOOK")
+    assert len(rows) > 100
+    return [(str(id_), int(amount)) for id_, amount in rows]
+
+
+@pytest.fixture(scope="session")
+def matching(matched: Service) -> Iterator[louver.Client]:
+    """Bank A, as it asks about its book."""
+    with matched.connect(purpose="POST_LOAN") as client:
+        yield client

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tests.support.audit_logs import SettableClock, open_log
 from tests.support.policy_questions import BANK_A, DEMO_CATALOG, bundle_of, policy
+from tests.support.seeded_noise import SeededSampler
 
 from louver.matching import oprf
 from louver.matching.asking import Batch, _tokens
@@ -28,12 +29,12 @@ from louver_sandbox.annals import logged_set
 from louver_sandbox.catalog.load import load_catalog
 from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.journal import Books
-from louver_sandbox.match_line import Asked, Judging, MatchLine, Paid
+from louver_sandbox.match_commit import Asked, Paid
+from louver_sandbox.match_line import Judging, MatchLine
 from louver_sandbox.matching import build_main
 from louver_sandbox.matching.building import build
 from louver_sandbox.matching.editions import Editions
 from louver_sandbox.matching.process import Matcher
-from louver_sandbox.matching.releasing import Number
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.match_terms import MatchMode
 from louver_sandbox.policy.matching import MatchQuestion
@@ -98,14 +99,20 @@ def terms(**changes: Any) -> dict[str, Any]:
         "ids_per_month": 2000,
         "answers_per_month": 5,
         "largest_amount": 1_000_000,
+        "numbers": numbers(),
     } | changes
 
 
-NOISE = {"method": "cell-key", "rounding": {"mode": "base", "base": 5}, "sums": {"share": 2}}
+def numbers(each: float = 2, allowance: float = 8, lifetime: float = 20) -> dict[str, Any]:
+    """A budget of privacy loss for numbers, by its epsilons."""
+    return {
+        name: {"epsilon": str(epsilon), "delta": "0.000001"}
+        for name, epsilon in (("each", each), ("allowance", allowance), ("lifetime", lifetime))
+    }
 
 
 def match_grant(**changes: Any) -> dict[str, Any]:
-    """A grant of the list as plain data; `matching` and `threshold` among the changes."""
+    """A grant of the list as plain data; `matching` among the changes."""
     return {
         "id": "m",
         "to": {"groups": ["banks"]},
@@ -121,7 +128,6 @@ def match_grant(**changes: Any) -> dict[str, Any]:
         },
         "treatment": "matched",
         "matching": terms(),
-        "threshold": {"person": 10, "enterprise": 5, "noise": NOISE},
         "budget": {"queries_per_day": 50, "predicates_per_day": 50},
     } | changes
 
@@ -164,7 +170,7 @@ class Pool:
 
 def built_here(catalog: Catalog, job: build_main.Job) -> str:
     """The set builder without its process, and with a catalogue that is read already."""
-    built = build(catalog, job.spec, read_key(job.seed), read_key(job.record_key))
+    built = build(catalog, job.spec, read_key(job.seed))
     build_main._install(job.inside, built.inside)
     build_main._install(job.personal, built.personal)
     build_main._install(job.given, built.given)
@@ -185,7 +191,7 @@ class Matched:
 
     set: MatchSet | None = None
     hits: dict[str, tuple[Row, ...]] = field(default_factory=dict)
-    number: Number | None = None
+    number: int | None = None
     receipt: bytes = b""
     personal: bytes = b""
 
@@ -207,16 +213,19 @@ class House:
     def asked(
         self, content: bytes, ids: int, mode: str, *, list_: str = LIST, who: Subject = BANK_A,
         public: bytes = b"", request_id: str = "", purpose: str = "RESEARCH", authorisations: Sequence[str] = (),
+        largest: int | None = None,
     ) -> Asked:  # fmt: skip
-        question = MatchQuestion(who, purpose, list_, MatchMode(mode), ids)
+        bound = (1_000_000 if mode == "sum" else 0) if largest is None else largest
+        question = MatchQuestion(who, purpose, list_, MatchMode(mode), ids, bound)
         digest = hashlib.sha256(content).digest()
         return Asked(request_id or str(uuid.uuid4()), question, digest, public, b"", tuple(authorisations))
 
     def ask(
         self, ids: Iterable[str], mode: str = "hits", *, amounts: Sequence[int] | None = None, list_: str = LIST,
         who: Subject = BANK_A, request_id: str = "", purpose: str = "RESEARCH", authorisations: Sequence[str] = (),
+        seed: bytes = b"", largest: int | None = None,
     ) -> Matched:  # fmt: skip
-        """Raises `Refused` and `Fault` as the service would."""
+        """Raises `Refused` and `Fault` as the service would. `seed` makes the key of modes count and sum."""
         batch = Batch.of(ids, amounts)
         if mode == "hits":
             blinded = oprf.blind(batch.values)
@@ -225,18 +234,18 @@ class House:
                 authorisations=authorisations,
             )  # fmt: skip
             return self.hits(asked, batch, blinded)
-        evaluator = oprf.Evaluator.of(secrets.token_bytes(32))
+        evaluator = oprf.Evaluator.of(seed or secrets.token_bytes(32))
         content = _tokens(evaluator, batch)
         asked = self.asked(
             content, len(batch.values), mode, list_=list_, who=who, public=evaluator.public, purpose=purpose,
-            request_id=request_id, authorisations=authorisations,
+            request_id=request_id, authorisations=authorisations, largest=largest,
         )  # fmt: skip
         return self.number(asked, content, evaluator)
 
     def paid(self, asked: Asked, content: bytes) -> tuple[Paid, Any, bytes]:
         """Everything up to the charge: the paid match, its session and the public key of hits."""
         admitted = self.line.decide(asked)
-        self.line.check_batch(asked, content, admitted.largest_amount)
+        self.line.check_batch(asked, content)
         session: Any = self.line.open(asked, 60, threading.Event())
         edition, public = self.line.prepare(asked, admitted, content, session)
         return self.line.commit(asked, admitted, edition), session, public
@@ -254,9 +263,13 @@ class House:
         }
         return Matched(found, {id_: said for id_, said in rows.items() if said}, None, receipt, personal)
 
+    def blinded(self, paid: Paid, session: Any) -> bytes:
+        """The list's subjects, blinded."""
+        return b"".join(self.line.elements(paid, self.line.blinded(paid, session), session))
+
     def number(self, asked: Asked, content: bytes, evaluator: oprf.Evaluator) -> Matched:
         paid, session, _ = self.paid(asked, content)
-        evaluated = evaluator.evaluate(self.line.blinded(paid, session))
+        evaluated = evaluator.evaluate(self.blinded(paid, session))
         number, receipt = self.line.number(paid, evaluated, session)
         return Matched(number=number, receipt=receipt)
 
@@ -266,9 +279,14 @@ class House:
 
 @contextmanager
 def house(
-    folder: Path, rows: Sequence[Listed], *, seed: bytes | None = bytes(range(32)), bundle: Bundle | None = None
+    folder: Path,
+    rows: Sequence[Listed],
+    *,
+    seed: bytes | None = bytes(range(32)),
+    bundle: Bundle | None = None,
+    noise: int = 20261122,
 ) -> Iterator[House]:
-    """A house whose list has these rows."""
+    """A house whose list has these rows; `noise` is the seed of its draws, which are OpenDP's elsewhere."""
     settings = Settings(folder)
     write_list(settings.data, rows)
     settings.catalog.mkdir()
@@ -279,7 +297,6 @@ def house(
         private.mkdir(mode=0o700)
     if seed is not None:
         create_key(settings.matching / "oprf.key", randomness=lambda size: seed[:size])
-    create_key(settings.secrets / "record.key", randomness=lambda size: bytes(range(1, size + 1)))
     clock, bundle = SettableClock(NOON), bundle or match_bundle()
     incidents: list[Exception] = []
 
@@ -297,7 +314,7 @@ def house(
             settings, partial(journal.note, books), partial(logged_set, books), partial(built_here, catalog)
         )
         judging = Judging(catalog, bundle, lambda policies, now: None)
-        line = MatchLine(judging, books, clock, incident, editions, lambda: pool, bytes(range(32, 64)))
+        line = MatchLine(judging, books, clock, incident, editions, lambda: pool, SeededSampler(noise))
         yield House(settings, books, clock, catalog, bundle, line, pool, seed or b"", incidents)
 
 

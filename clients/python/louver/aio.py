@@ -252,9 +252,10 @@ class AsyncClient(AsyncScoringCalls):
         loop = asyncio.get_running_loop()
 
         def evaluate(element: str, values: Sequence[bytes]) -> tuple[list[bytes], str]:
-            def each(part: Sequence[bytes]) -> tuple[list[bytes], str]:
-                question = tokens_asking.ask(self.settings, part, element, UPLOAD_SECONDS)
-                return asyncio.run_coroutine_threadsafe(self._evaluated(question), loop).result()
+            def each(part: Sequence[bytes], tell: tokens_asking.Progress) -> tuple[list[bytes], str]:
+                question = tokens_asking.ask(self.settings, part, element, UPLOAD_SECONDS, tell)
+                with closing(question.blinded):
+                    return asyncio.run_coroutine_threadsafe(self._evaluated(question), loop).result()
 
             return tokens_asking.evaluated(values, each, blinding)
 
@@ -317,6 +318,7 @@ class AsyncClient(AsyncScoringCalls):
         purpose: str | None = None,
         mode: str = "hits",
         amounts: Iterable[int] | None = None,
+        largest: int | None = None,
         authorisations: Iterable[str] = (),
         request_id: str | None = None,
         timeout: float = asking.MATCH_SECONDS,
@@ -325,7 +327,17 @@ class AsyncClient(AsyncScoringCalls):
         """Match your own ids against a list; see ``louver.client.Client.match``. Curves are computed in a thread."""
         batch = asking.Batch.of(ids, amounts)
         question = await asyncio.to_thread(
-            asking.ask, self.settings, batch, list, mode, purpose, request_id, timeout, authorisations
+            asking.ask,
+            self.settings,
+            batch,
+            list,
+            mode,
+            purpose,
+            request_id,
+            timeout,
+            authorisations,
+            largest,
+            progress,
         )
 
         async def attempt(left: float) -> Match:
@@ -346,7 +358,8 @@ class AsyncClient(AsyncScoringCalls):
                 call.cancel()
             return await asyncio.to_thread(exchange.result)
 
-        return await self._persistently(attempt, timeout, question.message.request_id)
+        with closing(question):
+            return await self._persistently(attempt, timeout, question.message.request_id)
 
     async def report_measure(
         self,

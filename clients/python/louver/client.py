@@ -249,8 +249,8 @@ class Client(ScoringCalls, Connection):
     ) -> tuple[list[bytes], str]:
         """The tokens of ids and the key they are under. An evaluation that is cut off is repeated and costs once."""
 
-        def each(part: Sequence[bytes]) -> tuple[list[bytes], str]:
-            question = tokens_asking.ask(self.settings, part, element, UPLOAD_SECONDS)
+        def each(part: Sequence[bytes], tell: tokens_asking.Progress) -> tuple[list[bytes], str]:
+            question = tokens_asking.ask(self.settings, part, element, UPLOAD_SECONDS, tell)
 
             def attempt(left: float) -> tuple[list[bytes], str]:
                 exchange = tokens_asking.Exchange(question, self.settings.log_key)
@@ -262,7 +262,8 @@ class Client(ScoringCalls, Connection):
                     call.cancel()
                 return exchange.result()
 
-            return self._persistently(attempt, UPLOAD_SECONDS, question.message.request_id)
+            with closing(question.blinded):
+                return self._persistently(attempt, UPLOAD_SECONDS, question.message.request_id)
 
         return tokens_asking.evaluated(values, each, progress)
 
@@ -297,6 +298,7 @@ class Client(ScoringCalls, Connection):
         purpose: str | None = None,
         mode: str = "hits",
         amounts: Iterable[int] | None = None,
+        largest: int | None = None,
         authorisations: Iterable[str] = (),
         request_id: str | None = None,
         timeout: float = asking.MATCH_SECONDS,
@@ -306,15 +308,19 @@ class Client(ScoringCalls, Connection):
 
         Mode ``hits`` gives those of your ids that are on the list, with what it says of them; the platform learns
         neither hits nor misses. ``count`` and ``sum`` (of ``amounts``, whole smallest units, one for each id) give
-        one number with noise; the platform learns the hits, never the misses. ``authorisations`` are ids of recorded
-        ones by persons among yours, whom a list may show to whom they have allowed it; the platform knows whom these
-        are about. Every id of every match is charged,
-        but not again when a call that was cut off is repeated, which is done here by itself.
+        one number with noise; the platform learns the hits, never the misses. Noise of a sum is for ``largest``, the
+        bound of amounts that is signed and logged; by default the largest of them. The same batch against the same
+        edition has the same number and costs no privacy; any other is paid for. ``authorisations`` are ids of
+        recorded ones by persons among yours, whom a list may show to whom they have allowed it; the platform knows
+        whom these are about. Every id of every match is charged, but not again when a call that was cut off is
+        repeated, which is done here by itself.
         """
         batch = asking.Batch.of(ids, amounts)
         if progress:
             progress(f"blinding {len(batch.values)} ids")
-        question = asking.ask(self.settings, batch, list, mode, purpose, request_id, timeout, authorisations)
+        question = asking.ask(
+            self.settings, batch, list, mode, purpose, request_id, timeout, authorisations, largest, progress
+        )
 
         def attempt(left: float) -> Match:
             exchange = asking.Exchange(question, self._sets, self.settings.log_key, progress)
@@ -329,7 +335,8 @@ class Client(ScoringCalls, Connection):
                 call.cancel()
             return exchange.result()
 
-        return self._persistently(attempt, timeout, question.message.request_id)
+        with closing(question):
+            return self._persistently(attempt, timeout, question.message.request_id)
 
     def report_measure(
         self,

@@ -112,6 +112,7 @@ def match_bytes(question: matching_pb.MatchQuestion) -> bytes:
         f"ids: {question.ids}",
         f"batch_sha256: {question.batch_sha256.hex()}",
         f"public_key: {question.public_key.hex()}",
+        *([f"largest_amount: {question.largest_amount}"] if question.largest_amount else []),
         *([f"authorisations: {' '.join(question.authorisations)}"] if question.authorisations else []),
     )
     return ("\n".join(lines) + "\n").encode()

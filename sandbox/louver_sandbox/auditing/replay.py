@@ -163,7 +163,8 @@ def _subject(fields: Mapping[str, Any]) -> Subject:
 def _match(fields: Mapping[str, Any], moment: datetime, judgement: checker.Judgement) -> Replayed:
     """The decision about a match, which had no text: the same set, by the same rules, at the same price."""
     mode = MatchMode(fields["mode"])
-    question = MatchQuestion(_subject(fields), str(fields["purpose"]), str(fields["list"]), mode, int(fields["ids"]))
+    asked = (str(fields["purpose"]), str(fields["list"]), mode, int(fields["ids"]), int(fields.get("largest", 0)))
+    question = MatchQuestion(_subject(fields), *asked)
     charges = ", ".join(f"{item['amount']} {item['kind']}" for item in fields["charges"])
     recorded = {"edition": str(fields["edition"]), "rules": str(list(fields["rules"])), "charges": charges}
     try:

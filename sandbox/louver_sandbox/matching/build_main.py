@@ -33,12 +33,11 @@ SECONDS = 3600.0
 
 @dataclass(frozen=True)
 class Job:
-    """What to build, from what, to where. `seed` and `record_key` are files."""
+    """What to build, from what, to where. `seed` is a file."""
 
     catalog: Path
     base: Path
     seed: Path
-    record_key: Path
     given: Path
     inside: Path
     personal: Path
@@ -68,7 +67,7 @@ def run(source: TextIO, target: TextIO) -> int:
     try:
         job = decode_job(source.read(1_000_000))
         catalog = load_catalog((job.catalog,), job.base)
-        built = build(catalog, job.spec, read_key(job.seed, "matching key"), read_key(job.record_key))
+        built = build(catalog, job.spec, read_key(job.seed, "matching key"))
         _install(job.inside, built.inside)
         _install(job.personal, built.personal)
         _install(job.given, built.given)

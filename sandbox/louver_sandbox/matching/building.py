@@ -1,14 +1,13 @@
 """Making a list's set: the entries in force on a day, sealed under their subjects' tokens, and the subjects beside.
 
 It reads rows, so it is done by a process of its own (`build_main`), never by the service. Two files come of it: the
-set that is given out, and the subjects with their record keys, by which numbers and sums are computed inside.
+set that is given out, and the subjects, by which numbers and sums are computed inside.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,14 +19,13 @@ import duckdb
 
 from louver.matching import sets
 from louver.matching.subjects import value_of
-from louver_sandbox.catalog.model import Catalog, Column, Table, UnitType
+from louver_sandbox.catalog.model import Catalog, Column, Table
 from louver_sandbox.catalog.sources import attach_statement, quote, relation
 from louver_sandbox.matching.oprf import MATCH_USE, Key
 from louver_sandbox.matching.process import SIZE_BYTES
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL
 from louver_sandbox.policy.matching import ListSpec, person_predicate
 from louver_sandbox.publishing.predicates import predicate_sql
-from louver_sandbox.publishing.record_keys import record_keys
 
 
 class SetRefused(Exception):
@@ -55,7 +53,7 @@ class Entry:
     rows: tuple[sets.Row, ...]
 
 
-def build(catalog: Catalog, spec: ListSpec, seed: bytes, record_key: bytes) -> Built:
+def build(catalog: Catalog, spec: ListSpec, seed: bytes) -> Built:
     """The set of a list on its day.
 
     Raises:
@@ -72,7 +70,7 @@ def build(catalog: Catalog, spec: ListSpec, seed: bytes, record_key: bytes) -> B
     size = entry_bytes(everybody, spec)
     whole = sets.LABEL_BYTES + size + sets.TAG_BYTES
     personal = whole.to_bytes(SIZE_BYTES, "big") + b"".join(sorted(records(apart, spec, key, size)))
-    return Built(given(found, spec, key, seed, size), inside(found, record_key), personal, len(found))
+    return Built(given(found, spec, key, seed, size), inside(found), personal, len(found))
 
 
 def entries(table: Table, spec: ListSpec) -> tuple[Entry, ...]:
@@ -191,11 +189,6 @@ def _dummies(count: int, size: int, seed: bytes, edition: str) -> Iterator[bytes
         yield hashlib.shake_256(secret + number.to_bytes(8, "big")).digest(size)
 
 
-def inside(found: Sequence[Entry], record_key: bytes) -> bytes:
-    """The subjects with their unit types and record keys, one JSON line each, for numbers and sums."""
-    lines = []
-    for kind, person in ((UnitType.PERSON, True), (UnitType.ENTERPRISE, False)):
-        subjects = [entry.subject for entry in found if entry.person is person]
-        for subject, key in zip(subjects, record_keys(subjects, kind, record_key), strict=True):
-            lines.append(json.dumps([subject, kind.value, int(key) & (2**64 - 1)], ensure_ascii=False))
-    return "".join(f"{line}\n" for line in lines).encode()
+def inside(found: Sequence[Entry]) -> bytes:
+    """The subjects, one a line, for numbers and sums."""
+    return "".join(f"{entry.subject}\n" for entry in found).encode()

@@ -94,7 +94,6 @@ class Editions:
                 catalog=settings.catalog,
                 base=settings.data,
                 seed=settings.matching / "oprf.key",
-                record_key=settings.secrets / "record.key",
                 given=self._path(spec, "set"),
                 inside=self._path(spec, "inside"),
                 personal=self._path(spec, "personal"),

@@ -14,9 +14,9 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from louver.errors import Unproven
 from louver.matching import oprf as requester
@@ -39,6 +39,8 @@ JOIN_FILE: Final = "join.key"
 
 OK, WRONG = b"\0", b"\1"
 KEY, EVALUATE, BLIND, FINISH, TOKENS, RESULT, ELEMENTS = b"K", b"E", b"B", b"F", b"T", b"R", b"C"
+NEXT = b"N"
+"""Then eight bytes: where the piece of what was blinded begins."""
 JOIN = b"J"
 PERSONS = b"P"
 """Then JSON: the edition, the request, and for each authorisation its subject or null."""
@@ -49,6 +51,8 @@ AMOUNT_BYTES: Final = 8
 CHUNK: Final = 20 * requester.BATCH
 """Elements of one request to a matcher: below the megabyte that a child takes."""
 CHUNK_BYTES: Final = requester.evaluated_bytes(CHUNK)
+PIECE: Final = 512 * 1024
+"""Bytes of the longest piece of what was blinded: the service copies no more at once under the interpreter's lock."""
 REPLY_CAP: Final = 64 << 20
 
 
@@ -81,7 +85,7 @@ class Matcher:
         self._join_seed = join_seed
         self._read = read
         self._key: Key | None = None
-        self._subjects: list[tuple[str, str, int]] = []
+        self._subjects = 0
         self._blinded: requester.Blinded | None = None
         self._evaluated = bytearray()
         self._tokens: dict[bytes, int] = {}
@@ -91,6 +95,7 @@ class Matcher:
             ELEMENTS: self._elements,
             EVALUATE: self._evaluate,
             BLIND: self._blind,
+            NEXT: self._next,
             FINISH: self._finish,
             TOKENS: self._take,
             RESULT: self._result,
@@ -147,16 +152,23 @@ class Matcher:
         return b"".join(told)
 
     def _blind(self, edition: bytes) -> bytes:
-        """The list's subjects, blinded and filled up with made-up ones; the session remembers which is which."""
-        lines = self._read(f"{edition.decode()}.inside").splitlines()
-        self._subjects = [tuple(json.loads(line)) for line in lines]
-        number = max(LEAST_SUBJECTS, 1 << max(0, len(self._subjects) - 1).bit_length())
-        values = [b"subject\0" + subject.encode() for subject, _, _ in self._subjects]
+        """Blinds the list's subjects, filled up with made-up ones; the session remembers which is which. Answers how
+        many there are."""
+        values = [b"subject\0" + line for line in self._read(f"{edition.decode()}.inside").splitlines()]
+        self._subjects = len(values)
+        number = max(LEAST_SUBJECTS, 1 << max(0, len(values) - 1).bit_length())
         # No id has a zero byte, so a made-up one is nobody's.
         values += [b"nobody\0" + os.urandom(16) for _ in range(number - len(values))]
         self._blinded = requester.blind(values)
         seal()
-        return self._blinded.elements
+        return number.to_bytes(8, "big")
+
+    def _next(self, start: bytes) -> bytes:
+        """A piece of what was blinded."""
+        if self._blinded is None:
+            raise ValueError("nothing was blinded")
+        at = int.from_bytes(start, "big")
+        return self._blinded.elements[at : at + PIECE]
 
     def _finish(self, content: bytes) -> bytes:
         """A piece of what the requester has evaluated."""
@@ -176,40 +188,16 @@ class Matcher:
         return b""
 
     def _result(self, public_key: bytes) -> bytes:
-        """For each unit type of the subjects on both sides: how many, their record keys combined, what their amounts
-        come to, and the two largest. Exact: for the releaser alone."""
+        """How many subjects are on both sides, and what their amounts come to. Exact: for the releaser alone."""
         if self._blinded is None:
             raise ValueError("nothing was blinded")
         tokens = requester.finalize(self._blinded, bytes(self._evaluated), public_key)
-        found: dict[str, Met] = {}
-        for (_, kind, record_key), token in zip(self._subjects, tokens, strict=False):
-            amount = self._tokens.get(token[:TOKEN_SENT])
-            if amount is not None:
-                found.setdefault(kind, Met()).add(record_key, amount)
-        return json.dumps({kind: met.body() for kind, met in sorted(found.items())}).encode()
+        places = (self._tokens.get(token[:TOKEN_SENT]) for token in tokens[: self._subjects])
+        met = [amount for amount in places if amount is not None]
+        return json.dumps([len(met), sum(met)]).encode()
 
 
 SIZE_BYTES: Final = 4
 """Of the length that stands before the records of persons (`building` writes it)."""
 LEAST_SUBJECTS: Final = 64
 """Blinded subjects of the shortest list; others are filled up to a power of two."""
-
-
-class Met:
-    """Subjects of one unit type that both sides have."""
-
-    def __init__(self) -> None:
-        self.units = self.combined = self.total = 0
-        self.amounts: list[int] = []
-
-    def add(self, record_key: int, amount: int) -> None:
-        """One more subject."""
-        self.units += 1
-        self.combined ^= record_key
-        self.total += amount
-        self.amounts.append(amount)
-
-    def body(self) -> Sequence[Any]:
-        """As the releaser reads it: units, combined key, total, largest, second largest."""
-        largest = [*sorted(self.amounts, reverse=True)[:2], 0, 0]
-        return [self.units, self.combined, self.total, largest[0], largest[1]]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from louver_sandbox.catalog.model import Table, UnitType, Verb
-from louver_sandbox.obligations import RoundingKind
 from louver_sandbox.policy.floors import Finding
+from louver_sandbox.policy.match_numbers import bound_of, number_rules
 from louver_sandbox.policy.match_terms import MatchMode, MatchTerms
 from louver_sandbox.policy.model import Grant
 from louver_sandbox.policy.severity import Severity
-from louver_sandbox.policy.terms import CellKeyTerms
+from louver_sandbox.privacy.refused import PrivacyRefused
 
 AT = ("matching",)
 
@@ -20,24 +20,20 @@ def below_floor(grant: Grant) -> Iterator[Finding]:
     terms = grant.matching
     if terms is None:
         return
-    noise = grant.threshold.noise
-    rounded = isinstance(noise, CellKeyTerms) and noise.rounding.mode is not RoundingKind.NONE
-    if terms.counts and not rounded:
+    if terms.counts and terms.numbers is None:
         yield Finding(
             (*AT, "modes"),
-            "numbers of a match leave with noise and rounding only, and the grant's threshold has none",
-            "比对数量须加噪并舍入后给出，而授权的 threshold 未设置",
-            "set threshold.noise {method: cell-key, rounding: {mode: base, base: 5}}, or grant mode hits only",
-            "请设置 threshold.noise（含 rounding），或仅授予 hits 方式",
+            "numbers of a match leave with noise that is paid for only, and the terms have no budget for it",
+            "比对数量须加噪后给出并计入隐私预算，而条款未设置 numbers",
+            "add numbers: {each, allowance, lifetime}, or grant mode hits only",
+            "请设置 numbers（each、allowance、lifetime），或仅授予 hits 方式",
         )
-    elif MatchMode.SUM in terms.modes and isinstance(noise, CellKeyTerms) and noise.sums is None:
-        yield Finding(
-            (*AT, "modes"),
-            "sums of a match leave with noise only, and threshold.noise has no sums",
-            "比对合计须加噪后给出，而 threshold.noise 未设置 sums",
-            "set threshold.noise.sums, or leave mode sum out",
-            "请设置 threshold.noise.sums，或去掉 sum 方式",
-        )
+    for mode in (MatchMode.COUNT, MatchMode.SUM):
+        if mode in terms.modes and terms.numbers is not None:
+            try:
+                number_rules(terms.numbers, bound_of(mode, terms.largest_amount))
+            except PrivacyRefused as refused:
+                yield Finding((*AT, "numbers"), refused.message, refused.message_zh)
 
 
 def findings(grant: Grant, table: Table) -> Iterator[Finding]:

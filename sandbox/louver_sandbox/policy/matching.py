@@ -15,16 +15,17 @@ from datetime import date
 from louver.errors import Refused
 from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.model import Catalog, Role, SpaceKind, Table, UnitType, Verb
-from louver_sandbox.obligations import Charge, Period, ThresholdRules
+from louver_sandbox.obligations import Charge, Period, PrivacyCharge
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.grants import Covering, GrantGroup, Permit
+from louver_sandbox.policy.match_numbers import NumberRules, bound_of, losses, number_rules, strictest
 from louver_sandbox.policy.match_terms import MOST_BATCH, MatchMode, MatchTerms
 from louver_sandbox.refusals import matching as refuse
 from louver_sandbox.refusals import policy as policy_refusals
 from louver_sandbox.refusals.policy import Ruling, Site
 from louver_sandbox.stages import Facts, Subject
 
-FORMAT = 1
+FORMAT = 2
 """Version of the sets' layout; raised when the same inputs would make other sets."""
 
 BY_AUTHORISATION = "authorisation"
@@ -35,13 +36,15 @@ QUERY, IDS, ANSWERS = "query", "match_ids", "match_answers"
 
 @dataclass(frozen=True, slots=True)
 class MatchQuestion:
-    """What is asked: so many blinded ids against a list (`schema.table/list`) for a purpose."""
+    """What is asked: so many blinded ids against a list (`schema.table/list`) for a purpose. `largest` is the most
+    that the requester declares any of its amounts to be (mode sum, else 0): noise is for that."""
 
     subject: Subject
     purpose: str
     list: str
     mode: MatchMode
     ids: int
+    largest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +97,14 @@ class ListSpec:
 class MatchAdmitted:
     """A permit: the set to match against, what is charged, and by which rules numbers leave (None: mode hits).
 
-    `units` are the types of subjects that the set may hold, `sensitive` says that a shown column needs a person's
-    separate consent."""
+    `losses` is what a number costs of privacy, `units` are the types of subjects that the set may hold, `sensitive`
+    says that a shown column needs a person's separate consent."""
 
     question: MatchQuestion
     spec: ListSpec
-    largest_amount: int
     charges: tuple[MatchCharge, ...]
-    threshold: ThresholdRules | None
+    number: NumberRules | None
+    losses: tuple[PrivacyCharge, ...]
     units: tuple[UnitType, ...]
     sensitive: bool
     rules: tuple[str, ...]
@@ -135,7 +138,7 @@ class Offered:
 
 
 def decide_match(question: MatchQuestion, catalog: Catalog, bundle: Bundle, facts: Facts) -> MatchAdmitted:
-    """The permit for a match. Raises `Refused`: LVR-2002 to LVR-2007, LVR-5101 to LVR-5104."""
+    """The permit for a match. Raises `Refused`: LVR-2002 to LVR-2007, LVR-5101 to LVR-5104, LVR-5330."""
     _known_purpose(question.purpose, bundle)
     table, name = _table_of(question.list, catalog)
     covering = None if table is None else bundle.rulebook.covering(table, question.subject)
@@ -149,13 +152,15 @@ def decide_match(question: MatchQuestion, catalog: Catalog, bundle: Bundle, fact
     terms = _strictest([_terms(permit) for permit in held])
     ruling = Ruling("+".join(permit.rule for permit in held), "+".join(sorted({p.policy.version for p in held})))
     _check_mode(question, terms, ruling)
+    units, dataset = _units(table, terms), str(catalog.dataset_of(table.name))
+    number, spent = _number(question, held, terms, units, dataset)
     return MatchAdmitted(
         question=question,
         spec=_spec(table, name, group, terms, key, columns, facts.today),
-        largest_amount=terms.largest_amount,
-        charges=tuple(_charges(question, table, catalog, terms, group)),
-        threshold=None if question.mode is MatchMode.HITS else group.threshold(),
-        units=_units(table, terms),
+        charges=tuple(_charges(question, dataset, terms, group)),
+        number=number,
+        losses=spent,
+        units=units,
         sensitive=any(column.role is Role.SENSITIVE for column in table.columns if column.name in (key, *columns)),
         rules=tuple(permit.rule for permit in held),
         policies=tuple(sorted({f"{permit.policy.id}@{permit.policy.version}" for permit in held})),
@@ -309,6 +314,20 @@ def _check_mode(question: MatchQuestion, terms: MatchTerms, ruling: Ruling) -> N
         raise refuse.batch_too_small(terms.minimum_batch, ruling)
     if question.ids > MOST_BATCH:
         raise refuse.batch_too_large(MOST_BATCH)
+    least, most = (1, terms.largest_amount) if question.mode is MatchMode.SUM else (0, 0)
+    if not least <= question.largest <= most:
+        raise refuse.no_bound(question.list, question.mode.value, most, ruling)
+
+
+def _number(
+    question: MatchQuestion, held: Sequence[Permit], terms: MatchTerms, units: tuple[UnitType, ...], dataset: str
+) -> tuple[NumberRules | None, tuple[PrivacyCharge, ...]]:
+    """The noise of a number and what it costs; nothing in mode hits."""
+    if question.mode is MatchMode.HITS:
+        return None, ()
+    several = [one.numbers for permit in held if (one := _terms(permit)).numbers is not None]
+    rules = number_rules(strictest(several), bound_of(question.mode, question.largest))
+    return rules, losses(several, rules, units, dataset, question.purpose)
 
 
 def _spec(
@@ -337,10 +356,8 @@ def _units(table: Table, terms: MatchTerms) -> tuple[UnitType, ...]:
     return tuple(sorted(found))
 
 
-def _charges(
-    question: MatchQuestion, table: Table, catalog: Catalog, terms: MatchTerms, group: GrantGroup
-) -> Iterator[MatchCharge]:
-    dataset, purpose, budget = str(catalog.dataset_of(table.name)), question.purpose, group.budget()
+def _charges(question: MatchQuestion, dataset: str, terms: MatchTerms, group: GrantGroup) -> Iterator[MatchCharge]:
+    purpose, budget = question.purpose, group.budget()
     further = budget.windows(QUERY)
     yield MatchCharge(Charge(dataset, purpose, QUERY, budget.queries_per_day, further=further), 1)
     month = ((Period.MONTH, terms.ids_per_month),)
@@ -365,7 +382,8 @@ def specs(subject: Subject, catalog: Catalog, bundle: Bundle, today: date) -> tu
     found: dict[str, ListSpec] = {}
     for item in offered(subject, catalog, bundle, today):
         for purpose in item.purposes:
-            question = MatchQuestion(subject, purpose, item.title, item.modes[0], item.minimum_batch)
+            largest = 1 if item.modes[0] is MatchMode.SUM else 0
+            question = MatchQuestion(subject, purpose, item.title, item.modes[0], item.minimum_batch, largest)
             try:
                 spec = decide_match(question, catalog, bundle, Facts(today)).spec
             except Refused:

@@ -27,7 +27,7 @@ from louver_sandbox.policy.documents import PolicyProblem, PolicyRefused
 from louver_sandbox.policy.features import ScoreAsked
 from louver_sandbox.policy.load import Library, Loaded
 from louver_sandbox.policy.lookups import admit_call
-from louver_sandbox.policy.match_terms import MatchAsked
+from louver_sandbox.policy.match_terms import MatchAsked, MatchMode
 from louver_sandbox.policy.matching import MatchQuestion, decide_match
 from louver_sandbox.policy.model import Asker, Given, OwnCase, Policy, Sql, Verdict
 from louver_sandbox.policy.scoring import decide_score
@@ -314,7 +314,8 @@ def run_case(placed: PlacedCase, catalog: Catalog, bundle: Bundle) -> CaseResult
 
 
 def _run_match(placed: PlacedCase, asked: MatchAsked, catalog: Catalog, bundle: Bundle) -> CaseResult:
-    question = MatchQuestion(placed.subject, placed.purpose, asked.list, asked.mode, asked.ids)
+    largest = 1 if asked.mode is MatchMode.SUM else 0
+    question = MatchQuestion(placed.subject, placed.purpose, asked.list, asked.mode, asked.ids, largest)
     try:
         admitted = decide_match(question, catalog, bundle, Facts(placed.today))
     except Refused as refused:

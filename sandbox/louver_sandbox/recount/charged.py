@@ -36,9 +36,12 @@ def body(plan: Plan, now: datetime, mark: Mark) -> dict[str, JSON]:
     said: dict[str, JSON] = {"charged": rfc3339(now), "charges": _access(plan.charges), "ledger": mark.body()}
     if plan.cells:
         said["unit_sets"] = [_cells(one) for one in plan.cells]
-    if plan.privacy:
-        said["privacy"] = [_privacy(one) for one in privacy.composed_charges(plan.privacy)]
-    return said
+    return said | of_losses(plan.privacy)
+
+
+def of_losses(losses: Sequence[PrivacyCharge]) -> dict[str, JSON]:
+    """What an admission says of privacy loss; nothing where there is none."""
+    return {"privacy": [_privacy(one) for one in privacy.composed_charges(losses)]} if losses else {}
 
 
 def of_scores(queries: Sequence[Charge], scores: Charge, amount: int, now: datetime, mark: Mark) -> dict[str, JSON]:

@@ -52,6 +52,20 @@ def batch_too_small(least: int, ruling: Ruling) -> Refused:
     )
 
 
+def no_bound(name: str, mode: str, most: int, ruling: Ruling) -> Refused:
+    """LVR-5330: the bound of amounts that is declared is none, or above what the policy allows."""
+    return refusal(
+        "LVR-5330",
+        message=f"a match of {name} in mode {mode} declares a bound of its amounts from {min(1, most)} to {most}",
+        hint="noise is for the bound: declare the largest amount that may occur, in whole smallest units",
+        message_zh=f"名单 {name} 以 {mode} 方式比对时，须声明 {min(1, most)} 至 {most} 之间的金额上限",
+        hint_zh="噪声按该上限添加：请以最小货币单位声明可能出现的最大金额",
+        rule=ruling.rule,
+        policy_version=ruling.version,
+        details={"list": name, "mode": mode, "most": str(most)},
+    )
+
+
 def no_authorisations(name: str) -> Refused:
     """LVR-5120: the match brings authorisations of persons, and the list in this mode takes none."""
     return refusal(

@@ -20,15 +20,17 @@ from louver.v1 import matching_pb2 as pb
 from louver.v1 import matching_pb2_grpc as pb_grpc
 from louver_sandbox import match_persons
 from louver_sandbox.identity import check_match
-from louver_sandbox.match_line import Asked, MatchLine, Paid
-from louver_sandbox.matching.releasing import Number
-from louver_sandbox.policy.match_terms import MOST_BATCH, MatchMode
+from louver_sandbox.match_commit import Asked, Paid
+from louver_sandbox.match_line import MatchLine
+from louver_sandbox.matching.exactness import accuracy_of
+from louver_sandbox.policy.match_terms import MOST_AMOUNT, MOST_BATCH, MatchMode
 from louver_sandbox.policy.matching import MatchQuestion, Offered
 from louver_sandbox.processes.sessions import Session
 from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.refusals import matching as refuse
 from louver_sandbox.service.convert import PURPOSE, accuracy
 from louver_sandbox.service.edge import deadline, guarded, on_end
+from louver_sandbox.service.gauge import losses
 from louver_sandbox.service.peers import peer
 from louver_sandbox.service.turnstile import Turnstile
 from louver_sandbox.stages import Request, Subject
@@ -41,17 +43,6 @@ KNOWN = re.compile(r"[0-9A-Za-z._-]{1,64}\Z")
 PIECE = 512 * 1024
 LONGEST_NOTE = 500
 MOST_KNOWN_SETS = 64
-
-WITHHELD = {
-    "threshold": (
-        "too few of your ids are on the list, or none: a smaller number is not told",
-        "命中的标识过少或没有：不公布更小的数量",
-    ),
-    "dominance": (
-        "one or two of your ids make up most of the sum, or it is nothing: it is not told",
-        "合计主要由一两个标识构成，或为零：不予公布",
-    ),
-}
 
 
 class Matching(pb_grpc.MatchingServiceServicer):
@@ -120,7 +111,7 @@ class Matching(pb_grpc.MatchingServiceServicer):
         yield pb.MatchResponse(progress="decided")
         size = asked.question.ids * asked.item_bytes
         batch = _received(messages, size, "batch", lambda: line.logged(asked, refuse.batch_form()))
-        line.check_batch(asked, batch, admitted.largest_amount)
+        line.check_batch(asked, batch)
         yield pb.MatchResponse(progress="received")
         with line.open(asked, seconds, cancelled) as session:
             edition, public = line.prepare(asked, admitted, batch, session)
@@ -154,13 +145,12 @@ class Matching(pb_grpc.MatchingServiceServicer):
     def _number(
         self, paid: Paid, messages: Iterator[pb.MatchRequest], session: Session
     ) -> Iterator[pb.MatchResponse]:
-        blinded = self._line.blinded(paid, session)
-        subjects = len(blinded) // ELEMENT_BYTES
+        subjects = self._line.blinded(paid, session)
         header = self._header(paid)
         header.subjects = subjects
         yield pb.MatchResponse(header=header)
-        for start in range(0, len(blinded), PIECE):
-            yield pb.MatchResponse(blinded=blinded[start : start + PIECE])
+        for piece in self._line.elements(paid, subjects, session):
+            yield pb.MatchResponse(blinded=piece)
 
         def cut_off() -> Refused:
             self._line.abandon(paid, "cut_off")
@@ -169,7 +159,7 @@ class Matching(pb_grpc.MatchingServiceServicer):
         evaluated = _received(messages, evaluated_bytes(subjects), "evaluated", cut_off)
         yield pb.MatchResponse(progress="evaluated")
         number, receipt = self._line.number(paid, evaluated, session)
-        yield pb.MatchResponse(number=_number(number))
+        yield pb.MatchResponse(number=_number(paid, number))
         yield pb.MatchResponse(receipt=receipt)
 
     def _header(self, paid: Paid) -> pb.MatchHeader:
@@ -182,6 +172,7 @@ class Matching(pb_grpc.MatchingServiceServicer):
             cost=paid.cost,
             remaining=paid.remaining,
             policies=paid.admitted.policies,
+            privacy=losses(paid.privacy, stored=paid.again or paid.given is not None),
             development=self._platform.settings.development,
         )
 
@@ -218,6 +209,8 @@ def _asked(question: pb.MatchQuestion, subject: Subject) -> Asked:
         raise refusals.malformed_request("list")
     if question.mode not in set(MatchMode):
         raise refusals.malformed_request("mode")
+    if question.largest_amount > MOST_AMOUNT:
+        raise refusals.malformed_request("largest_amount")
     if len(question.batch_sha256) != 32:
         raise refusals.malformed_request("batch_sha256")
     mode = MatchMode(question.mode)
@@ -230,7 +223,7 @@ def _asked(question: pb.MatchQuestion, subject: Subject) -> Asked:
         raise refusals.malformed_request("authorisations")
     return Asked(
         _uuid(question.request_id),
-        MatchQuestion(subject, question.purpose, question.list, mode, question.ids),
+        MatchQuestion(subject, question.purpose, question.list, mode, question.ids, question.largest_amount),
         question.batch_sha256,
         question.public_key,
         question.signature,
@@ -264,19 +257,11 @@ def _reported(message: pb.ReportMeasureRequest) -> tuple[str, str, str, str, str
     return _uuid(message.request_id), message.list[:120], subject, message.measure, taken, message.note
 
 
-def _number(number: Number) -> pb.MatchNumber:
-    message, message_zh = WITHHELD.get(number.withheld_by, ("", ""))
-    told = pb.MatchNumber(
-        withheld=number.value is None,
-        value=number.value or 0,
-        rule=number.withheld_by,
-        message=message,
-        message_zh=message_zh,
-        of_largest=number.of_largest,
-    )
-    if number.accuracy is not None:
-        told.accuracy.CopyFrom(accuracy(number.accuracy))
-    return told
+def _number(paid: Paid, number: int) -> pb.MatchNumber:
+    rules = paid.admitted.number
+    if rules is None:
+        raise ValueError("a number without rules")
+    return pb.MatchNumber(value=number, accuracy=accuracy(accuracy_of(paid.asked.question.mode, rules)))
 
 
 def _list(item: Offered) -> pb.MatchableList:

@@ -14,7 +14,7 @@ from louver.decoding import decode
 from louver.encoding import encode
 from louver.errors import Unproven
 from louver.failures import Misused, Unreachable
-from louver.matching import oprf
+from louver.matching import oprf, spread
 from louver.tokens.asking import Exchange, Question, evaluated
 from louver.tokens.columns import TOKEN_BYTES, NotTokens, TokenColumn, with_tokens
 from louver.v1 import tokens_pb2 as pb
@@ -24,7 +24,7 @@ VALUES = [b"a", b"b", b"c"]
 
 
 def question() -> Question:
-    return Question(pb.TokenQuestion(request_id="r", element="uscc", ids=3), oprf.blind(VALUES))
+    return Question(pb.TokenQuestion(request_id="r", element="uscc", ids=3), spread.blind(VALUES))
 
 
 def answers(
@@ -118,12 +118,12 @@ def test_only_the_named_columns_change_and_columns_of_one_element_share_tokens()
 def test_many_ids_are_asked_for_in_parts_under_one_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("louver.tokens.asking.MOST_IDS", 2)
     said: list[tuple[int, int]] = []
-    tokens, key = evaluated(VALUES, lambda part: hashed("uscc", part), lambda *done: said.append(done))
+    tokens, key = evaluated(VALUES, lambda part, tell: hashed("uscc", part), lambda *done: said.append(done))
     assert (tokens, key) == hashed("uscc", VALUES)
     assert said == [(0, 3), (2, 3), (3, 3)]
     keys = iter(["a", "b"])
     with pytest.raises(Misused, match="replaced its keys"):
-        evaluated(VALUES, lambda part: (list(part), next(keys)), None)
+        evaluated(VALUES, lambda part, tell: (list(part), next(keys)), None)
 
 
 def test_the_command_line_takes_columns_with_their_elements() -> None:

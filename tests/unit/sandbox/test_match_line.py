@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.support.audit_logs import KEY
-from tests.support.matching import LIST, House, Listed, firm, house, match_bundle, terms, tomorrow
+from tests.support.matching import LIST, House, Listed, firm, house, match_bundle, numbers, terms, tomorrow
 from tests.support.policy_questions import BANK_A, BANK_B, STRANGER
 
 from louver.errors import Fault, Refused
@@ -180,7 +180,7 @@ def test_a_batch_that_was_not_signed_is_refused(here: House) -> None:
     content = oprf.blind([b"%d" % n for n in range(20)]).elements
     asked = here.asked(content, 20, "hits")
     with pytest.raises(Refused) as caught:
-        here.line.check_batch(asked, content[32:] + content[:32], 0)
+        here.line.check_batch(asked, content[32:] + content[:32])
     assert caught.value.code == "LVR-5105"
 
 
@@ -205,7 +205,7 @@ def test_an_evaluation_by_another_key_ends_the_match_and_it_stays_charged(here: 
     content = _tokens(mine, batch)
     asked = here.asked(content, len(batch.values), "count", public=mine.public)
     paid, session, _ = here.paid(asked, content)
-    evaluated = other.evaluate(here.line.blinded(paid, session))
+    evaluated = other.evaluate(here.blinded(paid, session))
     with pytest.raises(Refused) as caught:
         here.line.number(paid, evaluated, session)
     assert caught.value.code == "LVR-5106"
@@ -234,17 +234,73 @@ def test_without_a_key_nothing_is_matched_and_nothing_charged(tmp_path: Path) ->
 
 def test_numbers_and_sums_are_of_ones_own_ids_with_noise(here: House) -> None:
     count = here.ask(BOOK, "count").number
-    total = here.ask(BOOK, "sum", amounts=[1000] * 50).number
+    total = here.ask(BOOK, "sum", amounts=[1000] * 50, largest=1000).number
     assert count is not None
     assert total is not None
-    assert count.value is not None
-    assert total.value is not None
-    assert count.value % 5 == 0
-    assert abs(count.value - 20) <= 15
-    assert abs(total.value - 20_000) <= 20_000
-    charges = {item["kind"]: item["amount"] for item in here.entries("admission")[0]["charges"]}
+    assert abs(count - 20) <= 15
+    assert abs(total - 20_000) <= 15_000
+    first, second = here.entries("admission")
+    charges = {item["kind"]: item["amount"] for item in first["charges"]}
     assert charges == {"query": 1, "match_ids": 50, "match_answers": 1}
+    assert [item["unit"] for item in first["privacy"]] == ["enterprise"]
+    assert first["privacy"][0]["cost"]["rho"] <= first["privacy"][0]["most"]["rho"]
+    assert ("largest" in first, second["largest"]) == (False, 1000)
     assert sound(here)
+
+
+def test_the_bound_of_amounts_is_declared_logged_and_in_the_receipt(here: House) -> None:
+    found = here.ask(BOOK, "sum", amounts=[7] * 50, largest=900)
+    proof = Receipt.from_bytes(found.receipt).verify(KEY)
+    assert proof.entry["largest"] == 900
+    for bound in (0, 1_000_001):
+        assert refused(here, BOOK, "sum", amounts=[0] * 50, largest=bound) == "LVR-5330"
+    assert refused(here, BOOK, "count", largest=5) == "LVR-5330"
+    assert refused(here, BOOK, "sum", amounts=[901] * 50, largest=900) == "LVR-5105"
+    assert len(here.entries("admission")) == 1
+
+
+def test_the_same_batch_has_its_number_again_and_pays_no_privacy(here: House) -> None:
+    one = [here.ask(BOOK, "count", seed=bytes([5] * 32)) for _ in range(3)]
+    assert len({found.number for found in one}) == 1
+    paid = [entry.get("privacy") is not None for entry in here.entries("admission")]
+    assert paid == [True, False, False]
+    # What is the same is decided by what is committed to: another key is another batch, also of the same ids.
+    here.ask(BOOK, "count", seed=bytes([6] * 32))
+    here.ask(BOOK, "count", seed=bytes([5] * 32), who=BANK_B)
+    assert [entry.get("privacy") is not None for entry in here.entries("admission")][3:] == [True, True]
+    assert sound(here)
+
+
+def test_a_retry_of_a_number_is_free_and_has_one_outcome(here: House) -> None:
+    batch = Batch.of(BOOK)
+    evaluator = oprf.Evaluator.of(bytes([7] * 32))
+    content = _tokens(evaluator, batch)
+    asked = here.asked(content, 50, "count", public=evaluator.public)
+    first, second = (here.number(asked, content, evaluator) for _ in range(2))
+    assert first.number == second.number
+    assert [entry["kind"] for entry in here.entries()] == ["match_set", "admission", "outcome"]
+    assert Receipt.from_bytes(second.receipt).verify(KEY).entry["admission"] == 1
+    assert sound(here)
+
+
+def test_numbers_end_with_the_allowance_and_hits_do_not(tmp_path: Path) -> None:
+    bundle = match_bundle(matching=terms(numbers=numbers(each=2, allowance=2, lifetime=3), answers_per_month=50))
+    with house(tmp_path, LISTED, bundle=bundle) as here:
+        here.ask(BOOK, "count")
+        assert refused(here, BOOK, "count") == "LVR-3013"
+        # The lifetime is everybody's: another institution spends what is left of it, and no new month gives it back.
+        here.ask(BOOK, "count", who=BANK_B)
+        tomorrow(here, 40)
+        assert refused(here, BOOK, "count") == "LVR-3012"
+        assert here.ask(BOOK).hits
+        assert sound(here)
+
+
+def test_without_a_source_of_noise_no_number_is_charged(here: House) -> None:
+    here.line._sampler = None
+    assert refused(here, BOOK, "count") == "LVR-3106"
+    assert here.entries("admission") == []
+    assert here.ask(BOOK).hits
 
 
 def test_so_many_numbers_a_month_and_no_more(here: House) -> None:

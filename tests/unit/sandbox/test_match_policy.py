@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from tests.support.matching import LIST, match_bundle, match_grant, terms
+from tests.support.matching import LIST, match_bundle, match_grant, numbers, terms
 from tests.support.policy_questions import BANK_A, BANK_B, bundle_of, city_catalog, policy
 
 from louver.errors import Refused
@@ -24,9 +24,15 @@ TODAY = Facts(date(2026, 7, 1))
 
 
 def decided(
-    bundle: Any, mode: str = "hits", ids: int = 100, who: Any = BANK_A, purpose: str = "RESEARCH"
+    bundle: Any,
+    mode: str = "hits",
+    ids: int = 100,
+    who: Any = BANK_A,
+    purpose: str = "RESEARCH",
+    largest: int | None = None,
 ) -> MatchAdmitted:
-    return decide_match(MatchQuestion(who, purpose, LIST, MatchMode(mode), ids), city_catalog(), bundle, TODAY)
+    bound = (1 if mode == "sum" else 0) if largest is None else largest
+    return decide_match(MatchQuestion(who, purpose, LIST, MatchMode(mode), ids, bound), city_catalog(), bundle, TODAY)
 
 
 def code(*args: Any, **more: Any) -> str:
@@ -35,19 +41,53 @@ def code(*args: Any, **more: Any) -> str:
     return caught.value.code
 
 
+def test_numbers_without_a_budget_are_below_the_floor() -> None:
+    for modes in (["hits", "count"], ["sum"]):
+        with pytest.raises(PolicyRefused, match=r"matching\.modes"):
+            match_bundle(matching=terms(modes=modes, numbers=None))
+    assert decided(match_bundle(matching=terms(modes=["hits"], numbers=None))).number is None
+
+
 @pytest.mark.parametrize(
-    "threshold",
+    ("changed", "where"),
     [
-        {"enterprise": 5},
-        {"enterprise": 5, "noise": {"method": "cell-key"}},
-        {"enterprise": 5, "noise": {"method": "cell-key", "rounding": {"mode": "base", "base": 5}}},
+        ({"largest_amount": 10**15, "numbers": numbers(each=0.01)}, r"matching\.numbers"),
+        ({"numbers": numbers(each=9)}, "allowance|each"),
+        ({"numbers": numbers(allowance=20.5)}, "epsilon|allowance"),
     ],
-    ids=["no noise", "no rounding", "no noise of sums"],
+    ids=["noise beyond what is drawn exactly", "more than the allowance", "more than anybody may spend"],
 )
-def test_numbers_without_noise_and_rounding_are_below_the_floor(threshold: dict[str, Any]) -> None:
-    with pytest.raises(PolicyRefused, match=r"matching\.modes"):
-        match_bundle(threshold=threshold)
-    assert decided(match_bundle(threshold=threshold, matching=terms(modes=["hits"]))).threshold is None
+def test_budgets_that_are_none_are_not_loaded(changed: dict[str, Any], where: str) -> None:
+    with pytest.raises((PolicyRefused, ValueError), match=where):
+        match_bundle(matching=terms(**changed))
+
+
+def test_noise_follows_from_policy_and_declared_bound_alone() -> None:
+    bundle = match_bundle()
+    one, many = decided(bundle, "count", ids=20).number, decided(bundle, "count", ids=50_000).number
+    assert one is not None
+    assert one == many
+    sums = [decided(bundle, "sum", largest=bound).number for bound in (1, 1000)]
+    assert sums[0] is not None
+    assert sums[1] is not None
+    assert sums[0].noise == one.noise
+    assert abs(float(sums[1].noise.scale / sums[0].noise.scale) - 1000) < 0.001
+    for rules in (one, *sums):
+        assert rules is not None
+        assert rules.cost.within(decided(bundle, "count").losses[0].terms.most)
+
+
+def test_of_several_budgets_the_least_of_each_holds() -> None:
+    wide = match_grant(id="wide", matching=terms(numbers=numbers(each=3, allowance=4, lifetime=20)))
+    narrow = match_grant(id="narrow", matching=terms(numbers=numbers(each=1, allowance=8, lifetime=8)))
+    (loss,) = decided(bundle_of(policy(wide, narrow, owner="市发改委")), "count").losses
+    alone = {
+        name: decided(bundle_of(policy(grant, owner="市发改委")), "count").losses[0].terms
+        for name, grant in (("wide", wide), ("narrow", narrow))
+    }
+    assert loss.terms.most == alone["narrow"].most
+    assert loss.terms.allowance == alone["wide"].allowance
+    assert loss.terms.lifetime == alone["narrow"].lifetime
 
 
 @pytest.mark.parametrize(

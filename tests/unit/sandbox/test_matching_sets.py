@@ -20,7 +20,7 @@ from louver_sandbox.matching.building import SetRefused, build, entries
 from louver_sandbox.matching.oprf import MATCH_USE, Key
 from louver_sandbox.policy.matching import ListSpec
 
-SEED, RECORD_KEY, DAY = bytes(range(32)), bytes(32), date(2026, 7, 1)
+SEED, DAY = bytes(range(32)), date(2026, 7, 1)
 
 
 def catalog_with(folder: Path, rows: list[Listed]) -> Catalog:
@@ -79,7 +79,7 @@ def test_a_record_opens_with_its_subjects_token_and_with_no_other(tmp_path: Path
         tmp_path, [Listed(firm(n)) for n in range(40)] + [Listed(firm(3), list_code="WAGE_ARREARS")]
     )
     asked = spec(catalog)
-    found = MatchSet(build(catalog, asked, SEED, RECORD_KEY).given)
+    found = MatchSet(build(catalog, asked, SEED).given)
     key = Key(SEED, MATCH_USE, asked.title, asked.id)
     (one,) = found.rows(key.token(value_of(firm(7))))
     assert one == {"list_code": "TAX_MAJOR", "listed_on": "2025-01-02", "measures": ["2.01", "2.04"]}
@@ -93,7 +93,7 @@ def test_the_size_tells_the_number_of_subjects_to_a_power_of_two(tmp_path: Path)
     sizes = set()
     for count in (1, 30, 1000):
         catalog = catalog_with(tmp_path / str(count), [Listed(firm(n)) for n in range(count)])
-        built = build(catalog, spec(catalog), SEED, RECORD_KEY)
+        built = build(catalog, spec(catalog), SEED)
         assert built.subjects == count
         sizes.add(len(built.given))
         assert firm(0).encode() not in built.given
@@ -102,9 +102,9 @@ def test_the_size_tells_the_number_of_subjects_to_a_power_of_two(tmp_path: Path)
 
 def test_the_same_edition_is_the_same_bytes_and_another_day_shares_no_record(tmp_path: Path) -> None:
     catalog = catalog_with(tmp_path, [Listed(firm(n)) for n in range(40)])
-    first, again = (build(catalog, spec(catalog), SEED, RECORD_KEY).given for _ in range(2))
+    first, again = (build(catalog, spec(catalog), SEED).given for _ in range(2))
     assert first == again
-    later = build(catalog, spec(catalog, day=date(2026, 7, 2)), SEED, RECORD_KEY).given
+    later = build(catalog, spec(catalog, day=date(2026, 7, 2)), SEED).given
     width = sets.LABEL_BYTES + MatchSet(first).header.entry_bytes + sets.TAG_BYTES
     bodies = [content.partition(b"\n")[2] for content in (first, later)]
     records = [{body[at : at + width] for at in range(0, len(body), width)} for body in bodies]
@@ -115,7 +115,7 @@ def test_the_same_edition_is_the_same_bytes_and_another_day_shares_no_record(tmp
 def test_ids_are_matched_whatever_way_they_are_written(tmp_path: Path) -> None:
     catalog = catalog_with(tmp_path, [Listed("91370200ma0000001x")])
     asked = spec(catalog)
-    found = MatchSet(build(catalog, asked, SEED, RECORD_KEY).given)
+    found = MatchSet(build(catalog, asked, SEED).given)
     key = Key(SEED, MATCH_USE, asked.title, asked.id)
     for written in (
         "91370200MA0000001X",
@@ -132,7 +132,7 @@ def test_ids_are_matched_whatever_way_they_are_written(tmp_path: Path) -> None:
 def test_a_set_that_is_cut_off_or_altered_is_none(tmp_path: Path) -> None:
     catalog = catalog_with(tmp_path, [Listed(firm(n)) for n in range(5)])
     asked = spec(catalog)
-    content = build(catalog, asked, SEED, RECORD_KEY).given
+    content = build(catalog, asked, SEED).given
     for wrong in (
         b"",
         b"{}\n",
@@ -159,7 +159,7 @@ def test_newer_data_and_columns_that_are_no_dates_make_no_set(tmp_path: Path) ->
         spec(catalog, columns=("nothing",)),
     ):
         with pytest.raises(SetRefused):
-            build(catalog, wrong, SEED, RECORD_KEY)
+            build(catalog, wrong, SEED)
 
 
 def test_a_file_that_is_not_what_the_log_names_is_given_to_nobody(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from louver.display import visible
 from louver.failures import Misused, missing_extra
 from louver.matching.asking import MATCH_SECONDS, MODES
 from louver.matching.results import Match
+from louver.privacy import PrivacyLoss
 from louver.results import Accuracy
 
 File = Annotated[
@@ -32,6 +33,10 @@ Purpose = Annotated[str | None, typer.Option(help="What the match is for, such a
 Mode = Annotated[str, typer.Option(help="hits: your ids that are on the list; count or sum: one number with noise.")]
 Column = Annotated[str | None, typer.Option(help="The column of a file with several that holds the ids.")]
 Amount = Annotated[str | None, typer.Option(help="The column of amounts, for --mode sum.")]
+Largest = Annotated[
+    str | None,
+    typer.Option(help="Bound of amounts, which noise is for.", show_default=False),
+]
 Scale = Annotated[int, typer.Option(min=0, max=6, help="Decimal places of amounts: 2 for yuan and fen.")]
 Shape = Annotated[Format | None, typer.Option("--format", help="Default: table on a terminal, else csv.")]
 Authorisations = Annotated[
@@ -50,6 +55,7 @@ def match(
     column: Column = None,
     amount: Amount = None,
     scale: Scale = 2,
+    largest: Largest = None,
     shape: Shape = None,
     output: Output = None,
     authorisations: Authorisations = None,
@@ -75,6 +81,7 @@ def match(
             raise Misused(f"there is no mode {mode}", f"one of {', '.join(MODES)}")
         if (mode == "sum") is not (amount is not None):
             raise Misused("--amount and --mode sum belong together", "name the column of amounts")
+        bound = None if largest is None else _whole(largest, scale, "--largest")
         ids, amounts = read_ids(file, column, amount, scale)
         brought = [] if authorisations is None else read_text(authorisations).split()
         with session.connect_to_ask(purpose) as client, showing_progress("matching") as progress:
@@ -84,6 +91,7 @@ def match(
                 list=list_,
                 mode=mode,
                 amounts=amounts if amount else None,
+                largest=bound,
                 authorisations=brought,
                 timeout=seconds,
                 progress=progress,
@@ -93,10 +101,7 @@ def match(
         _write(found, form, output, scale)
         typer.echo(visible(summary(found, session.language)), err=True)
         if found.accuracy is not None:
-            typer.echo(
-                visible(f"({found.accuracy.text(session.language)}{_within(found, scale, session.language)})"),
-                err=True,
-            )
+            typer.echo(visible(f"({_exact(found, scale, session.language)})"), err=True)
 
 
 def report_measure(
@@ -136,7 +141,7 @@ def read_ids(file: Path, column: str | None, amount: str | None, scale: int) -> 
     amounts = [0] * len(rows)
     if amount is not None:
         where = _place(names, amount)
-        amounts = [_whole(row[where], scale, number) for number, row in enumerate(rows, 1)]
+        amounts = [_whole(row[where], scale, f"row {number}") for number, row in enumerate(rows, 1)]
     return [str(row[place] if row[place] is not None else "") for row in rows], amounts
 
 
@@ -176,7 +181,7 @@ def _place(names: Sequence[str], wanted: str | None) -> int:
     return names.index(wanted)
 
 
-def _whole(value: object, scale: int, row: int) -> int:
+def _whole(value: object, scale: int, where: str) -> int:
     """An amount in smallest units; an empty cell is nothing."""
     if value is None or value == "":
         return 0
@@ -186,7 +191,7 @@ def _whole(value: object, scale: int, row: int) -> int:
             return int(scaled)
     except InvalidOperation:
         pass
-    raise Misused(f"row {row} has no amount of {scale} decimal places, 0 or more", "say --scale")
+    raise Misused(f"{where} has no amount of {scale} decimal places, 0 or more", "say --scale")
 
 
 def _form(shape: Format | None, output: Path | None) -> Format:
@@ -255,10 +260,17 @@ def as_json(found: Match) -> str:
         "skipped": found.skipped,
         "hits": [{"id": hit.id, **hit.values} for hit in found.hits],
         "value": found.value,
-        "withheld": found.withheld,
-        "message": found.message,
         "accuracy": None if found.accuracy is None else _exactness(found.accuracy),
-        "within": found.within,
+        "largest": found.largest,
+        "privacy": [
+            {
+                "dataset": one.dataset,
+                "unit": one.unit,
+                "epsilon": str(one.cost.epsilon),
+                "left": str(one.left.epsilon),
+            }
+            for one in found.privacy
+        ],
         "cost": dict(found.cost),
         "remaining": dict(found.remaining),
         "policies": list(found.policies),
@@ -267,14 +279,25 @@ def as_json(found: Match) -> str:
     return json.dumps(document, ensure_ascii=False, indent=1)
 
 
-def _within(found: Match, scale: int, language: str) -> str:
-    """What follows from one's own amounts, which is nearer for whoever has many."""
-    if found.within is None:
-        return ""
-    far = Decimal(found.within).scaleb(-scale)
+def _exact(found: Match, scale: int, language: str) -> str:
+    """How exact the number is, a sum's in the unit in which it is shown."""
+    if found.accuracy is None or found.mode != "sum" or found.accuracy.below is None:
+        return "" if found.accuracy is None else found.accuracy.text(language)
+    far = found.accuracy.below.scaleb(-scale)
     if language == "zh":
-        return f"；按贵方自己最大的金额，相差不超过 {far}"
-    return f"; by your own largest amounts it is within {far}"
+        return f"100 次比对中有 95 次，真实合计与所示数值相差不超过 {far:f}"
+    return f"in 95 of 100 matches the true sum is within {far:f} of the one shown"
+
+
+def _spent(one: PrivacyLoss, chinese: bool) -> str:
+    """What the number cost of privacy, for one kind of subject."""
+    if one.free:
+        return "同一批次，隐私预算不再扣除" if chinese else f"the same batch again: no epsilon of {one.dataset}"
+    return (
+        f"{one.dataset}（{one.unit}）隐私预算 {one.cost.epsilon:f}"
+        if chinese
+        else f"epsilon {one.cost.epsilon:f} of {one.dataset} ({one.unit})"
+    )
 
 
 def _exactness(accuracy: Accuracy) -> dict[str, object]:
@@ -295,8 +318,8 @@ def summary(found: Match, language: str) -> str:
     if found.mode == "hits":
         number = len({hit.id for hit in found.hits})
         parts.append(f"{number} 个命中" if chinese else f"{number} on the list")
-    elif found.value is None:
-        parts.append(found.message_zh if chinese else found.message)
+    else:
+        parts += [_spent(one, chinese) for one in found.privacy]
     parts.append(("回执已验证" if chinese else "receipt verified") if found.proof else
                  ("回执未验证" if chinese else "receipt not verified"))  # fmt: skip
     return (

@@ -7,20 +7,20 @@ pays nothing. ``Exchange`` is one attempt: give it every message that comes, sen
 from __future__ import annotations
 
 import hashlib
-import os
+import hmac
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
-from math import isqrt
 
 from louver import questions, wire
 from louver.errors import Unproven
 from louver.failures import Misused, cut_off
-from louver.matching import oprf
+from louver.matching import oprf, spread
 from louver.matching.results import Hit, Match, MatchableList
 from louver.matching.sets import LABEL_BYTES, LARGEST_ENTRY, TAG_BYTES, MatchSet
+from louver.matching.spread import Finishing
 from louver.matching.subjects import canonical, value_of
+from louver.privacy import losses
 from louver.receipt import Receipt, VerifiedReceipt
 from louver.settings import Settings
 from louver.signing import sign_match
@@ -37,13 +37,13 @@ MOST_SET_BYTES = 8 << 30
 TOKEN_SENT = 32
 PIECE = 512 * 1024
 KEPT_SETS = 4
+_KEY_USE = "louver.dev/match-key/v1"
 
 Progress = Callable[[str], None]
 
 MOST_AUTHORISATIONS = 1000
 """Authorisations of persons that one match brings."""
 _AUTHORISATION = re.compile(r"[0-9A-Za-z._-]{1,64}")
-_FACTOR = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,13 @@ class Question:
     message: pb.MatchQuestion
     batch: Batch
     content: bytes
-    blinded: oprf.Blinded | None = field(repr=False)
+    blinded: Finishing | None = field(repr=False)
     evaluator: oprf.Evaluator | None = field(repr=False)
+
+    def close(self) -> None:
+        """Ends what stands ready to finish the ids."""
+        if self.blinded is not None:
+            self.blinded.close()
 
 
 def ask(
@@ -106,8 +111,13 @@ def ask(
     request_id: str | None,
     timeout: float,
     authorisations: Iterable[str] = (),
+    largest: int | None = None,
+    progress: Progress | None = None,
 ) -> Question:
-    """Blinds the ids and signs the match. Raises ``Misused``."""
+    """Blinds the ids and signs the match; ``close`` it when it is done.
+
+    ``largest`` is the bound of amounts, by default the largest of them. Raises ``Misused``.
+    """
     brought = tuple(dict.fromkeys(authorisations))
     if brought and mode != "hits":
         raise Misused(f"authorisations are for mode hits, not {mode}", "leave them out")
@@ -119,12 +129,13 @@ def ask(
         raise Misused(f"a match has no mode {mode!r}", f"one of {', '.join(MODES)}")
     if mode != "sum" and any(batch.amounts):
         raise Misused(f"amounts are for mode sum, not {mode}", "leave them out")
+    bound = _bound(batch, mode, largest)
     blinded, evaluator = None, None
     if mode == "hits":
-        blinded = oprf.blind(batch.values)
+        blinded = spread.blind(batch.values, _told_in_words(progress))
         content = blinded.elements
     else:
-        evaluator = oprf.Evaluator.of(os.urandom(32))
+        evaluator = oprf.Evaluator.of(_seed(settings, batch, list_, mode, bound))
         content = _tokens(evaluator, batch)
     around = settings.around
     message = pb.MatchQuestion(
@@ -137,9 +148,34 @@ def ask(
         public_key=b"" if evaluator is None else evaluator.public,
         expires=questions.rfc3339(questions.expiry(around.clock(), timeout)),
         authorisations=brought,
+        largest_amount=bound,
     )
     message.signature = sign_match(message, settings.credentials.signing_key)
     return Question(message, batch, content, blinded, evaluator)
+
+
+def _bound(batch: Batch, mode: str, largest: int | None) -> int:
+    """What is signed as the most that an amount of the batch is; 0 but for sums."""
+    if mode != "sum":
+        if largest is not None:
+            raise Misused(f"a largest amount is for mode sum, not {mode}", "leave it out")
+        return 0
+    found = max(1, *batch.amounts)
+    if largest is not None and largest < found:
+        raise Misused("an amount is above the largest that is declared", "declare more, or cut the amount off")
+    return found if largest is None else largest
+
+
+def _seed(settings: Settings, batch: Batch, list_: str, mode: str, bound: int) -> bytes:
+    """Of the key that a batch's tokens are made with: the same for the same batch, so that asked again it is known to
+    be the same and has its number again; for any other batch another key, so that no two can be compared.
+
+    It follows from the signing key, so nobody else can make the tokens of an id.
+    """
+    secret = settings.credentials.signing_key.private_numbers().private_value.to_bytes(66, "big")
+    rows = sorted(zip(batch.values, batch.amounts, strict=True))
+    said = hashlib.sha256(repr((_KEY_USE, list_, mode, bound, rows)).encode()).digest()
+    return hmac.digest(secret, said, "sha256")
 
 
 def _tokens(evaluator: oprf.Evaluator, batch: Batch) -> bytes:
@@ -150,6 +186,15 @@ def _tokens(evaluator: oprf.Evaluator, batch: Batch) -> bytes:
         return b"".join(token + amount.to_bytes(8, "big") for token, amount in rows)
     except OverflowError:
         raise Misused("an amount has at most 64 bits") from None
+
+
+def _told_in_words(progress: Progress | None) -> spread.Progress | None:
+    """Half of the work on ids is before they are sent, and half when they come back."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(
+        f"blinding {2 * done} of {total}" if 2 * done <= total else f"finishing {2 * done - total} of {total}"
+    )
 
 
 class Sets:
@@ -262,7 +307,7 @@ class Exchange:
             hits, columns, digest = (), (), self._digest_of_number()
         receipt = Receipt.from_bytes(self._receipt)
         proof = self._prove(receipt, header, digest) if self._log_key else None
-        number = self._number or pb.MatchNumber(withheld=True)
+        number = self._number
         return Match(
             request_id=asked.request_id,
             list=asked.list,
@@ -273,12 +318,10 @@ class Exchange:
             skipped=self._question.batch.skipped,
             columns=columns,
             hits=hits,
-            value=None if number.withheld else number.value,
-            withheld=number.rule,
-            message=number.message,
-            message_zh=number.message_zh,
-            accuracy=wire.accuracy(number.accuracy) if number.HasField("accuracy") else None,
-            within=within(number.of_largest, self._question.batch.amounts),
+            value=None if number is None else number.value,
+            accuracy=None if number is None else wire.accuracy(number.accuracy),
+            largest=asked.largest_amount,
+            privacy=losses(header.privacy),
             cost=dict(header.cost),
             remaining=dict(header.remaining),
             policies=tuple(header.policies),
@@ -298,7 +341,7 @@ class Exchange:
         if said != (header.list, header.day, header.public_key.hex()):
             raise Unproven("the set is of another list, day or key than the answer", header.SerializeToString())
         evaluated = bytes(self._evaluated)
-        tokens = oprf.finalize(blinded, evaluated, header.public_key)
+        tokens = blinded.finish(evaluated, header.public_key)
         if len(self._personal) != len(self._question.message.authorisations) * found.record_bytes:
             raise cut_off(header.request_id)
         persons = found.opened(bytes(self._personal), tokens)
@@ -321,7 +364,7 @@ class Exchange:
         number = self._number
         if number is None:
             raise cut_off(self._question.message.request_id)
-        return oprf.number_digest(None if number.withheld else number.value, number.rule)
+        return oprf.number_digest(number.value)
 
     def _prove(self, receipt: Receipt, header: pb.MatchHeader, digest: str) -> VerifiedReceipt:
         """The receipt, if its entry is the outcome of this very match, against this very set."""
@@ -334,21 +377,12 @@ class Exchange:
             "mode": asked.mode,
             "ids": asked.ids,
             "match_set": header.set_sha256.hex(),
+            **({"largest": asked.largest_amount} if asked.largest_amount else {}),
         }
         for name, value in recorded.items():
             if proof.entry.get(name) != value:
                 raise Unproven(f"the log entry records another {name}", receipt.entry)
         return proof
-
-
-def within(of_largest: str, amounts: Sequence[int]) -> int | None:
-    """How far a true sum may be from the released one: so many times the root of the squares of the two largest
-    amounts, rounded up. None for what is no number. Of all that was sent some have met, so it holds for these too."""
-    if not _FACTOR.fullmatch(of_largest):
-        return None
-    factor = Fraction(of_largest)
-    square = factor * factor * sum(amount * amount for amount in sorted(amounts, reverse=True)[:2])
-    return isqrt(-(-square.numerator // square.denominator) - 1) + 1 if square else 0
 
 
 def report(

@@ -162,9 +162,9 @@ def elements_digest(evaluated: bytes) -> str:
     return digest.hexdigest()
 
 
-def number_digest(value: int | None, rule: str) -> str:
-    """SHA-256 in hex of a number as it leaves: its decimal digits, or the rule that withholds it."""
-    return hashlib.sha256((rule if value is None else str(value)).encode()).hexdigest()
+def number_digest(value: int) -> str:
+    """SHA-256 in hex of a number as it leaves: of its decimal digits."""
+    return hashlib.sha256(str(value).encode()).hexdigest()
 
 
 def _not_by_that_key() -> Unproven:

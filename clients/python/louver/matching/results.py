@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from louver.privacy import PrivacyLoss
 from louver.receipt import Receipt, VerifiedReceipt
 from louver.results import Accuracy
 
@@ -42,9 +43,10 @@ class Match:
     """What came of a match.
 
     ``hits`` in mode hits, in the order of your ids; an id with two entries is there twice. ``value`` in modes count
-    and sum: with noise and rounded, None where a rule (``withheld``) keeps it back. ``accuracy`` says how far the
-    true number may be from it, the same whatever your ids are; None where there is no number. ``within`` is how far a
-    true sum may be away in 95 of 100 matches, in smallest units, worked out here from your own largest amounts.
+    and sum: with noise, None in mode hits; a sum is in smallest units. ``accuracy`` says how far the true number may
+    be from it, the same whatever your ids are; None in mode hits. ``largest`` is the bound of amounts that was
+    signed, which the receipt names; 0 but for sums. ``privacy`` is what the number cost of the privacy of the list's
+    subjects and what it leaves; nothing where the same batch has had it before.
     ``day`` is the day on which the entries were in force, ``set_sha256`` the list's set of that day, the same for
     everybody; the receipt names it. ``ids`` different ids were sent, blinded; ``skipped`` values were no ids.
     """
@@ -59,11 +61,9 @@ class Match:
     columns: tuple[str, ...]
     hits: tuple[Hit, ...]
     value: int | None
-    withheld: str
-    message: str
-    message_zh: str
     accuracy: Accuracy | None
-    within: int | None
+    largest: int
+    privacy: tuple[PrivacyLoss, ...]
     cost: Mapping[str, int]
     remaining: Mapping[str, int]
     policies: tuple[str, ...]

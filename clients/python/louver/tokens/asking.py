@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from louver import questions
 from louver.errors import Unproven
 from louver.failures import Misused, cut_off
-from louver.matching import oprf
+from louver.matching import oprf, spread
+from louver.matching.spread import Finishing
 from louver.receipt import Receipt
 from louver.settings import Settings
 from louver.signing import sign_tokens
@@ -33,12 +34,14 @@ class Question:
     """A signed question for tokens and the secrets that finish it."""
 
     message: pb.TokenQuestion
-    blinded: oprf.Blinded = field(repr=False)
+    blinded: Finishing = field(repr=False)
 
 
-def ask(settings: Settings, values: Sequence[bytes], element: str, timeout: float) -> Question:
-    """Blinds the inputs and signs the question. Raises ``Misused``."""
-    blinded = oprf.blind(values)
+def ask(
+    settings: Settings, values: Sequence[bytes], element: str, timeout: float, progress: Progress | None = None
+) -> Question:
+    """Blinds the inputs and signs the question; ``close`` its ids when it is done. Raises ``Misused``."""
+    blinded = spread.blind(values, progress)
     around = settings.around
     message = pb.TokenQuestion(
         request_id=around.new_request_id(),
@@ -89,7 +92,7 @@ class Exchange:
             raise cut_off(asked.request_id)
         if (header.request_id, header.element) != (asked.request_id, asked.element):
             raise Unproven("the answer belongs to other ids", header.SerializeToString())
-        tokens = oprf.finalize(self._question.blinded, bytes(self._evaluated), header.public_key)
+        tokens = self._question.blinded.finish(bytes(self._evaluated), header.public_key)
         if self._log_key:
             self._prove(header)
         return tokens, header.public_key.hex()
@@ -111,23 +114,25 @@ class Exchange:
                 raise Unproven(f"the log entry records another {name}", receipt.entry)
 
 
-def evaluated(
-    values: Sequence[bytes], each: Callable[[Sequence[bytes]], tuple[list[bytes], str]], progress: Progress | None
-) -> tuple[list[bytes], str]:
-    """The tokens of as many ids as there are, and their one key; ``each`` evaluates so many as one question may have.
+Each = Callable[[Sequence[bytes], Progress], tuple[list[bytes], str]]
+"""The tokens and the key of so many ids as one question may have; tells how far it is with them."""
+
+
+def evaluated(values: Sequence[bytes], each: Each, progress: Progress | None) -> tuple[list[bytes], str]:
+    """The tokens of as many ids as there are, and their one key.
 
     Raises ``Misused`` where the platform has replaced its keys meanwhile.
     """
     tokens: list[bytes] = []
     keys: dict[str, None] = {}
-    if progress:
-        progress(0, len(values))
+    tell = progress or (lambda done, total: None)
+    tell(0, len(values))
     for part in pieces(values, MOST_IDS):
-        made, key = each(part)
+        before = len(tokens)
+        made, key = each(part, lambda done, _, before=before: tell(before + done, len(values)))  # type: ignore[misc]
         tokens += made
         keys[key] = None
-        if progress:
-            progress(len(tokens), len(values))
+        tell(len(tokens), len(values))
     if len(keys) != 1:
         raise Misused("the platform has replaced its keys while tokens were made", "upload again")
     return tokens, next(iter(keys))

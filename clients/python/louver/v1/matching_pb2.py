@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from louver.v1 import sandbox_pb2 as louver_dot_v1_dot_sandbox__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18louver/v1/matching.proto\x12\tlouver.v1\x1a\x17louver/v1/sandbox.proto\"\x16\n\x14ListMatchableRequest\"@\n\x15ListMatchableResponse\x12\'\n\x05lists\x18\x01 \x03(\x0b\x32\x18.louver.v1.MatchableList\"\xc1\x01\n\rMatchableList\x12\x0c\n\x04list\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05owner\x18\x03 \x01(\t\x12\r\n\x05modes\x18\x04 \x03(\t\x12\x10\n\x08purposes\x18\x05 \x03(\t\x12\x0f\n\x07\x63olumns\x18\x06 \x03(\t\x12\x15\n\rminimum_batch\x18\x07 \x01(\r\x12\x13\n\x0bids_per_day\x18\x08 \x01(\r\x12\x15\n\rids_per_month\x18\t \x01(\r\x12\x0f\n\x07persons\x18\n \x01(\t\"\xc3\x01\n\rMatchQuestion\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\x0c\n\x04list\x18\x03 \x01(\t\x12\x0c\n\x04mode\x18\x04 \x01(\t\x12\x0b\n\x03ids\x18\x05 \x01(\r\x12\x14\n\x0c\x62\x61tch_sha256\x18\x06 \x01(\x0c\x12\x12\n\npublic_key\x18\x07 \x01(\x0c\x12\x0f\n\x07\x65xpires\x18\x08 \x01(\t\x12\x11\n\tsignature\x18\t \x01(\x0c\x12\x16\n\x0e\x61uthorisations\x18\n \x03(\t\"~\n\x0cMatchRequest\x12,\n\x08question\x18\x01 \x01(\x0b\x32\x18.louver.v1.MatchQuestionH\x00\x12\x0f\n\x05\x62\x61tch\x18\x02 \x01(\x0cH\x00\x12\x13\n\tevaluated\x18\x03 \x01(\x0cH\x00\x12\x12\n\nknown_sets\x18\x04 \x03(\x0c\x42\x06\n\x04part\"\xdd\x01\n\rMatchResponse\x12\x12\n\x08progress\x18\x01 \x01(\tH\x00\x12(\n\x06header\x18\x02 \x01(\x0b\x32\x16.louver.v1.MatchHeaderH\x00\x12\r\n\x03set\x18\x03 \x01(\x0cH\x00\x12\x13\n\tevaluated\x18\x04 \x01(\x0cH\x00\x12\x11\n\x07\x62linded\x18\x05 \x01(\x0cH\x00\x12(\n\x06number\x18\x06 \x01(\x0b\x32\x16.louver.v1.MatchNumberH\x00\x12\x11\n\x07receipt\x18\x07 \x01(\x0cH\x00\x12\x12\n\x08personal\x18\x08 \x01(\x0cH\x00\x42\x06\n\x04part\"\x87\x03\n\x0bMatchHeader\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04list\x18\x02 \x01(\t\x12\x0c\n\x04mode\x18\x03 \x01(\t\x12\x12\n\nset_sha256\x18\x04 \x01(\x0c\x12\x11\n\tset_bytes\x18\x05 \x01(\x04\x12\x12\n\npublic_key\x18\x06 \x01(\x0c\x12\x10\n\x08subjects\x18\x07 \x01(\r\x12.\n\x04\x63ost\x18\x08 \x03(\x0b\x32 .louver.v1.MatchHeader.CostEntry\x12\x38\n\tremaining\x18\t \x03(\x0b\x32%.louver.v1.MatchHeader.RemainingEntry\x12\x10\n\x08policies\x18\n \x03(\t\x12\x13\n\x0b\x64\x65velopment\x18\x0b \x01(\x08\x12\x0b\n\x03\x64\x61y\x18\x0c \x01(\t\x1a+\n\tCostEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x1a\x30\n\x0eRemainingEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x9c\x01\n\x0bMatchNumber\x12\x10\n\x08withheld\x18\x01 \x01(\x08\x12\r\n\x05value\x18\x02 \x01(\x12\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x12\n\nmessage_zh\x18\x05 \x01(\t\x12%\n\x08\x61\x63\x63uracy\x18\x06 \x01(\x0b\x32\x13.louver.v1.Accuracy\x12\x12\n\nof_largest\x18\x07 \x01(\t\"z\n\x14ReportMeasureRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04list\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0f\n\x07measure\x18\x04 \x01(\t\x12\x10\n\x08taken_on\x18\x05 \x01(\t\x12\x0c\n\x04note\x18\x06 \x01(\t\"*\n\x15ReportMeasureResponse\x12\x11\n\tlog_index\x18\x01 \x01(\x04\x32\xf9\x01\n\x0fMatchingService\x12R\n\rListMatchable\x12\x1f.louver.v1.ListMatchableRequest\x1a .louver.v1.ListMatchableResponse\x12>\n\x05Match\x12\x17.louver.v1.MatchRequest\x1a\x18.louver.v1.MatchResponse(\x01\x30\x01\x12R\n\rReportMeasure\x12\x1f.louver.v1.ReportMeasureRequest\x1a .louver.v1.ReportMeasureResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18louver/v1/matching.proto\x12\tlouver.v1\x1a\x17louver/v1/sandbox.proto\"\x16\n\x14ListMatchableRequest\"@\n\x15ListMatchableResponse\x12\'\n\x05lists\x18\x01 \x03(\x0b\x32\x18.louver.v1.MatchableList\"\xc1\x01\n\rMatchableList\x12\x0c\n\x04list\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05owner\x18\x03 \x01(\t\x12\r\n\x05modes\x18\x04 \x03(\t\x12\x10\n\x08purposes\x18\x05 \x03(\t\x12\x0f\n\x07\x63olumns\x18\x06 \x03(\t\x12\x15\n\rminimum_batch\x18\x07 \x01(\r\x12\x13\n\x0bids_per_day\x18\x08 \x01(\r\x12\x15\n\rids_per_month\x18\t \x01(\r\x12\x0f\n\x07persons\x18\n \x01(\t\"\xdb\x01\n\rMatchQuestion\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\x0c\n\x04list\x18\x03 \x01(\t\x12\x0c\n\x04mode\x18\x04 \x01(\t\x12\x0b\n\x03ids\x18\x05 \x01(\r\x12\x14\n\x0c\x62\x61tch_sha256\x18\x06 \x01(\x0c\x12\x12\n\npublic_key\x18\x07 \x01(\x0c\x12\x0f\n\x07\x65xpires\x18\x08 \x01(\t\x12\x11\n\tsignature\x18\t \x01(\x0c\x12\x16\n\x0e\x61uthorisations\x18\n \x03(\t\x12\x16\n\x0elargest_amount\x18\x0b \x01(\x04\"~\n\x0cMatchRequest\x12,\n\x08question\x18\x01 \x01(\x0b\x32\x18.louver.v1.MatchQuestionH\x00\x12\x0f\n\x05\x62\x61tch\x18\x02 \x01(\x0cH\x00\x12\x13\n\tevaluated\x18\x03 \x01(\x0cH\x00\x12\x12\n\nknown_sets\x18\x04 \x03(\x0c\x42\x06\n\x04part\"\xdd\x01\n\rMatchResponse\x12\x12\n\x08progress\x18\x01 \x01(\tH\x00\x12(\n\x06header\x18\x02 \x01(\x0b\x32\x16.louver.v1.MatchHeaderH\x00\x12\r\n\x03set\x18\x03 \x01(\x0cH\x00\x12\x13\n\tevaluated\x18\x04 \x01(\x0cH\x00\x12\x11\n\x07\x62linded\x18\x05 \x01(\x0cH\x00\x12(\n\x06number\x18\x06 \x01(\x0b\x32\x16.louver.v1.MatchNumberH\x00\x12\x11\n\x07receipt\x18\x07 \x01(\x0cH\x00\x12\x12\n\x08personal\x18\x08 \x01(\x0cH\x00\x42\x06\n\x04part\"\xb0\x03\n\x0bMatchHeader\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04list\x18\x02 \x01(\t\x12\x0c\n\x04mode\x18\x03 \x01(\t\x12\x12\n\nset_sha256\x18\x04 \x01(\x0c\x12\x11\n\tset_bytes\x18\x05 \x01(\x04\x12\x12\n\npublic_key\x18\x06 \x01(\x0c\x12\x10\n\x08subjects\x18\x07 \x01(\r\x12.\n\x04\x63ost\x18\x08 \x03(\x0b\x32 .louver.v1.MatchHeader.CostEntry\x12\x38\n\tremaining\x18\t \x03(\x0b\x32%.louver.v1.MatchHeader.RemainingEntry\x12\x10\n\x08policies\x18\n \x03(\t\x12\x13\n\x0b\x64\x65velopment\x18\x0b \x01(\x08\x12\x0b\n\x03\x64\x61y\x18\x0c \x01(\t\x12\'\n\x07privacy\x18\r \x03(\x0b\x32\x16.louver.v1.PrivacyLoss\x1a+\n\tCostEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x1a\x30\n\x0eRemainingEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x92\x01\n\x0bMatchNumber\x12\r\n\x05value\x18\x02 \x01(\x12\x12%\n\x08\x61\x63\x63uracy\x18\x06 \x01(\x0b\x32\x13.louver.v1.AccuracyJ\x04\x08\x01\x10\x02J\x04\x08\x03\x10\x04J\x04\x08\x04\x10\x05J\x04\x08\x05\x10\x06J\x04\x08\x07\x10\x08R\x08withheldR\x04ruleR\x07messageR\nmessage_zhR\nof_largest\"z\n\x14ReportMeasureRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04list\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0f\n\x07measure\x18\x04 \x01(\t\x12\x10\n\x08taken_on\x18\x05 \x01(\t\x12\x0c\n\x04note\x18\x06 \x01(\t\"*\n\x15ReportMeasureResponse\x12\x11\n\tlog_index\x18\x01 \x01(\x04\x32\xf9\x01\n\x0fMatchingService\x12R\n\rListMatchable\x12\x1f.louver.v1.ListMatchableRequest\x1a .louver.v1.ListMatchableResponse\x12>\n\x05Match\x12\x17.louver.v1.MatchRequest\x1a\x18.louver.v1.MatchResponse(\x01\x30\x01\x12R\n\rReportMeasure\x12\x1f.louver.v1.ReportMeasureRequest\x1a .louver.v1.ReportMeasureResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,23 +43,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MATCHABLELIST']._serialized_start=155
   _globals['_MATCHABLELIST']._serialized_end=348
   _globals['_MATCHQUESTION']._serialized_start=351
-  _globals['_MATCHQUESTION']._serialized_end=546
-  _globals['_MATCHREQUEST']._serialized_start=548
-  _globals['_MATCHREQUEST']._serialized_end=674
-  _globals['_MATCHRESPONSE']._serialized_start=677
-  _globals['_MATCHRESPONSE']._serialized_end=898
-  _globals['_MATCHHEADER']._serialized_start=901
-  _globals['_MATCHHEADER']._serialized_end=1292
-  _globals['_MATCHHEADER_COSTENTRY']._serialized_start=1199
-  _globals['_MATCHHEADER_COSTENTRY']._serialized_end=1242
-  _globals['_MATCHHEADER_REMAININGENTRY']._serialized_start=1244
-  _globals['_MATCHHEADER_REMAININGENTRY']._serialized_end=1292
-  _globals['_MATCHNUMBER']._serialized_start=1295
-  _globals['_MATCHNUMBER']._serialized_end=1451
-  _globals['_REPORTMEASUREREQUEST']._serialized_start=1453
-  _globals['_REPORTMEASUREREQUEST']._serialized_end=1575
-  _globals['_REPORTMEASURERESPONSE']._serialized_start=1577
-  _globals['_REPORTMEASURERESPONSE']._serialized_end=1619
-  _globals['_MATCHINGSERVICE']._serialized_start=1622
-  _globals['_MATCHINGSERVICE']._serialized_end=1871
+  _globals['_MATCHQUESTION']._serialized_end=570
+  _globals['_MATCHREQUEST']._serialized_start=572
+  _globals['_MATCHREQUEST']._serialized_end=698
+  _globals['_MATCHRESPONSE']._serialized_start=701
+  _globals['_MATCHRESPONSE']._serialized_end=922
+  _globals['_MATCHHEADER']._serialized_start=925
+  _globals['_MATCHHEADER']._serialized_end=1357
+  _globals['_MATCHHEADER_COSTENTRY']._serialized_start=1264
+  _globals['_MATCHHEADER_COSTENTRY']._serialized_end=1307
+  _globals['_MATCHHEADER_REMAININGENTRY']._serialized_start=1309
+  _globals['_MATCHHEADER_REMAININGENTRY']._serialized_end=1357
+  _globals['_MATCHNUMBER']._serialized_start=1360
+  _globals['_MATCHNUMBER']._serialized_end=1506
+  _globals['_REPORTMEASUREREQUEST']._serialized_start=1508
+  _globals['_REPORTMEASUREREQUEST']._serialized_end=1630
+  _globals['_REPORTMEASURERESPONSE']._serialized_start=1632
+  _globals['_REPORTMEASURERESPONSE']._serialized_end=1674
+  _globals['_MATCHINGSERVICE']._serialized_start=1677
+  _globals['_MATCHINGSERVICE']._serialized_end=1926
 # @@protoc_insertion_point(module_scope)

@@ -41,7 +41,7 @@ class MatchableList(_message.Message):
     def __init__(self, list: _Optional[str] = ..., title: _Optional[str] = ..., owner: _Optional[str] = ..., modes: _Optional[_Iterable[str]] = ..., purposes: _Optional[_Iterable[str]] = ..., columns: _Optional[_Iterable[str]] = ..., minimum_batch: _Optional[int] = ..., ids_per_day: _Optional[int] = ..., ids_per_month: _Optional[int] = ..., persons: _Optional[str] = ...) -> None: ...
 
 class MatchQuestion(_message.Message):
-    __slots__ = ("request_id", "purpose", "list", "mode", "ids", "batch_sha256", "public_key", "expires", "signature", "authorisations")
+    __slots__ = ("request_id", "purpose", "list", "mode", "ids", "batch_sha256", "public_key", "expires", "signature", "authorisations", "largest_amount")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
     LIST_FIELD_NUMBER: _ClassVar[int]
@@ -52,6 +52,7 @@ class MatchQuestion(_message.Message):
     EXPIRES_FIELD_NUMBER: _ClassVar[int]
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     AUTHORISATIONS_FIELD_NUMBER: _ClassVar[int]
+    LARGEST_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     purpose: str
     list: str
@@ -62,7 +63,8 @@ class MatchQuestion(_message.Message):
     expires: str
     signature: bytes
     authorisations: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, request_id: _Optional[str] = ..., purpose: _Optional[str] = ..., list: _Optional[str] = ..., mode: _Optional[str] = ..., ids: _Optional[int] = ..., batch_sha256: _Optional[bytes] = ..., public_key: _Optional[bytes] = ..., expires: _Optional[str] = ..., signature: _Optional[bytes] = ..., authorisations: _Optional[_Iterable[str]] = ...) -> None: ...
+    largest_amount: int
+    def __init__(self, request_id: _Optional[str] = ..., purpose: _Optional[str] = ..., list: _Optional[str] = ..., mode: _Optional[str] = ..., ids: _Optional[int] = ..., batch_sha256: _Optional[bytes] = ..., public_key: _Optional[bytes] = ..., expires: _Optional[str] = ..., signature: _Optional[bytes] = ..., authorisations: _Optional[_Iterable[str]] = ..., largest_amount: _Optional[int] = ...) -> None: ...
 
 class MatchRequest(_message.Message):
     __slots__ = ("question", "batch", "evaluated", "known_sets")
@@ -97,7 +99,7 @@ class MatchResponse(_message.Message):
     def __init__(self, progress: _Optional[str] = ..., header: _Optional[_Union[MatchHeader, _Mapping]] = ..., set: _Optional[bytes] = ..., evaluated: _Optional[bytes] = ..., blinded: _Optional[bytes] = ..., number: _Optional[_Union[MatchNumber, _Mapping]] = ..., receipt: _Optional[bytes] = ..., personal: _Optional[bytes] = ...) -> None: ...
 
 class MatchHeader(_message.Message):
-    __slots__ = ("request_id", "list", "mode", "set_sha256", "set_bytes", "public_key", "subjects", "cost", "remaining", "policies", "development", "day")
+    __slots__ = ("request_id", "list", "mode", "set_sha256", "set_bytes", "public_key", "subjects", "cost", "remaining", "policies", "development", "day", "privacy")
     class CostEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -124,6 +126,7 @@ class MatchHeader(_message.Message):
     POLICIES_FIELD_NUMBER: _ClassVar[int]
     DEVELOPMENT_FIELD_NUMBER: _ClassVar[int]
     DAY_FIELD_NUMBER: _ClassVar[int]
+    PRIVACY_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     list: str
     mode: str
@@ -136,25 +139,16 @@ class MatchHeader(_message.Message):
     policies: _containers.RepeatedScalarFieldContainer[str]
     development: bool
     day: str
-    def __init__(self, request_id: _Optional[str] = ..., list: _Optional[str] = ..., mode: _Optional[str] = ..., set_sha256: _Optional[bytes] = ..., set_bytes: _Optional[int] = ..., public_key: _Optional[bytes] = ..., subjects: _Optional[int] = ..., cost: _Optional[_Mapping[str, int]] = ..., remaining: _Optional[_Mapping[str, int]] = ..., policies: _Optional[_Iterable[str]] = ..., development: bool = ..., day: _Optional[str] = ...) -> None: ...
+    privacy: _containers.RepeatedCompositeFieldContainer[_sandbox_pb2.PrivacyLoss]
+    def __init__(self, request_id: _Optional[str] = ..., list: _Optional[str] = ..., mode: _Optional[str] = ..., set_sha256: _Optional[bytes] = ..., set_bytes: _Optional[int] = ..., public_key: _Optional[bytes] = ..., subjects: _Optional[int] = ..., cost: _Optional[_Mapping[str, int]] = ..., remaining: _Optional[_Mapping[str, int]] = ..., policies: _Optional[_Iterable[str]] = ..., development: bool = ..., day: _Optional[str] = ..., privacy: _Optional[_Iterable[_Union[_sandbox_pb2.PrivacyLoss, _Mapping]]] = ...) -> None: ...
 
 class MatchNumber(_message.Message):
-    __slots__ = ("withheld", "value", "rule", "message", "message_zh", "accuracy", "of_largest")
-    WITHHELD_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("value", "accuracy")
     VALUE_FIELD_NUMBER: _ClassVar[int]
-    RULE_FIELD_NUMBER: _ClassVar[int]
-    MESSAGE_FIELD_NUMBER: _ClassVar[int]
-    MESSAGE_ZH_FIELD_NUMBER: _ClassVar[int]
     ACCURACY_FIELD_NUMBER: _ClassVar[int]
-    OF_LARGEST_FIELD_NUMBER: _ClassVar[int]
-    withheld: bool
     value: int
-    rule: str
-    message: str
-    message_zh: str
     accuracy: _sandbox_pb2.Accuracy
-    of_largest: str
-    def __init__(self, withheld: bool = ..., value: _Optional[int] = ..., rule: _Optional[str] = ..., message: _Optional[str] = ..., message_zh: _Optional[str] = ..., accuracy: _Optional[_Union[_sandbox_pb2.Accuracy, _Mapping]] = ..., of_largest: _Optional[str] = ...) -> None: ...
+    def __init__(self, value: _Optional[int] = ..., accuracy: _Optional[_Union[_sandbox_pb2.Accuracy, _Mapping]] = ...) -> None: ...
 
 class ReportMeasureRequest(_message.Message):
     __slots__ = ("request_id", "list", "subject", "measure", "taken_on", "note")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from louver_sandbox.policy.difference.directions import Direction, Value, changed, direction
+from louver_sandbox.policy.difference.directions import Direction, changed, direction
+from louver_sandbox.policy.difference.of_verbs import Value
 from louver_sandbox.policy.difference.offers import Documents, Offer, Offered, Place, offered, requesters
 from louver_sandbox.policy.model import Platform
 from louver_sandbox.policy.terms import BudgetTerms
@@ -89,7 +90,7 @@ def _for(name: str, old: Offered, new: Offered) -> Iterator[Change]:
             way = Direction.of(more=more, less=less)
             yield _change(name, place, column, right, (_told(before), _told(after)), way, _what(before, after, way))
     for place in sorted(old.permits.keys() & new.permits.keys()):
-        for term, was, now, way in changed(old.permits[place], new.permits[place]):
+        for term, was, now, way in changed(old.permits[place], new.permits[place], place.verb):
             yield _change(name, place, "", term, (_text(was), _text(now)), way, "changed")
 
 

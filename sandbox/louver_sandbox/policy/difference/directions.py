@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from enum import StrEnum
 
 from louver_sandbox.obligations import ClassDisclosure, Period, Seal, Totals
+from louver_sandbox.policy.difference.of_verbs import Value, of_verbs
 from louver_sandbox.policy.grants import GrantGroup, Permit
 from louver_sandbox.policy.model import GrantTreatment
 from louver_sandbox.policy.terms import BudgetTerms
@@ -27,7 +30,6 @@ class Direction(StrEnum):
         return cls.LOOSER if more else cls.STRICTER
 
 
-Value = int | str | bool | None
 Judge = Callable[[Value, Value], Direction]
 
 
@@ -36,6 +38,11 @@ def _smaller_is_stricter(before: Value, after: Value) -> Direction:
     if before is None or after is None:
         return Direction.of(more=after is None, less=before is None)
     return Direction.of(more=int(after) > int(before), less=int(after) < int(before))
+
+
+def _fewer_and_none_is_stricter(before: Value, after: Value) -> Direction:
+    """Without the terms there is nothing at all."""
+    return _smaller_is_stricter(before or 0, after or 0)
 
 
 def _greater_is_stricter(before: Value, after: Value) -> Direction:
@@ -62,6 +69,42 @@ def _nothing_is_stricter(before: Value, after: Value) -> Direction:
     return Direction.of(more=before is None, less=after is None) if None in (before, after) else Direction.UNCLEAR
 
 
+_LOSS = re.compile(r"epsilon ([0-9.]+) at ([0-9.]+)")
+
+
+def _smaller_loss_is_stricter(before: Value, after: Value) -> Direction:
+    """Amounts of privacy loss by epsilon and delta; none is no budget, under which nothing leaves."""
+    if before is None or after is None:
+        return Direction.of(more=before is None, less=after is None)
+    was, now = (tuple(map(Decimal, _LOSS.fullmatch(str(one)).groups())) for one in (before, after))  # type: ignore[union-attr]
+    return Direction.of(
+        more=any(new > old for old, new in zip(was, now, strict=True)),
+        less=any(new < old for old, new in zip(was, now, strict=True)),
+    )
+
+
+_OF_VERBS: Mapping[str, Judge] = {
+    "matching.minimum_batch": _greater_is_stricter,
+    **{
+        f"matching.{name}": _smaller_is_stricter
+        for name in ("ids_per_day", "ids_per_month", "answers_per_month", "largest_amount")
+    },
+    "matching.until": _nothing_is_looser,
+    "matching.ended": _nothing_is_looser,
+    "matching.persons": _nothing_is_stricter,
+    "matching.authorised": _nothing_is_stricter,
+    **{f"matching.numbers.{name}": _smaller_loss_is_stricter for name in ("each", "allowance", "lifetime")},
+    "matching.numbers.window": _later_is_stricter([item.value for item in Period]),
+    "tokens.ids_per_day": _fewer_and_none_is_stricter,
+    "tokens.ids_per_month": _fewer_and_none_is_stricter,
+    "scoring.least_subjects": _greater_is_stricter,
+    "scoring.subjects_per_day": _smaller_is_stricter,
+    "scoring.models_per_quarter": _smaller_is_stricter,
+    "scoring.models": _nothing_is_looser,
+}
+_GIVEN = ("matching.modes.", "matching.lists.", "scoring.auditors.")
+"""Terms that give something more by being there."""
+
 _JUDGES: Mapping[str, Judge] = {
     "threshold.person": _greater_is_stricter,
     "threshold.enterprise": _greater_is_stricter,
@@ -80,13 +123,16 @@ _JUDGES: Mapping[str, Judge] = {
     "atoms": _nothing_is_looser,
     "history.window": _later_is_stricter([item.value for item in Period]),
     **{f"history.{item.value}": _later_is_stricter([item.value for item in Response]) for item in Pattern},
+    **_OF_VERBS,
     **{f"budget.{name}": _smaller_is_stricter for name in BudgetTerms.model_fields},
 }
 
 
-def changed(before: Sequence[Permit], after: Sequence[Permit]) -> Iterator[tuple[str, Value, Value, Direction]]:
-    """Every term that differs between the grants that meet at a place before and after."""
-    old, new = terms(before), terms(after)
+def changed(
+    before: Sequence[Permit], after: Sequence[Permit], verb: str
+) -> Iterator[tuple[str, Value, Value, Direction]]:
+    """Every term that differs between the grants that meet at a place of this verb before and after."""
+    old, new = ({**terms(permits), **of_verbs(permits, verb)} for permits in (before, after))
     for name in sorted({*old, *new}):
         if old.get(name) != new.get(name):
             yield name, old.get(name), new.get(name), direction(name, old.get(name), new.get(name))
@@ -94,10 +140,17 @@ def changed(before: Sequence[Permit], after: Sequence[Permit]) -> Iterator[tuple
 
 def direction(name: str, before: Value, after: Value) -> Direction:
     """Which way this term went. A term of one side only is for a person, unless absence itself is judged."""
-    judge = _JUDGES.get(name, _nothing_is_looser)
+    judge = _JUDGES.get(name, _nothing_is_stricter if name.startswith(_GIVEN) else _nothing_is_looser)
     absent = before is None or after is None
     if absent and name.startswith(
-        ("threshold.class", "threshold.remainder", "threshold.totals", "threshold.seal", "history.")
+        (
+            "threshold.class",
+            "threshold.remainder",
+            "threshold.totals",
+            "threshold.seal",
+            "history.",
+            "matching.numbers.window",
+        )
     ):
         return Direction.UNCLEAR
     return judge(before, after)
