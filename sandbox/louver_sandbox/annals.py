@@ -68,19 +68,25 @@ def logged_revocations(books: Books) -> Mapping[str, int]:
     return found
 
 
-def note_activation(books: Books, judgement: Judgement, approvals: Sequence[Approval]) -> None:
-    """Logs which policies and catalogue decide from now on, unless the log's last word on it says so already.
-
-    Raises:
-        BundleRefused: the log's last word is of a later version of some document: what lies here was put back.
-    """
-    last = books.log.latest(None, 1, institution=None, kinds=("activation",))
+def refuse_former(books: Books, approvals: Sequence[Approval]) -> None:
+    """Raises BundleRefused where the log knows a later version of some document: what lies here was put back."""
     serials = {item.statement.id: item.statement.serial for item in approvals}
     known = activated_serials(books)
     if back := [name for name, serial in serials.items() if serial < known.get(name, 0)]:
         raise BundleRefused(
             [f"{name}: the log knows version {known[name]}; this is {serials[name]}" for name in back]
         )
+
+
+def note_activation(books: Books, judgement: Judgement, approvals: Sequence[Approval]) -> None:
+    """Logs which policies and catalogue decide from now on, unless the log's last word on it says so already.
+
+    Raises:
+        BundleRefused: the log's last word is of a later version of some document: what lies here was put back.
+    """
+    refuse_former(books, approvals)
+    last = books.log.latest(None, 1, institution=None, kinds=("activation",))
+    serials = {item.statement.id: item.statement.serial for item in approvals}
     said: dict[str, JSON] = {
         "bundle": judgement.bundle.digest,
         "catalog": judgement.catalog.digest,

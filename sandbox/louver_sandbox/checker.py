@@ -77,21 +77,25 @@ class Judgement:
 
 
 def write_judgement(folder: Path, catalog: Catalog, bundle_content: bytes) -> None:
-    """Leaves the catalogue and the verified bundle where checkers find them, each replaced in one step.
+    """Leaves the catalogue and the verified bundle where checkers find them, each replaced in one step."""
+    keep_judgement(folder, catalog, bundle_content)
+    for name, content in (("catalog", codec.encode(catalog)), ("bundle", bundle_content)):
+        _replace(folder / f"{name}.json", content)
 
-    A copy of each is kept by its digest, so that an old decision can be replayed.
-    """
+
+def keep_judgement(folder: Path, catalog: Catalog, bundle_content: bytes) -> None:
+    """Keeps a copy of each by its digest, so that an old decision can be replayed."""
     kept = folder / "kept"
     kept.mkdir(parents=True, exist_ok=True)
     digest = parse_bundle(bundle_content).digest
-    for name, version, content in (
-        ("catalog", catalog.digest, codec.encode(catalog)),
-        ("bundle", digest, bundle_content),
-    ):
-        for place in (kept / f"{name}-{version}.json", folder / f"{name}.json"):
-            fresh = place.with_name(f".{place.name}.new")
-            fresh.write_bytes(content)
-            fresh.replace(place)
+    _replace(kept / f"catalog-{catalog.digest}.json", codec.encode(catalog))
+    _replace(kept / f"bundle-{digest}.json", bundle_content)
+
+
+def _replace(place: Path, content: bytes) -> None:
+    fresh = place.with_name(f".{place.name}.new")
+    fresh.write_bytes(content)
+    fresh.replace(place)
 
 
 def read_kept(folder: Path, catalog: str, bundle: str) -> Judgement:

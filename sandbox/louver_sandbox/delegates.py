@@ -42,14 +42,16 @@ CHECKER_CPU_S = 100_000
 """Processor time of one checker's whole life; a single case is bounded by its deadline."""
 
 
-def checker_zygote(run: Path, entry: str = "louver_sandbox.checker:main") -> Zygote:
+def checker_zygote(
+    run: Path, entry: str = "louver_sandbox.checker:main", preload: tuple[str, ...] = (), memory_mib: int = 512
+) -> Zygote:
     """Forks checkers that judge by the catalogue and bundle which `checker.write_judgement` left in this folder."""
     return Zygote(
         entry,
-        preload=(*WORKER_PRELOAD, *checker.PRELOAD),
+        preload=(*WORKER_PRELOAD, *checker.PRELOAD, *preload),
         prepare="louver_sandbox.checker:prepare",
         environment={**WORKER_ENVIRONMENT, checker.LOCATION: str(run)},
-        limits=ProcessLimits(memory_mib=512, cpu_seconds=CHECKER_CPU_S),
+        limits=ProcessLimits(memory_mib=memory_mib, cpu_seconds=CHECKER_CPU_S),
         readable=(run,),
     )
 

@@ -23,8 +23,8 @@ from louver.signing import are_tokens_signed_by, is_match_signed_by, is_register
 from louver.v1 import matching_pb2 as matching_pb
 from louver.v1 import sandbox_pb2 as pb
 from louver.v1 import tokens_pb2 as tokens_pb
-from louver_sandbox.pki import AUDITOR_URN, URN
-from louver_sandbox.refusals import auditing
+from louver_sandbox.pki import AUDITOR_URN, OFFICER_URN, URN
+from louver_sandbox.refusals import auditing, drafting
 from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.stages import InstitutionType, Subject
 
@@ -102,11 +102,13 @@ class Registry:
             return self._institutions
 
     def subject(self, certificate: x509.Certificate) -> Subject:
-        """The registered institution of this certificate. Raises `Refused` LVR-0101 or LVR-0102."""
+        """The registered institution of this certificate. Raises `Refused` LVR-0101, LVR-0102 or LVR-7x02."""
         fingerprint = certificate.fingerprint(hashes.SHA256()).hex()
         name = uri_name(certificate)
         if name.startswith(AUDITOR_URN):
             raise auditing.auditors_do_not_ask()
+        if name.startswith(OFFICER_URN):
+            raise drafting.officers_do_not_ask()
         if not name.startswith(URN):
             raise refusals.ambiguous_identity()
         institution = self.institutions().get(name.removeprefix(URN))

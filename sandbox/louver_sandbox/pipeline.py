@@ -75,7 +75,8 @@ class Pipeline:
 
     `solve` finds which further parts are withheld so that totals may stay, in a killable process too; without it
     totals are kept back. `noise_secret` is the releaser's, by which cell keys are made; `sampler` draws the noise
-    of differential privacy; without one `judge_in_checker` must refuse what needs it. `sealer` encrypts.
+    of differential privacy; without one `judge_in_checker` must refuse what needs it. `sealer` encrypts. `asked` says
+    who asks what at this moment, where other lines answer beside this one.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Pipeline:
         noise_secret: bytes | None = None,
         sampler: Sampler | None = None,
         sealer: Sealer | None = None,
+        asked: OneAtATime | None = None,
     ) -> None:
         self._sampler = sampler
         self._solve = solve
@@ -99,7 +101,7 @@ class Pipeline:
         self._clock = clock
         self._incident = new_incident
         self._noise_secret = noise_secret
-        self._asked = OneAtATime()
+        self._asked = asked or OneAtATime()
 
     def answer(self, request: Request, call: Call) -> Receipted:
         """Admit, then run. Raises `Refused` (logged) or `Fault`."""

@@ -20,6 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 URN = "urn:louver:institution:"
 AUDITOR_URN = "urn:louver:auditor:"
+OFFICER_URN = "urn:louver:officer:"
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,11 @@ class Authority:
         """A certificate by which an institution is known; short-lived, because gRPC knows no revocation list."""
         names = [x509.UniformResourceIdentifier(URN + institution)]
         return self._issue(institution, names, ExtendedKeyUsageOID.CLIENT_AUTH, now, days)
+
+    def officer(self, name: str, now: datetime, days: int = 90) -> Issued:
+        """A certificate by which a policy officer is known; no question is ever answered to it."""
+        names = [x509.UniformResourceIdentifier(OFFICER_URN + name)]
+        return self._issue(name, names, ExtendedKeyUsageOID.CLIENT_AUTH, now, days)
 
     def auditor(self, name: str, now: datetime, days: int = 90) -> Issued:
         """A certificate by which an auditor of the log is known; no question is ever answered to it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from louver_sandbox.accounting.ledger import SHANGHAI
@@ -28,6 +29,19 @@ from louver_sandbox.processes.zygote import isolation_here
 from louver_sandbox.publishing.record_keys import read_key
 from louver_sandbox.settings import Settings
 from louver_sandbox.store import State
+
+
+class InstallationRefused(Exception):
+    """What was asked cannot be done to this installation; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Time and randomness, as arguments."""
+
+    clock: Callable[[], datetime]
+    randomness: Callable[[int], bytes]
+
 
 NOISE_FILE = "noise.key"
 """The file in `secrets/` with the releaser's secret of cell keys."""

@@ -151,6 +151,11 @@ class Settings:
         return self.home / "log-auditors.toml"
 
     @property
+    def officers_certificates(self) -> Path:
+        """The registry of officers who work over gRPC, and their certificate fingerprints."""
+        return self.home / "policy-officers.toml"
+
+    @property
     def officers(self) -> Path:
         """The public keys of the policy officers."""
         return self.home / "officers.json"

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -17,46 +18,36 @@ from louver.errors import Refused
 from louver.failures import Misused
 from louver.matching.oprf import library
 from louver.v1 import sandbox_pb2 as pb
-from louver_sandbox import checker, journal, scorer, solver
+from louver_sandbox import journal
 from louver_sandbox.accounting.ledger import SHANGHAI
+from louver_sandbox.accounting.one_at_a_time import OneAtATime
 from louver_sandbox.annals import (
     former_tokens,
     logged_revocations,
     logged_set,
     logged_tokens,
+    note_activation,
+    refuse_former,
 )
 from louver_sandbox.auditing import replayer
 from louver_sandbox.auditors import Auditors
-from louver_sandbox.catalog.model import Catalog
+from louver_sandbox.checker import Judgement
 from louver_sandbox.commit import Preview, preview
 from louver_sandbox.consents import Consents
-from louver_sandbox.delegates import (
-    CHECKER_CPU_S,
-    AddInProcesses,
-    AddUpInProcess,
-    JudgeInChecker,
-    JudgeScoresInChecker,
-    SolveInProcess,
-    Worker,
-    checker_zygote,
-)
+from louver_sandbox.delegates import AddInProcesses, Worker, checker_zygote
 from louver_sandbox.engines import WORKER_ENTRY, WORKER_ENVIRONMENT, WORKER_PRELOAD, WORKER_PREPARE
 from louver_sandbox.identity import Registry
-from louver_sandbox.match_line import Judging, MatchLine
+from louver_sandbox.in_force import House, InForce, forget_former
+from louver_sandbox.match_line import MatchLine
 from louver_sandbox.matching import process as matcher
 from louver_sandbox.matching.editions import Editions
 from louver_sandbox.matching.tokens import JoinKeys, TokenTables
-from louver_sandbox.obligations import Totals
+from louver_sandbox.officers import Callers
 from louver_sandbox.pipeline import Call, Pipeline
-from louver_sandbox.policy.bundle import Bundle
+from louver_sandbox.policy.approvals import Approval, verify_bundle
+from louver_sandbox.policy.bundle import Bundle, BundleRefused
 from louver_sandbox.policy.load import CONTENT_FILE, load_approvals, load_officers
-from louver_sandbox.premises import (
-    isolation_of,
-    load_judgement,
-    noise_secret,
-    open_books,
-    sampler_of,
-)
+from louver_sandbox.premises import isolation_of, load_judgement, noise_secret, open_books
 from louver_sandbox.processes.admission import Overloaded
 from louver_sandbox.processes.limits import Limits as ProcessLimits
 from louver_sandbox.processes.pool import CheckerPool, WorkerFailed, WorkerPool
@@ -64,8 +55,7 @@ from louver_sandbox.processes.sessions import SessionPool
 from louver_sandbox.processes.zygote import Zygote
 from louver_sandbox.recount import anchor
 from louver_sandbox.refusals import capacity
-from louver_sandbox.release.complementary import Solve, no_solver
-from louver_sandbox.scoring.line import AddUp, Parts, ScoreLine, no_scorer
+from louver_sandbox.scoring.line import ScoreLine
 from louver_sandbox.scoring.models import Models, parse_auditors
 from louver_sandbox.sealing import adding
 from louver_sandbox.sealing.keys import SealingKeys
@@ -80,6 +70,17 @@ from louver_sandbox.uploads.own_tables import OwnTables
 from louver_sandbox.withdrawn import Withdrawn
 
 WARM_S = 30.0
+RETIRED_S = 120.0
+"""How long what decided formerly is kept beyond the longest question: for those that waited to be asked."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A bundle as it lies in the installation's folder, verified."""
+
+    bundle: Bundle
+    content: bytes
+    approvals: tuple[Approval, ...]
 
 
 class Platform:
@@ -90,6 +91,8 @@ class Platform:
         self.clock = clock
         self._lock = threading.Lock()
         self._strangers: set[str] = set()
+        self._replacing = threading.RLock()
+        self._former: list[tuple[float, InForce]] = []
         self._parts = ExitStack()
         try:
             self._open(new_incident)
@@ -100,15 +103,15 @@ class Platform:
     def _open(self, new_incident: Callable[[Exception], str]) -> None:
         settings, limits = self.settings, self.settings.limits
         self.isolation = isolation_of(settings)
-        self.judgement = load_judgement(settings, self.clock())
-        checker.write_judgement(settings.run, self.judgement.catalog, (settings.bundle / CONTENT_FILE).read_bytes())
-        secret = noise_secret(settings, self.judgement.bundle)
+        judgement, content = load_judgement(settings, self.clock()), (settings.bundle / CONTENT_FILE).read_bytes()
+        noise_secret(settings, judgement.bundle)  # before anything is started
         self.state = self._parts.enter_context(State.open(settings.state))
         self.books = open_books(settings, self.state, self.clock, self.isolation.level)
         if (behind := anchor.problem(self.books, settings.anchors)) is not None:
             raise behind
         self.registry = Registry(settings.institutions)
         self.log_auditors = Auditors(settings.log_auditors, self.registry)
+        self.officers = Callers(settings.officers_certificates, self.registry, self.log_auditors)
         self._replayers: CheckerPool | None = None
         self.shelf = Shelf(settings, self.books)
         workers = self._parts.enter_context(
@@ -121,7 +124,6 @@ class Platform:
                 readable=(settings.snapshots, settings.uploads),
             )
         )
-        checkers = self._parts.enter_context(checker_zygote(settings.run))
         self.workers = self._parts.enter_context(
             WorkerPool(
                 workers,
@@ -130,7 +132,6 @@ class Platform:
                 per_institution=min(limits.per_institution, limits.workers),
             )
         )
-        self.checkers = self._parts.enter_context(CheckerPool(checkers, size=limits.checkers))
         self.sealing_keys = SealingKeys(self.state, self.clock, partial(journal.noted, self.books))
         self._matchers: SessionPool | None = None
         self.join_keys = JoinKeys(settings, self._match_sessions)
@@ -160,40 +161,141 @@ class Platform:
         )
         for kid in self.sealing_keys.live():
             self.sealer.keep_ready(kid)
-        self.approvals = load_approvals(settings.bundle)
-        statements = [item.statement for item in self.approvals]
-        self.withdrawn = Withdrawn(
-            settings.revocations, statements, load_officers(settings.officers), logged_revocations(self.books)
+        self.consents = Consents(self.state, self.clock, partial(journal.appended, self.books))
+        self.models = Models(
+            self.state,
+            self.clock,
+            partial(journal.appended, self.books),
+            self.sealing_keys,
+            lambda: (self.judgement.catalog, self.judgement.bundle),
+            self._auditors,
         )
-        sampler, own = sampler_of(self.judgement.bundle), self.own_tables.tables
-        judge = JudgeInChecker(
-            self.checkers,
-            own,
-            limits.check_seconds,
-            self.withdrawn,
-            has_noise=sampler is not None,
-            sealing_key=self.sealing_keys.current,
-            tokens_ready=self.token_tables.ready,
-        )
-        self.pipeline = Pipeline(
-            judge, self.reserve, self.books, self.clock, new_incident, self._solve(), secret, sampler, self.sealer
-        )
-        judging = Judging(
-            self.judgement.catalog,
-            self.judgement.bundle,
-            lambda policies, now: self.withdrawn.check(policies, now.astimezone(SHANGHAI).date()),
-        )
-        self.tokens = TokenLine(judging, self.books, self.clock, new_incident, self._match_sessions)
-        self.matches = MatchLine(
-            judging,
+        self._house = House(
+            settings,
             self.books,
             self.clock,
             new_incident,
-            Editions(settings, partial(journal.note, self.books), partial(logged_set, self.books)),
+            self.reserve,
+            self.own_tables.tables,
+            self.token_tables.ready,
+            self.sealing_keys,
+            self.sealer,
             self._match_sessions,
-            sampler,
+            Editions(settings, partial(journal.note, self.books), partial(logged_set, self.books)),
+            self.consents,
+            self.models,
+            OneAtATime(),
         )
-        self._open_scoring(new_incident)
+        forget_former(settings)
+        self._parts.callback(self._close_deciders)
+        self._deciding = self._made(judgement, content, load_approvals(settings.bundle))
+
+    def _made(self, judgement: Judgement, content: bytes, approvals: tuple[Approval, ...]) -> InForce:
+        return InForce(self._house, judgement, content, approvals, logged_revocations(self.books))
+
+    @property
+    def in_force(self) -> InForce:
+        """What decides now. Whoever asks it twice may meet two bundles: a call takes it once."""
+        return self._deciding
+
+    @property
+    def judgement(self) -> Judgement:
+        """The catalogue and the bundle in force."""
+        return self._deciding.judgement
+
+    @property
+    def approvals(self) -> tuple[Approval, ...]:
+        """Who approved what is in force."""
+        return self._deciding.approvals
+
+    @property
+    def checkers(self) -> CheckerPool:
+        """The checkers of what is in force."""
+        return self._deciding.checkers
+
+    @property
+    def withdrawn(self) -> Withdrawn:
+        """Which documents in force answer no more."""
+        return self._deciding.withdrawn
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The line of questions under what is in force."""
+        return self._deciding.pipeline
+
+    @property
+    def matches(self) -> MatchLine:
+        """The line of matches under what is in force."""
+        return self._deciding.matches
+
+    @property
+    def tokens(self) -> TokenLine:
+        """The line of tokens under what is in force."""
+        return self._deciding.tokens
+
+    @property
+    def scores(self) -> ScoreLine:
+        """The line of scores under what is in force."""
+        return self._deciding.scores
+
+    def replace_bundle(
+        self, bundle: Bundle, content: bytes, approvals: tuple[Approval, ...], kept: Callable[[], None]
+    ) -> None:
+        """Lets a verified bundle decide from the next question on, all at once.
+
+        `kept` makes it lasting, once everything stands that decides by it; then the log says so, and then it decides.
+        The catalogue stays. Where anything fails before the last step, what decided goes on deciding. Raises what
+        `InForce` and `kept` raise, and `BundleRefused` where the log knows a later version.
+        """
+        judgement = Judgement(self.judgement.catalog, bundle)
+        with self._replacing:
+            refuse_former(self.books, approvals)
+            fresh = self._made(judgement, content, approvals)
+            try:
+                kept()
+                note_activation(self.books, judgement, approvals)
+            except BaseException:
+                fresh.close()
+                raise
+            former, self._deciding = self._deciding, fresh
+            self._former.append((time.monotonic() + RETIRED_S + self.settings.limits.query_seconds, former))
+
+    def stored_bundle(self) -> Stored:
+        """The bundle in the installation's folder, verified as at a start. Raises `BundleRefused`."""
+        folder = self.settings.bundle
+        try:
+            content = (folder / CONTENT_FILE).read_bytes()
+        except OSError:
+            raise BundleRefused((f"{CONTENT_FILE} cannot be read",)) from None
+        approvals = load_approvals(folder)
+        today = self.clock().astimezone(SHANGHAI).date()
+        officers = load_officers(self.settings.officers)
+        bundle = verify_bundle(content, approvals, officers, today, self.judgement.catalog)
+        refuse_former(self.books, approvals)
+        return Stored(bundle, content, approvals)
+
+    def follow(self) -> bool:
+        """Takes the bundle in the folder where that is another one than decides, as an operator's `activate` leaves
+        it; whether it did. Raises `BundleRefused` for one that must not decide: then nothing changes."""
+        with self._replacing:
+            stored = self.stored_bundle()
+            if (stored.bundle.digest, stored.approvals) == (self.judgement.bundle.digest, self.approvals):
+                return False
+            self.replace_bundle(stored.bundle, stored.content, stored.approvals, lambda: None)
+            return True
+
+    def retire(self, *, at_once: bool = False) -> None:
+        """Ends what decided formerly, when no question can be left that met it."""
+        with self._replacing:
+            over = [item for item in self._former if at_once or item[0] < time.monotonic()]
+            self._former = [item for item in self._former if item not in over]
+        for _, former in over:
+            former.close()
+
+    def _close_deciders(self) -> None:
+        self.retire(at_once=True)
+        if hasattr(self, "_deciding"):
+            self._deciding.close()
 
     def _match_sessions(self) -> SessionPool:
         """The matchers; their zygote is started at the first match. Raises `WorkerFailed` without the library."""
@@ -228,49 +330,10 @@ class Platform:
                 self._replayers = self._parts.enter_context(CheckerPool(zygote, size=1, lifetime=1))
             return self._replayers
 
-    def _open_scoring(self, new_incident: Callable[[Exception], str]) -> None:
-        """Models, authorisations and the line of scores. Scorers start only where policies declare features."""
-        append = partial(journal.appended, self.books)
-        self.consents = Consents(self.state, self.clock, append)
-        self.models = Models(self.state, self.clock, append, self.sealing_keys, self._in_force, self._auditors)
-        self.scores = ScoreLine(
-            Parts(
-                self.books,
-                self.clock,
-                self.models,
-                self.consents,
-                JudgeScoresInChecker(self.checkers, self.settings.limits.check_seconds, self.withdrawn),
-                self.reserve,
-                self.sealing_keys.public,
-                self.sealing_keys.current,
-                self._add_up(),
-                new_incident,
-            )
-        )
-
-    def _in_force(self) -> tuple[Catalog, Bundle]:
-        return self.judgement.catalog, self.judgement.bundle
-
     def _auditors(self) -> Mapping[str, bytes]:
         """The model auditors as the operator's file says now; without one there are none."""
         path = self.settings.auditors
         return parse_auditors(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-    def _add_up(self) -> AddUp:
-        if not self.judgement.bundle.platform.feature_sets:
-            return no_scorer
-        limits = self.settings.limits
-        zygote = self._parts.enter_context(
-            Zygote(
-                scorer.ENTRY,
-                preload=scorer.PRELOAD,
-                environment=WORKER_ENVIRONMENT,
-                limits=ProcessLimits(memory_mib=limits.memory_mib, cpu_seconds=CHECKER_CPU_S),
-                readable=(),
-            )
-        )
-        pool = self._parts.enter_context(CheckerPool(zygote, size=limits.scorers, reply_cap=scorer.REPLY_CAP))
-        return AddUpInProcess(pool, limits.scorers, self.sealer, limits.score_seconds)
 
     def _adding(self) -> AddInProcesses:
         """What adds up ciphertexts. Its processes see the uploads and nothing else."""
@@ -287,29 +350,6 @@ class Platform:
         size = limits.threads_per_worker
         pool = self._parts.enter_context(CheckerPool(adders, size=size, lifetime=1))
         return AddInProcesses(pool, limits.query_seconds, size)
-
-    def _solve(self) -> Solve:
-        """What keeps totals; its processes are started only where a policy in force asks for it.
-
-        A question holds its worker's place until it is answered, so with as many solvers none waits for another.
-        """
-        grants = (grant for policy in self.judgement.bundle.policies for grant in policy.grants)
-        if all(grant.threshold.totals is Totals.KEEP_BACK for grant in grants):
-            return no_solver
-        limits = self.settings.limits
-        solvers = self._parts.enter_context(
-            Zygote(
-                solver.ENTRY,
-                preload=solver.PRELOAD,
-                environment=WORKER_ENVIRONMENT,
-                limits=ProcessLimits(memory_mib=limits.solver_memory_mib, cpu_seconds=2 * limits.solve_seconds),
-                readable=(),
-            )
-        )
-        pool = self._parts.enter_context(
-            CheckerPool(solvers, size=limits.workers, lifetime=1, reply_cap=solver.REPLY_CAP)
-        )
-        return SolveInProcess(pool, limits.solve_seconds)
 
     def warm(self) -> None:
         """Waits until a worker and a checker stand ready, so that nobody pays for their start."""

@@ -19,7 +19,6 @@ from louver.matching import oprf
 from louver.matching.asking import Batch
 from louver.matching.sets import MatchSet
 from louver.matching.subjects import value_of
-from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.matching.building import build, entries, entry_bytes, given
 from louver_sandbox.matching.oprf import MATCH_USE, Key
 from louver_sandbox.policy.matching import specs

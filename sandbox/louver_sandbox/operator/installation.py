@@ -12,8 +12,7 @@ import json
 import secrets
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -36,23 +35,13 @@ from louver_sandbox.policy.load import load_approvals, load_library, write_bundl
 from louver_sandbox.policy.model import Platform, Policy
 from louver_sandbox.policy.officers import make_officer, officers_text, sign
 from louver_sandbox.premises import JOIN_FILE, MATCHING_FILE, NOISE_FILE, utc_now
+from louver_sandbox.premises import InstallationRefused as InstallationRefused
+from louver_sandbox.premises import Tools as Tools
 from louver_sandbox.settings import Settings, load
 from louver_sandbox.stages import InstitutionType
 
 DEVELOPMENT_OFFICERS = ("officer-one", "officer-two", "officer-three")
 DEVELOPMENT_AUDITOR = "model-auditor"
-
-
-class InstallationRefused(Exception):
-    """What was asked cannot be done to this folder; the text says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Tools:
-    """Time and randomness, as arguments."""
-
-    clock: Callable[[], datetime]
-    randomness: Callable[[int], bytes]
 
 
 TOOLS = Tools(clock=utc_now, randomness=secrets.token_bytes)

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from louver_sandbox.annals import activated_serials, note_activation
+from louver_sandbox.drafting.lifecycle import Draft, Lifecycle, require_tests
 from louver_sandbox.operator.installation import TOOLS, activate, development_keys
-from louver_sandbox.operator.lifecycle import Draft, Lifecycle, require_tests
 from louver_sandbox.operator.output import Home, explained, fail
 from louver_sandbox.policy.approvals import missing
 from louver_sandbox.policy.bundle import BundleRefused

@@ -23,6 +23,7 @@ from louver_sandbox.operator import (
     log,
     matching,
     noise,
+    officers,
     policies,
     publishing,
     qualities,
@@ -53,6 +54,7 @@ institution_app = typer.Typer(help="Institutions that may ask.", no_args_is_help
 catalog_app = typer.Typer(help="The catalogue: what is registered, and whether it is true.", no_args_is_help=True)
 app.add_typer(institution_app, name="institution")
 app.add_typer(auditors.app, name="auditor")
+app.add_typer(officers.app, name="officer")
 qualities.commands(catalog_app)
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(policies.app, name="policy")

@@ -13,12 +13,12 @@ import typer
 from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.catalog.load import load_catalog
 from louver_sandbox.catalog.model import Table
+from louver_sandbox.drafting.granting import as_yaml, grants_for
+from louver_sandbox.drafting.lifecycle import Lifecycle
+from louver_sandbox.drafting.simulation import history, judging, lines, simulate
 from louver_sandbox.identity import parse_registry
-from louver_sandbox.operator.granting import as_yaml, grants_for
 from louver_sandbox.operator.installation import TOOLS
-from louver_sandbox.operator.lifecycle import Lifecycle
 from louver_sandbox.operator.output import Home, explained, fail, problem
-from louver_sandbox.operator.simulation import history, judging, lines, simulate
 from louver_sandbox.pipeline import facts_at
 from louver_sandbox.policy.bundle import bundle_content
 from louver_sandbox.policy.load import CONTENT_FILE, load_library

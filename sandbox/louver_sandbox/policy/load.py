@@ -1,11 +1,12 @@
 """Files in, values out: policy YAML with the line and column of every problem, and signed bundle folders.
 
-A bundle folder holds `bundle.json` (canonical content) and `approvals.json`. The trusted officers are a file of their
-own, kept by the operator outside the bundle: a bundle cannot name who may sign it.
+A bundle folder holds `bundle.json` (canonical content) and `approvals-DIGEST.json`. The trusted officers are a file
+of their own, kept by the operator outside the bundle: a bundle cannot name who may sign it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from louver_sandbox.policy.officers import Officer, parse_officers
 
 CONTENT_FILE = "bundle.json"
 APPROVALS_FILE = "approvals.json"
+"""Of a bundle folder of before; now each content has approvals by its digest, so that one rename replaces both."""
 
 _REASONS = {
     "missing": ("is missing", "缺少该项"),
@@ -182,16 +184,31 @@ def load_bundle(directory: Path, officers: Sequence[Officer], today: date, catal
 
 def load_approvals(directory: Path) -> tuple[Approval, ...]:
     """The approvals of a bundle folder, not yet verified. Raises BundleRefused."""
-    return parse_approvals(_read(directory / APPROVALS_FILE))
+    own = directory / _approvals_of(_read(directory / CONTENT_FILE))
+    return parse_approvals(_read(own if own.exists() else directory / APPROVALS_FILE))
 
 
 def write_bundle(directory: Path, content: bytes, approvals: Sequence[Approval]) -> None:
-    """Writes a bundle folder; each file is complete or absent, and the approvals come last."""
+    """Writes a bundle folder; the content, whose replacing is the one step that counts, comes last.
+
+    Whatever stops it in between leaves the former content with its own approvals.
+    """
     directory.mkdir(parents=True, exist_ok=True)
-    for name, data in ((CONTENT_FILE, content), (APPROVALS_FILE, approvals_text(approvals))):
+    own = _approvals_of(content)
+    for name, data in ((own, approvals_text(approvals)), (CONTENT_FILE, content)):
         unfinished = directory / f".{name}.new"
-        unfinished.write_bytes(data)
+        with unfinished.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(unfinished, directory / name)
+    for former in (*directory.glob("approvals-*.json"), directory / APPROVALS_FILE):
+        if former.name != own:
+            former.unlink(missing_ok=True)
+
+
+def _approvals_of(content: bytes) -> str:
+    return f"approvals-{hashlib.sha256(content).hexdigest()}.json"
 
 
 def _read(path: Path) -> bytes:

@@ -45,6 +45,14 @@ _STATUS_BY_CODE: Mapping[str, grpc.StatusCode] = {
     "LVR-7107": grpc.StatusCode.NOT_FOUND,
     "LVR-7108": grpc.StatusCode.INVALID_ARGUMENT,
     "LVR-7109": grpc.StatusCode.DATA_LOSS,
+    "LVR-7201": grpc.StatusCode.PERMISSION_DENIED,
+    "LVR-7202": grpc.StatusCode.PERMISSION_DENIED,
+    "LVR-7203": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "LVR-7204": grpc.StatusCode.INVALID_ARGUMENT,
+    "LVR-7205": grpc.StatusCode.NOT_FOUND,
+    "LVR-7206": grpc.StatusCode.PERMISSION_DENIED,
+    "LVR-7207": grpc.StatusCode.INVALID_ARGUMENT,
+    "LVR-7211": grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
 
 

@@ -14,8 +14,10 @@ from typing import Final
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from louver.errors import Refused
 from louver.v1 import audit_pb2_grpc as audit_grpc
 from louver.v1 import matching_pb2_grpc as matching_grpc
+from louver.v1 import policy_pb2_grpc as policy_grpc
 from louver.v1 import sandbox_pb2_grpc as pb_grpc
 from louver.v1 import scoring_pb2_grpc as scoring_grpc
 from louver.v1 import subjects_pb2_grpc as subjects_grpc
@@ -23,11 +25,17 @@ from louver.v1 import tokens_pb2_grpc as tokens_grpc
 from louver_sandbox.annals import note_activation
 from louver_sandbox.audit.stored import LogDamaged
 from louver_sandbox.auditing import index
+from louver_sandbox.drafting.office import Office
+from louver_sandbox.policy.bundle import BundleRefused
+from louver_sandbox.policy.documents import PolicyRefused
 from louver_sandbox.premises import utc_now
+from louver_sandbox.processes.pool import WorkerFailed
+from louver_sandbox.publishing.record_keys import KeyRefused
 from louver_sandbox.service.auditing import Auditing
 from louver_sandbox.service.edge import new_incident
 from louver_sandbox.service.matching import Matching
 from louver_sandbox.service.messages import ReadableMessages
+from louver_sandbox.service.policies import Policies
 from louver_sandbox.service.scoring import Scoring
 from louver_sandbox.service.servicer import Sandbox
 from louver_sandbox.service.subjects import Subjects
@@ -87,6 +95,7 @@ class Server:
         limits = settings.limits
         self.platform = Platform(settings, utc_now, new_incident)
         self._stopping = threading.Event()
+        self._unfollowed = ""
         try:
             note_activation(self.platform.books, self.platform.judgement, self.platform.approvals)
             self.platform.keep_anchor()
@@ -109,6 +118,8 @@ class Server:
             )
             subjects_grpc.add_SubjectServiceServicer_to_server(Subjects(self.platform), self._server)
             audit_grpc.add_AuditServiceServicer_to_server(Auditing(self.platform), self._server)
+            self.office = Office(self.platform)
+            policy_grpc.add_PolicyServiceServicer_to_server(Policies(self.platform, self.office), self._server)
             self.health = health.HealthServicer()
             health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
             port = _bind(self._server, settings)
@@ -135,6 +146,7 @@ class Server:
         if self._prober.is_alive():
             self._prober.join()
         self._keep_anchor()
+        self.office.close()
         self.platform.close()
 
     def _say(self, *, serving: bool) -> None:
@@ -150,6 +162,7 @@ class Server:
                 self._say(serving=True)
                 self._keep_anchor()
                 self._index()
+                self._follow()
                 continue
             self._say(serving=False)
             try:
@@ -163,6 +176,20 @@ class Server:
             self.platform.keep_anchor()
         except (OSError, StoreError, LogDamaged) as error:
             logger.error("the newest signed head is not kept beside the log: %s", error)
+
+    def _follow(self) -> None:
+        """What was ordered comes into force on its day, and what an operator has activated at once; what must not
+        decide leaves what decides as it is, and `status` says why."""
+        try:
+            if due := self.office.put_due_in_force():
+                logger.info("in force: %s", ", ".join(due))
+            if self.platform.follow():
+                logger.info("bundle %s decides now", self.platform.judgement.bundle.digest)
+            self.platform.retire()
+        except (BundleRefused, PolicyRefused, Refused, KeyRefused, StoreError, OSError, WorkerFailed) as error:
+            if str(error) != self._unfollowed:
+                logger.error("the stored policies are not taken: %s", error)
+            self._unfollowed = str(error)
 
     def _index(self) -> None:
         """What auditors search by follows the log; while it cannot, they are told how far it is."""

@@ -9,7 +9,7 @@ from tests.support.policy_questions import BANK_A, DEMO_CATALOG, LIBRARY, STRANG
 from typer.testing import CliRunner
 
 from louver.errors import Refused
-from louver_sandbox.operator.granting import Granting, as_yaml, grants_for
+from louver_sandbox.drafting.granting import Granting, as_yaml, grants_for
 from louver_sandbox.operator.main import app
 from louver_sandbox.pipeline import judge
 from louver_sandbox.policy.bundle import bundle_content, parse_bundle

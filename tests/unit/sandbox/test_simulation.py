@@ -14,9 +14,9 @@ from tests.support.policy_questions import BANK_A
 from louver.errors import Refused
 from louver_sandbox import journal
 from louver_sandbox.demo.city import City
+from louver_sandbox.drafting.simulation import Asked, History, history, lines, simulate
 from louver_sandbox.journal import Books
 from louver_sandbox.obligations import Charge
-from louver_sandbox.operator.simulation import Asked, History, history, lines, simulate
 from louver_sandbox.pipeline import facts_at
 from louver_sandbox.premises import open_books, utc_now
 from louver_sandbox.stages import Case, Plan, RefusalRecord, Request, Treatment, Verdict

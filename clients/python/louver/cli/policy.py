@@ -1,4 +1,5 @@
-"""``louver policy``: what a policy officer does where the key is. It needs no connection; the key goes nowhere."""
+"""``louver policy``: what a policy officer does where the key is. The key goes nowhere; `key`, `review`, `sign` and
+`revoke` without `--send` need no connection, the others an officer's certificate."""
 
 from __future__ import annotations
 
@@ -10,12 +11,13 @@ from typing import Annotated
 
 import typer
 
-from louver.approving import ToApprove, new_key, officers_key, read_version, revocation, signature
+from louver.approving import new_key, officers_key, read_version, revocation, signature
+from louver.cli import office
 from louver.cli.session import Session, ending, read_bytes, write_bytes
-from louver.display import visible
 from louver.failures import Misused
 
-app = typer.Typer(help="Approve and revoke policies with your own key.", no_args_is_help=True)
+app = typer.Typer(help="Write, try, approve and revoke policies with your own key.", no_args_is_help=True)
+office.register(app)
 
 Officer = Annotated[str, typer.Option(help="Your name among the officers.")]
 Key = Annotated[Path, typer.Option(help="Your private key (PEM); asked for its passphrase where it has one.")]
@@ -59,7 +61,7 @@ def review(context: typer.Context, file: Annotated[Path, typer.Argument(help="A 
     session: Session = context.obj
     with ending(session.language):
         version = read_version(read_bytes(file))
-        _say(version)
+        office.say(version)
         typer.echo(f"the operator's sandbox found: {json.dumps(version.report, ensure_ascii=False)}", err=True)
         typer.echo(json.dumps(json.loads(version.document), ensure_ascii=False, indent=2))
 
@@ -79,8 +81,8 @@ def sign(
     session: Session = context.obj
     with ending(session.language):
         version = read_version(read_bytes(file))
-        _say(version)
-        signed = signature(version.message, officer, officers_key(*_read_key(key)))
+        office.say(version)
+        signed = signature(version.message, officer, officers_key(*office.read_key(key)))
         write_bytes((json.dumps(signed) + "\n").encode(), output)
 
 
@@ -94,30 +96,18 @@ def revoke(
     officer: Officer,
     key: Key,
     output: Output = None,
+    send: Annotated[bool, typer.Option("--send", help="File it at once, over the wire.")] = False,
 ) -> None:
-    """Sign the end of a policy; filed by the operator, it counts at the next question.
+    """Sign the end of a policy; filed, by you with --send or by the operator, it counts at the next question.
 
     Example: louver policy revoke taxation --owner 市税务局 --serial 3 --reason "a leak" --officer wang --key wang.key
     """
     session: Session = context.obj
     with ending(session.language):
         said = {"id": policy, "officer": officer, "owner": owner, "reason": reason, "serial": serial}
-        signed = revocation(said, officers_key(*_read_key(key)))
-        write_bytes((json.dumps(signed, ensure_ascii=False) + "\n").encode(), output)
-
-
-def _say(version: ToApprove) -> None:
-    said = version.statement
-    typer.echo(f"{visible(said['id'])} version {said['serial']} of {visible(said['owner'])}", err=True)
-    typer.echo(f"in force   {visible(said['effective'])} to {visible(said['expires'])}", err=True)
-    typer.echo(
-        f"submitted  {visible(said['submitter'])}" + (", L4: four eyes" if said["four_eyes"] else ""), err=True
-    )
-    typer.echo(f"document   sha256 {visible(said['document'])}", err=True)
-
-
-def _read_key(path: Path) -> tuple[bytes, bytes | None]:
-    pem = read_bytes(path)
-    if b"ENCRYPTED" not in pem:
-        return pem, None
-    return pem, str(typer.prompt("passphrase", hide_input=True, err=True)).encode()
+        signed = revocation(said, officers_key(*office.read_key(key)))
+        content = (json.dumps(signed, ensure_ascii=False) + "\n").encode()
+        if send:
+            office.send_revocation(session, content)
+        if output is not None or not send:
+            write_bytes(content, output)

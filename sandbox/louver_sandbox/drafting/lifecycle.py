@@ -5,8 +5,9 @@ Keys never come here: officers sign where their keys are (`louver policy sign`),
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
@@ -19,7 +20,6 @@ from louver_sandbox.annals import note_activation
 from louver_sandbox.audit.entries import JSON
 from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.journal import Books
-from louver_sandbox.operator.installation import InstallationRefused, Tools
 from louver_sandbox.policy.approvals import Approval, Statement, missing
 from louver_sandbox.policy.bundle import Bundle, BundleRefused, bundle_content, parse_bundle
 from louver_sandbox.policy.difference.compare import compare
@@ -50,10 +50,12 @@ from louver_sandbox.policy.revocations import (
 )
 from louver_sandbox.policy.severity import Severity
 from louver_sandbox.policy.testing import own_cases_of, report, run_cases, untested
-from louver_sandbox.premises import load_judgement, open_books, registered_catalog
+from louver_sandbox.premises import InstallationRefused, Tools, load_judgement, open_books, registered_catalog
 from louver_sandbox.settings import Settings
 from louver_sandbox.store import State as Store
 
+ORDERED = "ordered_by"
+"""In a version's report: the officer who ordered it into force."""
 STEP = "policy"
 """The kind of a log entry about a step of a version's life."""
 
@@ -69,14 +71,33 @@ class Draft:
     expires: date | None = None
 
 
-class Lifecycle:
-    """The versions of one installation. Every method that changes something leaves a log entry."""
+@dataclass(frozen=True)
+class Coming:
+    """A bundle that is to be in force: what is new in it, and which serials were in force before it."""
 
-    def __init__(self, settings: Settings, tools: Tools) -> None:
+    bundle: Bundle
+    content: bytes
+    approvals: tuple[Approval, ...]
+    new: tuple[Statement, ...]
+    former: Mapping[str, int]
+
+
+class Lifecycle:
+    """The versions of one installation. Every method that changes something leaves a log entry.
+
+    A service brings its own `books` and the catalogue that it runs with; a command opens and reads them.
+    """
+
+    def __init__(
+        self, settings: Settings, tools: Tools, books: Books | None = None, catalog: Catalog | None = None
+    ) -> None:
         self._settings = settings
         self._tools = tools
+        self._own_books = books
+        self._own_catalog = catalog
         self.today = tools.clock().astimezone(SHANGHAI).date()
         self.officers = load_officers(settings.officers)
+        self._alone = False
 
     def standing(self) -> Standing:
         """What states follow from now."""
@@ -102,30 +123,57 @@ class Lifecycle:
         catalog = self._catalog()
         bundle, others = self._beside(document, draft.library)
         _refuse_errors(document, lint(draft.library, catalog, self.today), draft.library)
-        found = _tested(bundle, catalog)
-        standing = self.standing()
-        known = [item.statement.serial for item in self.versions() if item.statement.id == document.id]
-        serial = max([0, *known, standing.active.get(document.id, 0), standing.revoked.get(document.id, 0)]) + 1
-        until = draft.expires or bundle.platform.expires
-        if until < draft.effective:
-            raise InstallationRefused(f"it would end on {until}, before it begins")
-        statement = drafted(document, serial, (draft.effective, until), draft.submitter, catalog)
-        told = {"tests": found, "difference": _difference(others, bundle)}
-        version = Version(document, Approval(statement, ()), told)
-        self._keep(version)
-        self._step(version, "drafted", submitter=draft.submitter)
+        told = {"tests": tested(bundle, catalog), "difference": _difference(others, bundle)}
+        return self.file(document, told, draft.submitter, (draft.effective, draft.expires or bundle.platform.expires))
+
+    def file(
+        self, document: Platform | Policy, told: Mapping[str, Any], submitter: str, days: tuple[date, date]
+    ) -> Version:
+        """A new version of a document that was examined, with what was found. Raises InstallationRefused."""
+        if days[1] < days[0]:
+            raise InstallationRefused(f"it would end on {days[1]}, before it begins")
+        with self.alone():
+            standing = self.standing()
+            known = [item.statement.serial for item in self.versions() if item.statement.id == document.id]
+            former = (standing.active.get(document.id, 0), standing.revoked.get(document.id, 0))
+            statement = drafted(document, max([0, *known, *former]) + 1, days, submitter, self._catalog())
+            version = Version(document, Approval(statement, ()), told)
+            self._keep(version)
+            self._step(version, "drafted", submitter=submitter)
         return version
 
     def sign(self, name: str, signature: Signature) -> Version:
         """The version with one more officer's signature. Raises BundleRefused, InstallationRefused."""
-        version = self.version(name)
-        state = self.standing().state(version)
-        if state not in (State.DRAFT, State.REVIEW):
-            raise InstallationRefused(f"{name} is {state.value}; it is signed no more")
-        more = signed(version, signature, self.officers)
-        self._keep(more)
-        self._step(more, "submitted" if state is State.DRAFT else "approved", officer=signature.officer)
+        with self.alone():
+            version = self.version(name)
+            state = self.standing().state(version)
+            if state not in (State.DRAFT, State.REVIEW):
+                raise InstallationRefused(f"{name} is {state.value}; it is signed no more")
+            more = signed(version, signature, self.officers)
+            self._keep(more)
+            self._step(more, "submitted" if state is State.DRAFT else "approved", officer=signature.officer)
         return more
+
+    def order(self, name: str, officer: str) -> Version:
+        """Notes that an approved version is to come into force on its first day. Raises InstallationRefused."""
+        with self.alone():
+            version = self.version(name)
+            state = self.standing().state(version)
+            if state not in (State.APPROVED, State.SCHEDULED):
+                raise InstallationRefused(f"{name} is {state.value}; only what is approved comes into force")
+            ordered = replace(version, report={**version.report, ORDERED: officer})
+            self._keep(ordered)
+            self._step(ordered, "scheduled", officer=officer, effective=version.statement.effective.isoformat())
+        return ordered
+
+    def due(self) -> tuple[str, ...]:
+        """The versions that were ordered into force and whose first day has come."""
+        standing = self.standing()
+        return tuple(
+            item.name
+            for item in self.versions()
+            if item.report.get(ORDERED) and standing.state(item) is State.APPROVED
+        )
 
     def content_with(self, document: Platform | Policy) -> bytes:
         """The bundle in force with this document in its place: what a draft would be judged by."""
@@ -136,8 +184,10 @@ class Lifecycle:
 
     def attach(self, version: Version, simulation: Mapping[str, Any]) -> None:
         """Keeps a simulation's result with the version, for those who are to approve it."""
-        self._keep(replace(version, report={**version.report, "simulation": simulation}))
-        self._step(version, "simulated", asked=simulation["asked"], changed=simulation["changed"])
+        with self.alone():
+            latest = self.version(version.name)
+            self._keep(replace(latest, report={**latest.report, "simulation": simulation}))
+            self._step(latest, "simulated", asked=simulation["asked"], changed=simulation["changed"])
 
     def activate(self) -> tuple[Bundle, tuple[str, ...]]:
         """Puts every approved version that is due into force; the bundle, and the names of what came.
@@ -145,22 +195,34 @@ class Lifecycle:
         The bundle is verified as the service will verify it, and the tests of all its policies are run. Raises
         BundleRefused, PolicyRefused, InstallationRefused.
         """
-        standing, catalog = self.standing(), self._catalog()
-        content, approvals = assembled(self._current(), self.versions(), standing)
-        bundle = verified(content, approvals, standing, catalog)
-        _tested(bundle, catalog)
+        with self.alone():
+            coming = self.coming()
+            tested(coming.bundle, self._catalog())
+            self.keep(coming)
+            with self._books() as books:
+                note_activation(books, load_judgement(self._settings, self._tools.clock()), coming.approvals)
+        return coming.bundle, tuple(f"{item.id}-{item.serial}" for item in coming.new)
+
+    def coming(self, only: Collection[str] | None = None) -> Coming:
+        """What would be in force with every approved version that is due, or with these of them; verified as the
+        service will verify it, and not tested. Raises BundleRefused, PolicyRefused."""
+        standing = self.standing()
+        versions = [item for item in self.versions() if only is None or item.name in only]
+        content, approvals = assembled(self._current(), versions, standing)
+        bundle = verified(content, approvals, standing, self._catalog())
         new = [
             item.statement for item in approvals if item.statement.serial != standing.active.get(item.statement.id)
         ]
-        write_bundle(self._settings.bundle, content, approvals)
+        return Coming(bundle, content, approvals, tuple(new), standing.active)
+
+    def keep(self, coming: Coming) -> None:
+        """Writes it where the service reads it, and the steps of its versions into the log."""
+        write_bundle(self._settings.bundle, coming.content, coming.approvals)
         with self._books() as books:
-            for statement in new:
-                former = standing.active.get(statement.id)
+            for statement in coming.new:
                 journal.note(books, STEP, step="activated", **_named(statement))
-                if former is not None:
+                if (former := coming.former.get(statement.id)) is not None:
                     journal.note(books, STEP, step="superseded", policy=statement.id, serial=former)
-            note_activation(books, load_judgement(self._settings, self._tools.clock()), approvals)
-        return bundle, tuple(f"{item.id}-{item.serial}" for item in new)
 
     def revoke(self, item: SignedRevocation) -> None:
         """Ends a document's versions up to a serial, at the next question. Raises BundleRefused."""
@@ -169,7 +231,8 @@ class Lifecycle:
         said = item.revocation
         if owners.get(said.id, said.owner) != said.owner:
             raise BundleRefused((f"{said.id} belongs to {owners[said.id]}, not to {said.owner}",))
-        _replace(self._settings.revocations, revocations_text([*self._revocations(), item]))
+        with self.alone():
+            _replace(self._settings.revocations, revocations_text([*self._revocations(), item]))
         fields: dict[str, JSON] = said.model_dump(mode="json")
         with self._books() as books:
             journal.note(books, STEP, step="revoked", policy=fields.pop("id"), **fields)
@@ -197,12 +260,27 @@ class Lifecycle:
         before = parse_bundle((self._settings.bundle / CONTENT_FILE).read_bytes()) if current else None
         return parse_bundle(bundle_content(house[0], policies)), before
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else changes versions meanwhile, neither another thread nor another process. May be nested."""
+        if self._alone:
+            yield
+            return
+        self._settings.requests.mkdir(exist_ok=True)
+        with (self._settings.requests / ".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._alone = True
+            try:
+                yield
+            finally:
+                self._alone = False
+
     def _revocations(self) -> tuple[SignedRevocation, ...]:
         path = self._settings.revocations
         return parse_revocations(path.read_bytes()) if path.exists() else ()
 
     def _catalog(self) -> Catalog:
-        return registered_catalog(self._settings)
+        return self._own_catalog or registered_catalog(self._settings)
 
     def _keep(self, version: Version) -> None:
         self._settings.requests.mkdir(exist_ok=True)
@@ -215,6 +293,9 @@ class Lifecycle:
 
     @contextmanager
     def _books(self) -> Iterator[Books]:
+        if self._own_books is not None:
+            yield self._own_books
+            return
         with Store.open(self._settings.state) as state:
             yield open_books(self._settings, state, self._tools.clock)
 
@@ -240,7 +321,7 @@ def _refuse_errors(document: Platform | Policy, found: Sequence[PolicyProblem], 
         raise InstallationRefused("\n".join(map(str, errors)))
 
 
-def _tested(bundle: Bundle, catalog: Catalog) -> Mapping[str, int]:
+def tested(bundle: Bundle, catalog: Catalog) -> Mapping[str, int]:
     """How many tests passed, by policy. Raises InstallationRefused where one fails or a policy has none."""
     if bare := untested(bundle.policies):
         raise InstallationRefused(f"{', '.join(bare)}: no tests; a policy without tests cannot be activated")
@@ -254,7 +335,7 @@ def _tested(bundle: Bundle, catalog: Catalog) -> Mapping[str, int]:
 def require_tests(library: Library, settings: Settings) -> None:
     """Runs the tests of a library's policies. Raises InstallationRefused where one fails or a policy has none."""
     bundle = parse_bundle(bundle_content(library.platform, library.policies))
-    _tested(bundle, registered_catalog(settings))
+    tested(bundle, registered_catalog(settings))
 
 
 def _difference(before: Bundle | None, after: Bundle) -> Mapping[str, Any] | None:

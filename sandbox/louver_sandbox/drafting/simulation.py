@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,6 +22,7 @@ from louver_sandbox.audit.log import MAX_PAGE, AuditLog
 from louver_sandbox.auditing.replay import question_of
 from louver_sandbox.catalog.model import Catalog, Table
 from louver_sandbox.delegates import checker_zygote
+from louver_sandbox.drafting.outcomes import Outcome, outcome_of
 from louver_sandbox.processes.pool import CheckerFailed, CheckerPool
 from louver_sandbox.stages import Case, Facts, Request, Subject, Verdict
 
@@ -31,6 +32,8 @@ PATIENCE_S = 30.0
 AT_THE_EDGE = "LVR-01"
 """Refusals of what was no question of the caller's."""
 MOST_EXAMPLES = 100
+AHEAD = 8
+"""Questions that wait to be judged for each thread; the history is read no further ahead."""
 
 Judge = Callable[[Case], Verdict | None]
 """The verdict on a case; None when a checker could not finish it."""
@@ -51,16 +54,6 @@ class History:
     asked: list[Asked] = field(default_factory=list)
     erased: int = 0
     unknown: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What becomes of a question: a treatment, a refusal's code or `unfinished`; its cost, and under which terms."""
-
-    verdict: str
-    rule: str
-    cost: tuple[tuple[str, int], ...]
-    terms: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,24 +101,32 @@ class Simulation:
 
 
 def _plain(item: Example) -> Mapping[str, Any]:
-    def told(outcome: Outcome) -> Mapping[str, Any]:
-        return {"verdict": outcome.verdict, "rule": outcome.rule, "cost": dict(outcome.cost), "terms": outcome.terms}
-
     return {
         "entry": item.entry,
         "institution": item.institution,
         "purpose": item.purpose,
         "times": item.times,
-        "before": told(item.before),
-        "after": told(item.after),
+        "before": item.before.plain(),
+        "after": item.after.plain(),
     }
 
 
-def history(log: AuditLog, since: datetime, known: Mapping[str, Subject]) -> History:
-    """The questions since a moment, each once; `known` are the requesters that older refusals do not describe."""
-    found = History()
-    alike: dict[object, list[int]] = {}
-    requests: dict[object, Request] = {}
+@dataclass
+class Reading:
+    """A question of the history as it is met, the newest first; `first` is its first meeting."""
+
+    key: object
+    request: Request
+    entry: int
+    first: bool
+
+
+def meetings(log: AuditLog, since: datetime, known: Mapping[str, Subject], told: History) -> Iterator[Reading]:
+    """The questions since a moment as they were asked; what is left out is counted in `told`.
+
+    `known` are the requesters that older refusals do not describe.
+    """
+    seen: dict[object, Request] = {}
     before: int | None = None
     while page := log.latest(before, MAX_PAGE, kinds=KINDS):
         fresh = [entry for entry in page if journal.moment(entry) >= since]
@@ -134,18 +135,28 @@ def history(log: AuditLog, since: datetime, known: Mapping[str, Subject]) -> His
                 continue  # not a question in SQL that was judged
             subject = known.get(str(entry.fields.get("institution", "")))
             if "subject" not in entry.fields and subject is None:
-                found.unknown += 1
+                told.unknown += 1
                 continue
             request = question_of(entry, openings, subject)
             if request is None:
-                found.erased += 1
+                told.erased += 1
                 continue
             key = _key(request)
-            alike.setdefault(key, []).append(entry.index)
-            requests.setdefault(key, request)
+            first = key not in seen
+            yield Reading(key, seen.setdefault(key, request), entry.index, first)
         if len(fresh) < len(page):
-            break
+            return
         before = page[-1].index
+
+
+def history(log: AuditLog, since: datetime, known: Mapping[str, Subject]) -> History:
+    """The questions since a moment, each once."""
+    found = History()
+    alike: dict[object, list[int]] = {}
+    requests: dict[object, Request] = {}
+    for met in meetings(log, since, known, found):
+        alike.setdefault(met.key, []).append(met.entry)
+        requests.setdefault(met.key, met.request)
     found.asked = [Asked(requests[key], tuple(entries)) for key, entries in alike.items()]
     return found
 
@@ -154,6 +165,52 @@ def _key(request: Request) -> object:
     """What makes two questions one: who asks what for which purpose."""
     who = request.subject
     return (who.institution, who.type, who.groups, journal.request_digest(request))
+
+
+def as_it_goes(
+    met: Iterator[Reading],
+    told: History,
+    judge_both: Callable[[Request], tuple[Outcome, Outcome]],
+    threads: int,
+    examples: int,
+    tick: Callable[[], bool],
+) -> Iterator[tuple[Simulation, int]]:
+    """The simulation so far, and how many different questions of it are judged: whenever `tick` says that it is time,
+    and at the end. Questions are judged while the history is still being read. Whoever stops listening stops it."""
+    entries: dict[object, list[int]] = {}
+    requests: dict[object, Request] = {}
+    waiting: dict[object, Future[tuple[Outcome, Outcome]]] = {}
+    judged: dict[object, tuple[Outcome, Outcome]] = {}
+
+    def collect(most: int) -> None:
+        while len(waiting) > most:
+            key, future = next(iter(waiting.items()))
+            judged[key] = future.result()
+            del waiting[key]
+
+    def so_far() -> tuple[Simulation, int]:
+        result = Simulation(sum(map(len, entries.values())), len(entries), told.erased, told.unknown)
+        for key, (before, after) in judged.items():
+            _count(result, Asked(requests[key], tuple(entries[key])), before, after, min(examples, MOST_EXAMPLES))
+        return result, len(judged)
+
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for reading in met:
+                entries.setdefault(reading.key, []).append(reading.entry)
+                if reading.first:
+                    requests[reading.key] = reading.request
+                    waiting[reading.key] = pool.submit(judge_both, reading.request)
+                    collect(AHEAD * threads)
+                if tick():
+                    yield so_far()
+            while waiting:
+                collect(len(waiting) - 1)
+                if tick():
+                    yield so_far()
+            yield so_far()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def simulate(
@@ -176,7 +233,7 @@ def simulate(
     def both(item: Asked) -> tuple[Asked, Outcome, Outcome]:
         asker = item.request.subject.institution
         case = Case(item.request, tables[asker], facts[asker])
-        return item, _outcome(sides[0](case)), _outcome(sides[1](case))
+        return item, outcome_of(sides[0](case)), outcome_of(sides[1](case))
 
     with ThreadPoolExecutor(threads) as pool:
         for done, (item, before, after) in enumerate(pool.map(both, past.asked), start=1):
@@ -207,26 +264,6 @@ def _move(before: Outcome, after: Outcome) -> tuple[str, str] | None:
     if before.terms != after.terms:
         return before.verdict, f"{after.verdict} under other terms"
     return None
-
-
-def _outcome(verdict: Verdict | None) -> Outcome:
-    if verdict is None:
-        return Outcome("unfinished", "", (), "")
-    if verdict.plan is None:
-        refusal = verdict.refusal
-        return Outcome(refusal.code if refusal else "unfinished", refusal.rule if refusal else "", (), "")
-    plan = verdict.plan
-    cost: Counter[str] = Counter()
-    for charge in plan.charges:
-        cost[f"{charge.dataset} {charge.kind}"] += charge.amount
-    cost.update({f"{cell.dataset} cells": cell.cells for cell in plan.cells})
-    limits = sorted({(charge.dataset, charge.kind, charge.limit, charge.further) for charge in plan.charges})
-    return Outcome(
-        plan.treatment.value,
-        ", ".join(plan.policies),
-        tuple(sorted(cost.items())),
-        repr((plan.threshold, plan.history, limits)),
-    )
 
 
 @contextmanager

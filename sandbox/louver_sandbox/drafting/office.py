@@ -1,0 +1,372 @@
+"""The officers' office in a running service: drafts tried at a desk, versions filed and signed, bundles put in force.
+
+Decides nothing of its own: drafts are judged by the line's functions, signatures by `policy/approvals.py`, and what
+comes into force is verified as at a start.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import date, timedelta
+from time import monotonic
+from typing import Any, Final
+
+from louver_sandbox import checker, codec, journal
+from louver_sandbox.accounting.ledger import SHANGHAI
+from louver_sandbox.annals import activated_serials
+from louver_sandbox.catalog.snapshots import snapshot_id
+from louver_sandbox.delegates import OUR_FAULT, checker_zygote
+from louver_sandbox.drafting import desk
+from louver_sandbox.drafting.lifecycle import Lifecycle
+from louver_sandbox.drafting.outcomes import Outcome, outcome_of
+from louver_sandbox.drafting.simulation import PATIENCE_S, History, Simulation, as_it_goes, judging, meetings
+from louver_sandbox.drafting.texts import LONGEST, documents, written
+from louver_sandbox.officers import Caller
+from louver_sandbox.pipeline import facts_at
+from louver_sandbox.policy import model
+from louver_sandbox.policy.approvals import HOUSE, owner_of
+from louver_sandbox.policy.bundle import Bundle, BundleRefused
+from louver_sandbox.policy.documents import PolicyRefused
+from louver_sandbox.policy.lifecycle import State, Version
+from louver_sandbox.policy.officers import Officer, Signature, serves
+from louver_sandbox.policy.revocations import SignedRevocation, parse_revocations
+from louver_sandbox.premises import InstallationRefused, Tools
+from louver_sandbox.processes.pool import CheckerFailed, CheckerPool
+from louver_sandbox.publishing.publish_main import Job, published_by_process
+from louver_sandbox.publishing.refused import PublishRefused
+from louver_sandbox.refusals import drafting as refuse
+from louver_sandbox.stages import Case, Request, Subject, Verdict
+from louver_sandbox.wiring import Platform
+
+DESK_S: Final = 60.0
+"""What one job at a desk may take, and as much again its waiting: the first one starts the processes."""
+MOST_WAITING: Final = 100
+"""Versions of one department that nobody has approved yet."""
+TELLING_S: Final = 0.5
+"""How often a simulation tells how far it is."""
+LONGEST_HISTORY: Final = 366
+
+
+class Office:
+    """What officers do, over one platform. Threads may share it."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._parts = ExitStack()
+        self._pool: CheckerPool | None = None
+        self._lock = threading.Lock()
+        self._activating = threading.Lock()
+
+    def _desks(self) -> CheckerPool:
+        """Desks of one job each; their zygote is started at the first job."""
+        with self._lock:
+            if self._pool is None:
+                run = self._platform.settings.run
+                zygote = self._parts.enter_context(checker_zygote(run, desk.ENTRY, desk.PRELOAD, desk.MEMORY_MIB))
+                self._pool = self._parts.enter_context(
+                    CheckerPool(zygote, size=1, lifetime=1, reply_cap=desk.REPLY_CAP)
+                )
+            return self._pool
+
+    def close(self) -> None:
+        """Ends the desks."""
+        with self._lock:
+            self._parts.close()
+
+    # Who calls
+
+    def signer(self, caller: Caller) -> Officer:
+        """The caller's row among the officers who may sign. Raises `Refused` LVR-7201."""
+        for officer in self._lifecycle().officers:
+            if officer.name == caller.signs_as:
+                return officer
+        raise refuse.not_an_officer()
+
+    def _of_owner(self, caller: Caller, owner: str) -> Officer:
+        officer = self.signer(caller)
+        if not serves(officer, owner) and not serves(officer, HOUSE):
+            raise refuse.other_department(officer.department, owner)
+        return officer
+
+    # Drafts
+
+    def at_desk(self, act: str, text: str, case: Case | None = None, **more: str) -> Mapping[str, Any]:
+        """What a desk finds of a draft. Raises `Refused` LVR-7203 or LVR-7204."""
+        return self._asked(act, self._platform.judgement, text, case, **more)
+
+    def _asked(
+        self, act: str, judgement: checker.Judgement, text: str = "", case: Case | None = None, **more: str
+    ) -> Mapping[str, Any]:
+        if len(text) > LONGEST:
+            raise refuse.draft_unfit(f"more than {LONGEST} characters", f"超过 {LONGEST} 个字符")
+        institutions = self._platform.settings.institutions.read_text(encoding="utf-8")
+        job = {"act": act, "text": text, "institutions": institutions, **more}
+        asked = b"" if case is None else checker.case_to_bytes(case)
+        try:
+            return desk.asked(self._desks(), DESK_S, judgement, self.today, job, asked)
+        except CheckerFailed as failed:
+            if failed.kind == "busy":
+                raise refuse.office_busy("drafts", "草案处理") from None
+            if failed.kind in OUR_FAULT:
+                raise
+            raise refuse.draft_unfit("it takes too much time or memory", "占用时间或内存过多") from None
+
+    def case(self, institution: str, purpose: str, sql: str, dialect: str) -> Case:
+        """A question as an institution would ask it now. Raises `Refused` LVR-7205."""
+        known = self._platform.registry.institutions().get(institution)
+        if known is None:
+            raise refuse.unknown_version()
+        subject = Subject(known.id, known.type, known.groups, "")
+        facts = replace(
+            facts_at(self._platform.clock()), sealing_key=self._platform.sealing_keys.current(institution)
+        )
+        request = Request("explain", subject, purpose, sql, dialect=dialect or "duckdb")
+        return Case(request, self._platform.own_tables.tables(institution), facts)
+
+    def text_in_force(self, name: str) -> str:
+        """A document in force as YAML. Raises `Refused` LVR-7205."""
+        for document in documents(self._platform.judgement.bundle):
+            if document.id == name:
+                return written(document)
+        raise refuse.unknown_version()
+
+    # Versions
+
+    @property
+    def today(self) -> date:
+        """The Beijing day."""
+        return self._platform.clock().astimezone(SHANGHAI).date()
+
+    def _lifecycle(self) -> Lifecycle:
+        platform = self._platform
+        return Lifecycle(
+            platform.settings, Tools(platform.clock, lambda size: b""), platform.books, platform.judgement.catalog
+        )
+
+    def lifecycle(self) -> Lifecycle:
+        """The versions as they are now."""
+        return self._lifecycle()
+
+    def version(self, name: str) -> Version:
+        """One version. Raises `Refused` LVR-7205."""
+        try:
+            return self._lifecycle().version(name)
+        except InstallationRefused:
+            raise refuse.unknown_version() from None
+
+    def submit(self, caller: Caller, text: str, days: tuple[date, date | None]) -> Version | Mapping[str, Any]:
+        """A new version, submitted by the caller; what is wrong with it otherwise. Raises `Refused` LVR-72xx."""
+        signer = self.signer(caller)
+        found = self.at_desk("submit", text)
+        if "document" not in found:
+            return found
+        said = json.loads(found["document"])
+        document: model.Platform | model.Policy
+        if said["kind"] == "platform":
+            document = model.Platform.model_validate(said)
+        else:
+            document = model.Policy.model_validate(said)
+        owner = owner_of(document)
+        if not serves(signer, owner):
+            raise refuse.other_department(signer.department, owner)
+        lifecycle = self._lifecycle()
+        with lifecycle.alone():
+            standing = lifecycle.standing()
+            waiting = [
+                item
+                for item in lifecycle.versions()
+                if item.statement.owner == owner and standing.state(item) in (State.DRAFT, State.REVIEW)
+            ]
+            if len(waiting) >= MOST_WAITING:
+                raise refuse.too_many_drafts(MOST_WAITING)
+            last = days[1] or date.fromisoformat(found["expires"])
+            try:
+                return lifecycle.file(document, found["report"], signer.name, (days[0], last))
+            except InstallationRefused:
+                raise refuse.draft_unfit("it would end before it begins", "失效日早于生效日") from None
+
+    def approve(self, caller: Caller, name: str, signature: Signature) -> Version:
+        """The version with the caller's own signature. Raises `Refused` LVR-7205, LVR-7207 or LVR-7208."""
+        signer = self.signer(caller)
+        if signature.officer != signer.name:
+            raise refuse.not_to_be_signed(f"it is in the name of {signature.officer!r}, and {signer.name!r} calls")
+        self.version(name)
+        lifecycle = self._lifecycle()
+        with lifecycle.alone():
+            version = lifecycle.version(name)
+            state = lifecycle.standing().state(version)
+            if state not in (State.DRAFT, State.REVIEW):
+                raise refuse.not_in_that_state(name, state.value, "a draft or a version in review", "草案或待审版本")
+            try:
+                return lifecycle.sign(name, signature)
+            except BundleRefused as refused:
+                raise refuse.not_to_be_signed("; ".join(refused.reasons)) from None
+
+    def activate(self, caller: Caller, name: str) -> Version:
+        """Puts an approved version into force, or has it wait for its first day. Raises `Refused` LVR-72xx."""
+        version = self.version(name)
+        signer = self._of_owner(caller, version.statement.owner)
+        state = self._lifecycle().standing().state(version)
+        if state is State.SCHEDULED:
+            return self._lifecycle().order(name, signer.name)
+        if state is not State.APPROVED:
+            raise refuse.not_in_that_state(name, state.value, "an approved version", "已批准的版本")
+        self._lifecycle().order(name, signer.name)
+        self.put_in_force({name})
+        return self.version(name)
+
+    def put_in_force(self, names: set[str]) -> None:
+        """Lets these versions decide, all at once. Raises `Refused` LVR-7209 or LVR-7210: then nothing changes."""
+        with self._activating:
+            lifecycle = self._lifecycle()
+            with lifecycle.alone():
+                try:
+                    coming = lifecycle.coming(names)
+                    checker.keep_judgement(
+                        self._platform.settings.run, self._platform.judgement.catalog, coming.content
+                    )
+                    judgement = checker.Judgement(self._platform.judgement.catalog, coming.bundle)
+                    tried = self._asked("together", judgement)
+                    if "tests" in tried:
+                        failed = ", ".join(item["name"] for item in tried["tests"])
+                        raise refuse.bundle_unfit(f"tests fail: {failed}")
+                    self._publish(coming.bundle)
+                    self._platform.replace_bundle(
+                        coming.bundle, coming.content, coming.approvals, lambda: lifecycle.keep(coming)
+                    )
+                except (BundleRefused, PolicyRefused) as refused:
+                    raise refuse.bundle_unfit(str(refused)) from None
+
+    def put_due_in_force(self) -> tuple[str, ...]:
+        """Those versions that were ordered and whose first day has come. Raises as `put_in_force`."""
+        if due := self._lifecycle().due():
+            self.put_in_force(set(due))
+        return due
+
+    def _publish(self, bundle: Bundle) -> None:
+        """What the bundle grants and is not published yet, by the publisher's own process."""
+        platform, settings = self._platform, self._platform.settings
+        catalog = platform.judgement.catalog
+        missing = []
+        for grant in bundle.grant_sets(catalog, self.today):
+            name = snapshot_id(catalog.tables[grant.table], grant.columns, grant.row_filter, grant.atoms)
+            if not (settings.snapshots / f"{name}.duckdb").exists():
+                missing.append(grant)
+        if not missing:
+            return
+        job = Job(
+            (settings.catalog,), settings.data, settings.secrets / "record.key", settings.snapshots, tuple(missing)
+        )
+        try:
+            for item in published_by_process(job):
+                journal.note(
+                    platform.books,
+                    "snapshot",
+                    snapshot=item.id,
+                    table=str(item.table),
+                    rows=item.rows,
+                    sha256=item.sha256,
+                )
+        except PublishRefused as refused:
+            raise refuse.not_published(str(refused)) from None
+
+    def revoke(self, caller: Caller, content: bytes) -> SignedRevocation:
+        """Files the caller's own revocation. Raises `Refused` LVR-7207."""
+        signer = self.signer(caller)
+        try:
+            (item,) = parse_revocations(b"[" + content + b"]")
+        except (BundleRefused, ValueError):
+            raise refuse.not_to_be_signed("it is no revocation") from None
+        if item.revocation.officer != signer.name:
+            said = item.revocation.officer
+            raise refuse.not_to_be_signed(f"it is in the name of {said!r}, and {signer.name!r} calls")
+        try:
+            self._lifecycle().revoke(item)
+        except BundleRefused as refused:
+            raise refuse.not_to_be_signed("; ".join(refused.reasons)) from None
+        return item
+
+    # History
+
+    def simulation(
+        self, content: bytes, days: int, examples: int, ended: threading.Event
+    ) -> Iterator[tuple[Simulation, int]]:
+        """What this bundle would have made of the questions of the last days, as it is found out."""
+        platform = self._platform
+        limits, now = platform.settings.limits, platform.clock()
+        known = {
+            item.id: Subject(item.id, item.type, item.groups, "")
+            for item in platform.registry.institutions().values()
+        }
+        in_force, facts = platform.in_force, facts_at(now)
+        tables: dict[str, Any] = {}
+        with ExitStack() as parts:
+            active = parts.enter_context(in_force.more_checkers(limits.checkers))
+            after = parts.enter_context(
+                judging(in_force.judgement.catalog, content, limits.checkers, limits.check_seconds)
+            )
+
+            def before(case: Case) -> Outcome:
+                try:
+                    reply = active.ask(checker.case_to_bytes(case), PATIENCE_S)
+                except CheckerFailed:
+                    return outcome_of(None)
+                return outcome_of(codec.decode(reply, Verdict))
+
+            def both(request: Request) -> tuple[Outcome, Outcome]:
+                asker = request.subject.institution
+                if asker not in tables:
+                    tables[asker] = (
+                        platform.own_tables.tables(asker),
+                        replace(facts, sealing_key=platform.sealing_keys.current(asker)),
+                    )
+                case = Case(request, *tables[asker])
+                return before(case), outcome_of(after(case))
+
+            told = History()
+            met = meetings(platform.books.log, now - timedelta(days=days), known, told)
+            ticking = _Ticking(ended)
+            yield from as_it_goes(met, told, both, limits.checkers, examples, ticking)
+
+    # Status
+
+    def status(self) -> tuple[str, str, str, str]:
+        """The digests of the bundle that decides, of the stored one whose signatures hold, and of the log's last
+        word; and what is wrong with the stored one."""
+        platform = self._platform
+        last = platform.books.log.latest(None, 1, institution=None, kinds=("activation",))
+        logged = str(last[0].fields.get("bundle", "")) if last else ""
+        stored, problem = "", ""
+        try:
+            stored = platform.stored_bundle().bundle.digest
+        except BundleRefused as refused:
+            problem = "; ".join(refused.reasons)
+        return platform.judgement.bundle.digest, stored, logged, problem
+
+    def serials(self) -> Mapping[str, int]:
+        """The versions in force, as the log has them."""
+        return activated_serials(self._platform.books)
+
+
+class _Ticking:
+    """True every so often; stops a simulation whose listener has gone."""
+
+    def __init__(self, ended: threading.Event) -> None:
+        self._ended = ended
+        self._next = monotonic() + TELLING_S
+
+    def __call__(self) -> bool:
+        if self._ended.is_set():
+            raise Gone
+        if monotonic() < self._next:
+            return False
+        self._next = monotonic() + TELLING_S
+        return True
+
+
+class Gone(Exception):
+    """Nobody listens any more."""
