@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -30,6 +31,7 @@ from louver_sandbox.auditors import Auditors
 from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.commit import Preview, preview
 from louver_sandbox.consents import Consents
+from louver_sandbox.corrections import Corrections
 from louver_sandbox.delegates import (
     CHECKER_CPU_S,
     AddInProcesses,
@@ -40,6 +42,7 @@ from louver_sandbox.delegates import (
     Worker,
     checker_zygote,
 )
+from louver_sandbox.disputes import Disputes
 from louver_sandbox.engines import WORKER_ENTRY, WORKER_ENVIRONMENT, WORKER_PRELOAD, WORKER_PREPARE
 from louver_sandbox.identity import Registry
 from louver_sandbox.match_line import Judging, MatchLine
@@ -47,7 +50,7 @@ from louver_sandbox.matching import process as matcher
 from louver_sandbox.matching.editions import Editions
 from louver_sandbox.matching.tokens import JoinKeys, TokenTables
 from louver_sandbox.obligations import Totals
-from louver_sandbox.pipeline import Call, Pipeline
+from louver_sandbox.pipeline import Call, Pipeline, facts_at
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.load import CONTENT_FILE, load_approvals, load_officers
 from louver_sandbox.premises import (
@@ -65,6 +68,7 @@ from louver_sandbox.processes.zygote import Zygote
 from louver_sandbox.recount import anchor
 from louver_sandbox.refusals import capacity
 from louver_sandbox.release.complementary import Solve, no_solver
+from louver_sandbox.report_line import ReportLine
 from louver_sandbox.scoring.line import AddUp, Parts, ScoreLine, no_scorer
 from louver_sandbox.scoring.models import Models, parse_auditors
 from louver_sandbox.sealing import adding
@@ -232,6 +236,11 @@ class Platform:
         """Models, authorisations and the line of scores. Scorers start only where policies declare features."""
         append = partial(journal.appended, self.books)
         self.consents = Consents(self.state, self.clock, append)
+        self.corrections = Corrections(self.state, self.clock, append, lambda: str(uuid.uuid4()))
+        self.disputes = Disputes(self.state, self.clock, append, lambda: str(uuid.uuid4()), self.corrections)
+        self.reports = ReportLine(
+            self.pipeline.answer, lambda: self.judgement.bundle, facts_at, self.books, self.clock
+        )
         self.models = Models(self.state, self.clock, append, self.sealing_keys, self._in_force, self._auditors)
         self.scores = ScoreLine(
             Parts(

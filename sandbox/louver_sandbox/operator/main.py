@@ -26,6 +26,7 @@ from louver_sandbox.operator import (
     policies,
     publishing,
     qualities,
+    redress,
 )
 from louver_sandbox.operator.backup import back_up
 from louver_sandbox.operator.health import problems
@@ -57,6 +58,9 @@ qualities.commands(catalog_app)
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(policies.app, name="policy")
 app.add_typer(authorisations.app, name="authorisations")
+app.add_typer(redress.disputes_app, name="disputes")
+app.add_typer(redress.corrections_app, name="corrections")
+app.add_typer(redress.subjects_app, name="subjects")
 app.add_typer(log.app, name="log")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(noise.app, name="noise")

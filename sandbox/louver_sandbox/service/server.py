@@ -105,7 +105,7 @@ class Server:
             scoring_grpc.add_ScoringServiceServicer_to_server(
                 Scoring(self.platform, self._executor, turnstile), self._server
             )
-            subjects_grpc.add_SubjectServiceServicer_to_server(Subjects(self.platform), self._server)
+            subjects_grpc.add_SubjectServiceServicer_to_server(Subjects(self.platform, turnstile), self._server)
             audit_grpc.add_AuditServiceServicer_to_server(Auditing(self.platform), self._server)
             self.health = health.HealthServicer()
             health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
