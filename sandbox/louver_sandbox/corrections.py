@@ -1,8 +1,8 @@
-"""Corrections: a record about a subject was repaired, corrected or withdrawn, and whoever was told of it is told that.
+"""Corrections: a record about a subject was repaired, corrected or withdrawn, and whoever was told of it hears so.
 
-An institution gets one notice for each correction that touches what it was told before, by the lookups of its own that
-read the table. A notice says that the record is another now, never what it was or is: who may know asks again. Source:
-DOMAIN 2.3, «credit repair must propagate».
+An institution gets one notice for each correction that touches what it was told before, with those of its lookups
+that read the table. A notice says that the record is another now, never what it was or is: who may know asks again.
+Source: DOMAIN 2.3, «credit repair must propagate».
 """
 
 from __future__ import annotations
@@ -170,8 +170,10 @@ class Corrections:
         return Correction(identity, change, received, until.day, until.settled, entry), len(told)
 
     def fetch(self, institution: str, most: int) -> tuple[Notice, ...]:
-        """The institution's notices, the oldest first of those that it has not had, then the newest of the others. That
-        they are handed out now is noted and logged, once each."""
+        """The institution's notices: those that it has not had, the oldest first, then the newest of the others.
+
+        That they are handed out now is noted and logged, once each.
+        """
         with self._state.transaction() as tx:
             found = of_institution(tx, institution, most)
             fresh = [notice.correction.id for notice in found if notice.delivered_at is None]

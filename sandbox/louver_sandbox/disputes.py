@@ -62,8 +62,8 @@ disputes = Table(
     Index("disputes_by_institution", "institution", "entry"),
     Index("disputes_by_subject", "unit", "subject"),
 )
-"""One dispute a row; ``institution`` and ``request_id`` are empty where the subject came to the operator. The subject's
-own words stand in the log as a commitment."""
+"""One dispute a row; ``institution`` and ``request_id`` are empty where the subject came to the operator. Its own
+words stand in the log as a commitment."""
 
 MOST_OPEN = 200
 """Disputes of one institution that may wait for an answer at a time."""
@@ -82,7 +82,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """A dispute as the operator sees it. `told` is whether the institution that passed it on had been told anything."""
+    """A dispute as the operator sees it. `told` is whether whoever passed it on had been told anything."""
 
     id: str
     institution: str | None
@@ -157,8 +157,9 @@ class Disputes:
                 return same[0]
             if len(waiting_now) >= MOST_OPEN:
                 raise refuse.too_many({"limit": str(MOST_OPEN)})
-            told = any([inquiries.was_told(tx, one) for one in reading])
-            return self._take(tx, (institution, request_id), (reading[0].unit, reading[0].subject), filing, told=told)
+            told = [inquiries.was_told(tx, one) for one in reading]
+            whom = reading[0].unit, reading[0].subject
+            return self._take(tx, (institution, request_id), whom, filing, told=any(told))
 
     def take(self, unit: UnitType, subject: str, filing: Filing) -> Dispute:
         """Takes the dispute of a subject who came to the operator. Raises `Refused` LVR-5122."""

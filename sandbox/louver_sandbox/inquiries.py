@@ -1,8 +1,8 @@
-"""Inquiries (查询记录): which institution asked by template about which subject, what it read and whether it was told.
+"""Inquiries (查询记录): which institution asked by template about which subject, and what it read.
 
-What the subject may ask to be told (PIPL art. 45), and how a correction finds those who were answered before. A row is
-written in the transaction that admits the lookup, whether an authorisation covered it or not: who tried in vain is in
-it too, and the two take as long.
+What the subject may ask to be told (PIPL art. 45), and how a correction finds those who were answered before. A row
+is written in the transaction that admits the lookup, whether an authorisation covered it or not: who tried in vain is
+in it too, and the two take as long.
 """
 
 from __future__ import annotations
@@ -132,8 +132,10 @@ def subjects(tx: Connection, unit: UnitType) -> tuple[str, ...]:
 
 
 def was_told(tx: Connection, inquiry: Inquiry) -> bool:
-    """Whether anything of the subject left: its authorisation covered it, and the outcome has rows. What was asked for
-    a report left with it, or not at all."""
+    """Whether anything of the subject left: its authorisation covered it, and the outcome has rows.
+
+    What was asked for a report left with it, or not at all.
+    """
     if not inquiry.covered:
         return False
     if SECTION in inquiry.request_id:

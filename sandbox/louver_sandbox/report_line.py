@@ -30,7 +30,7 @@ from louver_sandbox.pipeline import Call
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.called import LONGEST_ID, offered
 from louver_sandbox.policy.model import Policy
-from louver_sandbox.policy.reports import Report, ReportSection
+from louver_sandbox.policy.reports import Library, Report, ReportSection
 from louver_sandbox.policy.templates import AUTHORISATION, SUBJECT, Template, is_subject
 from louver_sandbox.refusals import capacity, identity
 from louver_sandbox.refusals import reports as refuse
@@ -149,7 +149,7 @@ class ReportLine:
     def _concluded(self, asked: _Asked, sections: Sequence[_Section]) -> Reported:
         """Puts the sections together, logs the digest and keeps the report, as one. Refuses nothing."""
         needed = any(one.inquiry.needed for one in sections)
-        found = any(one.answer.answer.rows for one in sections)
+        found = _is_of(asked.report.library, [one.answer.answer.rows for one in sections])
         made: list[bytes] = []
 
         def write(tx: Connection) -> Entry:
@@ -201,6 +201,14 @@ def offered_reports(
         if all(section.template in known for section in report.sections)
     ]
     return tuple(sorted(found, key=lambda item: item[1].name))
+
+
+def _is_of(library: Library, rows: Sequence[int]) -> bool:
+    """Whether there is anything to tell, by the numbers of rows of the sections.
+
+    An enterprise or organisation is one whom the first section, the registration of its library, knows.
+    """
+    return any(rows) if library is Library.NATURAL_PERSON else bool(rows[0])
 
 
 def _expiry(tx: Connection, asked: _Asked, now: datetime, *, needed: bool) -> str:

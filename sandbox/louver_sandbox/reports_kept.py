@@ -1,4 +1,4 @@
-"""Credit reports that were made, kept for retries: the same request has the same bytes, and nothing is asked again."""
+"""Credit reports that were made, kept for retries: the same request has the same bytes, asking nothing again."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class RedressCalls:
         return self._persistently(attempt, allowed, question.request_id)
 
     def dispute(self, request_id: str, *, table: str, statement: str, evidence_sha256: str) -> Dispute:
-        """Pass on what a subject disputes in an answer that you have had: which table is wrong, in its own words, with
+        """Pass on what a subject disputes in an answer that you have had: the table that is wrong, its own words, and
         the digest of the document that it signed. The same again while it is open is the same dispute."""
         from louver import redress
 

@@ -88,7 +88,7 @@ def take(
 ) -> None:
     """Take the dispute of a subject who came here; it must be answered within ten working days.
 
-    Example: louver-sandbox disputes take --subject 9137... --table gov.pen_penalty --statement "已缴清" --evidence x.pdf
+    Example: louver-sandbox disputes take --subject 9137... --table gov.pen_penalty --statement "已缴清" --evidence x
     """
     with explained(), desk(load(home), TOOLS) as at:
         filing = Filing(table, statement, hashlib.sha256(evidence.read_bytes()).hexdigest())
@@ -176,7 +176,7 @@ def report(
     unit: Unit = UnitType.ENTERPRISE,
     home: Home = Path("louver-home"),
 ) -> None:
-    """Tell a subject what it may ask to be told: who asked about it, under which authorisation, and what became of it.
+    """Tell a subject what it may ask to be told: who asked about it, under what, and what became of it.
 
     Example: louver-sandbox subjects report --unit person --subject 3702... --evidence request.pdf
     """
@@ -186,8 +186,10 @@ def report(
 
 
 def access_report(at: Desk, unit: UnitType, subject: str, evidence_sha256: str) -> dict[str, JSON]:
-    """All that is kept here of a subject: authorisations with their uses, inquiries, disputes, corrections. That it was
-    made is logged, with the digest of the request for it (PIPL art. 45)."""
+    """All that is kept here of a subject: authorisations with their uses, inquiries, disputes, corrections.
+
+    That it was made is logged, with the digest of the request for it (PIPL art. 45).
+    """
     with at.books.state.transaction() as tx:
         body: dict[str, JSON] = {"kind": "subject_access", "unit": unit.value, "evidence_sha256": evidence_sha256}
         entry = journal.appended(at.books, tx, body, {"subject": subject})

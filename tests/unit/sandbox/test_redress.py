@@ -33,7 +33,9 @@ class Office:
     disputes: Disputes
     now: datetime
 
-    def asked(self, institution: str, request: str, subject: str = FIRM, *, covered: bool = True, rows: int = 1) -> None:
+    def asked(
+        self, institution: str, request: str, subject: str = FIRM, *, covered: bool = True, rows: int = 1
+    ) -> None:
         """A lookup as the line leaves it behind: its admission's inquiry, and an outcome of so many rows."""
         rules = LookupRules(
             template="penalties@1",

@@ -1,7 +1,7 @@
 """A credit report as its bytes say it, proved by its receipt.
 
-The document is JSON; its SHA-256 stands in an entry of the platform's log, and the receipt proves that entry under the
-log's signature. So the document is what was signed, byte for byte, and whoever holds it can check that offline.
+The document is JSON; its SHA-256 stands in an entry of the platform's log, and the receipt proves that entry under
+the log's signature. So the document is what was signed, byte for byte, and whoever holds it can check that offline.
 """
 
 from __future__ import annotations

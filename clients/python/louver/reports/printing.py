@@ -1,9 +1,9 @@
 """A credit report on paper: a PDF in Chinese, made here from the signed document, with document and receipt attached.
 
-The same report gives the same pages, so that a PDF can be checked: its pages are drawn again from what is attached and
+The same report gives the same bytes, so that a PDF can be checked: it is made again from what is attached and
 compared. What stands in the data is drawn as text and nothing else: no markup is read in it, and what is no printable
-character is shown as its number. The font is one of the Adobe-GB1 set that every reader of PDFs has for Chinese
-(ISO 32000-1, 9.7.5.2), so none is shipped.
+character is shown as its number. The font is one of the
+Adobe-GB1 set that every reader of PDFs has for Chinese (ISO 32000-1, 9.7.5.2), so none is shipped.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import io
 import unicodedata
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from louver.errors import Unproven
 from louver.failures import missing_extra
@@ -59,33 +59,21 @@ def printed(report: CreditReport) -> bytes:
 
 
 def attached(content: bytes) -> CreditReport:
-    """The report in a PDF, if its pages say what is attached. Raises ``Unproven`` and ``MissingExtra``."""
+    """The report in a PDF, if the PDF is what that report gives. Raises ``Unproven`` and ``MissingExtra``."""
     try:
         from pypdf import PdfReader
         from pypdf.errors import PyPdfError
     except ModuleNotFoundError:
         raise missing_extra("printing of reports", "report") from None
     try:
-        found = PdfReader(io.BytesIO(content))
-        files = {name: list(kept) for name, kept in found.attachments.items()}
-        if len(files.get(DOCUMENT, [])) != 1 or len(files.get(RECEIPT, [b""])) != 1:
-            raise Unproven("the PDF has no report attached, or several", content)
-        report = parse(files[DOCUMENT][0], files.get(RECEIPT, [b""])[0])
-        drawn = PdfReader(io.BytesIO(_pages(report)))
-        same = [_content(page) for page in found.pages] == [_content(page) for page in drawn.pages]
-        plain = all("/Annots" not in page for page in found.pages)
+        files = {name: list(kept) for name, kept in PdfReader(io.BytesIO(content)).attachments.items()}
+        (document,), (receipt,) = files[DOCUMENT], files.get(RECEIPT, [b""])
     except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise Unproven("this PDF cannot be read", content) from None
-    if not same or not plain:
-        raise Unproven("the pages of the PDF are not what its document says", content)
+        raise Unproven("this PDF has no report attached, or several", content) from None
+    report = parse(document, receipt)
+    if printed(report) != content:
+        raise Unproven("this PDF is not what its document gives when it is printed", content)
     return report
-
-
-def _content(page: Any) -> bytes:
-    found = page.get_contents()
-    return (
-        b"" if found is None else b"\n".join(line.strip() for line in found.get_data().splitlines() if line.strip())
-    )
 
 
 def _pages(report: CreditReport) -> bytes:
@@ -170,17 +158,28 @@ class _Writer:
         self._line(f"来源：{said}。模板：{section.template}。", _SMALL)
 
     def _table(self, section: Section) -> None:
+        """Rows under their titles, which stand on every page again; no row is cut by the end of a page."""
         width = _WIDTH / len(section.titles)
-        self._row(section.titles, width)
-        self._canvas.line(_MARGIN, self._y + _BODY * 0.9, _MARGIN + _WIDTH, self._y + _BODY * 0.9)
+        titles = self._cells(section.titles, width)
+        page = 0
         for row in section.rows:
-            self._row([_shown(cell) for cell in row], width)
+            cells = self._cells([_shown(cell) for cell in row], width)
+            tall = max(map(len, cells))
+            self._room(_BODY * (tall if page else tall + max(map(len, titles))))
+            if page != self._page:
+                page = self._page
+                self._row(titles, width)
+                above = self._y + _BODY * 1.1
+                self._canvas.line(_MARGIN, above, _MARGIN + _WIDTH, above)
+            self._row(cells, width)
 
-    def _row(self, cells: Sequence[str], width: float) -> None:
-        wrapped = [list(self._wrapped(cell, _BODY, width - 6)) for cell in cells]
-        for place in range(max(map(len, wrapped))):
+    def _cells(self, texts: Sequence[str], width: float) -> list[list[str]]:
+        return [list(self._wrapped(text, _BODY, width - 6)) for text in texts]
+
+    def _row(self, cells: Sequence[Sequence[str]], width: float) -> None:
+        for place in range(max(map(len, cells))):
             self._room(_BODY)
-            for column, lines in enumerate(wrapped):
+            for column, lines in enumerate(cells):
                 if place < len(lines):
                     self._draw(_MARGIN + column * width, lines[place], _BODY)
             self._y -= _BODY * _LEADING
