@@ -62,7 +62,7 @@ def test_no_test_of_time_size_or_text_tells_refused_lookups_apart(served: Servic
             f"SELECT uscc FROM read_parquet('{served.city.world}/gov.ent_registry/*.parquet') ORDER BY 1 LIMIT 60"
         ).fetchall()
     firms = [str(firm) for (firm,) in found]
-    drawn = random.Random(8)  # noqa: S311 - the order only
+    drawn = random.Random(8)
     with served.connect("bank_a") as bank:
         asked: list[tuple[str, str, str]] = []
         for kind, subjects in zip(("told", *REFUSED[:2]), (firms[:20], firms[20:40], firms[40:]), strict=True):

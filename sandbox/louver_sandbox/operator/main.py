@@ -25,6 +25,7 @@ from louver_sandbox.operator import (
     noise,
     policies,
     publishing,
+    purging,
     qualities,
     redress,
 )
@@ -67,6 +68,7 @@ app.add_typer(noise.app, name="noise")
 app.add_typer(matching.app, name="matching")
 app.add_typer(configuration.app, name="config")
 app.command("doctor")(doctor.doctor)
+app.command("purge")(purging.purge)
 
 
 def _print_version(wanted: bool) -> None:
