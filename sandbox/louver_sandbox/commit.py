@@ -91,6 +91,7 @@ def _of_one(
         standing.use_by_lookup(tx, plan, request, now)
     if unfinished is None:
         made = paid(tx, plan, request, books, now, found)
+        standing.note(tx, plan, request, made.admission, now, covered=found.covered)
     else:
         made = Committed(plan, request, unfinished.index, unfinished.commitments, {}, {}, standing=found)
     # The log names the statement about the subject in either case, so that no receipt tells which one ran.

@@ -178,6 +178,13 @@ def of_grantee(tx: Connection, grantee: str, most: int) -> tuple[tuple[Authorisa
     return tuple((_authorisation(row), int(row.entry)) for row in rows)
 
 
+def about(tx: Connection, unit: UnitType, subject: str) -> tuple[tuple[Authorisation, int], ...]:
+    """All that are recorded of a subject, whoever they were given to, each with the log's entry about it."""
+    this = (_a.unit == unit.value) & (_a.subject == subject)
+    rows = tx.execute(select(authorisations).where(this).order_by(_a.entry))
+    return tuple((_authorisation(row), int(row.entry)) for row in rows)
+
+
 def _authorisation(row: Row[Any]) -> Authorisation:
     return Authorisation(
         id=row.id,

@@ -32,7 +32,7 @@ from louver_sandbox.journal import Books
 from louver_sandbox.match_line import Judging, MatchLine
 from louver_sandbox.matching.editions import Editions
 from louver_sandbox.obligations import Totals
-from louver_sandbox.pipeline import Call, Pipeline
+from louver_sandbox.pipeline import Call, Pipeline, facts_at
 from louver_sandbox.policy.approvals import Approval
 from louver_sandbox.policy.load import load_officers
 from louver_sandbox.premises import noise_secret, sampler_of
@@ -41,6 +41,7 @@ from louver_sandbox.processes.pool import CheckerPool
 from louver_sandbox.processes.sessions import SessionPool
 from louver_sandbox.processes.zygote import Zygote
 from louver_sandbox.release.complementary import Solve, no_solver
+from louver_sandbox.report_line import ReportLine
 from louver_sandbox.scoring.line import AddUp, Parts, ScoreLine, no_scorer
 from louver_sandbox.scoring.models import Models
 from louver_sandbox.sealing.keys import SealingKeys
@@ -128,6 +129,7 @@ class InForce:
         self.pipeline = Pipeline(
             judge, house.reserve, books, clock, incident, self._solve(), secret, sampler, house.sealer, house.asked
         )
+        self.reports = ReportLine(self.pipeline.answer, lambda: bundle, facts_at, books, clock)
         judging = Judging(
             self.judgement.catalog,
             bundle,

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, Table, Text, func, insert, select
 
-from louver_sandbox import consents
+from louver_sandbox import consents, inquiries
 from louver_sandbox.authorisations.decide import cover
 from louver_sandbox.authorisations.model import Lookup, Requester
 from louver_sandbox.lookups import LookupRules, Standing
@@ -52,7 +52,7 @@ def stand(tx: Connection, plan: Plan, request: Request, now: datetime) -> Standi
         sensitive=rules.sensitive,
         restricted=rules.restricted,
         at=now,
-        used=uses(tx, rules.authorisation, request.subject.institution, but=request.id),
+        used=uses(tx, rules.authorisation, request.subject.institution, but=inquiries.asked_as(request.id)),
     )
     coverage = cover(lookup, found)
     expires = found.expires_on if found is not None and coverage.covered else None
@@ -60,10 +60,17 @@ def stand(tx: Connection, plan: Plan, request: Request, now: datetime) -> Standi
 
 
 def use_by_lookup(tx: Connection, plan: Plan, request: Request, now: datetime) -> None:
-    """Notes that the request uses its authorisation, which may be good for one (逐笔授权)."""
+    """Notes that the request uses its authorisation, which may be good for one (逐笔授权). All sections of a report
+    are one use."""
     rules = _rules(plan)
     if rules.columns:
-        use(tx, rules.authorisation, request.subject.institution, request.id, now)
+        use(tx, rules.authorisation, request.subject.institution, inquiries.asked_as(request.id), now)
+
+
+def note(tx: Connection, plan: Plan, request: Request, admission: int, now: datetime, *, covered: bool) -> None:
+    """Keeps that the institution has asked about the subject, covered or not."""
+    asked = request.subject.institution, request.id, request.purpose
+    inquiries.note(tx, _rules(plan), asked, admission, now, covered=covered)
 
 
 def uses(tx: Connection, authorisation: str, institution: str, but: str) -> int:

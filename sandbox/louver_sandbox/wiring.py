@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -34,7 +35,9 @@ from louver_sandbox.auditors import Auditors
 from louver_sandbox.checker import Judgement
 from louver_sandbox.commit import Preview, preview
 from louver_sandbox.consents import Consents
+from louver_sandbox.corrections import Corrections
 from louver_sandbox.delegates import AddInProcesses, Worker, checker_zygote
+from louver_sandbox.disputes import Disputes
 from louver_sandbox.engines import WORKER_ENTRY, WORKER_ENVIRONMENT, WORKER_PRELOAD, WORKER_PREPARE
 from louver_sandbox.identity import Registry
 from louver_sandbox.in_force import House, InForce, forget_former
@@ -55,6 +58,7 @@ from louver_sandbox.processes.sessions import SessionPool
 from louver_sandbox.processes.zygote import Zygote
 from louver_sandbox.recount import anchor
 from louver_sandbox.refusals import capacity
+from louver_sandbox.report_line import ReportLine
 from louver_sandbox.scoring.line import ScoreLine
 from louver_sandbox.scoring.models import Models, parse_auditors
 from louver_sandbox.sealing import adding
@@ -162,6 +166,9 @@ class Platform:
         for kid in self.sealing_keys.live():
             self.sealer.keep_ready(kid)
         self.consents = Consents(self.state, self.clock, partial(journal.appended, self.books))
+        append, new_id = partial(journal.appended, self.books), lambda: str(uuid.uuid4())
+        self.corrections = Corrections(self.state, self.clock, append, new_id)
+        self.disputes = Disputes(self.state, self.clock, append, new_id, self.corrections)
         self.models = Models(
             self.state,
             self.clock,
@@ -232,6 +239,11 @@ class Platform:
     def tokens(self) -> TokenLine:
         """The line of tokens under what is in force."""
         return self._deciding.tokens
+
+    @property
+    def reports(self) -> ReportLine:
+        """The line of reports under what is in force."""
+        return self._deciding.reports
 
     @property
     def scores(self) -> ScoreLine:

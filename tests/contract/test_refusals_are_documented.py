@@ -29,6 +29,8 @@ FAMILIES = {
     "catalog": "LVR-4",
     "sealing": "LVR-50",
     "matching": "LVR-51",
+    "disputes": "LVR-512",
+    "reports": "LVR-513",
     "scoring": "LVR-52",
     "encrypted": "LVR-53",
     "lookups": "LVR-61",

@@ -28,6 +28,7 @@ from louver.matching import asking
 from louver.matching.results import Match, MatchableList
 from louver.questions import Parameter
 from louver.receipt import Receipt
+from louver.redress_calls import AsyncRedressCalls
 from louver.results import Answer, Explanation, QueryRecord, SealingKey, Table
 from louver.scoring.aio import AsyncScoringCalls
 from louver.settings import Settings, settle
@@ -91,7 +92,7 @@ def connect(
     )
 
 
-class AsyncClient(AsyncScoringCalls):
+class AsyncClient(AsyncScoringCalls, AsyncRedressCalls):
     """A connection to a sandbox within one event loop. Errors are those of ``louver.client``."""
 
     def __init__(self, settings: Settings) -> None:

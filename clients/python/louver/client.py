@@ -24,6 +24,7 @@ from louver.matching import asking
 from louver.matching.results import Match, MatchableList
 from louver.questions import Parameter
 from louver.receipt import Receipt
+from louver.redress_calls import RedressCalls
 from louver.results import Answer, Explanation, QueryRecord, SealingKey, Table
 from louver.scoring.client import ScoringCalls
 from louver.settings import Settings, settle
@@ -96,7 +97,7 @@ def connect(
     )
 
 
-class Client(ScoringCalls, Connection):
+class Client(ScoringCalls, RedressCalls, Connection):
     """A connection to a sandbox. Threads may share one; close it or use it in a ``with`` statement."""
 
     def __init__(self, settings: Settings) -> None:

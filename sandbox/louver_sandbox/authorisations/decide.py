@@ -42,6 +42,16 @@ def cover(lookup: Lookup, authorisation: Authorisation | None) -> Coverage:
     return Coverage(tuple(reason for reason in Reason if failed[reason]))
 
 
+def holds(authorisation: Authorisation | None, at: datetime) -> bool:
+    """Whether there is such an authorisation and it is in force at the moment, whatever it is about."""
+    today = _aware(at).astimezone(BEIJING).date()
+    return (
+        authorisation is not None
+        and authorisation.granted_on <= today <= authorisation.expires_on
+        and (authorisation.revoked_at is None or _aware(authorisation.revoked_at) > at)
+    )
+
+
 def _of_time(lookup: Lookup, held: Authorisation) -> dict[Reason, bool]:
     today = _aware(lookup.at).astimezone(BEIJING).date()
     return {

@@ -88,8 +88,16 @@ def load_catalog(paths: Sequence[Path], base: Path) -> Catalog:
             tables.append(item.table)
             continue
         located = replace(item.table.source, path=str(root / item.table.source.path))
-        tables.append(replace(item.table, source=located, data_version=data_version(located)))
+        tables.append(replace(item.table, source=located, data_version=_kept_version(item.table, located)))
     return catalog_of(_with_referred_data(tables), base=root)
+
+
+def _kept_version(table: Table, located: Source) -> str:
+    """The version of the rows that may be used: of the source's, and of what says which of them those are."""
+    version = data_version(located)
+    if table.kept is None or not version:
+        return version
+    return hashlib.sha256("\0".join((version, table.kept, table.as_of.isoformat())).encode()).hexdigest()
 
 
 def _with_referred_data(tables: Sequence[Table]) -> list[Table]:
@@ -117,6 +125,10 @@ def catalog_of(tables: Iterable[Table], *, base: Path | None = None) -> Catalog:
     return Catalog(by_name, digest)
 
 
+_LATER = frozenset({"kept", "sunset"})
+"""Keys that came after catalogues had digests: where they are not given they are not in them."""
+
+
 def _relative(table: Table, base: Path | None) -> Table:
     if table.source is None or base is None or not Path(table.source.path).is_relative_to(base):
         return table
@@ -127,7 +139,8 @@ def _json(value: object) -> object:
     if isinstance(value, Enum):
         return value.value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        fields = {field.name: _json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {name: said for name, said in fields.items() if said is not None or name not in _LATER}
     if isinstance(value, frozenset):
         return sorted(str(_json(item)) for item in value)
     if isinstance(value, tuple):
@@ -296,6 +309,8 @@ def _table(declaration: TableDeclaration) -> Table:
         source=Source(source.kind, source.path, source.table) if source else None,
         view=declaration.view,
         copy_of=None if declaration.copy_of is None else TableName(*declaration.copy_of.split(".")),
+        kept=declaration.kept,
+        sunset=declaration.sunset,
     )
 
 

@@ -135,7 +135,9 @@ class Source:
 class Table:
     """One registered table (or, with `view` set, a named query over registered tables).
 
-    `copy_of` names the table whose data these are too, registered or not any more: both share its budgets.
+    `copy_of` names the table whose data these are too, registered or not any more: both share its budgets. `kept` is
+    a predicate that rows must satisfy to be used at all, by any verb; others are in no snapshot and in no list.
+    `sunset` is the last day of a special-purpose dataset: no grant on it holds after, and purging removes it.
     """
 
     name: TableName
@@ -153,6 +155,8 @@ class Table:
     view: str | None = None
     data_version: str = ""
     copy_of: TableName | None = None
+    kept: str | None = None
+    sunset: date | None = None
 
     def column(self, name: str) -> Column | None:
         """The column of that exact name, or None."""

@@ -137,6 +137,8 @@ class TableDeclaration(Declaration):
     source: SourceDeclaration | None = None
     view: Annotated[str, StringConstraints(min_length=1, max_length=20_000, strip_whitespace=True)] | None = None
     copy_of: QualifiedName | None = None
+    kept: Predicate | None = None
+    sunset: date | None = None
     when: tuple[LevelConditionDeclaration, ...] = ()
     description: Text = ""
 
@@ -158,6 +160,8 @@ EXPECTED: dict[str, str] = {
     "path": "a path or glob below the data folder",
     "view": "the SELECT that defines the view",
     "copy_of": "schema.name of the table whose data these are, registered or not any more",
+    "kept": "SQL over the table's own columns and :as_of that rows must satisfy to be used, or leave it out",
+    "sunset": "the last day of a special-purpose dataset, as 2026-12-31, or leave it out",
     "type": "text, integer, decimal(2), double, boolean, date, timestamp, text_list; of a unit: person, enterprise",
     "nullable": "true or false",
     "level": "L1, L2, L3, L4 or L5",

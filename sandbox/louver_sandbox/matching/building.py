@@ -102,6 +102,8 @@ def _read(table: Table, spec: ListSpec, columns: Sequence[Column]) -> Iterator[t
     person = person_predicate(table)
     is_person = "FALSE" if person is None else f"COALESCE({predicate_sql(table, person)}, TRUE)"
     conditions = [predicate_sql(table, spec.predicate), f"{quote(spec.key)} IS NOT NULL", *_in_force(table, spec)]
+    if table.kept is not None:
+        conditions.append(predicate_sql(table, table.kept))
     if not spec.persons and not spec.authorised:
         conditions.append(f"NOT {is_person}")
     shown = ", ".join(quote(column.name) for column in columns[1:])

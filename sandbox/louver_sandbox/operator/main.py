@@ -26,7 +26,9 @@ from louver_sandbox.operator import (
     officers,
     policies,
     publishing,
+    purging,
     qualities,
+    redress,
 )
 from louver_sandbox.operator.backup import back_up
 from louver_sandbox.operator.health import problems
@@ -59,12 +61,16 @@ qualities.commands(catalog_app)
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(policies.app, name="policy")
 app.add_typer(authorisations.app, name="authorisations")
+app.add_typer(redress.disputes_app, name="disputes")
+app.add_typer(redress.corrections_app, name="corrections")
+app.add_typer(redress.subjects_app, name="subjects")
 app.add_typer(log.app, name="log")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(noise.app, name="noise")
 app.add_typer(matching.app, name="matching")
 app.add_typer(configuration.app, name="config")
 app.command("doctor")(doctor.doctor)
+app.command("purge")(purging.purge)
 
 
 def _print_version(wanted: bool) -> None:

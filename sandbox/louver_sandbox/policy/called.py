@@ -11,7 +11,15 @@ from louver_sandbox.lookups import DIALECT
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.grants import covers
 from louver_sandbox.policy.model import Policy
-from louver_sandbox.policy.templates import AUTHORISATION, SUBJECT, Parameter, ParameterKind, Template, is_subject
+from louver_sandbox.policy.templates import (
+    AUTHORISATION,
+    RESERVED,
+    SUBJECT,
+    Parameter,
+    ParameterKind,
+    Template,
+    is_subject,
+)
 from louver_sandbox.refusals import lookups as refuse
 from louver_sandbox.refusals.policy import Ruling
 from louver_sandbox.stages import Facts, Request, Subject
@@ -68,8 +76,10 @@ def called(request: Request, bundle: Bundle, facts: Facts) -> Called:
     if request.purpose not in template.purposes:
         raise refuse.template_purpose(template.name, ruling, template.purposes)
     given = _parameters(request.parameters, template, ruling)
-    spelt = {name: value for name, value in given.items() if name not in (SUBJECT, AUTHORISATION)}
-    statement = replace(request, sql=template.sql, dialect="duckdb", parameters=spelt)
+    spelt = {name: value for name, value in given.items() if name not in RESERVED}
+    statement = replace(
+        request, sql=template.sql, dialect="duckdb", parameters={**spelt, **template.given_day(facts.today)}
+    )
     return Called(policy, template, str(given[SUBJECT]), str(given.get(AUTHORISATION, "")), statement)
 
 

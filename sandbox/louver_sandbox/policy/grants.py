@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from louver.errors import Refused
@@ -250,7 +250,7 @@ class Rulebook:
         return Covering(
             tuple(
                 permit
-                for permit in self.permits.get(name, ())
+                for permit in _before_sunset(table, self.permits.get(name, ()))
                 if permit.policy.owner == table.owner and covers(permit.grant.to, subject, self.platform)
             ),
             tuple(
@@ -294,13 +294,15 @@ class Rulebook:
                     columns = group.snapshot_columns(table)
                     if columns:
                         found.add(GrantSet(table.name, columns, group.row_filter, group.atoms))
-        found |= set(score_sets(self, catalog))
+        found |= {one for one in score_sets(self, catalog) if not _has_ended(catalog.tables[one.table], today)}
         return tuple(sorted(found, key=lambda item: (str(item.table), item.columns, item.row_filter or "")))
 
     def days(self, table: Table, today: date | None) -> tuple[date, ...]:
         """One day out of each span between which the grants in force do not change."""
         spans = [permit.grant.valid for permit in self.permits.get(str(table.name), ())]
         days = {span.start for span in spans} | {span.until + timedelta(days=1) for span in spans}
+        if table.sunset is not None:
+            days.add(table.sunset + timedelta(days=1))
         if today is None:
             return tuple(sorted(days))
         return tuple(sorted({day for day in days if day > today} | {today}))
@@ -319,6 +321,22 @@ class Rulebook:
         )
         for institution, kind, subset in itertools.product(institutions, InstitutionType, tuple(subsets)):
             yield self.covering(table, Subject(institution, kind, frozenset(subset), ""))
+
+
+def _has_ended(table: Table, today: date | None) -> bool:
+    """Whether the last day of a special-purpose dataset is over."""
+    return table.sunset is not None and today is not None and today > table.sunset
+
+
+def _before_sunset(table: Table, permits: Sequence[Permit]) -> Iterator[Permit]:
+    """The grants on a table, none of which holds after its last day, whatever they say."""
+    for permit in permits:
+        valid = permit.grant.valid
+        if table.sunset is None or valid.until <= table.sunset:
+            yield permit
+        elif valid.start <= table.sunset:
+            ended = valid.model_copy(update={"until": table.sunset})
+            yield replace(permit, grant=permit.grant.model_copy(update={"valid": ended}))
 
 
 def score_sets(rulebook: Rulebook, catalog: Catalog) -> Iterator[GrantSet]:

@@ -25,6 +25,7 @@ from louver_sandbox.catalog.atoms import AtomUnits, Dimension
 from louver_sandbox.catalog.model import UnitType, Verb
 from louver_sandbox.policy.features import FeatureName, FeatureSet, ScoreAsked, ScoringTerms
 from louver_sandbox.policy.match_terms import MatchAsked, MatchTerms
+from louver_sandbox.policy.reports import Report
 from louver_sandbox.policy.templates import Template
 from louver_sandbox.policy.terms import BudgetTerms, HistoryTerms, PrivateTerms, ThresholdTerms
 from louver_sandbox.policy.token_terms import TokenTerms
@@ -327,15 +328,17 @@ class Policy(Document):
     grants: tuple[Grant, ...] = ()
     denies: tuple[Deny, ...] = ()
     templates: tuple[Template, ...] = ()
+    reports: tuple[Report, ...] = ()
     tests: OwnTests | None = None
 
     @model_serializer(mode="wrap")
     def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `templates` and `tests` where there are none, so that bundles signed before they were keys stay
-        canonical."""
+        """Without `templates`, `reports` and `tests` where there are none, so that bundles signed before they were
+        keys stay canonical."""
         written: dict[str, Any] = handler(self)
-        if not self.templates:
-            del written["templates"]
+        for name in ("templates", "reports"):
+            if not written[name]:
+                del written[name]
         if self.tests is None:
             del written["tests"]
         return written

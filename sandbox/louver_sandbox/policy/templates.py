@@ -25,7 +25,10 @@ ParameterName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}
 Statement = Annotated[str, StringConstraints(min_length=1, max_length=16_384)]
 SUBJECT = "subject"
 AUTHORISATION = "authorisation"
-RESERVED = frozenset({SUBJECT, AUTHORISATION})
+TODAY = "today"
+"""The day of the question in Beijing, which the engine gives to every statement that asks for `:today`."""
+_ASKS_TODAY = re.compile(r"(?<![:\w]):today\b")
+RESERVED = frozenset({SUBJECT, AUTHORISATION, TODAY})
 MOST_ROWS = 1000
 LONGEST_TEXT = 200
 
@@ -99,8 +102,12 @@ class Template(Document):
     @model_validator(mode="after")
     def _names(self) -> Template:
         if RESERVED & self.parameters.keys():
-            raise ValueError("the subject and its authorisation are given to every template")
+            raise ValueError("the subject, its authorisation and the day are given to every template")
         return self
+
+    def given_day(self, today: date) -> Mapping[str, Value]:
+        """The day of the question, where the statement asks for it."""
+        return {TODAY: today} if _ASKS_TODAY.search(self.sql) else {}
 
     @property
     def name(self) -> str:

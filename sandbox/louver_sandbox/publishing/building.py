@@ -54,12 +54,13 @@ class Build:
 
     @property
     def rows(self) -> str:
-        """The source's rows below L5 that pass the row filter."""
+        """The source's rows below L5 that may be used and pass the row filter."""
         below = tuple(column for column in self.table.columns if column.level < 5)
         source = relation(self.table, below)
-        if self.grant.row_filter is None:
+        conditions = [text for text in (self.table.kept, self.grant.row_filter) if text is not None]
+        if not conditions:
             return f"{source} AS s"
-        kept = self.emit(self.table, self.grant.row_filter)
+        kept = " AND ".join(self.emit(self.table, text) for text in conditions)
         return f"(SELECT * FROM {source} WHERE {kept}) AS s"  # noqa: S608 - names quoted, predicate emitted
 
     def condition(self, unit: PrivacyUnit) -> str:

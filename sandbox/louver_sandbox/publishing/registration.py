@@ -101,6 +101,8 @@ def view_findings(catalog: Catalog, table: Table) -> Iterator[Finding]:
 
 
 def _predicates(table: Table) -> Iterator[tuple[Path, str]]:
+    if table.kept is not None:
+        yield ("kept",), table.kept
     for index, unit in enumerate(table.units):
         if unit.when is not None:
             yield ("units", index, "when"), unit.when

@@ -7,6 +7,9 @@ import time
 LOOKUP_MARK_S = 0.025
 """Lookups leave a whole number of these after they came: a found subject and none take the same, to this much."""
 
+REPORT_MARK_S = 0.1
+"""Reports leave at these: their sections are several lookups, one after the other."""
+
 
 class Started:
     """The moment at which a call came."""

@@ -116,7 +116,7 @@ class Server:
             scoring_grpc.add_ScoringServiceServicer_to_server(
                 Scoring(self.platform, self._executor, turnstile), self._server
             )
-            subjects_grpc.add_SubjectServiceServicer_to_server(Subjects(self.platform), self._server)
+            subjects_grpc.add_SubjectServiceServicer_to_server(Subjects(self.platform, turnstile), self._server)
             audit_grpc.add_AuditServiceServicer_to_server(Auditing(self.platform), self._server)
             self.office = Office(self.platform)
             policy_grpc.add_PolicyServiceServicer_to_server(Policies(self.platform, self.office), self._server)

@@ -77,7 +77,7 @@ def test_the_plan_says_what_an_authorisation_must_cover(tmp_path: Path) -> None:
 
 
 def test_a_department_that_withdraws_its_grant_ends_the_template(tmp_path: Path) -> None:
-    without = ("taxation.yaml", "templates: [enterprise-report@1]\n", "templates: [other@1]\n")
+    without = ("taxation.yaml", "templates: [enterprise-report@1, tax-standing@1]\n", "templates: [other@1]\n")
     made = bundle(tmp_path, without)
     assert code(made) == "LVR-6104"
 

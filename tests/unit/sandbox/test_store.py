@@ -25,7 +25,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, delete, insert, select, text, update
 from tests.support.audit_logs import KEY, answer, behind_the_back, open_log
 
-from louver_sandbox import consents, standing, store
+from louver_sandbox import consents, corrections, disputes, inquiries, reports_kept, standing, store
 from louver_sandbox.audit import verify_log
 from louver_sandbox.audit.stored import size_of
 from louver_sandbox.auditing import tables as auditing
@@ -64,6 +64,10 @@ def test_the_migrations_make_the_tables_the_code_uses(state: State) -> None:
             consents.metadata,
             scores.metadata,
             standing.metadata,
+            corrections.metadata,
+            disputes.metadata,
+            inquiries.metadata,
+            reports_kept.metadata,
             auditing.metadata,
         ]  # the library takes a list; its types do not say so
         assert compare_metadata(MigrationContext.configure(tx), every) == []

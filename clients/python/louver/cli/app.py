@@ -12,7 +12,18 @@ from typing import Annotated
 import typer
 
 from louver import __version__
-from louver.cli import auditing, configuration, keys, matching, policy, receipts, scoring, subjects, verifying
+from louver.cli import (
+    auditing,
+    configuration,
+    keys,
+    matching,
+    policy,
+    receipts,
+    redress,
+    scoring,
+    subjects,
+    verifying,
+)
 from louver.cli.catalogue import columns_of
 from louver.cli.drawing import accuracies, draw, language_of, notices
 from louver.cli.explaining import explained
@@ -60,6 +71,11 @@ app.command("score")(scoring.score)
 scoring.consents.command("list")(subjects.listed)
 app.command()(subjects.lookup)
 app.command()(subjects.templates)
+app.command()(redress.report)
+app.command()(redress.reports)
+app.command("report-check")(redress.check)
+app.command()(redress.corrections)
+app.add_typer(redress.disputes, name="disputes")
 
 Sql = Annotated[str | None, typer.Argument(help="The SQL; `-` or nothing reads standard input.", show_default=False)]
 SqlFile = Annotated[Path | None, typer.Option("--file", "-f", help="Read the SQL from a file.")]

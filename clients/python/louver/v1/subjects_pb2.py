@@ -22,31 +22,60 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from louver.v1 import sandbox_pb2 as louver_dot_v1_dot_sandbox__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18louver/v1/subjects.proto\x12\tlouver.v1\"\x16\n\x14ListTemplatesRequest\"?\n\x15ListTemplatesResponse\x12&\n\ttemplates\x18\x01 \x03(\x0b\x32\x13.louver.v1.Template\"\xc8\x01\n\x08Template\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x10\n\x08purposes\x18\x04 \x03(\t\x12\x30\n\nparameters\x18\x05 \x03(\x0b\x32\x1c.louver.v1.TemplateParameter\x12(\n\x06\x66ields\x18\x06 \x03(\x0b\x32\x18.louver.v1.TemplateField\x12\x11\n\tmost_rows\x18\x07 \x01(\r\x12\r\n\x05owner\x18\x08 \x01(\t\"l\n\x11TemplateParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\r\n\x05least\x18\x04 \x01(\t\x12\x0c\n\x04most\x18\x05 \x01(\t\x12\x0f\n\x07\x63hoices\x18\x06 \x03(\t\":\n\rTemplateField\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0c\n\x04show\x18\x03 \x01(\t\"\x1b\n\x19ListAuthorisationsRequest\"N\n\x1aListAuthorisationsResponse\x12\x30\n\x0e\x61uthorisations\x18\x01 \x03(\x0b\x32\x18.louver.v1.Authorisation\"\x8b\x02\n\rAuthorisation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\r\n\x05scope\x18\x05 \x03(\t\x12\x12\n\ngranted_on\x18\x06 \x01(\t\x12\x12\n\nexpires_on\x18\x07 \x01(\t\x12\x17\n\x0f\x65vidence_sha256\x18\x08 \x01(\t\x12\x16\n\x0esingle_consent\x18\t \x01(\x08\x12\x16\n\x0e\x61\x64verse_notice\x18\n \x01(\x08\x12\x0c\n\x04uses\x18\x0b \x01(\r\x12\x0c\n\x04used\x18\x0c \x01(\r\x12\x0f\n\x07revoked\x18\r \x01(\t\x12\x11\n\tlog_index\x18\x0e \x01(\x04\x32\xc7\x01\n\x0eSubjectService\x12R\n\rListTemplates\x12\x1f.louver.v1.ListTemplatesRequest\x1a .louver.v1.ListTemplatesResponse\x12\x61\n\x12ListAuthorisations\x12$.louver.v1.ListAuthorisationsRequest\x1a%.louver.v1.ListAuthorisationsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18louver/v1/subjects.proto\x12\tlouver.v1\x1a\x17louver/v1/sandbox.proto\"\x16\n\x14ListTemplatesRequest\"?\n\x15ListTemplatesResponse\x12&\n\ttemplates\x18\x01 \x03(\x0b\x32\x13.louver.v1.Template\"\xc8\x01\n\x08Template\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x10\n\x08purposes\x18\x04 \x03(\t\x12\x30\n\nparameters\x18\x05 \x03(\x0b\x32\x1c.louver.v1.TemplateParameter\x12(\n\x06\x66ields\x18\x06 \x03(\x0b\x32\x18.louver.v1.TemplateField\x12\x11\n\tmost_rows\x18\x07 \x01(\r\x12\r\n\x05owner\x18\x08 \x01(\t\"l\n\x11TemplateParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\r\n\x05least\x18\x04 \x01(\t\x12\x0c\n\x04most\x18\x05 \x01(\t\x12\x0f\n\x07\x63hoices\x18\x06 \x03(\t\":\n\rTemplateField\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0c\n\x04show\x18\x03 \x01(\t\"\x1b\n\x19ListAuthorisationsRequest\"N\n\x1aListAuthorisationsResponse\x12\x30\n\x0e\x61uthorisations\x18\x01 \x03(\x0b\x32\x18.louver.v1.Authorisation\"\x8b\x02\n\rAuthorisation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\r\n\x05scope\x18\x05 \x03(\t\x12\x12\n\ngranted_on\x18\x06 \x01(\t\x12\x12\n\nexpires_on\x18\x07 \x01(\t\x12\x17\n\x0f\x65vidence_sha256\x18\x08 \x01(\t\x12\x16\n\x0esingle_consent\x18\t \x01(\x08\x12\x16\n\x0e\x61\x64verse_notice\x18\n \x01(\x08\x12\x0c\n\x04uses\x18\x0b \x01(\r\x12\x0c\n\x04used\x18\x0c \x01(\r\x12\x0f\n\x07revoked\x18\r \x01(\t\x12\x11\n\tlog_index\x18\x0e \x01(\x04\"\x14\n\x12ListReportsRequest\"C\n\x13ListReportsResponse\x12,\n\x07reports\x18\x01 \x03(\x0b\x32\x1b.louver.v1.ReportDefinition\"\xb2\x01\n\x10ReportDefinition\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0f\n\x07library\x18\x04 \x01(\t\x12\x10\n\x08purposes\x18\x05 \x03(\t\x12*\n\x08sections\x18\x06 \x03(\x0b\x32\x18.louver.v1.ReportSection\x12\x12\n\nvalid_days\x18\x07 \x01(\r\x12\r\n\x05owner\x18\x08 \x01(\t\"0\n\rReportSection\x12\r\n\x05title\x18\x01 \x01(\t\x12\x10\n\x08template\x18\x02 \x01(\t\":\n\x11MakeReportRequest\x12%\n\x08question\x18\x01 \x01(\x0b\x32\x13.louver.v1.Question\"7\n\x12MakeReportResponse\x12\x10\n\x08\x64ocument\x18\x01 \x01(\x0c\x12\x0f\n\x07receipt\x18\x02 \x01(\x0c\"c\n\x12\x46ileDisputeRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05table\x18\x02 \x01(\t\x12\x11\n\tstatement\x18\x03 \x01(\t\x12\x17\n\x0f\x65vidence_sha256\x18\x04 \x01(\t\":\n\x13\x46ileDisputeResponse\x12#\n\x07\x64ispute\x18\x01 \x01(\x0b\x32\x12.louver.v1.Dispute\"\x15\n\x13ListDisputesRequest\"<\n\x14ListDisputesResponse\x12$\n\x08\x64isputes\x18\x01 \x03(\x0b\x32\x12.louver.v1.Dispute\"\x88\x01\n\x07\x44ispute\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\r\n\x05table\x18\x03 \x01(\t\x12\x10\n\x08received\x18\x04 \x01(\t\x12\x0b\n\x03\x64ue\x18\x05 \x01(\t\x12\x0f\n\x07settled\x18\x06 \x01(\x08\x12\r\n\x05state\x18\x07 \x01(\t\x12\x0f\n\x07outcome\x18\x08 \x01(\t\"\x18\n\x16ListCorrectionsRequest\"E\n\x17ListCorrectionsResponse\x12*\n\x0b\x63orrections\x18\x01 \x03(\x0b\x32\x15.louver.v1.Correction\"\xa0\x01\n\nCorrection\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05table\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x11\n\teffective\x18\x05 \x01(\t\x12\x10\n\x08received\x18\x06 \x01(\t\x12\x0b\n\x03\x64ue\x18\x07 \x01(\t\x12\x13\n\x0brequest_ids\x18\x08 \x03(\t\x12\x11\n\tdelivered\x18\t \x01(\t2\xd9\x04\n\x0eSubjectService\x12R\n\rListTemplates\x12\x1f.louver.v1.ListTemplatesRequest\x1a .louver.v1.ListTemplatesResponse\x12\x61\n\x12ListAuthorisations\x12$.louver.v1.ListAuthorisationsRequest\x1a%.louver.v1.ListAuthorisationsResponse\x12L\n\x0bListReports\x12\x1d.louver.v1.ListReportsRequest\x1a\x1e.louver.v1.ListReportsResponse\x12I\n\nMakeReport\x12\x1c.louver.v1.MakeReportRequest\x1a\x1d.louver.v1.MakeReportResponse\x12L\n\x0b\x46ileDispute\x12\x1d.louver.v1.FileDisputeRequest\x1a\x1e.louver.v1.FileDisputeResponse\x12O\n\x0cListDisputes\x12\x1e.louver.v1.ListDisputesRequest\x1a\x1f.louver.v1.ListDisputesResponse\x12X\n\x0fListCorrections\x12!.louver.v1.ListCorrectionsRequest\x1a\".louver.v1.ListCorrectionsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'louver.v1.subjects_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LISTTEMPLATESREQUEST']._serialized_start=39
-  _globals['_LISTTEMPLATESREQUEST']._serialized_end=61
-  _globals['_LISTTEMPLATESRESPONSE']._serialized_start=63
-  _globals['_LISTTEMPLATESRESPONSE']._serialized_end=126
-  _globals['_TEMPLATE']._serialized_start=129
-  _globals['_TEMPLATE']._serialized_end=329
-  _globals['_TEMPLATEPARAMETER']._serialized_start=331
-  _globals['_TEMPLATEPARAMETER']._serialized_end=439
-  _globals['_TEMPLATEFIELD']._serialized_start=441
-  _globals['_TEMPLATEFIELD']._serialized_end=499
-  _globals['_LISTAUTHORISATIONSREQUEST']._serialized_start=501
-  _globals['_LISTAUTHORISATIONSREQUEST']._serialized_end=528
-  _globals['_LISTAUTHORISATIONSRESPONSE']._serialized_start=530
-  _globals['_LISTAUTHORISATIONSRESPONSE']._serialized_end=608
-  _globals['_AUTHORISATION']._serialized_start=611
-  _globals['_AUTHORISATION']._serialized_end=878
-  _globals['_SUBJECTSERVICE']._serialized_start=881
-  _globals['_SUBJECTSERVICE']._serialized_end=1080
+  _globals['_LISTTEMPLATESREQUEST']._serialized_start=64
+  _globals['_LISTTEMPLATESREQUEST']._serialized_end=86
+  _globals['_LISTTEMPLATESRESPONSE']._serialized_start=88
+  _globals['_LISTTEMPLATESRESPONSE']._serialized_end=151
+  _globals['_TEMPLATE']._serialized_start=154
+  _globals['_TEMPLATE']._serialized_end=354
+  _globals['_TEMPLATEPARAMETER']._serialized_start=356
+  _globals['_TEMPLATEPARAMETER']._serialized_end=464
+  _globals['_TEMPLATEFIELD']._serialized_start=466
+  _globals['_TEMPLATEFIELD']._serialized_end=524
+  _globals['_LISTAUTHORISATIONSREQUEST']._serialized_start=526
+  _globals['_LISTAUTHORISATIONSREQUEST']._serialized_end=553
+  _globals['_LISTAUTHORISATIONSRESPONSE']._serialized_start=555
+  _globals['_LISTAUTHORISATIONSRESPONSE']._serialized_end=633
+  _globals['_AUTHORISATION']._serialized_start=636
+  _globals['_AUTHORISATION']._serialized_end=903
+  _globals['_LISTREPORTSREQUEST']._serialized_start=905
+  _globals['_LISTREPORTSREQUEST']._serialized_end=925
+  _globals['_LISTREPORTSRESPONSE']._serialized_start=927
+  _globals['_LISTREPORTSRESPONSE']._serialized_end=994
+  _globals['_REPORTDEFINITION']._serialized_start=997
+  _globals['_REPORTDEFINITION']._serialized_end=1175
+  _globals['_REPORTSECTION']._serialized_start=1177
+  _globals['_REPORTSECTION']._serialized_end=1225
+  _globals['_MAKEREPORTREQUEST']._serialized_start=1227
+  _globals['_MAKEREPORTREQUEST']._serialized_end=1285
+  _globals['_MAKEREPORTRESPONSE']._serialized_start=1287
+  _globals['_MAKEREPORTRESPONSE']._serialized_end=1342
+  _globals['_FILEDISPUTEREQUEST']._serialized_start=1344
+  _globals['_FILEDISPUTEREQUEST']._serialized_end=1443
+  _globals['_FILEDISPUTERESPONSE']._serialized_start=1445
+  _globals['_FILEDISPUTERESPONSE']._serialized_end=1503
+  _globals['_LISTDISPUTESREQUEST']._serialized_start=1505
+  _globals['_LISTDISPUTESREQUEST']._serialized_end=1526
+  _globals['_LISTDISPUTESRESPONSE']._serialized_start=1528
+  _globals['_LISTDISPUTESRESPONSE']._serialized_end=1588
+  _globals['_DISPUTE']._serialized_start=1591
+  _globals['_DISPUTE']._serialized_end=1727
+  _globals['_LISTCORRECTIONSREQUEST']._serialized_start=1729
+  _globals['_LISTCORRECTIONSREQUEST']._serialized_end=1753
+  _globals['_LISTCORRECTIONSRESPONSE']._serialized_start=1755
+  _globals['_LISTCORRECTIONSRESPONSE']._serialized_end=1824
+  _globals['_CORRECTION']._serialized_start=1827
+  _globals['_CORRECTION']._serialized_end=1987
+  _globals['_SUBJECTSERVICE']._serialized_start=1990
+  _globals['_SUBJECTSERVICE']._serialized_end=2591
 # @@protoc_insertion_point(module_scope)

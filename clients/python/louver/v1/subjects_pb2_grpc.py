@@ -46,6 +46,31 @@ class SubjectServiceStub(object):
                 request_serializer=louver_dot_v1_dot_subjects__pb2.ListAuthorisationsRequest.SerializeToString,
                 response_deserializer=louver_dot_v1_dot_subjects__pb2.ListAuthorisationsResponse.FromString,
                 _registered_method=True)
+        self.ListReports = channel.unary_unary(
+                '/louver.v1.SubjectService/ListReports',
+                request_serializer=louver_dot_v1_dot_subjects__pb2.ListReportsRequest.SerializeToString,
+                response_deserializer=louver_dot_v1_dot_subjects__pb2.ListReportsResponse.FromString,
+                _registered_method=True)
+        self.MakeReport = channel.unary_unary(
+                '/louver.v1.SubjectService/MakeReport',
+                request_serializer=louver_dot_v1_dot_subjects__pb2.MakeReportRequest.SerializeToString,
+                response_deserializer=louver_dot_v1_dot_subjects__pb2.MakeReportResponse.FromString,
+                _registered_method=True)
+        self.FileDispute = channel.unary_unary(
+                '/louver.v1.SubjectService/FileDispute',
+                request_serializer=louver_dot_v1_dot_subjects__pb2.FileDisputeRequest.SerializeToString,
+                response_deserializer=louver_dot_v1_dot_subjects__pb2.FileDisputeResponse.FromString,
+                _registered_method=True)
+        self.ListDisputes = channel.unary_unary(
+                '/louver.v1.SubjectService/ListDisputes',
+                request_serializer=louver_dot_v1_dot_subjects__pb2.ListDisputesRequest.SerializeToString,
+                response_deserializer=louver_dot_v1_dot_subjects__pb2.ListDisputesResponse.FromString,
+                _registered_method=True)
+        self.ListCorrections = channel.unary_unary(
+                '/louver.v1.SubjectService/ListCorrections',
+                request_serializer=louver_dot_v1_dot_subjects__pb2.ListCorrectionsRequest.SerializeToString,
+                response_deserializer=louver_dot_v1_dot_subjects__pb2.ListCorrectionsResponse.FromString,
+                _registered_method=True)
 
 
 class SubjectServiceServicer(object):
@@ -67,6 +92,41 @@ class SubjectServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListReports(self, request, context):
+        """The credit reports that are offered to the caller today.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MakeReport(self, request, context):
+        """A credit report on one subject: all its sections under one authorisation, or nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FileDispute(self, request, context):
+        """Passes on what a subject disputes in an answer that the caller has had.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDisputes(self, request, context):
+        """The disputes that the caller has passed on, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCorrections(self, request, context):
+        """What has been corrected since the caller was told of it. That they are fetched is noted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SubjectServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -79,6 +139,31 @@ def add_SubjectServiceServicer_to_server(servicer, server):
                     servicer.ListAuthorisations,
                     request_deserializer=louver_dot_v1_dot_subjects__pb2.ListAuthorisationsRequest.FromString,
                     response_serializer=louver_dot_v1_dot_subjects__pb2.ListAuthorisationsResponse.SerializeToString,
+            ),
+            'ListReports': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReports,
+                    request_deserializer=louver_dot_v1_dot_subjects__pb2.ListReportsRequest.FromString,
+                    response_serializer=louver_dot_v1_dot_subjects__pb2.ListReportsResponse.SerializeToString,
+            ),
+            'MakeReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.MakeReport,
+                    request_deserializer=louver_dot_v1_dot_subjects__pb2.MakeReportRequest.FromString,
+                    response_serializer=louver_dot_v1_dot_subjects__pb2.MakeReportResponse.SerializeToString,
+            ),
+            'FileDispute': grpc.unary_unary_rpc_method_handler(
+                    servicer.FileDispute,
+                    request_deserializer=louver_dot_v1_dot_subjects__pb2.FileDisputeRequest.FromString,
+                    response_serializer=louver_dot_v1_dot_subjects__pb2.FileDisputeResponse.SerializeToString,
+            ),
+            'ListDisputes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDisputes,
+                    request_deserializer=louver_dot_v1_dot_subjects__pb2.ListDisputesRequest.FromString,
+                    response_serializer=louver_dot_v1_dot_subjects__pb2.ListDisputesResponse.SerializeToString,
+            ),
+            'ListCorrections': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCorrections,
+                    request_deserializer=louver_dot_v1_dot_subjects__pb2.ListCorrectionsRequest.FromString,
+                    response_serializer=louver_dot_v1_dot_subjects__pb2.ListCorrectionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -137,6 +222,141 @@ class SubjectService(object):
             '/louver.v1.SubjectService/ListAuthorisations',
             louver_dot_v1_dot_subjects__pb2.ListAuthorisationsRequest.SerializeToString,
             louver_dot_v1_dot_subjects__pb2.ListAuthorisationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReports(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/louver.v1.SubjectService/ListReports',
+            louver_dot_v1_dot_subjects__pb2.ListReportsRequest.SerializeToString,
+            louver_dot_v1_dot_subjects__pb2.ListReportsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MakeReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/louver.v1.SubjectService/MakeReport',
+            louver_dot_v1_dot_subjects__pb2.MakeReportRequest.SerializeToString,
+            louver_dot_v1_dot_subjects__pb2.MakeReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FileDispute(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/louver.v1.SubjectService/FileDispute',
+            louver_dot_v1_dot_subjects__pb2.FileDisputeRequest.SerializeToString,
+            louver_dot_v1_dot_subjects__pb2.FileDisputeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDisputes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/louver.v1.SubjectService/ListDisputes',
+            louver_dot_v1_dot_subjects__pb2.ListDisputesRequest.SerializeToString,
+            louver_dot_v1_dot_subjects__pb2.ListDisputesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCorrections(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/louver.v1.SubjectService/ListCorrections',
+            louver_dot_v1_dot_subjects__pb2.ListCorrectionsRequest.SerializeToString,
+            louver_dot_v1_dot_subjects__pb2.ListCorrectionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,36 @@ class SubjectServiceStub:
     ]
     """The authorisations that the caller has recorded, the newest first."""
 
+    ListReports: grpc.UnaryUnaryMultiCallable[
+        louver.v1.subjects_pb2.ListReportsRequest,
+        louver.v1.subjects_pb2.ListReportsResponse,
+    ]
+    """The credit reports that are offered to the caller today."""
+
+    MakeReport: grpc.UnaryUnaryMultiCallable[
+        louver.v1.subjects_pb2.MakeReportRequest,
+        louver.v1.subjects_pb2.MakeReportResponse,
+    ]
+    """A credit report on one subject: all its sections under one authorisation, or nothing."""
+
+    FileDispute: grpc.UnaryUnaryMultiCallable[
+        louver.v1.subjects_pb2.FileDisputeRequest,
+        louver.v1.subjects_pb2.FileDisputeResponse,
+    ]
+    """Passes on what a subject disputes in an answer that the caller has had."""
+
+    ListDisputes: grpc.UnaryUnaryMultiCallable[
+        louver.v1.subjects_pb2.ListDisputesRequest,
+        louver.v1.subjects_pb2.ListDisputesResponse,
+    ]
+    """The disputes that the caller has passed on, the newest first."""
+
+    ListCorrections: grpc.UnaryUnaryMultiCallable[
+        louver.v1.subjects_pb2.ListCorrectionsRequest,
+        louver.v1.subjects_pb2.ListCorrectionsResponse,
+    ]
+    """What has been corrected since the caller was told of it. That they are fetched is noted."""
+
 class SubjectServiceAsyncStub:
     """Questions about one subject: the templates that may be asked, and the authorisations they are asked under,
     which ScoringService records and revokes. A lookup itself is a question in the dialect `template` (SandboxService.Analyse). Mutual TLS throughout.
@@ -51,6 +81,36 @@ class SubjectServiceAsyncStub:
         louver.v1.subjects_pb2.ListAuthorisationsResponse,
     ]
     """The authorisations that the caller has recorded, the newest first."""
+
+    ListReports: grpc.aio.UnaryUnaryMultiCallable[
+        louver.v1.subjects_pb2.ListReportsRequest,
+        louver.v1.subjects_pb2.ListReportsResponse,
+    ]
+    """The credit reports that are offered to the caller today."""
+
+    MakeReport: grpc.aio.UnaryUnaryMultiCallable[
+        louver.v1.subjects_pb2.MakeReportRequest,
+        louver.v1.subjects_pb2.MakeReportResponse,
+    ]
+    """A credit report on one subject: all its sections under one authorisation, or nothing."""
+
+    FileDispute: grpc.aio.UnaryUnaryMultiCallable[
+        louver.v1.subjects_pb2.FileDisputeRequest,
+        louver.v1.subjects_pb2.FileDisputeResponse,
+    ]
+    """Passes on what a subject disputes in an answer that the caller has had."""
+
+    ListDisputes: grpc.aio.UnaryUnaryMultiCallable[
+        louver.v1.subjects_pb2.ListDisputesRequest,
+        louver.v1.subjects_pb2.ListDisputesResponse,
+    ]
+    """The disputes that the caller has passed on, the newest first."""
+
+    ListCorrections: grpc.aio.UnaryUnaryMultiCallable[
+        louver.v1.subjects_pb2.ListCorrectionsRequest,
+        louver.v1.subjects_pb2.ListCorrectionsResponse,
+    ]
+    """What has been corrected since the caller was told of it. That they are fetched is noted."""
 
 class SubjectServiceServicer(metaclass=abc.ABCMeta):
     """Questions about one subject: the templates that may be asked, and the authorisations they are asked under,
@@ -72,5 +132,45 @@ class SubjectServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[louver.v1.subjects_pb2.ListAuthorisationsResponse, collections.abc.Awaitable[louver.v1.subjects_pb2.ListAuthorisationsResponse]]:
         """The authorisations that the caller has recorded, the newest first."""
+
+    @abc.abstractmethod
+    def ListReports(
+        self,
+        request: louver.v1.subjects_pb2.ListReportsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[louver.v1.subjects_pb2.ListReportsResponse, collections.abc.Awaitable[louver.v1.subjects_pb2.ListReportsResponse]]:
+        """The credit reports that are offered to the caller today."""
+
+    @abc.abstractmethod
+    def MakeReport(
+        self,
+        request: louver.v1.subjects_pb2.MakeReportRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[louver.v1.subjects_pb2.MakeReportResponse, collections.abc.Awaitable[louver.v1.subjects_pb2.MakeReportResponse]]:
+        """A credit report on one subject: all its sections under one authorisation, or nothing."""
+
+    @abc.abstractmethod
+    def FileDispute(
+        self,
+        request: louver.v1.subjects_pb2.FileDisputeRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[louver.v1.subjects_pb2.FileDisputeResponse, collections.abc.Awaitable[louver.v1.subjects_pb2.FileDisputeResponse]]:
+        """Passes on what a subject disputes in an answer that the caller has had."""
+
+    @abc.abstractmethod
+    def ListDisputes(
+        self,
+        request: louver.v1.subjects_pb2.ListDisputesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[louver.v1.subjects_pb2.ListDisputesResponse, collections.abc.Awaitable[louver.v1.subjects_pb2.ListDisputesResponse]]:
+        """The disputes that the caller has passed on, the newest first."""
+
+    @abc.abstractmethod
+    def ListCorrections(
+        self,
+        request: louver.v1.subjects_pb2.ListCorrectionsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[louver.v1.subjects_pb2.ListCorrectionsResponse, collections.abc.Awaitable[louver.v1.subjects_pb2.ListCorrectionsResponse]]:
+        """What has been corrected since the caller was told of it. That they are fetched is noted."""
 
 def add_SubjectServiceServicer_to_server(servicer: SubjectServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -32,7 +32,7 @@ def template_findings(
     for place, purpose in enumerate(template.purposes):
         refusals = []
         for kind in InstitutionType:
-            call = _call(template, policy, Subject("", kind, groups, ""), purpose)
+            call = _call(template, policy, Subject("", kind, groups, ""), purpose, today)
             try:
                 admitted = admit(call, catalog, bundle, Facts(today))
             except Refused as refused:
@@ -59,9 +59,9 @@ def _shown_whole(template: Template, uses: Iterable[Use], catalog: Catalog) -> I
             yield Finding(("fields", use.column), says, says_zh, hint, hint_zh, "shown-whole", Severity.WARNING)
 
 
-def _call(template: Template, policy: Policy, subject: Subject, purpose: str) -> Called:
+def _call(template: Template, policy: Policy, subject: Subject, purpose: str, today: date) -> Called:
     given = {name: _some(parameter) for name, parameter in template.parameters.items()}
-    statement = Request("lint", subject, purpose, template.sql, given)
+    statement = Request("lint", subject, purpose, template.sql, {**given, **template.given_day(today)})
     return Called(policy, template, _SOMEBODY[template.subject], "", statement)
 
 

@@ -1,0 +1,159 @@
+"""`louver-sandbox purge`: what was made of datasets whose last day is over is removed, and the log certifies it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from sqlalchemy import Connection, delete, select
+
+from louver_sandbox import inquiries, journal, reports_kept
+from louver_sandbox.accounting.ledger import SHANGHAI
+from louver_sandbox.audit.entries import JSON, Entry
+from louver_sandbox.audit.log import MAX_PAGE
+from louver_sandbox.catalog.load import load_catalog
+from louver_sandbox.catalog.model import Table
+from louver_sandbox.journal import Books
+from louver_sandbox.matching.tokens import FOLDER
+from louver_sandbox.operator.installation import TOOLS, Tools
+from louver_sandbox.operator.output import Home, explained
+from louver_sandbox.premises import open_books
+from louver_sandbox.settings import Settings, load
+from louver_sandbox.store import State, schema
+
+SET_FILES = ("set", "inside", "personal")
+"""The files of a list to match."""
+Certificates = Sequence[tuple[str, bytes]]
+"""For each dataset that was purged, its name and the receipt of the log's entry about it."""
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What was made of a dataset: files that are there, and the requests whose answers were."""
+
+    files: tuple[Path, ...]
+    requests: tuple[tuple[str, str], ...]
+
+
+def purge_ended(settings: Settings, tools: Tools, *, source: bool = False) -> Certificates:
+    """Removes what was made of every dataset after its last day, and logs what is gone; with `source` its own files
+    too. Where nothing is left of a dataset, nothing is logged."""
+    today = tools.clock().astimezone(SHANGHAI).date()
+    catalog = load_catalog([settings.catalog], settings.data)
+    ended = [table for table in catalog.tables.values() if table.sunset is not None and table.sunset < today]
+    found: list[tuple[str, bytes]] = []
+    with State.open(settings.state) as state:
+        books = open_books(settings, state, tools.clock)
+        for table in ended:
+            made = _made(settings, books, table, source=source)
+            if made.files or made.requests:
+                found.append((str(table.name), _purge(settings, books, table, made)))
+    return found
+
+
+def _purge(settings: Settings, books: Books, table: Table, made: _Made) -> bytes:
+    """Says what will go, removes it, and says that it is gone; the receipt of the last."""
+    home = settings.home.resolve()
+    files: list[JSON] = [
+        {"file": str(path.resolve().relative_to(home)), "sha256": _sha256(path)} for path in made.files
+    ]
+    said: dict[str, JSON] = {
+        "table": str(table.name),
+        "sunset": "" if table.sunset is None else table.sunset.isoformat(),
+        "files": files,
+        "answers": len(made.requests),
+    }
+    journal.note(books, "purge_begun", **said)
+    for path in made.files:
+        path.unlink()
+    for folder in sorted({path.parent for path in made.files}):
+        _sync(folder)
+
+    def write(tx: Connection) -> Entry:
+        for institution, request_id in made.requests:
+            for kept in (schema.answers, reports_kept.reports):
+                this = (kept.c.institution == institution) & (kept.c.request_id == request_id)
+                tx.execute(delete(kept).where(this))
+        return books.log.append(tx, {"kind": "purge", **said})
+
+    return books.log.attested(write).to_bytes()
+
+
+def _made(settings: Settings, books: Books, table: Table, *, source: bool) -> _Made:
+    name = str(table.name)
+    snapshots = {str(fields["snapshot"]) for fields in _entries(books, "snapshot") if fields.get("table") == name}
+    tokens = [fields["token_table"] for fields in _entries(books, "token_table") if fields["snapshot"] in snapshots]
+    editions = [
+        fields["edition"] for fields in _entries(books, "match_set") if str(fields["list"]).startswith(f"{name}/")
+    ]
+    wanted = [settings.snapshots / f"{one}.{kind}" for one in sorted(snapshots) for kind in ("duckdb", "json")]
+    wanted += [settings.snapshots / FOLDER / f"{one}.duckdb" for one in tokens]
+    wanted += [settings.matching / "sets" / f"{one}.{kind}" for one in editions for kind in SET_FILES]
+    if source and table.source is not None:
+        wanted += [Path(path) for path in sorted(glob(table.source.path))]
+    files = tuple(dict.fromkeys(path for path in wanted if path.is_file()))
+    return _Made(files, tuple(sorted(_requests(books, name))))
+
+
+def _requests(books: Books, table: str) -> set[tuple[str, str]]:
+    """The requests with a stored answer or report that was made of the table."""
+    asked = {
+        (str(fields["institution"]), str(fields["request_id"]))
+        for fields in _entries(books, "admission")
+        if isinstance(read := fields.get("snapshots"), Mapping) and table in read
+    }
+    asked |= {(institution, inquiries.asked_as(request_id)) for institution, request_id in asked}
+    with books.state.reading() as tx:
+        stored = {
+            (row.institution, row.request_id)
+            for kept in (schema.answers, reports_kept.reports)
+            for row in tx.execute(select(kept.c.institution, kept.c.request_id))
+        }
+    return asked & stored
+
+
+def _entries(books: Books, kind: str) -> Iterator[Mapping[str, object]]:
+    before: int | None = None
+    while page := books.log.latest(before, MAX_PAGE, kinds=(kind,)):
+        yield from (entry.fields for entry in page)
+        before = page[-1].index
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _sync(folder: Path) -> None:
+    """Makes what was removed from a folder durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def purge(
+    home: Home = Path("louver-home"),
+    certificate: Annotated[
+        Path | None, typer.Option(help="Write the certificates (receipts of the log's entries) below this folder.")
+    ] = None,
+    source: Annotated[bool, typer.Option("--source", help="Remove the dataset's own files as well.")] = False,
+) -> None:
+    """Remove what was made of datasets whose last day is over, and certify it in the log. Run it daily.
+
+    Example: louver-sandbox purge --certificate ./certificates
+    """
+    with explained():
+        for name, receipt in purge_ended(load(home), TOOLS, source=source):
+            digest = hashlib.sha256(receipt).hexdigest()
+            if certificate is not None:
+                certificate.mkdir(parents=True, exist_ok=True)
+                (certificate / f"{name}-{digest[:16]}.receipt").write_bytes(receipt)
+            typer.echo(f"{name}  purged; certificate {digest[:16]}")
