@@ -160,8 +160,8 @@ def looks(seen: Seen, execution: Execution, sampler: SeededSampler, draws: int) 
 
 
 def unclipped(made: Plan) -> Plan:
-    """A clip that is broken: values far beyond their bounds count as they are."""
-    return _changed(made, [("CAST('100.00' AS", "CAST('99999999.00' AS")])
+    """A clip that is broken: values far beyond their bounds count as they are, one by one and in a unit's total."""
+    return _changed(made, [(f"CAST('{most}.00' AS", "CAST('99999999.00' AS") for most in (100, 300)])
 
 
 def uncut(made: Plan) -> Plan:
