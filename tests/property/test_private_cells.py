@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -34,6 +35,7 @@ from tests.support.private_worlds import (
 from tests.support.relations import Row, World
 
 from louver_sandbox.mechanisms.noise import DiscreteGaussian, Sensitivity
+from louver_sandbox.plan.private.bounding import Bounded
 from louver_sandbox.private_core import PrivateRules
 from louver_sandbox.stages import Plan
 
@@ -80,6 +82,29 @@ def loosely(of: World) -> World:
 def test_one_row_in_each_of_k_cells_is_charged_the_root_of_k(sql: str, rows: int, cells: int) -> None:
     assert squared(planned(once_a_month(world()), sql, allowed())) == rows**2 * cells
     assert squared(planned(world(), sql, allowed())) == MONTHS**2, "nothing is declared of a month"
+
+
+def test_a_few_rows_in_each_cell_are_charged_the_root_of_them_all_times_them() -> None:
+    sql = f"SELECT month, count(*) FROM gov.pay {ALL_MONTHS} AND district IN ('d1', 'd2') GROUP BY month"
+    of = once_a_month(world())
+    twice = replace(
+        of.tables[1], units=(replace(of.tables[1].units[0], once_per=("month", "district")), of.tables[1].units[1])
+    )
+    of = World((of.tables[0], twice, *of.tables[2:]), of.rows)
+    assert squared(planned(of, sql, allowed())) == 2 * MONTHS
+
+
+@pytest.mark.parametrize("public", [None, 1, 2, 3, 4])
+def test_no_way_to_lay_rows_into_cells_has_a_larger_sum_of_squares_than_is_charged(public: int | None) -> None:
+    """By trying them all: `rows` rows, so many in a cell at most, over the cells that can leave."""
+    for rows in range(1, 7):
+        for most in range(1, rows + 1):
+            limits = Bounded((), rows, 1, in_cell=most, public=public)
+            ways = product(range(most + 1), repeat=rows if public is None else public)
+            worst = max(sum(n * n for n in way) for way in ways if sum(way) <= rows)
+            charged = limits.of_sums(PERSON, 7, None).squared_l2
+            assert 49 * worst <= charged <= 49 * rows**2
+            assert charged == 49 * worst or rows % most or (public is not None and public * most > rows)
 
 
 @pytest.mark.parametrize(

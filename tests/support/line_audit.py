@@ -66,6 +66,8 @@ class Audited:
     unit: UnitType = PERSON
     who: str = "target"
     tight: float = 0.3
+    monthly: bool = False
+    """Persons are declared to have one row a month, and the target has ten in each of four."""
 
 
 def added(column: int, smallest: Fraction, rows: Sequence[tuple[Cell, ...]]) -> int:
@@ -95,6 +97,12 @@ CASES: tuple[Audited, ...] = (
         "SELECT month, count(*) FROM gov.pay GROUP BY month",
         lambda rows: added(1, Fraction(1), [row for row in rows if row[0] == RARE]),
         tight=0.05,
+    ),
+    Audited(
+        "months",
+        f"SELECT month, count(*) FROM gov.pay WHERE month IN (1, 2, 3, {RARE}) GROUP BY month",
+        partial(added, 1, Fraction(1)),
+        monthly=True,
     ),
     Audited(
         "listing",
@@ -134,9 +142,21 @@ def crowd(months: int, payer: str = "employer") -> list[Row]:
     return [*rows, *({**target, "month": RARE} for _ in range(months))]
 
 
+def once_a_month(of: World) -> World:
+    """The world with one row a month declared of persons, whatever they have."""
+    _, pay, *_ = of.tables
+    declared = replace(pay, units=(replace(pay.units[0], once_per=("month",)), *pay.units[1:]))
+    return World(tuple(declared if one is pay else one for one in of.tables), of.rows)
+
+
 def worlds(of: Audited) -> tuple[World, World]:
     """Without the unit, and with it. Where firms are clipped the target is paid by one of its own, for what is clipped
     away with the others' pay nobody can see."""
+    if of.monthly:
+        target = crowd(1)[-1]
+        rows = [*crowd(0), *({**target, "month": month} for month in (1, 2, 3, RARE) for _ in range(10))]
+        whole = once_a_month(world(rows))
+        return left_out(whole, of.unit, of.who), whole
     two = of.rules == TWO
     whole = world(crowd(MONTHS if two else 10 * MONTHS, "own" if two and of.unit is PERSON else "employer"))
     return left_out(whole, of.unit, of.who), whole
@@ -160,8 +180,8 @@ def looks(seen: Seen, execution: Execution, sampler: SeededSampler, draws: int) 
 
 
 def unclipped(made: Plan) -> Plan:
-    """A clip that is broken: values far beyond their bounds count as they are."""
-    return _changed(made, [("CAST('100.00' AS", "CAST('99999999.00' AS")])
+    """A clip that is broken: values far beyond their bounds count as they are, one by one and in a unit's total."""
+    return _changed(made, [(f"CAST('{most}.00' AS", "CAST('99999999.00' AS") for most in (100, 300)])
 
 
 def uncut(made: Plan) -> Plan:

@@ -67,30 +67,23 @@ class Bounded:
     def of_sums(self, unit: UnitType, largest: int, cells: int | None) -> Sensitivity:
         """What one unit changes sums of values of at most this size by, over `cells` cells of a public domain.
 
-        All rows of a unit together have at most `rows` times the largest, which is farthest from nothing in one cell;
-        with c rows in a cell at most they fill `rows` / c cells, rounded up, each with c times the largest (ADR 50).
+        All rows of a unit together have at most `rows` times the largest, which is farthest from nothing in one cell.
+        With c rows in a cell at most their squares add up to c times `rows`, or c^2 in every cell (ADR 50).
         """
         if self.clipped is None or unit is not self.clipped.type:
-            most, filled = self.most_in_cell, self._filled
-            return Sensitivity(most * largest, filled) if most**2 * filled < self.rows**2 else self.of_rows(largest)
+            most = self.most_in_cell
+            if most == self.rows:
+                return Sensitivity(self.rows * largest)
+            squares = [most * self.rows, *(() if self.public is None else (max(1, self.public) * most**2,))]
+            return Sensitivity(largest, min(squares))
         if cells is None:
             raise ValueError("clipped units need a public domain")
         return Sensitivity(self.clipped_rows * largest, cells)
-
-    def of_rows(self, largest: int) -> Sensitivity:
-        """What `rows` rows change, wherever they lie."""
-        return Sensitivity(self.rows * largest)
 
     @property
     def most_in_cell(self) -> int:
         """How many rows of a unit of `groups` count in one cell at most."""
         return self.rows if self.in_cell is None else min(self.rows, self.in_cell)
-
-    @property
-    def _filled(self) -> int:
-        """How many cells the rows of a unit fill, where each holds as many as it may."""
-        filled = -(-self.rows // self.most_in_cell)
-        return filled if self.public is None else min(filled, max(1, self.public))
 
     def in_order(self, counts_units: bool) -> bool:
         """Whether a unit's cells are put into an order: not where all that can leave hold no more than counts."""
