@@ -20,7 +20,7 @@ from tests.support.queries import QUERIES
 from typer.testing import CliRunner
 
 import louver
-from louver import signing
+from louver import dbapi, signing
 from louver.cli.app import app
 from louver.errors import Refused
 from louver.v1 import sandbox_pb2 as pb
@@ -115,6 +115,8 @@ def test_a_caller_chooses_what_a_question_costs_and_sees_what_is_left(own_city: 
         spent = paid.left.rho - wider.privacy[0].left.rho
         assert spent == wider.privacy[0].cost.rho > 0
 
+        by_database_api(bank, sql, answer)
+
         for more, refusal in (
             ({"epsilon": 3}, "LVR-2366"),
             ({"accuracy": "1% of 90"}, "LVR-2370"),
@@ -133,6 +135,22 @@ def test_a_caller_chooses_what_a_question_costs_and_sees_what_is_left(own_city: 
         # A difference: sums of so many digits are rounded.
         assert wider.privacy[0].left.rho - unmoved.left.rho == unmoved.cost.rho, "what was refused has cost nothing"
     assert not wrongs(own_city)
+
+
+def by_database_api(bank: louver.Client, sql: str, known: louver.Answer) -> None:
+    """A cursor is told what a question may cost, and says what it has cost, what is left and when that refreshes."""
+    cursor = dbapi.Connection(bank).cursor()
+    cursor.epsilon = 0.5
+    assert cursor.execute(sql).fetchall() == list(known)
+    (told,), (paid,) = cursor.privacy, known.privacy
+    assert told.free
+    assert [limit.refreshes_at for limit in told.limits] == [limit.refreshes_at for limit in paid.limits]
+    assert told.left.rho <= paid.left.rho
+    assert cursor.answer.accuracy == known.accuracy
+    cursor.epsilon, cursor.accuracy = None, "1% of 90"
+    with pytest.raises(dbapi.Error) as refused:
+        cursor.execute(sql)
+    assert refused.value.code == "LVR-2370"  # type: ignore[attr-defined]  # what every refusal has
 
 
 def refused_on_the_wire(served: Service, sql: str, epsilon: str) -> str:
