@@ -26,6 +26,7 @@ from louver_sandbox.operator import (
     policies,
     publishing,
     qualities,
+    uploads,
 )
 from louver_sandbox.operator.backup import back_up
 from louver_sandbox.operator.health import problems
@@ -61,6 +62,7 @@ app.add_typer(log.app, name="log")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(noise.app, name="noise")
 app.add_typer(matching.app, name="matching")
+app.add_typer(uploads.app, name="uploads")
 app.add_typer(configuration.app, name="config")
 app.command("doctor")(doctor.doctor)
 

@@ -12,7 +12,18 @@ from typing import Annotated
 import typer
 
 from louver import __version__
-from louver.cli import auditing, configuration, keys, matching, policy, receipts, scoring, subjects, verifying
+from louver.cli import (
+    auditing,
+    configuration,
+    keys,
+    matching,
+    policy,
+    receipts,
+    sampling,
+    scoring,
+    subjects,
+    verifying,
+)
 from louver.cli.catalogue import columns_of
 from louver.cli.drawing import accuracies, draw, language_of, notices
 from louver.cli.explaining import explained
@@ -52,6 +63,7 @@ auditing.app.command()(verifying.verify)
 auditing.app.command("witness-key")(verifying.witness_key)
 auditing.app.command()(verifying.witness)
 app.add_typer(auditing.app, name="audit")
+app.add_typer(sampling.app, name="samples")
 app.command("match")(matching.match)
 app.command("report-measure")(matching.report_measure)
 app.add_typer(scoring.app, name="models")
