@@ -126,7 +126,7 @@ def _check(
 
 def ratio(rounds: Sequence[Round], name: str) -> float:
     """Their time over ours, the median of the rounds."""
-    return statistics.median(one.rival / getattr(one, name) for one in rounds)
+    return float(statistics.median(one.rival / getattr(one, name) for one in rounds))
 
 
 WAYS = {

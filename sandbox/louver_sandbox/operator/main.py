@@ -29,6 +29,7 @@ from louver_sandbox.operator import (
     purging,
     qualities,
     redress,
+    uploads,
 )
 from louver_sandbox.operator.backup import back_up
 from louver_sandbox.operator.health import problems
@@ -68,6 +69,7 @@ app.add_typer(log.app, name="log")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(noise.app, name="noise")
 app.add_typer(matching.app, name="matching")
+app.add_typer(uploads.app, name="uploads")
 app.add_typer(configuration.app, name="config")
 app.command("doctor")(doctor.doctor)
 app.command("purge")(purging.purge)

@@ -122,7 +122,8 @@ class Squarings:
 
         def several(bases: list[mpz], exponent: mpz, modulus: mpz) -> list[mpz]:
             self.total += len(bases) * (exponent.bit_length() - 1)
-            return honest_list(bases, exponent, modulus)
+            made: list[mpz] = honest_list(bases, exponent, modulus)
+            return made
 
         patch.setattr(gmpy2, "powmod", one)
         patch.setattr(gmpy2, "powmod_base_list", several)

@@ -20,6 +20,7 @@ from louver.cli import (
     policy,
     receipts,
     redress,
+    sampling,
     scoring,
     subjects,
     verifying,
@@ -63,6 +64,7 @@ auditing.app.command()(verifying.verify)
 auditing.app.command("witness-key")(verifying.witness_key)
 auditing.app.command()(verifying.witness)
 app.add_typer(auditing.app, name="audit")
+app.add_typer(sampling.app, name="samples")
 app.command("match")(matching.match)
 app.command("report-measure")(matching.report_measure)
 app.add_typer(scoring.app, name="models")

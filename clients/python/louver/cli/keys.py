@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from louver.cli.session import Session, ask_passphrase, ending, print_table, write_bytes
+from louver.cli.session import Session, ask_passphrase, ending, print_table, write_bytes, write_private
 from louver.display import visible
 from louver.failures import Misused
 from louver.profiles import config_path, keys_folder, read_config
@@ -43,7 +43,7 @@ def new(
     """
     session: Session = context.obj
     with ending(session.language):
-        ring = _ring(session)
+        ring = key_ring(session)
         if ring.files():
             raise Misused(f"there is a key in {ring.folder} already", "louver keys rotate makes the next one")
         _make(session, ring, bits, days, register, keyring)
@@ -63,7 +63,7 @@ def rotate(
     """
     session: Session = context.obj
     with ending(session.language):
-        ring = _ring(session)
+        ring = key_ring(session)
         ring.find()
         _make(session, ring, bits, days, register, keyring)
 
@@ -79,7 +79,7 @@ def show(
     """
     session: Session = context.obj
     with ending(session.language):
-        files = _ring(session).files()
+        files = key_ring(session).files()
         if not registered:
             print_table(
                 ["key", "bits", "created", "passphrase", "file"],
@@ -118,16 +118,16 @@ def export(
     with ending(session.language):
         if private and output is None:
             raise Misused("a private key is not for a terminal or a pipe", "add --output FILE")
-        ring = _ring(session)
+        ring = key_ring(session)
         found = ring.find(kid)
         if not private:
             write_bytes(_json(found.public.to_jwk()), output)
         elif output is not None:
-            _write_private(_json(ring.private(found.kid).to_jwk()), output)
+            write_private(_json(ring.private(found.kid).to_jwk()), output)
             typer.echo(f"WARNING: {output} holds the private key in clear", err=True)
 
 
-def _ring(session: Session) -> KeyRing:
+def key_ring(session: Session) -> KeyRing:
     """The key ring of the profile; no certificate is needed to look at it."""
     from louver.sealing.key_files import KeyRing
 
@@ -161,11 +161,3 @@ def _make(session: Session, ring: KeyRing, bits: int, days: int, register: bool,
 
 def _json(jwk: dict[str, object]) -> bytes:
     return (json.dumps(jwk, indent=1) + "\n").encode()
-
-
-def _write_private(content: bytes, output: Path) -> None:
-    try:
-        with open(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-    except OSError:
-        raise Misused(f"cannot write {output}, or it is there already") from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import sys
 from dataclasses import asdict
 from datetime import date
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from louver.cli.session import Session, ending, print_table, read_text, showing_progress, write_bytes
+from louver.cli.session import Session, ending, print_table, read_text, showing_progress, write_bytes, write_private
 from louver.display import visible
 from louver.failures import Misused
 
@@ -74,7 +73,7 @@ def prepare(
         with session.connect() as client, showing_progress("encrypting"):
             opening = client.prepare_model(read)
         stem = output or card.with_suffix("")
-        _write_private(opening.to_json(), stem.with_name(stem.name + OPENING))
+        write_private(opening.to_json(), stem.with_name(stem.name + OPENING))
         write_bytes(opening.model.to_json(), stem.with_name(stem.name + MODEL))
         typer.echo(f"model {opening.model.name}, digest {opening.model.digest[:16]}", err=True)
         typer.echo(
@@ -290,11 +289,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         raise Misused(f"cannot read {path}") from None
-
-
-def _write_private(content: bytes, output: Path) -> None:
-    try:
-        with open(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-    except OSError:
-        raise Misused(f"cannot write {output}, or it is there already") from None

@@ -194,6 +194,15 @@ def write_bytes(content: bytes, output: Path | None) -> None:
         raise Misused(f"cannot write {output}") from None
 
 
+def write_private(content: bytes, output: Path) -> None:
+    """To a new file that its owner alone reads. Raises ``Misused``."""
+    try:
+        with open(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+    except OSError:
+        raise Misused(f"cannot write {output}, or it is there already") from None
+
+
 def read_text(path: Path) -> str:
     """A text file. Raises ``Misused``."""
     try:

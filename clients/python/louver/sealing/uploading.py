@@ -92,6 +92,13 @@ def with_encrypted(
     return made
 
 
+def numbers_of(content: IO[bytes], columns: Mapping[str, int]) -> dict[str, list[int]]:
+    """The numbers of these columns, row by row in their smallest units, as ``with_encrypted`` encrypts them. Raises
+    ``Misused`` as it does."""
+    content.seek(0)
+    return _Table(content.read(), columns).numbers()
+
+
 class _Table:
     """An Arrow stream whose named columns are to be encrypted."""
 
@@ -112,6 +119,10 @@ class _Table:
         if missing or not columns:
             raise Misused(f"there is no column {', '.join(missing) or 'to encrypt'}", f"there are {', '.join(names)}")
         self._scales = {names.index(name): scale for name, scale in columns.items()}
+
+    def numbers(self) -> dict[str, list[int]]:
+        """The numbers of each column, by its name."""
+        return {self._name(place): list(self._numbers(place, scale)) for place, scale in self._scales.items()}
 
     def ciphertexts(
         self, key: PrivateKey, progress: Progress | None, encrypt: Callable[..., Sequence[Any]]
