@@ -144,7 +144,7 @@ class EncryptedPlan:
         return sum(number >= 0 for number in self.numbers) + 1
 
     @property
-    def number_of(self) -> dict[tuple[Value, ...], int]:
+    def number_of(self) -> dict[tuple[object, ...], int]:
         """The number of each group that a row can be in, by its keys."""
         return {key: at for key, at in zip(product(*self.domain), self.numbers, strict=True) if at >= 0}
 

@@ -151,9 +151,8 @@ def test_what_cannot_be_computed_is_told_by_a_dry_run(bank: louver.Client) -> No
 def test_an_upload_that_is_cut_off_keeps_nothing_and_goes_through_again(served: Service, bank: louver.Client) -> None:
     folder = served.city.settings.uploads / "bank_a"
     before = {path.name for path in folder.iterdir()}
-    with bank.settings.upload(planted(served.city), {"amount": 2}, None) as content:
-        content.seek(0)
-        whole = content.read()
+    with bank.settings.upload(planted(served.city), {"amount": 2}, None) as outgoing:
+        whole = outgoing.whole().read()
     for size in (len(whole) // 2, len(whole) - 8):
         with pytest.raises(Refused, match="LVR-4001"):
             bank.upload("cut", arrow_file(served, whole[:size]))

@@ -184,6 +184,7 @@ class SandboxSimulator(SandboxServiceServicer):
         self.refusals: dict[str, Refused] = {}
         self.catalogue: list[pb.Table] = []
         self.uploads: dict[str, bytes] = {}
+        self.partial: dict[str, bytes] = {}
         self.troubles: deque[Trouble] = deque()
         self.asked: list[pb.Question] = []
         self.charged: dict[str, str] = {}
@@ -278,16 +279,28 @@ class SandboxSimulator(SandboxServiceServicer):
     ) -> pb.UploadTableResponse:
         trouble = self._trouble(context)
         header = next(request_iterator).header
-        pieces = []
+        content = self.partial.get(header.upload_id, b"")
+        if header.offset != len(content):
+            _refuse(context, Refused("LVR-5311", "the upload was not cut off there", "ask how much has come"))
+        digest = b""
         for message in request_iterator:
-            pieces.append(message.arrow)
+            content += message.arrow
+            digest = message.end.sha256
+            self.partial[header.upload_id] = content
             self.largest_piece = max(self.largest_piece, len(message.arrow))
             if trouble is Trouble.CUT_OFF:
                 context.abort(grpc.StatusCode.UNAVAILABLE, "connection reset")
         if header.name in self.uploads and not header.replace:
             _refuse(context, Refused("LVR-4201", "a table of this name exists", "pass replace=True"))
-        self.uploads[header.name] = b"".join(pieces)
+        self.partial.pop(header.upload_id, None)
+        if digest != hashlib.sha256(content).digest():
+            _refuse(context, Refused("LVR-5312", "the bytes are others than they should be", "upload again"))
+        self.uploads[header.name] = content
         return pb.UploadTableResponse(table=self._own(header.name, self.uploads[header.name]))
+
+    def GetUpload(self, request: pb.GetUploadRequest, context: grpc.ServicerContext) -> pb.GetUploadResponse:  # noqa: N802
+        content = self.partial.get(request.upload_id, b"")
+        return pb.GetUploadResponse(received=len(content), sha256=hashlib.sha256(content).digest())
 
     def _own(self, name: str, content: bytes) -> pb.Table:
         table = pa.ipc.open_stream(content).read_all()

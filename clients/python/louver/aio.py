@@ -9,10 +9,9 @@ Cancelling the task cancels the call and stops the engine.
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -21,7 +20,7 @@ import grpc
 import grpc.aio
 
 from louver import questions, subjects, wire
-from louver.client import KEY_LIFE, UPLOAD_SECONDS, told
+from louver.client import KEY_LIFE, UPLOAD_SECONDS
 from louver.connection import CHANNEL_OPTIONS, open_channel_credentials, translated
 from louver.failures import Misused, Unreachable
 from louver.matching import asking
@@ -31,6 +30,7 @@ from louver.receipt import Receipt
 from louver.redress_calls import AsyncRedressCalls
 from louver.results import Answer, Explanation, QueryRecord, SealingKey, Table
 from louver.scoring.aio import AsyncScoringCalls
+from louver.sending import Outgoing
 from louver.settings import Settings, settle
 from louver.surroundings import Surroundings, pause_before_retry
 from louver.tokens import asking as tokens_asking
@@ -261,14 +261,34 @@ class AsyncClient(AsyncScoringCalls, AsyncRedressCalls):
             return tokens_asking.evaluated(values, each, blinding)
 
         made = asyncio.to_thread(self.settings.upload, data, encrypted or {}, encrypting, tokens, evaluate)
-        with closing(await made) as content:
-            total = content.seek(0, os.SEEK_END)
+        table = await made
+        try:
+            attempts = count()
 
             async def attempt(left: float) -> pb.UploadTableResponse:
-                messages = told(wire.upload_messages(name, replace, content), total, progress)
-                return await self._stub.UploadTable(_asynchronous(messages), timeout=left)
+                offset = await self._resumed(table, left) if next(attempts) else 0
+                messages = table.messages(name, replace, offset, progress)
+                try:
+                    return await self._stub.UploadTable(_made_in_a_thread(messages), timeout=left)
+                except grpc.RpcError:
+                    if table.failure is not None:
+                        raise table.failure from None
+                    raise
 
             return wire.table((await self._persistently(attempt, timeout)).table)
+        finally:
+            await asyncio.to_thread(table.close)
+
+    async def _resumed(self, table: Outgoing, left: float) -> int:
+        """Where a table that was cut off goes on."""
+        request = pb.GetUploadRequest(upload_id=table.upload_id)
+        try:
+            response = await self._stub.GetUpload(request, timeout=left)
+        except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+                return table.begins_anew()
+            raise
+        return await asyncio.to_thread(table.goes_on, response.received, response.sha256)
 
     async def _evaluated(self, question: tokens_asking.Question) -> tuple[list[bytes], str]:
         """The tokens that a question asks for; one that is cut off is repeated and costs once."""
@@ -436,6 +456,12 @@ class AsyncClient(AsyncScoringCalls, AsyncRedressCalls):
 
 def _taken(exchange: asking.Exchange, response: matching_pb.MatchResponse) -> Sequence[matching_pb.MatchRequest]:
     return tuple(exchange.take(response))
+
+
+async def _made_in_a_thread(messages: Iterator[T]) -> AsyncIterator[T]:
+    """Messages that take time to be made, which the loop does not wait for."""
+    while (message := await asyncio.to_thread(next, messages, None)) is not None:
+        yield message
 
 
 async def _asynchronous(messages: Iterable[T]) -> AsyncIterator[T]:

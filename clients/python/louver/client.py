@@ -9,14 +9,15 @@ no answer at all), ``Unproven`` (tell the auditor) or ``Misused`` (nothing was s
 
 from __future__ import annotations
 
-import os
 import queue
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from datetime import date, timedelta
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+import grpc
 
 from louver import questions, subjects, wire
 from louver.connection import Connection, awaited
@@ -27,6 +28,7 @@ from louver.receipt import Receipt
 from louver.redress_calls import RedressCalls
 from louver.results import Answer, Explanation, QueryRecord, SealingKey, Table
 from louver.scoring.client import ScoringCalls
+from louver.sending import Outgoing
 from louver.settings import Settings, settle
 from louver.surroundings import Surroundings
 from louver.tokens import asking as tokens_asking
@@ -225,25 +227,45 @@ class Client(ScoringCalls, RedressCalls, Connection):
         """Store one of the caller's own tables; nobody else can see it.
 
         ``data``: see ``louver.encoding.encode``. ``progress`` gets bytes sent and bytes in all, from a thread of
-        gRPC. A name that is taken is refused unless the content is the same or ``replace`` is true.
+        gRPC; while columns are being encrypted the second is an estimate. What is cut off goes on where it was cut,
+        for as long as ``timeout`` lets it. A name that is taken is refused unless the content is the same or
+        ``replace`` is true.
 
         ``encrypted`` names columns that leave here as ciphertexts of the newest key, each with its decimal places
-        (2 for yuan in fen); ``encrypting`` gets numbers encrypted and numbers in all. The ciphertexts are new each
-        time, so the same table again is other content.
+        (2 for yuan in fen); ``encrypting`` gets numbers encrypted and numbers in all. The table is looked at whole,
+        and then encrypted batch by batch while it is sent. The ciphertexts are new each time, so the same table
+        again is other content.
 
         ``tokens`` names columns of ids that leave here as tokens, each with the data element that the government's
         column declares (``{"id_no": "uscc"}``); ``blinding`` gets ids done and ids in all. Each different id is
         charged. What is no id becomes NULL, with a ``UserWarning`` that says how many.
         """
         evaluate = partial(self._tokens, progress=blinding)
-        with closing(self.settings.upload(data, encrypted or {}, encrypting, tokens, evaluate)) as content:
-            total = content.seek(0, os.SEEK_END)
+        with self.settings.upload(data, encrypted or {}, encrypting, tokens, evaluate) as table:
+            attempts = count()
 
             def attempt(left: float) -> pb.UploadTableResponse:
-                messages = wire.upload_messages(name, replace, content)
-                return awaited(self._stub.UploadTable.future(told(messages, total, progress), timeout=left))
+                offset = self._resumed(table, left) if next(attempts) else 0
+                messages = table.messages(name, replace, offset, progress)
+                try:
+                    return awaited(self._stub.UploadTable.future(messages, timeout=left))
+                except grpc.RpcError:
+                    if table.failure is not None:
+                        raise table.failure from None
+                    raise
 
             return wire.table(self._persistently(attempt, timeout).table)
+
+    def _resumed(self, table: Outgoing, left: float) -> int:
+        """Where a table that was cut off goes on."""
+        request = pb.GetUploadRequest(upload_id=table.upload_id)
+        try:
+            response = awaited(self._stub.GetUpload.future(request, timeout=left))
+        except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+                return table.begins_anew()
+            raise
+        return table.goes_on(response.received, response.sha256)
 
     def _tokens(
         self, element: str, values: Sequence[bytes], progress: tokens_asking.Progress | None
@@ -390,15 +412,3 @@ def _outgoing(
     yield from exchange.first()
     while (message := waiting.get()) is not None:
         yield message
-
-
-def told(
-    messages: Iterable[pb.UploadTableRequest], total: int, progress: Callable[[int, int], None] | None
-) -> Iterator[pb.UploadTableRequest]:
-    """The same messages; ``progress`` hears bytes handed over and bytes in all."""
-    sent = 0
-    for message in messages:
-        yield message
-        sent += len(message.arrow)
-        if progress:
-            progress(sent, total)

@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import nanoarrow
@@ -66,10 +66,15 @@ class Undecodable(ValueError):
 
 def open_stream(data: bytes) -> nanoarrow.ArrayStream:
     """The stream as nanoarrow sees it; it can be read once."""
+    return open_stream_of(io.BytesIO(data))
+
+
+def open_stream_of(file: IO[bytes]) -> nanoarrow.ArrayStream:
+    """The stream in a file, from where it stands; read as it is asked for."""
     import nanoarrow
     from nanoarrow.ipc import InputStream
 
-    return nanoarrow.ArrayStream(InputStream.from_readable(io.BytesIO(data)))
+    return nanoarrow.ArrayStream(InputStream.from_readable(file))
 
 
 def decode(data: bytes) -> tuple[tuple[AnswerColumn, ...], tuple[Row, ...]]:

@@ -26,6 +26,7 @@ from louver.wishes import Accuracy, Epsilon, checked
 if TYPE_CHECKING:
     from louver.sealing.key_files import KeyRing
     from louver.sealing.keys import PrivateKey
+    from louver.sending import Outgoing
     from louver.tokens.columns import Evaluate
 
 
@@ -137,10 +138,11 @@ class Settings:
         encrypting: Callable[[int, int], None] | None,
         tokens: Mapping[str, str] | None = None,
         evaluate: Evaluate | None = None,
-    ) -> IO[bytes]:
+    ) -> Outgoing:
         """The table as it is sent, these columns encrypted to the newest key, and of those with ids the tokens that
         ``evaluate`` gets. Raises ``Misused``."""
         from louver.encoding import encode
+        from louver.sending import Outgoing
 
         if both := set(encrypted) & set(tokens or ()):
             raise Misused(f"column {min(both)} is encrypted or has tokens, not both", "ids have tokens")
@@ -148,12 +150,15 @@ class Settings:
         if tokens and evaluate is not None:
             clear = self._with_tokens(clear, tokens, evaluate)
         if not encrypted:
-            return clear
-        from louver.sealing.uploading import with_encrypted
+            return Outgoing(clear)
+        from louver.sealing import uploading
 
-        with clear:
+        try:
             key = self.key_ring.private(self.key_ring.find().kid)
-            return with_encrypted(clear, encrypted, key, encrypting)
+        except BaseException:
+            clear.close()
+            raise
+        return uploading.encrypting(clear, encrypted, key, encrypting)
 
     def _with_tokens(self, clear: IO[bytes], tokens: Mapping[str, str], evaluate: Evaluate) -> IO[bytes]:
         from louver.tokens.columns import with_tokens

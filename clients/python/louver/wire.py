@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from louver.errors import Unproven
 from louver.failures import cut_off
@@ -42,9 +42,6 @@ if TYPE_CHECKING:
 
 MESSAGE_LIMIT = 4 << 20
 """Bytes of one message, gRPC's own default."""
-
-PIECE = 1 << 20
-"""Bytes of one piece of an upload."""
 
 
 @dataclass
@@ -258,11 +255,3 @@ def proven_head(checkpoint: str, log_key: str) -> TreeHead:
     """The log's head; with a log key, only if the log signed it. Raises ``Unproven``."""
     parsed = Checkpoint.parse(checkpoint.encode())
     return parsed.verify(VerifierKey.parse(log_key)) if log_key else parsed.claimed
-
-
-def upload_messages(name: str, replace: bool, content: IO[bytes]) -> Iterator[pb.UploadTableRequest]:
-    """A header, then the Arrow IPC stream in pieces, from the content's beginning."""
-    content.seek(0)
-    yield pb.UploadTableRequest(header=pb.UploadHeader(name=name, replace=replace))
-    while piece := content.read(PIECE):
-        yield pb.UploadTableRequest(arrow=piece)

@@ -129,10 +129,10 @@ def _of_chance(grant: Grant) -> Iterator[Taken]:
             yield Taken(
                 Risk.READABLE_ROWS,
                 ("threshold", "encrypted", *((name,) if name in terms.model_fields_set else ())),
-                f"with epsilon {loss.normalize():f}, {of} tell which of two groups a subject is in {read:.1f} times in "
-                f"100, whatever was encrypted; {often} is the most that `strict` is meant for",
-                f"epsilon 为 {loss.normalize():f} 时，{of_zh}即可以 {read:.1f}% 的把握判断主体属于两个分组中的哪一个，"
-                f"超过上限 {often}%",
+                f"with epsilon {loss.normalize():f}, {of} tell which of two groups a subject is in {read:.1f} times "
+                f"in 100, whatever was encrypted; {often} is the most that `strict` is meant for",
+                f"epsilon 为 {loss.normalize():f} 时，{of_zh}即可以 {read:.1f}% 的把握"
+                f"判断主体属于两个分组中的哪一个，超过上限 {often}%",
                 "lower epsilon or labels (epsilon 1 and 2 labels are the defaults)",
             )
             return

@@ -86,7 +86,7 @@ def told(found: Members, kept: Any, plan: EncryptedPlan, secret: bytes) -> Any:
     and the true groups give, by the row's number. True groups are part of it since one draw must never be shown for
     two of them: what differs in both would be those that kept their own, for certain.
     """
-    numbers: dict[Key, int] = {**plan.number_of}
+    numbers = plan.number_of
     none = plan.labels - 1
     of_cell = np.array([numbers.get(key, none) for key in found.cells], "<i8")
     cell, row = np.frombuffer(found.cell, "<u8")[kept], np.frombuffer(found.row, "<u8")[kept]
@@ -198,7 +198,7 @@ class _Strict:
         parts = np.split(order, starts[1:])
         # One for each label, those that are empty or do not leave among them: together they are all rows.
         sets = tuple(_ids(part) for part in parts)
-        numbers: dict[Key, int] = {**self.plan.number_of}
+        numbers = self.plan.number_of
         columns = [EncryptedColumn(one, tuple(self._cells(one, numbers))) for one in self.plan.measures]
         return EncryptedSums(self.plan, sets, tuple(columns))
 

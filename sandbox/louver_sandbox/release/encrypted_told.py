@@ -39,9 +39,10 @@ def _protected(made: EncryptedPlan) -> tuple[str, str]:
         )
     return (
         f"{own}. Subjects are protected by chance, whatever your values are: the group of each row was told at "
-        f"random, once for this way of grouping, within a factor e^{told.epsilon} for a subject with at most {rows} "
-        f"row(s), and e^{told.total} for all that you are ever told so; {_readable(told.total)} in 100 at most is the "
-        "chance to be right about which of two groups, alike otherwise, a subject is in; "
+        f"random, once for this way of grouping, within a factor e^{told.epsilon} for a subject with at most "
+        f"{rows} row(s), and e^{told.total} for all that you are ever told so; "
+        f"{_readable(told.total)} in 100 at most is the chance to be right about which of two groups, alike "
+        "otherwise, a subject is in; "
         f"sums are put right for that and are off by about {told.error_percent} %. Encryption protects none of them",
         f"{own_zh}。主体由随机化保护，与您的数值无关：每行所属分组按此分组方式一次性随机给定，"
         f"对至多 {rows} 行的主体不超过 e^{told.epsilon} 倍，全部抽取合计不超过 e^{told.total} 倍；"

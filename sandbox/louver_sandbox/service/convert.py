@@ -113,19 +113,32 @@ def dry_request(message: pb.ExplainRequest, subject: Subject) -> Request:
     return request(question, subject)
 
 
-def upload(messages: Iterator[pb.UploadTableRequest]) -> tuple[str, bool, Iterator[bytes]]:
-    """The name, whether it may replace another table, and the chunks to come. Raises `Refused` LVR-0105."""
+def upload(messages: Iterator[pb.UploadTableRequest]) -> tuple[str, bool, _Arriving]:
+    """The name, whether it may replace another table, and the bytes to come. Raises `Refused` LVR-0105."""
     first = next(messages, None)
     if first is None or first.WhichOneof("part") != "header":
         raise refusals.malformed_request("header")
-    return first.header.name, first.header.replace, _chunks(messages)
+    return first.header.name, first.header.replace, _Arriving(messages, first.header)
 
 
-def _chunks(messages: Iterator[pb.UploadTableRequest]) -> Iterator[bytes]:
-    for message in messages:
-        if message.WhichOneof("part") != "arrow":
-            raise refusals.malformed_request("arrow")
-        yield message.arrow
+class _Arriving:
+    """An upload as the wire carries it."""
+
+    def __init__(self, messages: Iterator[pb.UploadTableRequest], header: pb.UploadHeader) -> None:
+        self._messages = messages
+        self.upload = header.upload_id
+        self.offset = header.offset
+        self.sha256: bytes | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        for message in self._messages:
+            match message.WhichOneof("part"):
+                case "arrow" if self.sha256 is None:
+                    yield message.arrow
+                case "end" if self.upload and self.sha256 is None:
+                    self.sha256 = message.end.sha256
+                case _:
+                    raise refusals.malformed_request("arrow")
 
 
 def sealing_key(kept: Registered, current: str) -> pb.SealingKey:

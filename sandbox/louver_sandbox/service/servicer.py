@@ -124,11 +124,18 @@ class Sandbox(pb_grpc.SandboxServiceServicer):
             seconds = deadline(context, self._platform.settings.limits.upload_seconds)
             cancelled = threading.Event()
             on_end(context, cancelled.set)
-            name, replace, chunks = convert.upload(messages)
+            name, replace, coming = convert.upload(messages)
             stored = self._platform.own_tables.receive(
-                subject.institution, name, chunks, seconds, cancelled, replace=replace
+                subject.institution, name, coming, seconds, cancelled, replace=replace
             )
             return pb.UploadTableResponse(table=catalogue.own_table(stored))
+
+    def GetUpload(self, message: pb.GetUploadRequest, context: grpc.ServicerContext) -> pb.GetUploadResponse:
+        """How much of one of the caller's own uploads has come, where it was cut off."""
+        with guarded(context):
+            subject, _ = self._peer(context)
+            found = self._platform.own_tables.partials.received(subject.institution, message.upload_id)
+            return pb.GetUploadResponse(received=found.size, sha256=found.sha256)
 
     def DropTable(self, message: pb.DropTableRequest, context: grpc.ServicerContext) -> pb.DropTableResponse:
         """Forgets one of the caller's own tables."""

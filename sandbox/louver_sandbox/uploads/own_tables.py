@@ -10,13 +10,14 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
+from louver.errors import Refused
 from louver.sealing.keys import PublicKey
 from louver_sandbox.catalog import model
 from louver_sandbox.processes.admission import Overloaded
@@ -31,6 +32,7 @@ from louver_sandbox.refusals.catalog import (
     upload_table_name,
     upload_too_large,
 )
+from louver_sandbox.refusals.encrypted import uploads as refuse
 from louver_sandbox.refusals.encrypted.tokens import key_replaced
 from louver_sandbox.settings import Settings
 from louver_sandbox.store import State
@@ -46,6 +48,7 @@ from louver_sandbox.uploads.ingest import (
     UploadRefused,
     decode_answer,
 )
+from louver_sandbox.uploads.partial import Partial, Partials
 from louver_sandbox.uploads.registry import OwnTable
 from louver_sandbox.uploads.tokens import element_of
 
@@ -58,6 +61,18 @@ EXPANSION = 8
 UPLOADS_AT_ONCE = 4
 """Uploads of one institution that may come in at the same time."""
 RETRY_S = 5.0
+
+
+class Coming(Protocol):
+    """The bytes of an upload as they come. One with an id (`upload`) goes on behind `offset` bytes that came before
+    and ends with the digest of all, which is there when nothing more comes."""
+
+    upload: str
+    offset: int
+    sha256: bytes | None
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
 
 Note = Callable[..., object]
 """Writes a log entry in a transaction: kind, then its fields."""
@@ -86,6 +101,7 @@ class OwnTables:
         self._note = note
         self._changing = threading.Lock()
         self._receiving: Counter[str] = Counter()
+        self.partials = Partials(settings.spool, time.monotonic)
         self._counting = threading.Lock()
         # A table may need as much file as its rows need memory, and a little for the engine's own pages.
         file_mib = EXPANSION * settings.limits.upload_mib + 64
@@ -118,7 +134,7 @@ class OwnTables:
         self,
         institution: str,
         name: str,
-        chunks: Iterator[bytes],
+        coming: Coming,
         seconds: float,
         cancelled: threading.Event,
         *,
@@ -127,18 +143,40 @@ class OwnTables:
         """Takes an upload in under a name; other content of that name must be replaced on purpose.
 
         Raises `Refused` LVR-4001 to LVR-4007, LVR-4009, LVR-5012 to LVR-5014, LVR-5301, LVR-5320, LVR-5324, LVR-5325,
-        LVR-3101, LVR-3103; then nothing is kept.
+        LVR-3101, LVR-3103; then nothing is kept. Of an upload with an id what has come is kept for a while where it
+        was cut off (LVR-5313 or a broken connection); LVR-5311 where it does not go on there, LVR-5312 and LVR-5314.
         """
         if not NAME.match(name):
             raise upload_table_name({})
-        spool = self._settings.spool / secrets.token_hex(16)
-        with self._turn(institution):
+        with self._turn(institution), self._spooled(institution, coming) as spool, self._changing:
+            return self._take(institution, name, spool, seconds, cancelled, replace=replace)
+
+    @contextmanager
+    def _spooled(self, institution: str, coming: Coming) -> Iterator[Path]:
+        """A file with the whole upload, which is gone afterwards whatever becomes of it."""
+        if not coming.upload:
+            whole = Partial(self._settings.spool / secrets.token_hex(16))
             try:
-                self._write(spool, chunks)
-                with self._changing:
-                    return self._take(institution, name, spool, seconds, cancelled, replace=replace)
+                self._write(whole, coming)
+                yield whole.file
             finally:
-                spool.unlink(missing_ok=True)
+                whole.file.unlink(missing_ok=True)
+            return
+        with self.partials.going_on(institution, coming.upload, coming.offset) as part:
+            try:
+                self._write(part, coming)
+                if coming.sha256 is None:
+                    raise refuse.unfinished()
+                if not secrets.compare_digest(part.digest.digest(), coming.sha256):
+                    raise refuse.other_bytes()
+            except Refused as refused:
+                if refused.code != "LVR-5313":
+                    self.partials.done(institution, coming.upload)
+                raise
+            try:
+                yield part.file
+            finally:
+                self.partials.done(institution, coming.upload)
 
     @contextmanager
     def _turn(self, institution: str) -> Iterator[None]:
@@ -196,18 +234,20 @@ class OwnTables:
             if file.suffix in (".duckdb", ENDING) and file.stem not in live:
                 file.unlink(missing_ok=True)
 
-    def _write(self, spool: Path, chunks: Iterator[bytes]) -> None:
-        most, written = self._settings.limits.upload_mib * MIB, 0
+    def _write(self, part: Partial, coming: Iterable[bytes]) -> None:
+        most = self._settings.limits.upload_mib * MIB
         try:
-            with spool.open("xb") as file:
-                for chunk in chunks:
-                    written += len(chunk)
-                    if written > most:
+            # Without a buffer: what is counted as come is in the file.
+            with part.file.open("ab" if part.size else "xb", buffering=0) as file:
+                for chunk in coming:
+                    if part.size + len(chunk) > most:
                         raise upload_too_large({"what": "bytes", "limit": str(most)})
-                    file.write(chunk)
+                    if file.write(chunk) != len(chunk):
+                        raise OSError("the disk took a part of it")
+                    part.add(chunk)
         except OSError:
             raise capacity.not_accepting() from None
-        if not written:
+        if not part.size:
             raise upload_not_arrow({})
 
     def _ingest(self, institution: str, spool: Path, seconds: float, cancelled: threading.Event) -> Taken:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from tests.support.encrypted import SECRET, STRICT, asked, permit, some_lending
+from tests.support.relations import readings
 
 from louver_sandbox.encrypted_core import EncryptedPlan
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.plan.verify import PlanUnverified, verify
-from tests.support.relations import readings
 
 LENDING = some_lending(80)
 GRADED = "FROM bank_a.loan l JOIN gov.tax_credit t ON t.uscc = l.id_no"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -27,6 +28,25 @@ _owner: Owner | None = None
 def encrypt(numbers: Sequence[int], key: PrivateKey, processes: int | None = None) -> list[mpz]:
     """What ``Owner.encrypt`` makes, on so many processes (None: one for each processor). Raises ``OutOfWindow``."""
     return _spread(Owner.encrypt, numbers, key, processes)
+
+
+@contextmanager
+def encrypting(key: PrivateKey, total: int) -> Iterator[Callable[[Sequence[int]], list[mpz]]]:
+    """What encrypts so many numbers in all, part by part: one set of processes with their tables, for as long as it
+    is used. What it gives raises ``OutOfWindow``."""
+    count = min(os.cpu_count() or 1, max(1, total // LEAST))
+    if count == 1:
+        yield Owner(key).encrypt
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(key,)) as pool:
+
+        def encrypt(numbers: Sequence[int]) -> list[mpz]:
+            size = max(1, -(-len(numbers) // count))
+            parts = [numbers[start : start + size] for start in range(0, len(numbers), size)]
+            return [made for part in pool.map(partial(_in_child, Owner.encrypt), parts) for made in part]
+
+        yield encrypt
 
 
 def decrypt(ciphertexts: Sequence[mpz], key: PrivateKey, processes: int | None = None) -> list[int]:

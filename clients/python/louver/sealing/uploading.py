@@ -10,16 +10,18 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import IO, Any
 
-from louver.decoding import column_values, open_stream
+from louver.decoding import column_values, open_stream_of
 from louver.failures import Misused
 from louver.sealing import processes
 from louver.sealing.columns import DIGITS, SCHEME
 from louver.sealing.keys import PrivateKey
 from louver.sealing.plaintexts import OutOfWindow
+from louver.sending import Outgoing
 
 METADATA = b"louver.encrypted"
 """The key of the metadata on an encrypted column's field."""
@@ -28,7 +30,7 @@ MOST_SCALE = 12
 """Most digits after the point that an encrypted column can have."""
 
 AT_ONCE = 16_384
-"""Numbers encrypted between two words about progress."""
+"""Rows of one batch: numbers encrypted between two words about progress."""
 
 _IN_MEMORY = 32 << 20
 
@@ -66,29 +68,70 @@ class EncryptedColumn:
         return found
 
 
+Encrypt = Callable[[Sequence[int]], Sequence[Any]]
+
+
+def encrypting(
+    content: IO[bytes],
+    columns: Mapping[str, int],
+    key: PrivateKey,
+    progress: Progress | None = None,
+    encrypt: Encrypt | None = None,
+) -> Outgoing:
+    """The table with these columns encrypted to the key, batch by batch while it is sent.
+
+    ``columns`` gives each its decimal places: 2 for yuan in fen. The whole table is looked at first, so nothing of
+    one that cannot be encrypted leaves. ``encrypt`` is for tests. ``content`` is closed with what is returned.
+
+    Raises:
+        Misused: a column is not there, holds a NULL, a double or text, or a number with more places or digits.
+    """
+    clear = _in_small_batches(content)
+    try:
+        table = _Table(clear, columns)
+        table.check()
+    except BaseException:
+        clear.close()
+        raise
+    made = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed with what is returned
+    return Outgoing(made, table.made(made, key, progress, encrypt), table.size)
+
+
 def with_encrypted(
     content: IO[bytes],
     columns: Mapping[str, int],
     key: PrivateKey,
     progress: Progress | None = None,
-    encrypt: Callable[[Sequence[int], PrivateKey], Sequence[Any]] = processes.encrypt,
+    encrypt: Encrypt | None = None,
 ) -> IO[bytes]:
-    """The table with these columns encrypted to the key, in a temporary file that vanishes when closed.
+    """The same at once: the whole stream in a temporary file that vanishes when closed."""
+    outgoing = encrypting(content, columns, key, progress, encrypt)
+    try:
+        return outgoing.whole()
+    except BaseException:
+        outgoing.close()
+        raise
 
-    ``columns`` gives each its decimal places: 2 for yuan in fen. ``encrypt`` is for tests.
 
-    Raises:
-        Misused: a column is not there, holds a NULL, a double or text, or a number with more places or digits.
-    """
+def _in_small_batches(content: IO[bytes]) -> IO[bytes]:
+    """The stream in batches of as many rows as are encrypted at once, where something is there that can cut them."""
     content.seek(0)
-    table = _Table(content.read(), columns)
-    encrypted = table.ciphertexts(key, progress, encrypt)
+    try:
+        import pyarrow as pa
+    except ImportError:
+        return content
     made = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - the caller closes it
     try:
-        table.write(made, encrypted, key)
-    except BaseException:
+        given = pa.ipc.open_stream(pa.PythonFile(content, "r"))
+        with pa.ipc.new_stream(pa.PythonFile(made, "w"), given.schema) as smaller:
+            for batch in given:
+                for start in range(0, batch.num_rows, AT_ONCE):
+                    smaller.write_batch(batch.slice(start, AT_ONCE))
+    except (pa.ArrowException, OSError):
         made.close()
-        raise
+        content.seek(0)
+        return content
+    content.close()
     return made
 
 
@@ -96,68 +139,111 @@ def numbers_of(content: IO[bytes], columns: Mapping[str, int]) -> dict[str, list
     """The numbers of these columns, row by row in their smallest units, as ``with_encrypted`` encrypts them. Raises
     ``Misused`` as it does."""
     content.seek(0)
-    return _Table(content.read(), columns).numbers()
+    return _Table(content, columns).numbers()
 
 
 class _Table:
-    """An Arrow stream whose named columns are to be encrypted."""
+    """An Arrow stream whose named columns are to be encrypted. It is read batch by batch, twice."""
 
-    def __init__(self, stream: bytes, columns: Mapping[str, int]) -> None:
+    def __init__(self, content: IO[bytes], columns: Mapping[str, int]) -> None:
         for name, scale in columns.items():
             if type(scale) is not int or not 0 <= scale <= MOST_SCALE:
                 raise Misused(
                     f"column {name} is encrypted with 0 to {MOST_SCALE} decimal places", "2 for yuan in fen"
                 )
-        try:
-            arrow = open_stream(stream)
-            self._fields = list(arrow.schema.fields)
-            self._batches: list[Any] = list(arrow.iter_chunks())
-        except (RuntimeError, ValueError):
-            raise Misused("the table cannot be read again to encrypt its columns") from None
+        self._content = content
+        with _readable():
+            self._fields = list(self._stream().schema.fields)
         names = [field.name for field in self._fields]
         missing = [name for name in columns if name not in names]
         if missing or not columns:
             raise Misused(f"there is no column {', '.join(missing) or 'to encrypt'}", f"there are {', '.join(names)}")
         self._scales = {names.index(name): scale for name, scale in columns.items()}
+        self._rows = 0
+        self._done = 0
 
     def numbers(self) -> dict[str, list[int]]:
         """The numbers of each column, by its name."""
-        return {self._name(place): list(self._numbers(place, scale)) for place, scale in self._scales.items()}
-
-    def ciphertexts(
-        self, key: PrivateKey, progress: Progress | None, encrypt: Callable[..., Sequence[Any]]
-    ) -> dict[int, list[bytes]]:
-        """The ciphertexts of each column, by its place. All columns are looked at before any is encrypted."""
-        numbers = {place: list(self._numbers(place, scale)) for place, scale in self._scales.items()}
-        total, done = sum(map(len, numbers.values())), 0
-        found: dict[int, list[bytes]] = {place: [] for place in numbers}
-        for place, whole in numbers.items():
-            for start in range(0, len(whole), AT_ONCE):
-                part = whole[start : start + AT_ONCE]
-                try:
-                    made = encrypt(part, key)
-                except OutOfWindow:
-                    raise Misused(f"column {self._name(place)} holds a number that is too large") from None
-                found[place] += [int(each).to_bytes(key.public.width, "big") for each in made]
-                done += len(part)
-                if progress:
-                    progress(done, total)
+        found: dict[str, list[int]] = {self._name(place): [] for place in self._scales}
+        for batch in self._batches():
+            for place, scale in self._scales.items():
+                found[self._name(place)].extend(self._numbers(batch, place, scale))
         return found
+
+    def _stream(self) -> Any:
+        self._content.seek(0)
+        return open_stream_of(self._content)
+
+    def _batches(self) -> Iterator[Any]:
+        """The batches from the first on. The file must not be used otherwise meanwhile."""
+        with _readable():
+            yield from self._stream().iter_chunks()
+
+    def check(self) -> None:
+        """Looks at every number, and counts rows. Raises ``Misused``."""
+        for batch in self._batches():
+            for place, scale in self._scales.items():
+                for _ in self._numbers(batch, place, scale):
+                    pass
+            self._rows += len(batch)
+        if not self._rows:
+            raise Misused("there are no rows to encrypt")
+
+    def size(self, made: int) -> int:
+        """About how many bytes there will be, ``made`` being those of the rows that are done."""
+        return made if not self._done else max(made, made * self._rows // self._done)
+
+    def made(
+        self, target: IO[bytes], key: PrivateKey, progress: Progress | None, encrypt: Encrypt | None
+    ) -> Iterator[None]:
+        """Writes a batch each time it is stepped."""
+        from nanoarrow.c_array_stream import CArrayStream
+        from nanoarrow.ipc import StreamWriter
+
+        total = self._rows * len(self._scales)
+        with self._content, ExitStack() as held, StreamWriter.from_writable(target) as writer:
+            encrypt = encrypt or held.enter_context(processes.encrypting(key, total))
+            for first, batch in enumerate(self._batches()):
+                rows, done = len(batch), self._done * len(self._scales)
+                cells = {}
+                for place, scale in self._scales.items():
+                    numbers = list(self._numbers(batch, place, scale))
+                    cells[place] = self._cells(place, numbers, key, encrypt)
+                    done += rows
+                    if progress:
+                        progress(done, total)
+                array = self._encrypted(batch, cells, key)
+                one = CArrayStream.from_c_arrays([array], array.schema)
+                writer.write_stream(one, write_schema=first == 0)
+                self._done += rows
+                yield
+        # The end mark is written by now.
+        yield
+
+    def _cells(self, place: int, numbers: Sequence[int], key: PrivateKey, encrypt: Encrypt) -> bytes:
+        width = key.public.width
+        try:
+            return b"".join(
+                int(each).to_bytes(width, "big")
+                for start in range(0, len(numbers), AT_ONCE)
+                for each in encrypt(numbers[start : start + AT_ONCE])
+            )
+        except OutOfWindow:
+            raise Misused(f"column {self._name(place)} holds a number that is too large") from None
 
     def _name(self, place: int) -> str:
         name: str = self._fields[place].name
         return name
 
-    def _numbers(self, place: int, scale: int) -> Iterator[int]:
+    def _numbers(self, batch: Any, place: int, scale: int) -> Iterator[int]:
         kind = self._fields[place].type.name
         if kind != "DECIMAL128" and kind != "BOOL" and "INT" not in kind:
             hint = "make it a decimal, such as decimal128(18, 2), or whole numbers of its smallest unit"
             raise Misused(f"column {self._name(place)} holds no whole numbers or decimals", hint)
-        for batch in self._batches:
-            for value in column_values(batch.child(place)):
-                if value is None:
-                    raise Misused(f"column {self._name(place)} holds a NULL", "leave such rows out, or put 0 there")
-                yield self._whole(place, value, scale)
+        for value in column_values(batch.child(place)):
+            if value is None:
+                raise Misused(f"column {self._name(place)} holds a NULL", "leave such rows out, or put 0 there")
+            yield self._whole(place, value, scale)
 
     def _whole(self, place: int, value: Any, scale: int) -> int:
         sign, digits, exponent = (Decimal(int(value)) if isinstance(value, bool | int) else value).as_tuple()
@@ -173,30 +259,28 @@ class _Table:
             raise Misused(f"column {self._name(place)} holds a number of more than {DIGITS} digits")
         return -number if sign else number
 
-    def write(self, target: IO[bytes], encrypted: Mapping[int, Sequence[bytes]], key: PrivateKey) -> None:
-        """The stream with the encrypted columns in their places."""
+    def _encrypted(self, batch: Any, cells: Mapping[int, bytes], key: PrivateKey) -> Any:
+        """A batch with ciphertexts in the places of numbers."""
         import nanoarrow
-        from nanoarrow.c_array_stream import CArrayStream
-        from nanoarrow.ipc import StreamWriter
 
-        start, batches = 0, []
-        for batch in self._batches:
-            arrow, rows = nanoarrow.c_array(batch), len(batch)
-            children, fields = [], []
-            for place, field in enumerate(self._fields):
-                child = arrow.child(place)
-                schema = child.schema.modify(name=field.name)
-                if place in encrypted:
-                    told = EncryptedColumn(key.kid, self._scales[place]).to_bytes()
-                    kind = nanoarrow.c_schema(nanoarrow.fixed_size_binary(key.public.width))
-                    data = b"".join(encrypted[place][start : start + rows])
-                    child = nanoarrow.c_array_from_buffers(kind, rows, [None, data])
-                    schema = kind.modify(name=field.name, nullable=False, metadata={METADATA: told})
-                children.append(child)
-                fields.append(schema)
-            batches.append(nanoarrow.c_array_from_buffers(nanoarrow.struct(fields), rows, [None], children=children))
-            start += rows
-        if not batches:
-            raise Misused("there are no rows to encrypt")
-        with StreamWriter.from_writable(target) as writer:
-            writer.write_stream(CArrayStream.from_c_arrays(batches, batches[0].schema))
+        arrow, rows = nanoarrow.c_array(batch), len(batch)
+        children, fields = [], []
+        for place, field in enumerate(self._fields):
+            child = arrow.child(place)
+            schema = child.schema.modify(name=field.name)
+            if place in cells:
+                told = EncryptedColumn(key.kid, self._scales[place]).to_bytes()
+                kind = nanoarrow.c_schema(nanoarrow.fixed_size_binary(key.public.width))
+                child = nanoarrow.c_array_from_buffers(kind, rows, [None, cells[place]])
+                schema = kind.modify(name=field.name, nullable=False, metadata={METADATA: told})
+            children.append(child)
+            fields.append(schema)
+        return nanoarrow.c_array_from_buffers(nanoarrow.struct(fields), rows, [None], children=children)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, ValueError):
+        raise Misused("the table cannot be read again to encrypt its columns") from None

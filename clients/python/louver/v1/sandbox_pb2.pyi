@@ -433,20 +433,46 @@ class ListTablesResponse(_message.Message):
     def __init__(self, tables: _Optional[_Iterable[_Union[Table, _Mapping]]] = ...) -> None: ...
 
 class UploadTableRequest(_message.Message):
-    __slots__ = ("header", "arrow")
+    __slots__ = ("header", "arrow", "end")
     HEADER_FIELD_NUMBER: _ClassVar[int]
     ARROW_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
     header: UploadHeader
     arrow: bytes
-    def __init__(self, header: _Optional[_Union[UploadHeader, _Mapping]] = ..., arrow: _Optional[bytes] = ...) -> None: ...
+    end: UploadEnd
+    def __init__(self, header: _Optional[_Union[UploadHeader, _Mapping]] = ..., arrow: _Optional[bytes] = ..., end: _Optional[_Union[UploadEnd, _Mapping]] = ...) -> None: ...
 
 class UploadHeader(_message.Message):
-    __slots__ = ("name", "replace")
+    __slots__ = ("name", "replace", "upload_id", "offset")
     NAME_FIELD_NUMBER: _ClassVar[int]
     REPLACE_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_ID_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
     name: str
     replace: bool
-    def __init__(self, name: _Optional[str] = ..., replace: bool = ...) -> None: ...
+    upload_id: str
+    offset: int
+    def __init__(self, name: _Optional[str] = ..., replace: bool = ..., upload_id: _Optional[str] = ..., offset: _Optional[int] = ...) -> None: ...
+
+class UploadEnd(_message.Message):
+    __slots__ = ("sha256",)
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    sha256: bytes
+    def __init__(self, sha256: _Optional[bytes] = ...) -> None: ...
+
+class GetUploadRequest(_message.Message):
+    __slots__ = ("upload_id",)
+    UPLOAD_ID_FIELD_NUMBER: _ClassVar[int]
+    upload_id: str
+    def __init__(self, upload_id: _Optional[str] = ...) -> None: ...
+
+class GetUploadResponse(_message.Message):
+    __slots__ = ("received", "sha256")
+    RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    received: int
+    sha256: bytes
+    def __init__(self, received: _Optional[int] = ..., sha256: _Optional[bytes] = ...) -> None: ...
 
 class UploadTableResponse(_message.Message):
     __slots__ = ("table",)

@@ -55,6 +55,11 @@ class SandboxServiceStub(object):
                 request_serializer=louver_dot_v1_dot_sandbox__pb2.UploadTableRequest.SerializeToString,
                 response_deserializer=louver_dot_v1_dot_sandbox__pb2.UploadTableResponse.FromString,
                 _registered_method=True)
+        self.GetUpload = channel.unary_unary(
+                '/louver.v1.SandboxService/GetUpload',
+                request_serializer=louver_dot_v1_dot_sandbox__pb2.GetUploadRequest.SerializeToString,
+                response_deserializer=louver_dot_v1_dot_sandbox__pb2.GetUploadResponse.FromString,
+                _registered_method=True)
         self.DropTable = channel.unary_unary(
                 '/louver.v1.SandboxService/DropTable',
                 request_serializer=louver_dot_v1_dot_sandbox__pb2.DropTableRequest.SerializeToString,
@@ -114,6 +119,13 @@ class SandboxServiceServicer(object):
 
     def UploadTable(self, request_iterator, context):
         """Stores one of the caller's own tables: a header, then an Arrow IPC stream in chunks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetUpload(self, request, context):
+        """How much of one of the caller's own uploads has come, where it was cut off.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -183,6 +195,11 @@ def add_SandboxServiceServicer_to_server(servicer, server):
                     servicer.UploadTable,
                     request_deserializer=louver_dot_v1_dot_sandbox__pb2.UploadTableRequest.FromString,
                     response_serializer=louver_dot_v1_dot_sandbox__pb2.UploadTableResponse.SerializeToString,
+            ),
+            'GetUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUpload,
+                    request_deserializer=louver_dot_v1_dot_sandbox__pb2.GetUploadRequest.FromString,
+                    response_serializer=louver_dot_v1_dot_sandbox__pb2.GetUploadResponse.SerializeToString,
             ),
             'DropTable': grpc.unary_unary_rpc_method_handler(
                     servicer.DropTable,
@@ -324,6 +341,33 @@ class SandboxService(object):
             '/louver.v1.SandboxService/UploadTable',
             louver_dot_v1_dot_sandbox__pb2.UploadTableRequest.SerializeToString,
             louver_dot_v1_dot_sandbox__pb2.UploadTableResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/louver.v1.SandboxService/GetUpload',
+            louver_dot_v1_dot_sandbox__pb2.GetUploadRequest.SerializeToString,
+            louver_dot_v1_dot_sandbox__pb2.GetUploadResponse.FromString,
             options,
             channel_credentials,
             insecure,

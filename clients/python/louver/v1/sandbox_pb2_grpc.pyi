@@ -45,6 +45,12 @@ class SandboxServiceStub:
     ]
     """Stores one of the caller's own tables: a header, then an Arrow IPC stream in chunks."""
 
+    GetUpload: grpc.UnaryUnaryMultiCallable[
+        louver.v1.sandbox_pb2.GetUploadRequest,
+        louver.v1.sandbox_pb2.GetUploadResponse,
+    ]
+    """How much of one of the caller's own uploads has come, where it was cut off."""
+
     DropTable: grpc.UnaryUnaryMultiCallable[
         louver.v1.sandbox_pb2.DropTableRequest,
         louver.v1.sandbox_pb2.DropTableResponse,
@@ -107,6 +113,12 @@ class SandboxServiceAsyncStub:
         louver.v1.sandbox_pb2.UploadTableResponse,
     ]
     """Stores one of the caller's own tables: a header, then an Arrow IPC stream in chunks."""
+
+    GetUpload: grpc.aio.UnaryUnaryMultiCallable[
+        louver.v1.sandbox_pb2.GetUploadRequest,
+        louver.v1.sandbox_pb2.GetUploadResponse,
+    ]
+    """How much of one of the caller's own uploads has come, where it was cut off."""
 
     DropTable: grpc.aio.UnaryUnaryMultiCallable[
         louver.v1.sandbox_pb2.DropTableRequest,
@@ -178,6 +190,14 @@ class SandboxServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[louver.v1.sandbox_pb2.UploadTableResponse, collections.abc.Awaitable[louver.v1.sandbox_pb2.UploadTableResponse]]:
         """Stores one of the caller's own tables: a header, then an Arrow IPC stream in chunks."""
+
+    @abc.abstractmethod
+    def GetUpload(
+        self,
+        request: louver.v1.sandbox_pb2.GetUploadRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[louver.v1.sandbox_pb2.GetUploadResponse, collections.abc.Awaitable[louver.v1.sandbox_pb2.GetUploadResponse]]:
+        """How much of one of the caller's own uploads has come, where it was cut off."""
 
     @abc.abstractmethod
     def DropTable(

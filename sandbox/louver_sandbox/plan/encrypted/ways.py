@@ -1,13 +1,14 @@
 """What rows are told by chance about, in a form that does not depend on how the question was written (ADR 52).
 
-A way of grouping says of each row in which group it is, or that it is in none. Two spellings of one way must be told by
-one draw, or whoever asks in both learns twice. What a condition or key makes of columns whose values the catalogue lists
-is computed for every combination of these, so whatever says the same there is the same; of the rest the canonical form
-in which the history of questions compares selections is taken. Groups are numbered by that form as well: with one
-draw and two numberings the groups that differ would be those that were not kept.
+A way of grouping says of each row in which group it is, or that it is in none. Two spellings of one way must be told
+by one draw, or whoever asks in both learns twice. What a condition or key makes of columns whose values the
+catalogue lists is computed for every combination of these, so whatever says the same there is the same; of the rest
+the canonical form in which the history of questions compares selections is taken. Groups are numbered by that form
+as well: with one draw and two numberings the groups that differ would be those that were not kept.
 
 What is not recognised as the same is another way: it is drawn anew and paid for. Nothing that differs is ever taken
-for the same as far as the catalogue's lists hold, and where they do not the draw is another one (`release.encrypted`).
+for the same as far as the catalogue's lists hold, and where they do not the draw is another one
+(`release.encrypted`).
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ Domain = tuple[tuple[Value, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way of grouping: its canonical text, and the number of each group of the domain in it, -1 for those that no row
-    can be in."""
+    """A way of grouping: its canonical text, and the number of each group of the domain in it, -1 for those that no
+    row can be in."""
 
     text: str
     numbers: tuple[int, ...]

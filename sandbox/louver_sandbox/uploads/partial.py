@@ -1,0 +1,146 @@
+"""Uploads on their way in that can be resumed: what has come of each, for the institution that sends it.
+
+An upload is named by an id that its sender draws. Its bytes go to a spool file as they come; where the connection is
+cut, file and running digest stay for a while, and the sender goes on behind them. What is another institution's is
+not there for anybody else. Nothing is more than bytes until the sender has said the digest of all of them, and it is
+theirs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from louver_sandbox.refusals import capacity
+from louver_sandbox.refusals.encrypted import uploads as refuse
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+KEPT_S = 1800.0
+"""How long an upload that is cut off may be resumed."""
+
+MOST = 4
+"""Uploads of one institution that are kept to be resumed; a further one takes the place of the oldest."""
+
+WAITED_S = 3.0
+"""How long it is waited for a call that was cut off to end."""
+
+RETRY_S = 2.0
+
+_ID = re.compile(r"[0-9a-f]{32}\Z")
+
+FOLDER = "partial-"
+"""Begins the names of their spool files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What has come of an upload: so many bytes, with this SHA-256."""
+
+    size: int
+    sha256: bytes
+
+
+@dataclass
+class Partial:
+    """One upload. `seen` is when bytes of it last came; `busy` says that a call holds it."""
+
+    file: Path
+    digest: _Hash = field(default_factory=hashlib.sha256)
+    size: int = 0
+    seen: float = 0.0
+    busy: bool = False
+
+    def add(self, chunk: bytes) -> None:
+        """Remembers bytes that have been written."""
+        self.digest.update(chunk)
+        self.size += len(chunk)
+
+
+class Partials:
+    """The uploads that can be resumed. `elapsed` is a monotonic clock in seconds."""
+
+    def __init__(self, spool: Path, elapsed: Callable[[], float]) -> None:
+        self._spool = spool
+        self._elapsed = elapsed
+        self._held: dict[tuple[str, str], Partial] = {}
+        self._changing = threading.Condition()
+
+    def received(self, institution: str, upload: str) -> Received:
+        """What has come of an upload of the institution: nothing, where there is none of that id.
+
+        Raises `Refused` LVR-5314 for what is no id, LVR-3101 while a call is still at work on it.
+        """
+        key = (institution, _checked(upload))
+        with self._changing:
+            found = self._free(key)
+            if found is None:
+                return Received(0, hashlib.sha256().digest())
+            return Received(found.size, found.digest.digest())
+
+    @contextmanager
+    def going_on(self, institution: str, upload: str, offset: int) -> Iterator[Partial]:
+        """The upload, to be gone on with behind so many bytes. It stays when the call ends without `done`.
+
+        Raises `Refused` LVR-5314, LVR-3101, and LVR-5311 where other bytes have come than the caller believes.
+        """
+        key = (institution, _checked(upload))
+        with self._changing:
+            found = self._free(key)
+            if offset != (0 if found is None else found.size):
+                raise refuse.elsewhere()
+            if found is None:
+                found = self._begun(key)
+            found.busy = True
+        try:
+            yield found
+        finally:
+            with self._changing:
+                found.busy, found.seen = False, self._elapsed()
+                self._changing.notify_all()
+
+    def done(self, institution: str, upload: str) -> None:
+        """Forgets an upload: it is stored, or is never going to be."""
+        with self._changing:
+            self._forget((institution, upload))
+
+    def _free(self, key: tuple[str, str]) -> Partial | None:
+        """The upload when no call is at work on it. A connection that is cut is noticed a moment later on this side,
+        so that is waited for. Raises `Refused` LVR-3101."""
+        self._sweep()
+        if not self._changing.wait_for(lambda: key not in self._held or not self._held[key].busy, WAITED_S):
+            raise capacity.overloaded("institution", RETRY_S)
+        return self._held.get(key)
+
+    def _begun(self, key: tuple[str, str]) -> Partial:
+        own = [each for each in self._held if each[0] == key[0]]
+        idle = sorted((each for each in own if not self._held[each].busy), key=lambda each: self._held[each].seen)
+        for oldest in idle[: max(0, len(own) - MOST + 1)]:
+            self._forget(oldest)
+        # Its name says nothing: an institution's could hold what no file name may.
+        name = hashlib.sha256("\0".join(key).encode()).hexdigest()
+        self._held[key] = Partial(self._spool / f"{FOLDER}{name}", seen=self._elapsed())
+        return self._held[key]
+
+    def _sweep(self) -> None:
+        old = [key for key, one in self._held.items() if not one.busy and self._elapsed() - one.seen > KEPT_S]
+        for key in old:
+            self._forget(key)
+
+    def _forget(self, key: tuple[str, str]) -> None:
+        found = self._held.pop(key, None)
+        if found is not None:
+            found.file.unlink(missing_ok=True)
+
+
+def _checked(upload: str) -> str:
+    if not _ID.match(upload):
+        raise refuse.malformed_id()
+    return upload

@@ -1,0 +1,170 @@
+"""Uploads that are cut off: what has come is there for its sender, for a while, and for nobody else."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from louver.errors import Refused
+from louver.sending import Outgoing
+from louver.v1 import sandbox_pb2 as pb
+from louver_sandbox.uploads import partial
+from louver_sandbox.uploads.partial import KEPT_S, MOST, Partials
+
+ONE, TWO = "1" * 32, "2" * 32
+
+
+class Clock:
+    """A monotonic clock that is set."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def partials(tmp_path: Path, clock: Clock) -> Partials:
+    return Partials(tmp_path, clock)
+
+
+def put(partials: Partials, institution: str, upload: str, offset: int, content: bytes) -> None:
+    """Bytes that come in a call that is cut off afterwards."""
+    with partials.going_on(institution, upload, offset) as part:
+        with part.file.open("ab") as file:
+            file.write(content)
+        part.add(content)
+
+
+def test_what_has_come_is_told_and_gone_on_with(partials: Partials, tmp_path: Path) -> None:
+    put(partials, "bank_a", ONE, 0, b"abc")
+    found = partials.received("bank_a", ONE)
+    assert (found.size, found.sha256) == (3, hashlib.sha256(b"abc").digest())
+    put(partials, "bank_a", ONE, 3, b"def")
+    assert partials.received("bank_a", ONE).sha256 == hashlib.sha256(b"abcdef").digest()
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"abcdef"]
+    partials.done("bank_a", ONE)
+    assert partials.received("bank_a", ONE).size == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_institution_finds_nothing_and_changes_nothing(partials: Partials) -> None:
+    put(partials, "bank_a", ONE, 0, b"abc")
+    assert partials.received("bank_b", ONE) == partials.received("bank_b", TWO)
+    with pytest.raises(Refused, match="LVR-5311"), partials.going_on("bank_b", ONE, 3):
+        pass
+    put(partials, "bank_b", ONE, 0, b"other")
+    partials.done("bank_b", ONE)
+    assert partials.received("bank_a", ONE).size == 3
+
+
+@pytest.mark.parametrize("offset", [1, 2, 4, 2**63])
+def test_an_upload_goes_on_where_it_was_cut_and_nowhere_else(partials: Partials, offset: int) -> None:
+    put(partials, "bank_a", ONE, 0, b"abc")
+    with pytest.raises(Refused, match="LVR-5311"), partials.going_on("bank_a", ONE, offset):
+        pass
+    with pytest.raises(Refused, match="LVR-5311"), partials.going_on("bank_a", TWO, offset):
+        pass
+    assert partials.received("bank_a", ONE).size == 3
+
+
+@pytest.mark.parametrize("upload", ["1" * 31, "1" * 33, "G" * 32, "A" * 32, "../" * 11, "1" * 32 + "\n", "\0" * 32])
+def test_an_id_that_is_none_reaches_no_file(partials: Partials, upload: str) -> None:
+    with pytest.raises(Refused, match="LVR-5314"):
+        partials.received("bank_a", upload)
+    with pytest.raises(Refused, match="LVR-5314"), partials.going_on("bank_a", upload, 0):
+        pass
+
+
+def test_what_is_old_or_too_much_goes(partials: Partials, clock: Clock, tmp_path: Path) -> None:
+    for number in range(MOST + 2):
+        clock.now += 1
+        put(partials, "bank_a", f"{number:032x}", 0, b"abc")
+    put(partials, "bank_b", ONE, 0, b"abc")
+    assert len(list(tmp_path.iterdir())) == MOST + 1
+    assert [partials.received("bank_a", f"{number:032x}").size for number in range(3)] == [0, 0, 3]
+    clock.now += KEPT_S + 2
+    assert partials.received("bank_b", ONE).size == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_calls_do_not_write_one_upload(partials: Partials, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partial, "WAITED_S", 0.05)
+    with partials.going_on("bank_a", ONE, 0):
+        with pytest.raises(Refused, match="LVR-3101"), partials.going_on("bank_a", ONE, 0):
+            pass
+        with pytest.raises(Refused, match="LVR-3101"):
+            partials.received("bank_a", ONE)
+    # One that ends meanwhile is waited for.
+    monkeypatch.setattr(partial, "WAITED_S", 30)
+    begun, told = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with partials.going_on("bank_a", ONE, 0) as part:
+            begun.set()
+            told.wait(30)
+            part.add(b"xy")
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    begun.wait(30)
+    told.set()
+    assert partials.received("bank_a", ONE).size == 2
+    thread.join()
+
+
+# the client's side
+
+
+def made(content: io.BytesIO, parts: list[bytes]) -> Iterator[None]:
+    for part in parts:
+        content.write(part)
+        yield
+
+
+def sent(messages: Iterator[pb.UploadTableRequest]) -> tuple[pb.UploadHeader, bytes, bytes]:
+    """The header of a call, what it carries, and the digest at its end."""
+    header, *rest, end = messages
+    return header.header, b"".join(one.arrow for one in rest), end.end.sha256
+
+
+@given(st.lists(st.binary(max_size=40), max_size=8), st.integers(0, 300))
+def test_whatever_place_a_call_begins_at_the_whole_is_the_same(parts: list[bytes], place: int) -> None:
+    whole = b"".join(parts)
+    content = io.BytesIO()
+    with Outgoing(content, made(content, parts), len) as outgoing:  # type: ignore[arg-type]  # no total is needed
+        outgoing._total = None
+        first = outgoing.messages("loans", replace=False)
+        next(first)
+        half = b"".join(one.arrow for _, one in zip(range(2), first, strict=False))
+        received = min(place, len(half))
+        offset = outgoing.goes_on(received, hashlib.sha256(whole[:received]).digest())
+        assert offset == received
+        header, rest, digest = sent(outgoing.messages("loans", replace=False, offset=offset))
+        assert whole[:offset] + rest == whole
+        assert digest == hashlib.sha256(whole).digest()
+        assert (header.upload_id, header.offset) == (outgoing.upload_id, offset)
+        assert list(first) == [], "the call before has no more to say"
+
+
+def test_what_the_service_has_otherwise_is_left_and_sent_anew() -> None:
+    with Outgoing(io.BytesIO(b"abcdef")) as outgoing:
+        first = outgoing.upload_id
+        assert outgoing.goes_on(3, hashlib.sha256(b"abx").digest()) == 0
+        assert outgoing.upload_id != first
+        second = outgoing.upload_id
+        assert outgoing.goes_on(7, hashlib.sha256(b"abcdefg").digest()) == 0
+        assert outgoing.upload_id != second
+        assert outgoing.begins_anew() == 0
