@@ -33,6 +33,7 @@ FAMILIES = {
     "encrypted": "LVR-53",
     "lookups": "LVR-61",
     "auditing": "LVR-71",
+    "drafting": "LVR-72",
 }
 
 
