@@ -12,6 +12,7 @@ from cryptography import x509
 from louver.audit import AuditClient
 from louver.client import Client
 from louver.failures import Misused
+from louver.policies import PolicyClient
 from louver.profiles import read_config
 from louver.settings import Settings, settle
 from louver.transparency import TreeHead, VerifierKey
@@ -19,6 +20,7 @@ from louver_server.accounts.model import Role
 
 _NEEDED: Final = ("target", "certificate", "key", "ca", "log_key")
 AUDITOR_URN: Final = "urn:louver:auditor:"
+OFFICER_URN: Final = "urn:louver:officer:"
 _TAKEN: Final = (*_NEEDED, "purpose", "dialect", "keys")
 
 
@@ -29,6 +31,7 @@ class Connections:
         self._profiles = profiles
         self._open: dict[str, Client] = {}
         self._logs: dict[str, AuditClient] = {}
+        self._offices: dict[str, PolicyClient] = {}
         self._lock = threading.Lock()
 
     @classmethod
@@ -61,6 +64,13 @@ class Connections:
                 self._logs[profile] = AuditClient(_settled(self._known(profile)))
             return self._logs[profile]
 
+    def office_of(self, profile: str) -> PolicyClient:
+        """The policies, as the officer of a profile works on them. Raises `Misused` as `of` does."""
+        with self._lock:
+            if profile not in self._offices:
+                self._offices[profile] = PolicyClient(_settled(self._known(profile)))
+            return self._offices[profile]
+
     def head(self, profile: str) -> TreeHead:
         """The log's newest head, verified, whether the profile is an institution's or an auditor's. Raises
         `louver.Error`."""
@@ -70,21 +80,27 @@ class Connections:
         return client.checkpoint().verify(VerifierKey.parse(client.settings.log_key))
 
     def fits(self, role: Role, profile: str) -> bool:
-        """Whether people of a role act with such a profile: auditors with an auditor's certificate, administrators
-        with none, all others with an institution's. Raises `Misused` where its certificate cannot be read."""
+        """Whether people of a role act with such a profile: auditors with an auditor's certificate, officers with an
+        officer's of their own, administrators with none, analysts with an institution's. Raises `Misused` where its
+        certificate cannot be read."""
         if role is Role.ADMINISTRATOR or profile not in self._profiles:
             return role is Role.ADMINISTRATOR and not profile
-        return self.is_auditor(profile) is (role is Role.AUDITOR)
+        names = self._names(profile)
+        kinds = {Role.AUDITOR: AUDITOR_URN, Role.OFFICER: OFFICER_URN}
+        found = [kind for kind, urn in kinds.items() if any(name.startswith(urn) for name in names)]
+        return found == ([role] if role in kinds else [])
 
     def is_auditor(self, profile: str) -> bool:
         """Whether the profile's certificate is an auditor's. Raises `Misused`."""
+        return any(name.startswith(AUDITOR_URN) for name in self._names(profile))
+
+    def _names(self, profile: str) -> list[str]:
         try:
             read = x509.load_pem_x509_certificate(Path(str(self._known(profile)["certificate"])).read_bytes())
             names = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         except (OSError, ValueError, x509.ExtensionNotFound):
             raise Misused(f"the certificate of profile {profile} cannot be read") from None
-        uris = names.get_values_for_type(x509.UniformResourceIdentifier)
-        return any(uri.startswith(AUDITOR_URN) for uri in uris)
+        return list(map(str, names.get_values_for_type(x509.UniformResourceIdentifier)))
 
     def _known(self, profile: str) -> Mapping[str, object]:
         if profile not in self._profiles:
@@ -94,10 +110,11 @@ class Connections:
     def close(self) -> None:
         """Ends all connections."""
         with self._lock:
-            for client in (*self._open.values(), *self._logs.values()):
+            for client in (*self._open.values(), *self._logs.values(), *self._offices.values()):
                 client.close()
             self._open.clear()
             self._logs.clear()
+            self._offices.clear()
 
 
 def _settled(profile: Mapping[str, object]) -> Settings:

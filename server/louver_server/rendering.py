@@ -29,7 +29,7 @@ _NAVIGATION: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
         ("/history", marked("History")),
         ("/catalogue", marked("Catalogue")),
     ),
-    Role.OFFICER: (("/catalogue", marked("Catalogue")), ("/head", marked("Head of the log"))),
+    Role.OFFICER: (("/policies", marked("Policies")), ("/draft", marked("Draft"))),
     Role.AUDITOR: (
         ("/log", marked("Log")),
         ("/spending", marked("Spending")),
@@ -55,11 +55,15 @@ _NAMED_ELSEWHERE: Final = (
     (marked("admission"), marked("outcome"), marked("refusal"), marked("explain"), marked("audit_look")),
     (marked("policy"), marked("activation"), marked("snapshot")),
     (marked("exact"), marked("threshold"), marked("dp"), marked("matched"), marked("authorised")),
+    (marked("draft"), marked("review"), marked("approved"), marked("scheduled"), marked("active")),
+    (marked("superseded"), marked("error"), marked("warning"), marked("note")),
+    (marked("looser"), marked("stricter"), marked("unclear")),
     (marked("in force"), marked("not yet"), marked("expired"), marked("revoked"), marked("used up")),
 )
 """What pages say by the name that it has in code: roles, states of a question, kinds of limits
 and their periods, kinds of subjects, facets and kinds of
-entries of the log, treatments, states of an authorisation."""
+entries of the log, treatments, states of a version of a policy, findings and changes of a draft, states of an
+authorisation."""
 
 
 @dataclass(frozen=True, slots=True)

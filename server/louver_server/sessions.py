@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Final
 from urllib.parse import parse_qsl
 
@@ -16,6 +16,7 @@ from louver_server.accounts.doors import Doors
 from louver_server.accounts.model import LONGEST, Role, Session, Stage
 from louver_server.configuration import Configuration
 from louver_server.connections import Connections
+from louver_server.simulations import Simulations
 
 MOST_FIELDS: Final = 64
 CSRF_FIELD: Final = "csrf"
@@ -40,6 +41,7 @@ class Console:
     configuration: Configuration
     doors: Doors
     connections: Connections
+    simulations: Simulations = field(default_factory=Simulations)
 
     @property
     def cookie(self) -> str:

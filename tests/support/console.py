@@ -19,6 +19,7 @@ from pathlib import Path
 
 import httpx
 from tests.support.installation import Service, eventually
+from tests.support.officers import OFFICERS
 
 from louver_sandbox.operator.auditors import add_auditor
 from louver_sandbox.operator.installation import Tools
@@ -137,6 +138,9 @@ def console(
         _certify(folder)
         settings += 'certificate = "console.pem"\nkey = "console.key"\n'
     (folder / "console.toml").write_text(settings, encoding="utf-8")
+    for name in institutions:
+        if name in OFFICERS and not (service.city.settings.home / "clients" / f"{name}.pem").exists():
+            raise AssertionError(f"{name} has no certificate yet: tests.support.officers.appointed makes it")
     if AUDITOR in institutions and not (service.city.settings.home / "clients" / f"{AUDITOR}.pem").exists():
         add_auditor(service.city.settings, AUDITOR, "审计局", Tools(utc_now, secrets.token_bytes))
     profiles = []

@@ -17,6 +17,7 @@ from louver_sandbox.drafting.office import LONGEST_HISTORY, Gone, Office
 from louver_sandbox.drafting.simulation import Simulation
 from louver_sandbox.drafting.texts import written
 from louver_sandbox.officers import Caller
+from louver_sandbox.policy.bundle import BundleRefused
 from louver_sandbox.policy.lifecycle import Version, version_text
 from louver_sandbox.policy.officers import Signature
 from louver_sandbox.refusals import drafting as refusals
@@ -206,6 +207,8 @@ class Policies(pb_grpc.PolicyServiceServicer):
                 raise refusals.office_busy("calls of officers", "政策员调用")
             try:
                 yield caller
+            except BundleRefused as refused:  # a version file, the officers' list or the bundle is not what it was
+                raise refusals.bundle_unfit("; ".join(refused.reasons)) from None
             finally:
                 places.release()
 

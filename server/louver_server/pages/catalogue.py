@@ -15,7 +15,7 @@ from louver_server.rendering import page
 from louver_server.sessions import client_of, only
 
 router = APIRouter()
-Reader = Annotated[Session, Depends(only(Role.ANALYST, Role.OFFICER))]
+Reader = Annotated[Session, Depends(only(Role.ANALYST))]
 
 
 @router.get("/catalogue")

@@ -32,7 +32,7 @@ router = APIRouter()
 
 HOME: Final = {
     Role.ANALYST: "/ask",
-    Role.OFFICER: "/catalogue",
+    Role.OFFICER: "/policies",
     Role.AUDITOR: "/log",
     Role.ADMINISTRATOR: "/accounts",
 }

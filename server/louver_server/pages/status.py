@@ -14,7 +14,7 @@ from louver_server.rendering import page
 from louver_server.sessions import console, only
 
 router = APIRouter()
-Reader = Annotated[Session, Depends(only(Role.AUDITOR, Role.OFFICER))]
+Reader = Annotated[Session, Depends(only(Role.AUDITOR))]
 
 
 @router.get("/health")

@@ -40,7 +40,7 @@ def register(app: typer.Typer) -> None:
         "list": listed,
         "show": show,
         "lint": lint,
-        "test": test,
+        "test": run_tests,
         "diff": diff,
         "explain": explain,
         "grants-for": grants_for,
@@ -125,7 +125,7 @@ def lint(context: typer.Context, draft: Draft, as_data: Json = False) -> None:
             raise typer.Exit(EXIT_FOUND)
 
 
-def test(context: typer.Context, draft: Draft, as_data: Json = False) -> None:
+def run_tests(context: typer.Context, draft: Draft, as_data: Json = False) -> None:
     """Run a draft's own tests beside what is in force; exits with 1 where one fails or there is none.
 
     Example: louver policy test taxation.yaml

@@ -1,0 +1,185 @@
+"""A policy's whole way in a real browser: written, mended, tried, simulated, signed by two officers, in force, found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+from tests.e2e.test_console_in_a_browser import sign_in
+from tests.e2e.test_officers_end_to_end import AFTER, BEFORE, PURPOSE, QUESTION, YAML
+from tests.support import chromium
+from tests.support.console import AUDITOR, RunningConsole, console
+from tests.support.installation import Service, copy_of, service
+from tests.support.officers import Desk, appointed
+
+from louver.errors import Refused
+from louver_sandbox.demo.city import City
+from louver_server.accounts.model import Role
+
+
+@pytest.fixture(scope="module")
+def office(city: City, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningConsole, Service, Desk]]:
+    mine = copy_of(city, tmp_path_factory.mktemp("office"))
+    desk = appointed(mine, tmp_path_factory.mktemp("desk"))
+    with service(mine) as served:
+        folder = tmp_path_factory.mktemp("c") / "console"
+        with console(served, folder, ("bank_a", AUDITOR, "wang", "li")) as running:
+            yield running, served, desk
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium.browser() as found:
+        yield found
+
+
+def fit(page: Page) -> None:
+    """No violation of WCAG 2.1 AA, and nothing beside the screen."""
+    found = Axe().run(page).response["violations"]
+    assert not found, (page.url, [(one["id"], one["nodes"][0]["html"]) for one in found])
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), page.url
+
+
+@pytest.mark.parametrize("locale", ["en-US"])
+def test_an_officer_writes_a_policy_and_a_refused_question_is_answered(
+    office: tuple[RunningConsole, Service, Desk], browser: Browser, locale: str
+) -> None:
+    running, served, desk = office
+    wang = running.person("wang.min", Role.OFFICER, "wang")
+    li = running.person("li.na", Role.OFFICER, "li")
+    auditor = running.person("auditor", Role.AUDITOR, AUDITOR)
+    with served.connect("bank_a") as bank:
+        for _ in range(3):
+            with pytest.raises(Refused) as refused:
+                bank.analyse(QUESTION, purpose=PURPOSE)
+            assert refused.value.code == "LVR-2009"
+    with browser.new_context(locale=locale) as context:
+        page = context.new_page()
+        page.set_default_timeout(90_000)
+        heard = chromium.watched(page)
+        sign_in(page, running, wang, "/policies")
+        assert page.get_by_text("What decides is what was signed").count() == 1
+        fit(page)
+        page.locator("a[href='/draft?document=taxation']").click()
+        page.wait_for_url("**/draft?document=taxation")
+        assert "owner: 市税务局" in page.locator("#text").input_value()
+        fit(page)
+        # A misspelt column: told while one writes, with its line.
+        page.locator("#text").fill(YAML.replace("rating_year: [group_key", "ghost: [group_key", 1))
+        page.locator("#findings li.bad a").first.wait_for()
+        line = YAML[: YAML.index("rating_year: [group_key")].count("\n") + 1
+        assert page.locator("#findings li.bad a").first.inner_text().startswith(f"{line}:")
+        assert page.locator("#text").get_attribute("aria-invalid") == "true"
+        page.locator("#findings li.bad a").first.click()
+        caret = page.evaluate("document.activeElement.value.slice(0, document.activeElement.selectionStart)")
+        assert caret.count("\n") + 1 == line
+        fit(page)
+        # Mended: what is wanted, and nothing wrong with it.
+        page.locator("#text").fill(YAML.replace(BEFORE, AFTER, 1))
+        page.locator("button[value=test]").click()
+        page.locator("#tests li").first.wait_for()
+        assert page.locator("#tests .bad").count() == 0
+        fit(page)
+        page.locator("button[value=diff]").click()
+        page.locator("#changes li").first.wait_for()
+        assert "looser" in page.locator("#changes").inner_text()
+        page.locator("#institution").fill("bank_a")
+        page.locator("#purpose").fill(PURPOSE)
+        page.locator("#sql").fill(QUESTION)
+        page.locator("button[value=explain]").click()
+        page.locator("#comes").wait_for()
+        assert "threshold" in page.locator("section.card").inner_text()
+        page.locator("button[value=submit]").click()
+        page.wait_for_url("**/policies/versions/taxation-2")
+        fit(page)
+        page.get_by_role("button", name="Simulate").click()
+        page.wait_for_url("**/policies/simulations/*")
+        page.locator("#simulation b.good").wait_for()
+        moves = page.locator("#moves tbody").inner_text()
+        assert "LVR-2009" in moves
+        assert "threshold" in moves
+        fit(page)
+        signed(page, running, desk, "wang")
+        assert page.locator("h1 .state").inner_text() == "review"
+        fit(page)
+        assert [one for one in heard if "favicon" not in one] == []
+    with browser.new_context(locale="zh-CN", color_scheme="dark") as context:
+        page = context.new_page()
+        page.set_default_timeout(90_000)
+        heard = chromium.watched(page)
+        sign_in(page, running, li, "/policies")
+        fit(page)
+        page.locator("a[href='/policies/versions/taxation-2']").click()
+        page.wait_for_url("**/policies/versions/taxation-2")
+        assert "模拟结果" in page.locator("main").inner_text()
+        page.locator("#signature").fill('{"officer": "li", "signature": "AAAA"}')
+        page.get_by_role("button", name="提交本人签名").click()
+        page.locator("#refused").wait_for()
+        assert "LVR-7207" in page.locator("#refused").inner_text()
+        fit(page)
+        signed(page, running, desk, "li")
+        page.get_by_role("button", name="使其生效").click()
+        page.wait_for_function("document.querySelector('h1 .state').textContent == '现行'")
+        fit(page)
+        page.goto(f"{running.url}/draft")
+        fit(page)
+        assert [one for one in heard if "422" not in one] == []
+    with served.connect("bank_a") as bank:
+        assert bank.analyse(QUESTION, purpose=PURPOSE).rows
+    with browser.new_context(locale=locale) as context:
+        page = context.new_page()
+        page.set_default_timeout(90_000)
+        sign_in(page, running, auditor, "/log")
+        page.goto(f"{running.url}/log?kind=policy")
+        page.locator("tbody td.number a").first.click()
+        page.wait_for_url("**/log/*")
+        told = page.locator("main").inner_text()
+        assert "taxation" in told
+        assert "checked here" in told
+
+
+def signed(page: Page, running: RunningConsole, desk: Desk, name: str) -> None:
+    """The officer fetches the file, signs it where the key is, and pastes what was written."""
+    page.goto(f"{running.url}/policies/versions/taxation-2")
+    with page.expect_download() as waited:
+        page.locator("a[href$='/file']").click()
+    content = waited.value.path().read_bytes()
+    page.locator("#signature").fill(json.dumps(desk.sign(name, content)))
+    page.locator("form[action$='/approve'] button").click()
+    page.wait_for_load_state()
+
+
+def test_the_editor_knows_what_may_stand_where_and_what_it_means(
+    office: tuple[RunningConsole, Service, Desk], browser: Browser
+) -> None:
+    running, _, _ = office
+    person = running.person("sun.li", Role.OFFICER, "li")
+    with browser.new_context(locale="en-US") as context:
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        heard = chromium.watched(page)
+        sign_in(page, running, person, "/policies")
+        with page.expect_response("**/static/policy-schema.json"):
+            page.goto(f"{running.url}/draft")
+        editor = page.locator("#text")
+        editor.fill("kind: policy\ngrants:\n  - id: x\n    thr")
+        editor.press("Control+Space")
+        page.locator("#completions button", has_text="threshold").wait_for()
+        page.locator("#completions button", has_text="threshold").click()
+        assert editor.input_value().endswith("    threshold: ")
+        editor.press("End")
+        editor.press("ArrowLeft")
+        page.locator("#meaning b").wait_for()
+        assert page.locator("#meaning b").inner_text() == "threshold"
+        assert len(page.locator("#meaning").inner_text()) > 30
+        fit(page)
+        hostile = 'id: "<img src=x onerror=alert(1)>"\n<script>alert(2)</script>: 1'
+        editor.fill(hostile)
+        page.locator("#findings li").first.wait_for()
+        page.locator("button[value=lint]").click()
+        page.wait_for_load_state()
+        assert page.locator("#text").input_value() == hostile
+    assert heard == []
