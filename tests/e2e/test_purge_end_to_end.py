@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from pathlib import Path
+from typing import cast
 
 import duckdb
 from tests.support.installation import copy_of
@@ -39,9 +40,10 @@ def test_what_was_made_of_an_ended_dataset_is_removed_and_certified(city: City, 
     assert gone
     proved = Receipt.from_bytes(certificate).verify(mine.log_key)
     assert proved.kind == "purge"
-    listed = {str(one["file"]) for one in proved.entry["files"]}  # type: ignore[index, union-attr]
+    certified = cast("list[dict[str, str]]", proved.entry["files"])
+    listed = {one["file"] for one in certified}
     assert listed == {str(path.relative_to(mine.settings.home)) for path in gone}
-    assert all(len(one["sha256"]) == 64 for one in proved.entry["files"])  # type: ignore[index, union-attr]
+    assert all(len(one["sha256"]) == 64 for one in certified)
     assert purge_ended(mine.settings, tools) == [], "it is gone, and no second certificate says so"
     # Publishing again makes nothing of it.
     assert TABLE not in {str(item.table) for item in publish_all(mine.settings, tools) if item.seconds}
