@@ -32,6 +32,7 @@ _NAVIGATION: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
     Role.OFFICER: (("/catalogue", marked("Catalogue")), ("/head", marked("Head of the log"))),
     Role.AUDITOR: (
         ("/log", marked("Log")),
+        ("/alerts", marked("Alerts")),
         ("/spending", marked("Spending")),
         ("/head", marked("Head of the log")),
     ),
@@ -55,11 +56,18 @@ _NAMED_ELSEWHERE: Final = (
     (marked("admission"), marked("outcome"), marked("refusal"), marked("explain"), marked("audit_look")),
     (marked("policy"), marked("activation"), marked("snapshot")),
     (marked("exact"), marked("threshold"), marked("dp"), marked("matched"), marked("authorised")),
+    (
+        marked("informational"),
+        marked("low"),
+        marked("medium"),
+        marked("high"),
+        marked("critical"),
+    ),
     (marked("in force"), marked("not yet"), marked("expired"), marked("revoked"), marked("used up")),
 )
 """What pages say by the name that it has in code: roles, states of a question, kinds of limits
 and their periods, kinds of subjects, facets and kinds of
-entries of the log, treatments, states of an authorisation."""
+entries of the log, treatments, how grave an alert is, states of an authorisation."""
 
 
 @dataclass(frozen=True, slots=True)

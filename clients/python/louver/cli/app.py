@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from louver import __version__
-from louver.cli import auditing, configuration, keys, matching, policy, receipts, scoring, subjects, verifying
+from louver.cli import alerts, auditing, configuration, keys, matching, policy, receipts, scoring, subjects, verifying
 from louver.cli.catalogue import columns_of
 from louver.cli.drawing import accuracies, draw, language_of, notices
 from louver.cli.explaining import explained
@@ -51,6 +51,7 @@ app.add_typer(policy.app, name="policy")
 auditing.app.command()(verifying.verify)
 auditing.app.command("witness-key")(verifying.witness_key)
 auditing.app.command()(verifying.witness)
+auditing.app.add_typer(alerts.app, name="alerts")
 app.add_typer(auditing.app, name="audit")
 app.command("match")(matching.match)
 app.command("report-measure")(matching.report_measure)
