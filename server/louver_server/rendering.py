@@ -32,6 +32,7 @@ _NAVIGATION: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
     Role.OFFICER: (("/policies", marked("Policies")), ("/draft", marked("Draft"))),
     Role.AUDITOR: (
         ("/log", marked("Log")),
+        ("/alerts", marked("Alerts")),
         ("/spending", marked("Spending")),
         ("/head", marked("Head of the log")),
     ),
@@ -58,12 +59,19 @@ _NAMED_ELSEWHERE: Final = (
     (marked("draft"), marked("review"), marked("approved"), marked("scheduled"), marked("active")),
     (marked("superseded"), marked("error"), marked("warning"), marked("note")),
     (marked("looser"), marked("stricter"), marked("unclear")),
+    (
+        marked("informational"),
+        marked("low"),
+        marked("medium"),
+        marked("high"),
+        marked("critical"),
+    ),
     (marked("in force"), marked("not yet"), marked("expired"), marked("revoked"), marked("used up")),
 )
 """What pages say by the name that it has in code: roles, states of a question, kinds of limits
 and their periods, kinds of subjects, facets and kinds of
-entries of the log, treatments, states of a version of a policy, findings and changes of a draft, states of an
-authorisation."""
+entries of the log, treatments, states of a version of a policy, findings and changes of a draft, how grave an alert is,
+states of an authorisation."""
 
 
 @dataclass(frozen=True, slots=True)

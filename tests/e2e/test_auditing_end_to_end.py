@@ -11,14 +11,19 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
 import pytest
 from tests.e2e.conftest import PROTECTED, SIMPLE
 from tests.support.installation import Service, copy_of, service
+from tests.support.watched import BURST
 
 from louver import audit
+from louver.alerts.following import Follower
+from louver.alerts.memory import Memory
+from louver.alerts.rules import parse
 from louver.audit.witness import Contradiction, look, new_key
 from louver.errors import Refused
 from louver.transparency import VerifierKey
@@ -284,3 +289,34 @@ def test_from_the_shell(audited: Service, auditor: audit.AuditClient, tmp_path: 
     changed = louver_command(audited, "verify", str(log))
     assert changed.returncode == 4
     assert changed.stderr.startswith("entry ")
+
+
+def test_a_follower_over_the_wire_alerts_once_and_has_no_more_to_read(
+    audited: Service, auditor: audit.AuditClient, tmp_path: Path
+) -> None:
+    with audited.connect(purpose="RESEARCH") as bank:
+        for number in range(6):
+            with pytest.raises(Refused):
+                bank.analyse(f"SELECT nothing_{number} FROM gov.ent_registry")
+    memory = Memory.open(tmp_path / "alerts.db")
+    follower = Follower(parse(BURST), memory, str(auditor.settings.log_key))
+    step = follower.look(auditor, lambda: datetime.now(UTC))
+    (alert,) = [one for one in step.alerts if one.rule == "burst"]
+    assert {auditor.show(index).entry.verdict for index in alert.entries} == {"refused"}
+    before = auditor.checkpoint().claimed.size
+    follower.look(auditor, lambda: datetime.now(UTC))
+    again = follower.look(auditor, lambda: datetime.now(UTC))
+    assert again.alerts == ()
+    assert again.before == again.size == auditor.checkpoint().claimed.size
+    assert auditor.checkpoint().claimed.size == before + 1, "one look for what `show` had added, then none"
+    position = memory.position()
+    assert position is not None
+    assert position.proven == position.size
+    memory.close()
+
+
+def test_an_institution_follows_nothing(audited: Service) -> None:
+    with connect(audited, "bank_a") as stranger:
+        with pytest.raises(Refused) as refused:
+            stranger.read_entries(0)
+        assert refused.value.code == "LVR-7101"

@@ -18,8 +18,10 @@ import pytest
 from tests.support.audit_logs import behind_the_back
 from tests.support.console import AUDITOR, PASSWORD, Browser, RunningConsole, console
 from tests.support.installation import Service, eventually, service
+from tests.support.watched import BURST
 from typer.testing import CliRunner
 
+from louver.cli.app import app as client_command
 from louver.receipt import Receipt
 from louver_sandbox.demo.city import City
 from louver_server.accounts.model import Role
@@ -231,6 +233,7 @@ def test_every_page_is_for_its_role_and_for_nobody_without_one(running: RunningC
         "/log/0": {Role.AUDITOR},
         "/log/0/proof": {Role.AUDITOR},
         "/spending": {Role.AUDITOR},
+        "/alerts": {Role.AUDITOR},
         "/accounts": {Role.ADMINISTRATOR},
         "/journal": {Role.ADMINISTRATOR},
     }
@@ -389,3 +392,43 @@ def _answers(browser: Browser) -> bool:
         return browser.get("/login").status_code == 200
     except httpx.ConnectError:
         return False
+
+
+def test_an_auditor_reads_alerts_of_a_follower_and_opens_their_entries(
+    running: RunningConsole, analyst: Browser, served: Service, tmp_path: Path
+) -> None:
+    auditor = running.signed_in(running.person("zhou.mi", Role.AUDITOR, AUDITOR))
+    assert "Nobody follows the log" in auditor.get("/alerts").text
+    assert auditor.get("/alerts.json").status_code == 404
+    for number in range(5):
+        assert _ask(analyst, f"SELECT ent_name, {number} FROM gov.ent_registry").status_code == 422
+    (tmp_path / "rules.yaml").write_text(BURST, encoding="utf-8")
+    ca, key, certificate = served.files(AUDITOR)
+    options = ["--target", served.address, "--certificate", certificate, "--key", key, "--ca", ca]
+    options += ["--log-key", served.city.log_key, "--timeout", "60"]
+    state, siem = running.home / "alerts.db", tmp_path / "siem.jsonl"
+    (tmp_path / "outputs.yaml").write_text("outputs: [{name: siem, kind: file, path: siem.jsonl}]", encoding="utf-8")
+    watch = ["audit", "alerts", "watch", "--state", state, "--rules", tmp_path / "rules.yaml", "--once"]
+    run = CliRunner().invoke(
+        client_command, [*map(str, options + watch), "--outputs", str(tmp_path / "outputs.yaml")]
+    )
+    assert run.exit_code == 0, run.output
+    said = [json.loads(line) for line in run.stdout.splitlines()]
+    assert {one["rule"] for one in said} == {"burst"}
+    assert [json.loads(line)["metadata"]["uid"] for line in siem.read_text().splitlines()] == [
+        one["id"] for one in said
+    ]
+    page = auditor.get("/alerts").text
+    assert "Many refusals" in page
+    assert f'href="/log/{said[0]["entries"][-1]}"' in page
+    assert auditor.get(f"/log/{said[0]['entries'][-1]}").status_code == 200
+    assert "多次被拒" in auditor.get("/alerts", headers={"accept-language": "zh"}).text
+    assert [one["id"] for one in auditor.get("/alerts.json").json()] == [one["id"] for one in said][::-1]
+    assert auditor.get("/alerts.json", params={"severity": "low"}).json() == []
+    rows = list(csv.DictReader(io.StringIO(auditor.get("/alerts.csv", params={"rule": "burst"}).text)))
+    assert [one["id"] for one in rows] == [one["id"] for one in said][::-1]
+    for wrong in ({"severity": "x"}, {"before": "0"}, {"before": "x"}, {"rule": "r" * 65}):
+        assert auditor.get("/alerts", params=wrong).status_code in {400, 422}, wrong
+    assert auditor.get("/alerts.exe").status_code == 404
+    listed = CliRunner().invoke(client_command, ["audit", "alerts", "list", "--state", str(state), "--ocsf"])
+    assert json.loads(listed.stdout.splitlines()[0])["class_uid"] == 2004

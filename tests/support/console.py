@@ -133,7 +133,7 @@ def console(
     """A console for the length of a `with` block."""
     folder.mkdir(mode=0o700)
     port = _free_port()
-    settings = f'address = "127.0.0.1:{port}"\n'
+    settings = f'address = "127.0.0.1:{port}"\nalerts = "alerts.db"\n'
     if tls:
         _certify(folder)
         settings += 'certificate = "console.pem"\nkey = "console.key"\n'

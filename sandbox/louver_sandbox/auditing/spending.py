@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Table, TextClause, select, text
 
 from louver_sandbox.accounting import privacy
 from louver_sandbox.store import schema
@@ -57,55 +57,71 @@ def spent(tx: Connection, of: Accounts) -> Iterator[Spent]:
 
 def _access(tx: Connection, of: Accounts) -> Iterator[Spent]:
     """Every charge is booked by the day whatever other windows it counts in; cells, which no day renews, are not."""
-    t = schema.ledger.c
-    account = (t.institution, t.dataset, t.purpose, t.kind)
-    query = (
-        select(*account, t.window, func.sum(t.amount), func.count())
-        .where(t.period == "day", *_chosen(of, t.institution, t.dataset))
-        .group_by(*account, t.window)
-        .order_by(*account, t.window)
-    )
-    if of.kind:
-        query = query.where(t.kind == of.kind)
-    last: tuple[str, ...] = ()
-    total = 0
-    for institution, dataset, purpose, kind, day, amount, charges in tx.execute(query):
-        if (institution, dataset, purpose, kind) != last:
-            last, total = (institution, dataset, purpose, kind), 0
-        total += int(amount)
-        if _within(of, day):
-            yield Spent(institution, dataset, purpose, kind, day, str(amount), str(total), int(charges))
+    for account in _accounts(tx, schema.ledger, ("institution", "dataset", "purpose", "kind"), of):
+        institution, dataset, purpose, kind = account
+        if of.kind not in ("", kind):
+            continue
+        total = 0
+        for day, charges, amount in tx.execute(_DAYS_OF_ACCESS, dict(zip("abcd", account, strict=True))):
+            total += int(amount)
+            if _within(of, day):
+                yield Spent(institution, dataset, purpose, kind, day, str(amount), str(total), int(charges))
 
 
 def _privacy(tx: Connection, of: Accounts) -> Iterator[Spent]:
-    t = schema.privacy_ledger.c
-    account = (t.institution, t.dataset, t.unit, t.purpose)
-    ends = (
-        select(*account, t.day, func.max(t.sequence).label("sequence"), func.count().label("charges"))
-        .where(*_chosen(of, t.institution, t.dataset))
-        .group_by(*account, t.day)
-        .subquery()
-    )
-    same = [ends.c[column.name] == column for column in (*account, t.sequence)]
-    query = select(*account, t.day, t.spent_rho, ends.c.charges).join(
-        ends, same[0] & same[1] & same[2] & same[3] & same[4]
-    )
-    last: tuple[str, ...] = ()
-    total = Fraction(0)
-    for institution, dataset, unit, purpose, day, now, charges in tx.execute(query.order_by(*account, t.sequence)):
+    for account in _accounts(tx, schema.privacy_ledger, ("institution", "dataset", "unit", "purpose"), of):
+        institution, dataset, unit, purpose = account
         kind = f"privacy:{unit}"
-        if (institution, dataset, unit, purpose) != last:
-            last, total = (institution, dataset, unit, purpose), Fraction(0)
-        spent_now = Fraction(now)
-        amount, total = spent_now - total, spent_now
-        if _within(of, day) and of.kind in ("", kind):
-            said = privacy.amount(amount), privacy.amount(total)
-            yield Spent(institution, dataset, purpose, kind, day, *said, int(charges))
+        if of.kind not in ("", kind):
+            continue
+        total, before = Fraction(0), 0
+        for day, last, now in tx.execute(_DAYS_OF_PRIVACY, dict(zip("abcd", account, strict=True))):
+            amount, charges, total, before = Fraction(now) - total, int(last) - before, Fraction(now), int(last)
+            if _within(of, day):
+                said = privacy.amount(amount), privacy.amount(total)
+                yield Spent(institution, dataset, purpose, kind, day, *said, charges)
 
 
-def _chosen(of: Accounts, institution: ColumnElement[str], dataset: ColumnElement[str]) -> list[ColumnElement[bool]]:
-    wanted = [institution == of.institution] if of.institution else []
-    return wanted + ([dataset == of.dataset] if of.dataset else [])
+def _accounts(tx: Connection, table: Table, names: Sequence[str], of: Accounts) -> Iterator[tuple[str, ...]]:
+    """The accounts there are, in order: each found from the one before it by the key, not by reading charges."""
+    columns = [table.c[name] for name in names]
+    chosen = [table.c.institution == of.institution] if of.institution else []
+    chosen += [table.c.dataset == of.dataset] if of.dataset else []
+    first = select(*columns).order_by(*columns).limit(1)
+    found = tx.execute(first.where(*chosen)).one_or_none()
+    while found is not None:
+        yield tuple(found)
+        # One comparison of whole rows would say the same, and SQLite reads every charge of an account for it.
+        further = (
+            tx.execute(first.where(*_same(columns, found, depth), columns[depth] > found[depth], *chosen))
+            for depth in reversed(range(len(columns)))
+        )
+        found = next((row for one in further if (row := one.one_or_none()) is not None), None)
+
+
+def _same(columns: Sequence[Column[str]], found: Sequence[str], depth: int) -> list[ColumnElement[bool]]:
+    return [column == value for column, value in zip(columns[:depth], found[:depth], strict=True)]
+
+
+def _days(table: str, names: Sequence[str], day: str, spent: str, more: str = "") -> TextClause:
+    """Of one account each day, the number of its last charge and what was spent until then. Ledgers keep running
+    totals, so the last charge of a day says it all: the work goes with days, whatever was charged on them."""
+    same = " AND ".join(f"l.{name} = :{place}" for name, place in zip(names, "abcd", strict=True)) + more
+    return text(
+        f"WITH RECURSIVE days(day) AS (SELECT min(l.{day}) FROM {table} l WHERE {same} UNION ALL "  # noqa: S608 # names of ours
+        f"SELECT (SELECT min(l.{day}) FROM {table} l WHERE {same} AND l.{day} > days.day) FROM days "
+        "WHERE days.day IS NOT NULL), "
+        "ends(day, last) AS (SELECT day, "
+        f"(SELECT max(l.sequence) FROM {table} l WHERE {same} AND l.{day} = days.day) FROM days WHERE day IS NOT NULL) "
+        f"SELECT e.day, e.last, l.{spent} FROM ends e JOIN {table} l ON {same} AND l.{day} = e.day "
+        "AND l.sequence = e.last ORDER BY e.day"
+    )
+
+
+_DAYS_OF_ACCESS = _days(
+    "ledger", ("institution", "dataset", "purpose", "kind"), '"window"', "spent", " AND l.period = 'day'"
+)
+_DAYS_OF_PRIVACY = _days("privacy_ledger", ("institution", "dataset", "unit", "purpose"), "day", "spent_rho")
 
 
 def _within(of: Accounts, day: str) -> bool:

@@ -15,7 +15,7 @@ from louver_sandbox.audit.commitments import Opening
 from louver_sandbox.audit.entries import Entry
 from louver_sandbox.audit.stored import LogDamaged, UnknownEntry
 from louver_sandbox.auditing import search, witnesses
-from louver_sandbox.auditing.described import describe
+from louver_sandbox.auditing.described import Described, describe
 from louver_sandbox.auditing.index import fields_of
 from louver_sandbox.auditing.search import Counts
 from louver_sandbox.auditing.texts import shown
@@ -44,6 +44,22 @@ def lines(tx: Connection, indices: Sequence[int]) -> list[pb.LogEntry]:
             continue
         found.append(_line(tx, entry, _text(tx, entry)))
     return found
+
+
+def followed(tx: Connection, start: int, end: int) -> list[pb.WholeEntry]:
+    """The entries from `start` up to, not including, `end`, whole. Raises `LogDamaged` for a text that is another,
+    and where one is missing: whoever follows must not be told of a log with holes."""
+    found = stored.entries(tx, start, end - start, {})
+    if [entry.index for entry in found] != list(range(start, end)):
+        raise LogDamaged("the log lacks entries that it has signed")
+    return [_followed(tx, entry) for entry in found]
+
+
+def _followed(tx: Connection, entry: Entry) -> pb.WholeEntry:
+    text = _text(tx, entry)
+    salt = b"" if text.whole is None else text.whole.salt
+    said = _described(tx, fields_of(entry.body))
+    return pb.WholeEntry(body=entry.body, sql=text.sql, salt=salt, datasets=said.datasets)
 
 
 def whole(books: Books, index: int) -> pb.GetEntryResponse:
@@ -75,9 +91,7 @@ def counted(found: Counts) -> pb.EntryCounts:
 
 def _line(tx: Connection, entry: Entry, text: _Text) -> pb.LogEntry:
     fields = fields_of(entry.body)
-    said = describe(fields)
-    if not said.datasets and said.about is not None and said.verdict:
-        said = describe(fields, _datasets(tx, said.about))
+    said = _described(tx, fields)
     request = fields.get("request_id")
     return pb.LogEntry(
         index=entry.index,
@@ -93,6 +107,13 @@ def _line(tx: Connection, entry: Entry, text: _Text) -> pb.LogEntry:
         cost=said.cost,
         sql=text.sql,
     )
+
+
+def _described(tx: Connection, fields: Mapping[str, object]) -> Described:
+    said = describe(fields)
+    if not said.datasets and said.about is not None and said.verdict:
+        return describe(fields, _datasets(tx, said.about))
+    return said
 
 
 def _datasets(tx: Connection, admission: int) -> tuple[str, ...]:

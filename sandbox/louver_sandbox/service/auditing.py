@@ -45,6 +45,8 @@ TAIL_PAGE = 100
 REPLAY_S = 30.0
 """What a replay may take, and as much again its waiting: the first one starts the processes."""
 CHUNK = 1 << 20
+READ_PAGE = 200
+"""Entries that are read at once for whoever follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,21 @@ class Auditing(pb_grpc.AuditServiceServicer):
                 return
             if ended.is_set():
                 return
+
+    def ReadEntries(
+        self, message: pb.ReadEntriesRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.ReadEntriesResponse]:
+        """Entries whole, up to a head that covers this look too; so whoever follows has no more to read until
+        somebody else acts."""
+        with self._call(context, self._exports) as caller:
+            books, start = self._platform.books, _known(message.start)
+            self._look(caller, "read", entry=start)
+            head = books.log.head()
+            yield pb.ReadEntriesResponse(checkpoint=self._under(head).to_bytes().decode())
+            for begin in range(start, head.claimed.size, READ_PAGE):
+                with books.state.reading() as tx:
+                    page = audit_told.followed(tx, begin, min(begin + READ_PAGE, head.claimed.size))
+                yield from _parts(page)
 
     def GetCheckpoint(
         self, message: pb.GetCheckpointRequest, context: grpc.ServicerContext
@@ -291,6 +308,19 @@ class Auditing(pb_grpc.AuditServiceServicer):
         except Refused as refused:
             self._platform.note_stranger(fingerprint, refused)
             raise
+
+
+def _parts(page: list[pb.WholeEntry]) -> Iterator[pb.ReadEntriesResponse]:
+    """The entries in messages of about `CHUNK` bytes, each of which holds one at least."""
+    part, size = pb.ReadEntriesResponse(), 0
+    for entry in page:
+        if part.entries and size + entry.ByteSize() > CHUNK:
+            yield part
+            part, size = pb.ReadEntriesResponse(), 0
+        part.entries.append(entry)
+        size += entry.ByteSize()
+    if part.entries:
+        yield part
 
 
 def _known(number: int) -> int:

@@ -313,3 +313,12 @@ def test_a_missing_admission_is_seen_by_what_the_next_one_says() -> None:
     assert [bool(one) for one in wrong] == [False] * 5 + [True] + [False] * 3
     assert "ledgers hold" in wrong[5]
     assert totals.take({"kind": "admission"}) == "it does not say in a known form what was charged"
+
+
+@pytest.mark.parametrize("rho", ["1e99999999", "1/0", "-1", " 1", "nan", "9" * 5000])
+def test_a_number_that_takes_hours_to_read_is_a_finding(rho: str) -> None:
+    admission = {
+        "charged": "2026-07-01T00:00:00Z", "institution": "a", "purpose": "p", "charges": [],
+        "privacy": [{"dataset": "d", "unit": "person", "cost": {"rho": rho, "delta": "0"}}],
+    }  # fmt: skip
+    assert Totals().take(admission) == "it does not say in a known form what was charged"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from louver.audit import results
+from louver.audit.results import Given
 from louver.connection import Connection
 from louver.errors import Unproven
 from louver.failures import Misused
@@ -154,6 +155,22 @@ class AuditClient(Connection):
                     request = pb.TailEntriesRequest(filter=message, start=response.next_start)
             finally:
                 call.cancel()
+
+    def read_entries(self, start: int) -> tuple[Checkpoint, Iterator[Given]]:
+        """The newest head, and the entries from index ``start`` on up to it, whole: for whoever follows the log.
+        Nothing of it is verified here (``louver.alerts.following`` does); the call is one look in the log."""
+        call = self._stub.ReadEntries(pb.ReadEntriesRequest(start=start), timeout=EXPORT_SECONDS)
+        parts = self._parts(call)
+        first = next(parts, pb.ReadEntriesResponse())
+        return Checkpoint.parse(first.checkpoint.encode()), self._given(call, parts)
+
+    def _given(self, call: Any, parts: Iterator[Any]) -> Iterator[Given]:
+        try:
+            for part in parts:
+                for one in part.entries:
+                    yield Given(one.body, one.sql, one.salt, tuple(one.datasets))
+        finally:
+            call.cancel()
 
     def _parts(self, call: Any) -> Iterator[Any]:
         parts = iter(call)

@@ -91,6 +91,17 @@ class Replayed:
     found: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An entry as the service gives it to whoever follows the log. ``salt`` opens its commitment to the SQL, where
+    all of the SQL is shown; ``datasets`` of an outcome are those of its admission."""
+
+    body: bytes
+    sql: str = ""
+    salt: bytes = b""
+    datasets: tuple[str, ...] = ()
+
+
 def entry(message: pb.LogEntry) -> AuditEntry:
     """A line from the wire."""
     return AuditEntry(

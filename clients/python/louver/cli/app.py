@@ -13,6 +13,7 @@ import typer
 
 from louver import __version__
 from louver.cli import (
+    alerts,
     auditing,
     configuration,
     keys,
@@ -63,6 +64,7 @@ app.add_typer(policy.app, name="policy")
 auditing.app.command()(verifying.verify)
 auditing.app.command("witness-key")(verifying.witness_key)
 auditing.app.command()(verifying.witness)
+auditing.app.add_typer(alerts.app, name="alerts")
 app.add_typer(auditing.app, name="audit")
 app.add_typer(sampling.app, name="samples")
 app.command("match")(matching.match)

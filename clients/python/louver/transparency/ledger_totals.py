@@ -7,6 +7,7 @@ is missing and none was charged otherwise than it says. A log's reader needs not
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -17,6 +18,7 @@ BEIJING = timezone(timedelta(hours=8))
 """The calendar of the windows, without daylight saving time."""
 
 EVERYBODY = ANY = "*"
+_DECIMAL = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,40})?")
 CELLS, OWN_CELLS = "cells", "cells_of_institution"
 
 Access = tuple[str, str, str, str, str]
@@ -81,7 +83,7 @@ class Totals:
     def _privacy(self, fields: Mapping[str, Any]) -> None:
         institution, purpose = str(fields["institution"]), str(fields["purpose"])
         for item in fields.get("privacy", ()):
-            rho, delta = Fraction(item["cost"]["rho"]), Fraction(item["cost"]["delta"])
+            rho, delta = _exact(item["cost"]["rho"]), _exact(item["cost"]["delta"])
             if rho == delta == 0:
                 continue
             for holder, of in ((EVERYBODY, ANY), (institution, ANY), (institution, purpose)):
@@ -130,6 +132,13 @@ def decimal(value: Fraction) -> str:
         raise ValueError("more than thirty places")
     whole, part = divmod(int(units), 10**30)
     return f"{whole}.{part:030d}".rstrip("0").rstrip(".")
+
+
+def _exact(text: str) -> Fraction:
+    """A plain decimal. Raises ``ValueError``: `1e99999999` is a number too, and would take a verifier hours."""
+    if not _DECIMAL.fullmatch(text):
+        raise ValueError("not a decimal")
+    return Fraction(text)
 
 
 def _line(institution: str, dataset: str, purpose: str, kind: str, window: str, spent: str) -> dict[str, str]:

@@ -155,6 +155,32 @@ class TailEntriesResponse(_message.Message):
     next_start: int
     def __init__(self, entries: _Optional[_Iterable[_Union[LogEntry, _Mapping]]] = ..., next_start: _Optional[int] = ...) -> None: ...
 
+class ReadEntriesRequest(_message.Message):
+    __slots__ = ("start",)
+    START_FIELD_NUMBER: _ClassVar[int]
+    start: int
+    def __init__(self, start: _Optional[int] = ...) -> None: ...
+
+class ReadEntriesResponse(_message.Message):
+    __slots__ = ("checkpoint", "entries")
+    CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    checkpoint: str
+    entries: _containers.RepeatedCompositeFieldContainer[WholeEntry]
+    def __init__(self, checkpoint: _Optional[str] = ..., entries: _Optional[_Iterable[_Union[WholeEntry, _Mapping]]] = ...) -> None: ...
+
+class WholeEntry(_message.Message):
+    __slots__ = ("body", "sql", "salt", "datasets")
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    SQL_FIELD_NUMBER: _ClassVar[int]
+    SALT_FIELD_NUMBER: _ClassVar[int]
+    DATASETS_FIELD_NUMBER: _ClassVar[int]
+    body: bytes
+    sql: str
+    salt: bytes
+    datasets: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, body: _Optional[bytes] = ..., sql: _Optional[str] = ..., salt: _Optional[bytes] = ..., datasets: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class GetCheckpointRequest(_message.Message):
     __slots__ = ("size", "cosigned")
     SIZE_FIELD_NUMBER: _ClassVar[int]

@@ -52,6 +52,11 @@ class AuditServiceStub(object):
                 request_serializer=louver_dot_v1_dot_audit__pb2.TailEntriesRequest.SerializeToString,
                 response_deserializer=louver_dot_v1_dot_audit__pb2.TailEntriesResponse.FromString,
                 _registered_method=True)
+        self.ReadEntries = channel.unary_stream(
+                '/louver.v1.AuditService/ReadEntries',
+                request_serializer=louver_dot_v1_dot_audit__pb2.ReadEntriesRequest.SerializeToString,
+                response_deserializer=louver_dot_v1_dot_audit__pb2.ReadEntriesResponse.FromString,
+                _registered_method=True)
         self.GetCheckpoint = channel.unary_unary(
                 '/louver.v1.AuditService/GetCheckpoint',
                 request_serializer=louver_dot_v1_dot_audit__pb2.GetCheckpointRequest.SerializeToString,
@@ -106,6 +111,13 @@ class AuditServiceServicer(object):
 
     def TailEntries(self, request, context):
         """Entries as they come, until the caller hangs up.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadEntries(self, request, context):
+        """Entries whole, in order, from one on to the newest signed head: for whoever follows the log and evaluates it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -170,6 +182,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.TailEntries,
                     request_deserializer=louver_dot_v1_dot_audit__pb2.TailEntriesRequest.FromString,
                     response_serializer=louver_dot_v1_dot_audit__pb2.TailEntriesResponse.SerializeToString,
+            ),
+            'ReadEntries': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadEntries,
+                    request_deserializer=louver_dot_v1_dot_audit__pb2.ReadEntriesRequest.FromString,
+                    response_serializer=louver_dot_v1_dot_audit__pb2.ReadEntriesResponse.SerializeToString,
             ),
             'GetCheckpoint': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCheckpoint,
@@ -286,6 +303,33 @@ class AuditService(object):
             '/louver.v1.AuditService/TailEntries',
             louver_dot_v1_dot_audit__pb2.TailEntriesRequest.SerializeToString,
             louver_dot_v1_dot_audit__pb2.TailEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/louver.v1.AuditService/ReadEntries',
+            louver_dot_v1_dot_audit__pb2.ReadEntriesRequest.SerializeToString,
+            louver_dot_v1_dot_audit__pb2.ReadEntriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,6 +42,12 @@ class AuditServiceStub:
     ]
     """Entries as they come, until the caller hangs up."""
 
+    ReadEntries: grpc.UnaryStreamMultiCallable[
+        louver.v1.audit_pb2.ReadEntriesRequest,
+        louver.v1.audit_pb2.ReadEntriesResponse,
+    ]
+    """Entries whole, in order, from one on to the newest signed head: for whoever follows the log and evaluates it."""
+
     GetCheckpoint: grpc.UnaryUnaryMultiCallable[
         louver.v1.audit_pb2.GetCheckpointRequest,
         louver.v1.audit_pb2.GetCheckpointResponse,
@@ -101,6 +107,12 @@ class AuditServiceAsyncStub:
         louver.v1.audit_pb2.TailEntriesResponse,
     ]
     """Entries as they come, until the caller hangs up."""
+
+    ReadEntries: grpc.aio.UnaryStreamMultiCallable[
+        louver.v1.audit_pb2.ReadEntriesRequest,
+        louver.v1.audit_pb2.ReadEntriesResponse,
+    ]
+    """Entries whole, in order, from one on to the newest signed head: for whoever follows the log and evaluates it."""
 
     GetCheckpoint: grpc.aio.UnaryUnaryMultiCallable[
         louver.v1.audit_pb2.GetCheckpointRequest,
@@ -167,6 +179,14 @@ class AuditServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[louver.v1.audit_pb2.TailEntriesResponse], collections.abc.AsyncIterator[louver.v1.audit_pb2.TailEntriesResponse]]:
         """Entries as they come, until the caller hangs up."""
+
+    @abc.abstractmethod
+    def ReadEntries(
+        self,
+        request: louver.v1.audit_pb2.ReadEntriesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[louver.v1.audit_pb2.ReadEntriesResponse], collections.abc.AsyncIterator[louver.v1.audit_pb2.ReadEntriesResponse]]:
+        """Entries whole, in order, from one on to the newest signed head: for whoever follows the log and evaluates it."""
 
     @abc.abstractmethod
     def GetCheckpoint(
