@@ -68,9 +68,9 @@ _NAMED_ELSEWHERE: Final = (
     ),
     (marked("in force"), marked("not yet"), marked("expired"), marked("revoked"), marked("used up")),
 )
-"""What pages say by the name that it has in code: roles, states of a question, kinds of limits and their periods, kinds
-of subjects, facets and kinds of entries of the log, treatments, states of a version of a policy, findings and changes of a
-draft, how grave an alert is, states of an authorisation."""
+"""What pages say by the name that it has in code: roles, states of a question, kinds of limits and their periods,
+kinds of subjects, facets and kinds of entries of the log, treatments, states of a version of a policy, findings and
+changes of a draft, how grave an alert is, states of an authorisation."""
 
 
 @dataclass(frozen=True, slots=True)
