@@ -11,6 +11,7 @@ from fractions import Fraction
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from tests.property.test_private_declared_rows import once_a_month
 from tests.property.test_private_sensitivity import (
     AMOUNTS,
     DISTRICT,
@@ -68,9 +69,16 @@ def test_one_unit_moves_what_any_admitted_question_finds_by_no_more_than_is_char
     asked: list[UnitType] = []
 
     @settings(max_examples=QUESTIONS, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
-    @given(sql=questions(), whole=WORLDS, limits=LIMITS, together=st.booleans(), data=st.data())
-    def hold(sql: str, whole: World, limits: tuple[int, int], together: bool, data: st.DataObject) -> None:
+    @given(
+        sql=questions(), whole=WORLDS, limits=LIMITS, together=st.booleans(), monthly=st.booleans(), data=st.data()
+    )
+    def hold(
+        sql: str, whole: World, limits: tuple[int, int], together: bool, monthly: bool, data: st.DataObject
+    ) -> None:
         found = declared(whole) if together else whole
+        if monthly:  # declared, and kept by rows only where a plan relies on it
+            told = once_a_month(found)
+            found = told if together else World(told.tables, found.rows)
         try:
             made = planned(found, sql, BOTH if together else alone(*limits))
         except Refused:

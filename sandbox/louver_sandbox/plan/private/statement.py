@@ -60,8 +60,8 @@ class Statement:
         base = f'({self._base(source_of)}) AS "b"'
         named: list[tuple[str, str]] = []
         if self.bounded.clipped is not None:
-            named = [("partial", self._per_unit(base, ("u2",), '"b"."u1" IS NOT NULL'))]
-            cell = self._clipped_bins() if self.binned else self._clipped()
+            partial = self._per_unit(base, ("u2",), '"b"."u1" IS NOT NULL')
+            cell = self._clipped_bins(partial) if self.binned else self._clipped(partial)
         else:
             partial = self._per_unit(base, self._units, self._of_one_unit())
             if self._in_order:
@@ -198,7 +198,7 @@ class Statement:
             columns.append(f'{text} AS "v{i}"')
         return _select(columns, f'({kept}) AS "x"', by=[f'"x"."{name}"' for name in self._keys])
 
-    def _clipped(self) -> str:
+    def _clipped(self, partial: str) -> str:
         """The second kind of unit: what each adds to a cell is clipped; rows that belong to none of it are not."""
         columns = [f'"x"."{name}" AS "{name}"' for name in self._keys]
         for i, number in enumerate(self.numbers, start=1):
@@ -206,9 +206,9 @@ class Statement:
             made = _within(plain, number, str(self.bounded.clipped_rows))
             text = f'COALESCE(sum(CASE WHEN "x"."u2" IS NULL THEN {plain} ELSE {made} END), 0)'
             columns.append(f'{_in_smallest(text, number)} AS "v{i}"')
-        return _select(columns, '"partial" AS "x"', by=[f'"x"."{name}"' for name in self._keys])
+        return _select(columns, f'({partial}) AS "x"', by=[f'"x"."{name}"' for name in self._keys])
 
-    def _clipped_bins(self) -> str:
+    def _clipped_bins(self, partial: str) -> str:
         """The same of a histogram: of the rows that one of these units has in a cell the first count, its bins in an
         order of its own, so that one row more moves no more than two of them."""
         *cell, _ = self._keys
@@ -217,7 +217,7 @@ class Statement:
         before = f'sum("p"."n") OVER (PARTITION BY {by} ORDER BY hash({order}), {order})'
         rows = _select(
             [*(f'"p"."{name}" AS "{name}"' for name in (*self._keys, "u2", "n")), f'{before} AS "t"'],
-            '"partial" AS "p"',
+            f'({partial}) AS "p"',
         )
         most = self.bounded.clipped_rows
         left = f'greatest(least("x"."n", {most} - ("x"."t" - "x"."n")), 0)'
