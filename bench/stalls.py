@@ -202,7 +202,7 @@ def main() -> None:
         {"beside": name, "lock, ms": one.gil, "small call, ms": one.rpc}
         for name, one in {"nothing": idle, **served, **own}.items()
     ]
-    figures = {
+    figures: dict[str, float | int | str | None] = {
         "gil_stall_ms": round(served[gil].gil, 2),
         "gil_worst": gil,
         "rpc_stall_ms": round(served[rpc].rpc, 2),

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from tests.e2e.test_encrypted_columns_end_to_end import PLANTED as AMOUNT
 from tests.e2e.test_encrypted_columns_end_to_end import allow_encrypted, loans_of, planted
 from tests.support.installation import Service, copy_of, service, with_limits
-from tests.support.leaks import LEAKING, Found, Search
+from tests.support.leaks import LEAKING, Search, clear
 
 import louver
 from louver.errors import Refused
@@ -92,15 +92,6 @@ def opening_forms(opening: Opening) -> list[bytes]:
         *(json.dumps(of).encode() for of in points),
         *(struct.pack(f"<{len(of)}q", *of) for of in points),
     ]
-
-
-def clear(found: Found, served: Service) -> None:
-    """Nothing was found by a search that looked everywhere; skips, with the reason, where it could not."""
-    assert found.places == set()
-    assert found.files > 20
-    assert served.pid not in found.unread, found.unread
-    if found.unread:
-        pytest.skip(f"{len(found.unread)} processes cannot be looked into: {sorted(set(found.unread.values()))}")
 
 
 def authorised(bank: louver.Client, subjects: Sequence[str]) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Callable
 from fractions import Fraction
 
 import phe
@@ -9,7 +10,7 @@ import pytest
 from gmpy2 import mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.sealed import small_key
+from tests.support.sealed import small_key, whole_key
 
 from louver.failures import Misused
 from louver.sealing import interchange, plaintexts
@@ -25,22 +26,61 @@ THEIR_PRIVATE = phe.PaillierPrivateKey(THEIR_PUBLIC, int(KEY.p), int(KEY.q))
 MOST = int(plaintexts.largest(KEY.public))
 
 
-def edge_values(count: int = 1000) -> list[int]:
-    """Around zero, around powers of two, of ten and of the word sizes, and at the ends of what a key holds."""
-    near = [base + step for base in (0, 2**31, 2**53, 2**63, 10**38, MOST // 2) for step in range(-9, 10)]
-    powers = [sign * 2**exponent for exponent in range(0, KEY.public.bits - 2) for sign in (1, -1)]
-    ends = [sign * (MOST - step) for step in range(10) for sign in (1, -1)]
-    return list(dict.fromkeys(value for value in [*near, *ends, *powers] if abs(value) <= MOST))[:count]
+EDGES = 1000
 
 
-def test_a_thousand_edge_values_open_on_the_other_side() -> None:
-    values = edge_values()
-    assert len(values) == 1000
-    ours = OWNER.encrypt(values)
-    assert [THEIR_PRIVATE.raw_decrypt(int(each)) for each in ours] == [value % int(KEY.public.n) for value in values]
-    theirs = [THEIR_PUBLIC.encrypt(value, precision=None) for value in values]
-    assert {item.exponent for item in theirs} == {0}
-    assert OWNER.decrypt([mpz(item.ciphertext()) for item in theirs]) == values
+def edge_values(key: PublicKey) -> list[int]:
+    """A thousand: around zero and the sizes of words and doubles, around powers of ten, at the ends of what a key holds
+    and around its half, and powers of two with their neighbours over all of its bits."""
+    most = int(plaintexts.largest(key))
+    near = [
+        base + step for base in (0, 2**31, 2**53, 2**63, 2**64, 10**18, 10**38, most // 2) for step in range(-9, 10)
+    ]
+    ends = [sign * (most - step) for step in range(20) for sign in (1, -1)]
+    exponents = [round(place * (key.bits - 2) / 160) for place in range(161)]
+    powers = [sign * (2**exponent + step) for exponent in exponents for sign in (1, -1) for step in (-1, 0, 1)]
+    every = dict.fromkeys(value for value in [*ends, *near, *powers] if abs(value) <= most)
+    assert len(every) >= EDGES
+    return list(every)[:EDGES]
+
+
+def their_key(bits: int) -> PrivateKey:
+    """A key that python-paillier made, as its command line would hand it over."""
+    public, private = phe.generate_paillier_keypair(n_length=bits)
+    told = {
+        "kty": "DAJ",
+        "alg": "PAI-GN1",
+        "key_ops": ["encrypt"],
+        "n": phe.util.int_to_base64(public.n),
+        "kid": "theirs",
+    }
+    p, q = (phe.util.int_to_base64(prime) for prime in (private.p, private.q))
+    return PrivateKey.from_jwk({"kty": "DAJ", "key_ops": ["decrypt"], "p": p, "q": q, "pub": told})
+
+
+KEYS: dict[str, tuple[Callable[[], PrivateKey], int]] = {
+    "ours, 512 bits": (small_key, EDGES),
+    "theirs, 512 bits": (lambda: their_key(512), EDGES),
+    "ours, 2048 bits": (whole_key, 40),
+    "theirs, 2048 bits": (lambda: their_key(2048), 40),
+}
+"""A key, and how many of the values: theirs take 12 ms each at the size that banks have."""
+
+
+@pytest.mark.parametrize("of", KEYS)
+def test_a_thousand_edge_values_open_on_the_other_side(of: str) -> None:
+    """Keys made by either side; ciphertexts made by either, opened by the other, each to the number it was made of."""
+    make, count = KEYS[of]
+    key = make()
+    public = phe.PaillierPublicKey(int(key.public.n))
+    private = phe.PaillierPrivateKey(public, int(key.p), int(key.q))
+    values = edge_values(key.public)[:count]
+    assert {-int(plaintexts.largest(key.public)), int(plaintexts.largest(key.public))} <= {*values}
+    if count == EDGES:
+        assert {0, 1, -1, 2**53 + 1, 2**63, -(2**64)} <= {*values}
+    assert [private.decrypt(each) for each in interchange.to_phe(Owner(key).encrypt(values), key.public)] == values
+    theirs, exponent = interchange.from_phe([public.encrypt(value, precision=None) for value in values])
+    assert (Owner(key).decrypt(theirs), exponent) == (values, 0)
 
 
 @settings(max_examples=20, deadline=None)

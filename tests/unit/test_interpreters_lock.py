@@ -7,6 +7,7 @@ all that any may take here. `bench.stalls` measures the milliseconds.
 from __future__ import annotations
 
 import ast
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -140,7 +141,7 @@ def test_a_thread_of_the_service_gives_way_after_a_millisecond(monkeypatch: pyte
         raise KeyboardInterrupt
 
     monkeypatch.setattr(server, "Server", nothing)
-    monkeypatch.setattr(server.signal, "signal", lambda number, handler: None)
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
     with pytest.raises(KeyboardInterrupt):
         server.serve(None, print)  # type: ignore[arg-type]  # it ends before it needs any
     assert set_to == [server.TURN_S] == [0.001]
