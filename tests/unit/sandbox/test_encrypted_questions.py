@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from tests.support.encrypted import A07, CONTRACT, SECRET, STRICT, asked, lending, permit, shown, some_lending
 from tests.support.relations import readings, run
+from tests.support.sealed import REAL, real_key
 from tests.support.seeded_noise import SeededSampler, Silent
 
 from louver.errors import Refused
@@ -53,6 +54,24 @@ def test_what_is_asked_of_ciphertexts_is_what_it_is_of_amounts(encrypted: str, c
         assert own[:2] == other[:2]
         assert (own[2] is None) == (other[2] is None)
         assert own[2] is None or abs(Decimal(own[2]) - Decimal(str(other[2]))) < Decimal("0.0001")
+
+
+@pytest.mark.parametrize("bits", REAL)
+def test_every_path_opens_to_the_same_at_the_sizes_in_use(bits: int, tmp_path: Path) -> None:
+    real, small = some_lending(48, real_key(bits)), some_lending(48)
+    sql = f"SELECT t.grade, sum(l.amount) AS s, avg(-3 * l.days) AS m {GRADED} GROUP BY 1"
+    public = "SELECT l.branch, sum(l.amount) AS s, avg(l.days) AS m FROM bank_a.loan l GROUP BY 1"
+    folders = [tmp_path / "real", tmp_path / "small"]
+    for folder in folders:
+        folder.mkdir()
+    for asking, rules in ((sql, CONTRACT), (sql, STRICT), (public, None)):
+        both = [
+            asked(of, permit(of, asking, rules, public=rules is None), folder, Silent()).by_key
+            for of, folder in zip((real, small), folders, strict=True)
+        ]
+        assert both[0] == both[1]
+        assert len(both[0]) == (2 if rules is None else 4)
+    assert real.key.public.bits == bits
 
 
 def test_sums_by_protected_groups_are_judged_as_their_rows_are(tmp_path: Path) -> None:
