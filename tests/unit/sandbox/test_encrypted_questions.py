@@ -15,7 +15,7 @@ from tests.support.sealed import REAL, real_key
 from tests.support.seeded_noise import SeededSampler, Silent
 
 from louver.errors import Refused
-from louver_sandbox.encrypted_core import ContractRules, Protection
+from louver_sandbox.encrypted_core import ContractRules, EncryptedRules, Protection
 from louver_sandbox.mechanisms.noise import DiscreteGaussian, half_width
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.plan.verify import PlanUnverified, verify
@@ -233,6 +233,21 @@ def test_answers_of_another_form_are_refused(sql: str, why: str) -> None:
     with pytest.raises(Refused, match=r"LVR-530[25]") as caught:
         plan(permit(LENDING, sql, public="gov." not in sql))
     assert why in caught.value.message
+
+
+@pytest.mark.parametrize("kind", ["LEFT", "FULL"])
+@pytest.mark.parametrize("rules", [CONTRACT, STRICT])
+def test_rows_that_an_outer_join_adds_are_no_rows_of_a_sum(kind: str, rules: EncryptedRules) -> None:
+    """Counted as rows they would carry a group of two loans over any threshold."""
+    outer = f"FROM gov.tax_credit t {kind} JOIN bank_a.loan l ON t.uscc = l.id_no"
+    with pytest.raises(Refused, match=r"LVR-530[29]"):
+        plan(permit(LENDING, f"SELECT t.grade, count(*) AS n, sum(l.amount) AS s {outer} GROUP BY 1", rules))
+    turned = "FROM bank_a.loan l RIGHT JOIN gov.tax_credit t ON t.uscc = l.id_no"
+    with pytest.raises(Refused, match="LVR-5302"):
+        plan(permit(LENDING, f"SELECT t.grade, sum(l.amount) AS s {turned} GROUP BY 1", rules))
+    # With the loans kept whole, firms may be missing: such a row is in no protected group.
+    kept = "FROM bank_a.loan l LEFT JOIN gov.tax_credit t ON t.uscc = l.id_no"
+    assert plan(permit(LENDING, f"SELECT t.grade, sum(l.amount) AS s {kept} GROUP BY 1", rules)).encrypted
 
 
 def test_terms_key_and_treatment_decide_before_anything_is_planned() -> None:
