@@ -2,7 +2,8 @@
 
 Keys: `owner_encrypt_x` and `decrypt_x` their processor time over ours for the holder of the private key, `pooled_x`
 the same for encrypting with a randomiser from the pool, `inline_x` with one made on the spot, `bytes_ratio` bytes of
-a ciphertext in bulk over those in their JSON, `write_x` and `read_x` their time over ours to write and read these,
+a ciphertext in bulk over those in their JSON (of an uploaded number, that is), `packed_bytes_ratio` the same for numbers
+that share a ciphertext, as scores do and uploads do not (ADR 53), `write_x` and `read_x` their time over ours to write and read these,
 `admit_us` one ciphertext's share of the admission of a batch, `admit_key_ms` the admission of a key,
 `owner_encrypt_3072_x` the first at 3072 bits; `gil_stall_ms` the longest that another thread waits for the
 interpreter beside randomisers, decryption and admission, `rpc_stall_ms` the longest small gRPC call beside them, and
@@ -33,6 +34,7 @@ import phe
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from bench.report import Pairs, arguments, paired, report
+from louver.scoring import layout
 from louver.sealing import bulk, interchange, proofs
 from louver.sealing.ciphertexts import Owner, encrypt
 from louver.sealing.keys import PrivateKey, generate_key
@@ -119,6 +121,22 @@ def carrying(side: Side, rounds: int) -> tuple[Pairs, Pairs, float]:
         rounds,
     )
     return written, read, len(content) / len(text)
+
+
+def packed(side: Side) -> float:
+    """Bytes of a number among as many as share a plaintext, over those in their JSON. All come back."""
+    count = layout.slots(side.key.public)
+    numbers = [secrets.randbelow(2**40) for _ in range(count)]
+    whole = sum(each << place * layout.SLOT_BITS for place, each in enumerate(numbers))
+    content = bulk.write(made := side.owner.encrypt([whole]), side.key.public)
+    (opened,) = side.owner.decrypt(made)
+    assert [opened >> place * layout.SLOT_BITS & 2**40 - 1 for place in range(count)] == numbers
+    theirs = [side.public.encrypt(each, precision=None) for each in numbers[:THEIRS]]
+    text = json.dumps({"values": [(str(each.ciphertext(be_secure=False)), each.exponent) for each in theirs]})
+    # Many packs share one header.
+    many = bulk.write(made * OURS, side.key.public)
+    share = (len(many) - len(content)) / (OURS - 1) / count
+    return share / (len(text) / THEIRS)
 
 
 def admitting(side: Side, rounds: int) -> tuple[float, float]:
@@ -286,6 +304,7 @@ def main() -> None:
         "write_x": round(per_number(written, OURS, OURS), 1),
         "read_x": round(per_number(read, OURS, OURS), 1),
         "bytes_ratio": round(ratio, 3),
+        "packed_bytes_ratio": round(packed(side), 4),
         "grouped_sum_x": round(per_number(sums, GROUPED, GROUPED), 2),
         "grouped_sum_million_s": round(million, 2),
         "bare_million_s": round(products, 2),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import random
 import socket
 import threading
 from collections.abc import Iterator
@@ -17,10 +16,10 @@ import pytest
 from tests.e2e.conftest import raw_stub
 from tests.e2e.test_encrypted_columns_end_to_end import bad_by_grade, loans_of
 from tests.support.installation import Service, copy_of, eventually, service, with_limits
+from tests.support.sealed import real_key
 
 import louver
 from louver.errors import Refused
-from louver.sealing.keys import PrivateKey, generate_key
 from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox.demo.city import City
 from louver_sandbox.operator.installation import activate, development_keys
@@ -46,7 +45,7 @@ def served(city: City, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
 
 @pytest.fixture(scope="module")
 def bank(served: Service) -> Iterator[louver.Client]:
-    key: PrivateKey = generate_key(2048, below=random.Random(61).randrange)
+    key = real_key(3072)
     with served.connect("bank_a", purpose="MODEL_BUILD") as client:
         client.settings.key_ring.add(key, utc_now())
         client.register_key(key)
@@ -195,17 +194,20 @@ def test_an_upload_that_is_cut_off_twice_goes_on_where_it_was_cut(served: Servic
 
 
 def test_encrypted_columns_are_encrypted_once_however_often_they_are_cut(
-    served: Service, bank: louver.Client
+    served: Service, bank: louver.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loans = loans_of(served.city).drop_columns(["balance"])
+    monkeypatch.setattr("louver.sealing.uploading.AT_ONCE", 300)
+    found = loans_of(served.city).drop_columns(["balance"])
+    loans = pa.concat_tables([found] * (3_000 // len(found) + 1)).slice(0, 3_000)
     heard: list[tuple[int, int]] = []
-    with cutting(served, 300_000) as between, through(served, between) as client:
+    with cutting(served, 900_000) as between, through(served, between) as client:
         made = client.upload(
             "resumed", loans, encrypted={"defaulted": 0}, encrypting=lambda *done: heard.append(done)
         )
     assert between.cuts == 1
     assert heard == sorted(set(heard)), "no number was encrypted twice"
     assert heard[-1] == (made.rows, made.rows)
+    assert len(heard) == 10, "batch by batch"
     section = "FROM resumed l JOIN gov.ent_registry r ON r.uscc = l.id_no"
     (row,) = bank.analyse(f"SELECT count(*) AS n, sum(l.defaulted) AS bad {section}").rows
     clear = bank.upload("clear", loans)

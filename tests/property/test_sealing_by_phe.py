@@ -10,7 +10,7 @@ import pytest
 from gmpy2 import mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.sealed import small_key, whole_key
+from tests.support.sealed import real_key, small_key, whole_key
 
 from louver.failures import Misused
 from louver.sealing import interchange, plaintexts
@@ -81,6 +81,28 @@ def test_a_thousand_edge_values_open_on_the_other_side(of: str) -> None:
     assert [private.decrypt(each) for each in interchange.to_phe(Owner(key).encrypt(values), key.public)] == values
     theirs, exponent = interchange.from_phe([public.encrypt(value, precision=None) for value in values])
     assert (Owner(key).decrypt(theirs), exponent) == (values, 0)
+
+
+@pytest.mark.parametrize(("bits", "ours", "theirs"), [(2048, 400, 25), (3072, 120, 8)])
+def test_edge_values_open_on_the_other_side_at_the_sizes_in_use(bits: int, ours: int, theirs: int) -> None:
+    """The same at 2048 and 3072 bits: of our ciphertexts more than of theirs, which take sixteen times as long."""
+    key = real_key(bits)
+    owner, public = Owner(key), phe.PaillierPublicKey(int(key.public.n))
+    private = phe.PaillierPrivateKey(public, int(key.p), int(key.q))
+    largest = int(plaintexts.largest(key.public))
+    powers = [sign * 2**exponent for exponent in range(0, bits - 2, 5) for sign in (1, -1)]
+    near = [base + step for base in (0, 2**53, 2**63, largest // 2) for step in range(-9, 10)]
+    found = [*(sign * (largest - step) for step in range(10) for sign in (1, -1)), *near, *powers]
+    values = list(dict.fromkeys(value for value in found if abs(value) <= largest))
+    values += list(range(10**12, 10**12 + max(0, ours - len(values))))
+    made = owner.encrypt(values[:ours])
+    assert len(made) == ours
+    assert [private.raw_decrypt(int(each)) for each in made] == [value % int(key.public.n) for value in values[:ours]]
+    other = values[:: len(values) // theirs][:theirs]
+    encrypted = [public.encrypt(value, precision=None) for value in other]
+    assert owner.decrypt([mpz(item.ciphertext()) for item in encrypted]) == other
+    (pooled,) = encrypt([-7], key.public, randomisers(key.public, 1))
+    assert private.decrypt(interchange.to_phe([pooled], key.public)[0]) == -7
 
 
 @settings(max_examples=20, deadline=None)

@@ -117,14 +117,14 @@ def lending(loans: Sequence[Row], grades: Mapping[str, str], key: PrivateKey | N
     return Lending(World((graded, own), rows), tuple(loans), key)
 
 
-def some_lending(count: int = 200) -> Lending:
+def some_lending(count: int = 200, key: PrivateKey | None = None) -> Lending:
     """Loans to so many firms, of grades in turn and amounts that differ."""
     loans = [
         {"id_no": f"u{number:04}", "amount": 100 + 37 * number, "days": number % 9, "branch": "东西"[number % 2]}
         for number in range(count)
     ]
     grades = {f"u{number:04}": GRADES[number % 4] for number in range(count)}
-    return lending(loans, grades)
+    return lending(loans, grades, key)
 
 
 def permit(of: Lending, sql: str, encrypted: EncryptedRules | None = CONTRACT, *, public: bool = False) -> Admitted:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 
 from louver.sealing import ends
 from louver.sealing.ciphertexts import encrypt
@@ -26,6 +28,17 @@ def small_key(seed: int = 1) -> PrivateKey:
 def whole_key(seed: int = 1) -> PrivateKey:
     """A key of 2048 bits, the least that holds doubles."""
     return generate_key(2048, below=random.Random(seed).randrange)
+
+
+REAL = (2048, 3072)
+"""Sizes that a service admits and of which keys lie here: the least, and the default."""
+
+
+@cache
+def real_key(bits: int) -> PrivateKey:
+    """A key of a size that is in use. It was made for tests alone and protects nothing."""
+    path = Path(__file__).with_name("keys") / f"paillier-{bits}.json"
+    return PrivateKey.from_jwk(json.loads(path.read_text(encoding="utf-8")))
 
 
 class PlainSealer:

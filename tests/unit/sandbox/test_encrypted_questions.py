@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from tests.support.encrypted import A07, CONTRACT, SECRET, STRICT, asked, lending, permit, shown, some_lending
 from tests.support.relations import readings, run
+from tests.support.sealed import REAL, real_key
 from tests.support.seeded_noise import SeededSampler, Silent
 
 from louver.errors import Refused
-from louver_sandbox.encrypted_core import ContractRules, Protection
+from louver_sandbox.encrypted_core import ContractRules, EncryptedRules, Protection
 from louver_sandbox.mechanisms.noise import DiscreteGaussian, half_width
 from louver_sandbox.plan.plan import plan
 from louver_sandbox.plan.verify import PlanUnverified, verify
@@ -53,6 +54,24 @@ def test_what_is_asked_of_ciphertexts_is_what_it_is_of_amounts(encrypted: str, c
         assert own[:2] == other[:2]
         assert (own[2] is None) == (other[2] is None)
         assert own[2] is None or abs(Decimal(own[2]) - Decimal(str(other[2]))) < Decimal("0.0001")
+
+
+@pytest.mark.parametrize("bits", REAL)
+def test_every_path_opens_to_the_same_at_the_sizes_in_use(bits: int, tmp_path: Path) -> None:
+    real, small = some_lending(48, real_key(bits)), some_lending(48)
+    sql = f"SELECT t.grade, sum(l.amount) AS s, avg(-3 * l.days) AS m {GRADED} GROUP BY 1"
+    public = "SELECT l.branch, sum(l.amount) AS s, avg(l.days) AS m FROM bank_a.loan l GROUP BY 1"
+    folders = [tmp_path / "real", tmp_path / "small"]
+    for folder in folders:
+        folder.mkdir()
+    for asking, rules in ((sql, CONTRACT), (sql, STRICT), (public, None)):
+        both = [
+            asked(of, permit(of, asking, rules, public=rules is None), folder, Silent()).by_key
+            for of, folder in zip((real, small), folders, strict=True)
+        ]
+        assert both[0] == both[1]
+        assert len(both[0]) == (2 if rules is None else 4)
+    assert real.key.public.bits == bits
 
 
 def test_sums_by_protected_groups_are_judged_as_their_rows_are(tmp_path: Path) -> None:
@@ -214,6 +233,21 @@ def test_answers_of_another_form_are_refused(sql: str, why: str) -> None:
     with pytest.raises(Refused, match=r"LVR-530[25]") as caught:
         plan(permit(LENDING, sql, public="gov." not in sql))
     assert why in caught.value.message
+
+
+@pytest.mark.parametrize("kind", ["LEFT", "FULL"])
+@pytest.mark.parametrize("rules", [CONTRACT, STRICT])
+def test_rows_that_an_outer_join_adds_are_no_rows_of_a_sum(kind: str, rules: EncryptedRules) -> None:
+    """Counted as rows they would carry a group of two loans over any threshold."""
+    outer = f"FROM gov.tax_credit t {kind} JOIN bank_a.loan l ON t.uscc = l.id_no"
+    with pytest.raises(Refused, match=r"LVR-530[29]"):
+        plan(permit(LENDING, f"SELECT t.grade, count(*) AS n, sum(l.amount) AS s {outer} GROUP BY 1", rules))
+    turned = "FROM bank_a.loan l RIGHT JOIN gov.tax_credit t ON t.uscc = l.id_no"
+    with pytest.raises(Refused, match="LVR-5302"):
+        plan(permit(LENDING, f"SELECT t.grade, sum(l.amount) AS s {turned} GROUP BY 1", rules))
+    # With the loans kept whole, firms may be missing: such a row is in no protected group.
+    kept = "FROM bank_a.loan l LEFT JOIN gov.tax_credit t ON t.uscc = l.id_no"
+    assert plan(permit(LENDING, f"SELECT t.grade, sum(l.amount) AS s {kept} GROUP BY 1", rules)).encrypted
 
 
 def test_terms_key_and_treatment_decide_before_anything_is_planned() -> None:

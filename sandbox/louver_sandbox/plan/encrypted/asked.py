@@ -15,6 +15,7 @@ from louver_sandbox.algebra.relations import (
     Aggregate,
     Filter,
     Join,
+    JoinKind,
     Limit,
     Project,
     Relation,
@@ -23,6 +24,7 @@ from louver_sandbox.algebra.relations import (
     Union,
     Window,
     expressions,
+    inputs,
     scans,
     walk,
 )
@@ -158,6 +160,14 @@ class _Reading:
         found = [scan for scan in scans(self.bound.relation) if scan.id in ids]
         if len(found) != 1:
             raise self._form("columns of several encrypted tables", "涉及多张加密表的列")
+        if _may_be_missing(aggregate.input, found[0].id):
+            # Whether a row is there would decide what runs, and rows without a number would count as rows of a sum.
+            raise refuse.misused(
+                self.first.name,
+                "an outer join adds rows in which it is missing",
+                "外连接会产生缺少该列的行",
+                self.first.at,
+            )
         return (found[0],)
 
     def _place_of(self, key: Named, project: Project, aggregate: Aggregate) -> int:
@@ -295,6 +305,16 @@ class _Linear:
 
     def under(self, condition: Expression) -> _Linear:
         return replace(self, conditions=(*self.conditions, condition))
+
+
+def _may_be_missing(node: Relation, scan: int) -> bool:
+    """Whether rows of the relation may have no row of this table in them."""
+    match node:
+        case Join(kind=kind):
+            left, right = (any(one.id == scan for one in scans(side)) for side in (node.left, node.right))
+            if (right and kind in (JoinKind.LEFT, JoinKind.FULL)) or (left and kind is JoinKind.FULL):
+                return True
+    return any(_may_be_missing(below, scan) for below in inputs(node))
 
 
 def _is_one(expression: Expression) -> Expression:
