@@ -5,8 +5,11 @@ Keys, of a different id: `client_us` (read, blinded, finished with its proof ver
 Of a row: `raw_row_us` (sent and taken in as it is), `token_row_us` (the same with its token, once that is made).
 `upload_x` is the whole upload with tokens over the raw one, both sides together, `bytes_x` what is sent over it.
 `join_raw_ms` and `join_ms` are one join with a published table over ids and over tokens, `join_x` this over that.
+`spread_x`: processor time of blinding and finishing 8,000 ids in one process, over that of one of two processes that
+do it together.
 """
 
+import os
 import statistics
 import tempfile
 import time
@@ -19,7 +22,7 @@ import pyarrow as pa
 
 from bench.report import arguments, report
 from louver.encoding import encode
-from louver.matching import oprf
+from louver.matching import oprf, spread
 from louver.tokens.columns import with_tokens
 from louver_sandbox.engines.duckdb import DuckDbEngine, open_hardened
 from louver_sandbox.engines.engine import Job as Question
@@ -158,12 +161,34 @@ def measured(folder: Path, ids: int, rounds: int) -> dict[str, float]:
     return {name: round(statistics.median(values), 2) for name, values in taken.items()}
 
 
+def spread_x() -> float:
+    """How much shorter the way is through two processes, by processor time, so that other work on a machine plays no
+    part."""
+    key = Key(SEED, JOIN_USE, *SCOPE)
+    values = [b"subject\0%d" % number for number in range(2 * spread.LEAST)]
+    paths = []
+    for processes in (1, 2):
+        before = os.times()
+        blinded = spread.blind(values, None, processes)
+        begin = time.process_time()
+        evaluated = key.evaluate(blinded.elements)
+        evaluating = time.process_time() - begin
+        blinded.finish(evaluated, key.public)
+        blinded.close()
+        after = os.times()
+        children = after.children_user + after.children_system - before.children_user - before.children_system
+        own = after.user + after.system - before.user - before.system
+        paths.append(own - evaluating + children / processes)
+    return paths[0] / paths[1]
+
+
 def main() -> None:
     """Time both kinds, report."""
     full = arguments(__doc__ or "").full
     ids, rounds = (IDS_FULL, ROUNDS_FULL) if full else (IDS, ROUNDS)
     with tempfile.TemporaryDirectory() as folder:
         figures = measured(Path(folder), ids, rounds)
+    figures["spread_x"] = round(statistics.median(spread_x() for _ in range(3)), 2)
     per_second = {name: round(1e6 / figures[name]) for name in ("client_us", "server_us", "table_us")}
     rows = [
         {"a different id": name.removesuffix("_us"), "us": figures[name], "a second": rate}

@@ -12,6 +12,7 @@ from louver_sandbox.audit.entries import JSON
 from louver_sandbox.audit.log import MAX_PAGE
 from louver_sandbox.checker import Judgement
 from louver_sandbox.journal import Books
+from louver_sandbox.matching.token_ahead import Made
 from louver_sandbox.policy.approvals import Approval
 from louver_sandbox.policy.bundle import BundleRefused
 
@@ -43,6 +44,28 @@ def former_tokens(books: Books, institution: str, key: str) -> Iterator[str]:
             if (entry.fields.get("institution"), entry.fields.get("key")) == (institution, key):
                 yield str(entry.fields["token_table"])
         before = page[-1].index
+
+
+def tables_of_tokens(books: Books) -> tuple[Made, ...]:
+    """Every table of tokens that the log names, once, the oldest first."""
+    found: dict[str, Made] = {}
+    for fields in _all(books, "token_table"):
+        told = (str(fields[name]) for name in ("token_table", "institution", "element", "key", "snapshot", "column"))
+        made = Made(*told)
+        found.setdefault(made.name, made)
+    return tuple(found.values())
+
+
+def tables_of_snapshots(books: Books) -> Mapping[str, str]:
+    """The table of every snapshot that the log names."""
+    return {str(fields["snapshot"]): str(fields["table"]) for fields in _all(books, "snapshot")}
+
+
+def _all(books: Books, kind: str) -> Iterator[Mapping[str, JSON]]:
+    start = 0
+    while page := books.log.entries(start, MAX_PAGE, kind=kind):
+        yield from (entry.fields for entry in page)
+        start = page[-1].index + 1
 
 
 def _logged_digest(books: Books, kind: str, field: str, made: str) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,9 +29,12 @@ from louver_sandbox.annals import (
     logged_tokens,
     note_activation,
     refuse_former,
+    tables_of_snapshots,
+    tables_of_tokens,
 )
 from louver_sandbox.auditing import replayer
 from louver_sandbox.auditors import Auditors
+from louver_sandbox.catalog.snapshots import snapshot_id
 from louver_sandbox.checker import Judgement
 from louver_sandbox.commit import Preview, preview
 from louver_sandbox.consents import Consents
@@ -44,6 +47,7 @@ from louver_sandbox.in_force import House, InForce, forget_former
 from louver_sandbox.match_line import MatchLine
 from louver_sandbox.matching import process as matcher
 from louver_sandbox.matching.editions import Editions
+from louver_sandbox.matching.token_ahead import Holding, Upkeep
 from louver_sandbox.matching.tokens import JoinKeys, TokenTables
 from louver_sandbox.officers import Callers
 from louver_sandbox.pipeline import Call, Pipeline
@@ -147,6 +151,13 @@ class Platform:
             partial(logged_tokens, self.books),
             new_incident,
             former=partial(former_tokens, self.books),
+        )
+        self.token_upkeep = Upkeep(
+            self.token_tables,
+            self.join_keys,
+            partial(tables_of_tokens, self.books),
+            partial(tables_of_snapshots, self.books),
+            self._published,
         )
         note = partial(journal.noted, self.books)
         self.own_tables = self._parts.enter_context(
@@ -333,6 +344,16 @@ class Platform:
                 self._matchers = SessionPool(zygote, size=min(2, limits.workers))
                 self._parts.callback(self._matchers.close)
             return self._matchers
+
+    def _published(self) -> Mapping[str, Sequence[Holding]]:
+        """The snapshots that today's grants read, by table."""
+        catalog, today = self.judgement.catalog, self.clock().astimezone(SHANGHAI).date()
+        found: dict[str, list[Holding]] = {}
+        for one in self.judgement.bundle.grant_sets(catalog, today):
+            if (table := catalog.table(one.table)) is not None:
+                name = snapshot_id(table, one.columns, one.row_filter, one.atoms)
+                found.setdefault(str(one.table), []).append(Holding(name, frozenset(one.columns)))
+        return found
 
     def replayers(self) -> CheckerPool:
         """The processes that make old decisions again; their zygote is started at the first replay."""

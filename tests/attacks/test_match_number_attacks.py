@@ -218,5 +218,5 @@ def decoded(ids: Sequence[str], total: int) -> set[str]:
 
 
 def test_amounts_cannot_outgrow_what_a_policy_lets_anybody_declare(here: House) -> None:
-    with pytest.raises(Refused, match="LVR-5330"):
+    with pytest.raises(Refused, match="LVR-5110"):
         here.ask([firm(n) for n in range(25)], "sum", amounts=[10**9] * 25, largest=10**9)

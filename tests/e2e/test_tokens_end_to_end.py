@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from tests.e2e.soundness import wrongs
 from tests.e2e.test_encrypted_columns_end_to_end import allow_encrypted, loans_of
-from tests.e2e.test_matching_end_to_end import failure_of
 from tests.support.installation import Service, copy_of, service, with_limits
 from tests.support.leaks import Search, clear
+from tests.support.matched_city import failure_of
 from tests.support.noisy_city import ask_for_noise
 from typer.testing import CliRunner
 

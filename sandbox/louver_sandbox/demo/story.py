@@ -141,7 +141,7 @@ def _matched(bank: louver.Client, ids: Sequence[str], teller: Teller) -> None:
     for hit in found.hits[:SHOWN_ROWS]:
         teller.line(" | ".join([hit.id, *(str(hit.values[name]) for name in found.columns)]))
     number = bank.match(ids, list="gov.credit_list/red", purpose="POST_LOAN", mode="count")
-    teller.line(f"on the red list: {number.value}, with noise, rounded to fives; the platform learns no miss")
+    teller.line(f"on the red list: {number.value}, with noise for one firm more or less; the platform learns no miss")
 
 
 def _scored(bank: louver.Client, city: City, teller: Teller) -> None:

@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 
 from louver.matching.oprf import ELEMENT_BYTES
+from louver_sandbox.algebra.types import TableName
 from louver_sandbox.encrypted_core import TokenUse
 from louver_sandbox.matching import process as matcher
 from louver_sandbox.matching.token_main import Job, TokensRefused, built_by_process
@@ -32,6 +33,7 @@ KEY_SECONDS = 30.0
 MOST_FORMER = 4
 """Tables from which a new one takes tokens over."""
 FOLDER = "tokens"
+ALIAS = "published"
 
 Locate = Callable[[str, str], Path]
 """The file of a snapshot for an institution, known to be what was published."""
@@ -131,6 +133,35 @@ class TokenTables:
             self._path(use, source.snapshot, column, institution) for source, column in _published(use, sources)
         )
 
+    def make(self, table: str, snapshot: str, column: str, institution: str, element: str, key: str) -> None:
+        """Makes a table ahead of the first question that needs it. Raises `Refused` LVR-5327."""
+        schema, _, name = table.partition(".")
+        use = TokenUse("", column, element, key, ((ALIAS, column),))
+        self._make_ready(use, SourceRef(ALIAS, TableName(schema, name), snapshot), column, institution)
+
+    def name(self, snapshot: str, column: str, institution: str, element: str, key: str) -> str:
+        """What the table of a snapshot's column is called, for an institution's key of an element."""
+        content = json.dumps([FORMAT, snapshot, column, institution, element, key])
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def has(self, name: str) -> bool:
+        """Whether the table is there."""
+        return self._file(name).is_file()
+
+    def drop(self, name: str) -> bool:
+        """Takes a table away; whether it was there. Whoever is reading it reads on."""
+        path = self._file(name)
+        with self._lock:
+            self._fit.pop(path, None)
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _file(self, name: str) -> Path:
+        return self._settings.snapshots / FOLDER / f"{name}.duckdb"
+
     def _make_ready(self, use: TokenUse, source: SourceRef, column: str, institution: str) -> None:
         path = self._path(use, source.snapshot, column, institution)
         with self._lock:
@@ -172,7 +203,7 @@ class TokenTables:
     def _fit_formers(self, institution: str, key: str) -> Iterator[str]:
         """The files of tables under the same key. A token depends on its id and the key alone."""
         for name in self._former(institution, key):
-            path = self._settings.snapshots / FOLDER / f"{name}.duckdb"
+            path = self._file(name)
             try:
                 if self._is_fit(path):
                     yield str(path.resolve())
@@ -198,8 +229,7 @@ class TokenTables:
         return True
 
     def _path(self, use: TokenUse, snapshot: str, column: str, institution: str) -> Path:
-        content = json.dumps([FORMAT, snapshot, column, institution, use.element, use.key])
-        return self._settings.snapshots / FOLDER / f"{hashlib.sha256(content.encode()).hexdigest()}.duckdb"
+        return self._file(self.name(snapshot, column, institution, use.element, use.key))
 
 
 def _published(use: TokenUse, sources: Sequence[SourceRef]) -> Iterator[tuple[SourceRef, str]]:

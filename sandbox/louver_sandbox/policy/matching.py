@@ -138,7 +138,7 @@ class Offered:
 
 
 def decide_match(question: MatchQuestion, catalog: Catalog, bundle: Bundle, facts: Facts) -> MatchAdmitted:
-    """The permit for a match. Raises `Refused`: LVR-2002 to LVR-2007, LVR-5101 to LVR-5104, LVR-5330."""
+    """The permit for a match. Raises `Refused`: LVR-2002 to LVR-2007, LVR-5101 to LVR-5104, LVR-5110."""
     _known_purpose(question.purpose, bundle)
     table, name = _table_of(question.list, catalog)
     covering = None if table is None else bundle.rulebook.covering(table, question.subject)

@@ -53,9 +53,9 @@ def batch_too_small(least: int, ruling: Ruling) -> Refused:
 
 
 def no_bound(name: str, mode: str, most: int, ruling: Ruling) -> Refused:
-    """LVR-5330: the bound of amounts that is declared is none, or above what the policy allows."""
+    """LVR-5110: the bound of amounts that is declared is none, or above what the policy allows."""
     return refusal(
-        "LVR-5330",
+        "LVR-5110",
         message=f"a match of {name} in mode {mode} declares a bound of its amounts from {min(1, most)} to {most}",
         hint="noise is for the bound: declare the largest amount that may occur, in whole smallest units",
         message_zh=f"名单 {name} 以 {mode} 方式比对时，须声明 {min(1, most)} 至 {most} 之间的金额上限",

@@ -62,6 +62,8 @@ MOST_CALLS = 4096
 """Calls gRPC lets in at all; those above `concurrent_calls` are turned away by a handler, with a code."""
 SPARE = 64
 """Threads for all that is not a question, so that a crowd of those cannot keep the service from saying it is well."""
+TOKENS_S = 30.0
+"""Seconds between two looks for tables of tokens that are to be made ahead."""
 PROBE_S = 5.0
 INDEXED_AT_ONCE = 5_000
 """Entries that the auditors' index takes at each probe."""
@@ -128,6 +130,7 @@ class Server:
             raise
         self.address = f"{settings.listen.host}:{port}"
         self._prober = threading.Thread(target=self._probe, name="probe", daemon=True)
+        self._keeper = threading.Thread(target=self._keep_tokens, name="tokens", daemon=True)
 
     def start(self) -> None:
         """Begins to answer, once its processes stand ready."""
@@ -135,6 +138,7 @@ class Server:
         self._server.start()
         self._say(serving=True)
         self._prober.start()
+        self._keeper.start()
 
     def stop(self, grace_s: float = GRACE_S) -> None:
         """Refuses new calls, lets running ones end within `grace_s`, then ends every process it started."""
@@ -143,8 +147,9 @@ class Server:
         self._server.stop(grace_s).wait()
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._handlers.shutdown(wait=True, cancel_futures=True)
-        if self._prober.is_alive():
-            self._prober.join()
+        for thread in (self._prober, self._keeper):
+            if thread.is_alive():
+                thread.join()
         self._keep_anchor()
         self.office.close()
         self.platform.close()
@@ -169,6 +174,19 @@ class Server:
                 self.platform.state.probe()
             except StoreError:
                 logger.error("the state store does not take writes; nothing is answered until it does")
+
+    def _keep_tokens(self) -> None:
+        """Makes tables of tokens ahead of the questions that need them, one by one, and takes old ones away."""
+        pause = TOKENS_S
+        while not self._stopping.wait(pause):
+            pause = TOKENS_S
+            try:
+                upkeep = self.platform.token_upkeep
+                pause = 0.0 if upkeep.make_next() else TOKENS_S
+                if pause and (gone := upkeep.sweep()):
+                    logger.info("%d tables of tokens that no question reads are gone", len(gone))
+            except (OSError, StoreError, LogDamaged) as error:
+                logger.error("tables of tokens are not kept: %s", error)
 
     def _keep_anchor(self) -> None:
         """Without it nothing is less safe but a restore, so what stands in the way is told and not fatal."""

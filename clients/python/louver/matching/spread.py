@@ -123,11 +123,12 @@ class Several:
         """
         done = dict.fromkeys(range(len(self._children)), 0)
         said: dict[int, bytes] = {}
-        numbers = {ours: number for number, (_, ours) in enumerate(self._children)}
         while len(said) < len(self._children):
-            for ours in wait([ours for ours, number in numbers.items() if number not in said]):
-                number = numbers[ours]  # type: ignore[index] - what is waited for is one of them
-                kind, told = _received(self._children[number][1])
+            ready = wait([ours for number, (_, ours) in enumerate(self._children) if number not in said])
+            for number, (_, ours) in enumerate(self._children):
+                if ours not in ready:
+                    continue
+                kind, told = _received(ours)
                 if kind == "done":
                     done[number] = int.from_bytes(told, "big")
                     self._tell(sum(done.values()), self._total)
