@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -280,7 +281,7 @@ def test_a_crash_between_any_two_steps_leaves_one_whole_bundle(
     own_city: City, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk, settings = appointed(own_city, tmp_path / "desk"), own_city.settings
-    real = load.os.replace
+    real = os.replace
 
     class Crash(Exception):
         pass
@@ -294,7 +295,7 @@ def test_a_crash_between_any_two_steps_leaves_one_whole_bundle(
         version = house.submitted(WIDER)
         house.approve(version, "wang", "li")
         former = house.platform.judgement.bundle.digest
-        monkeypatch.setattr(load.os, "replace", crash)
+        monkeypatch.setattr(os, "replace", crash)
         with pytest.raises(Crash):
             house.office.activate(house.caller("li"), version.name)
         monkeypatch.undo()

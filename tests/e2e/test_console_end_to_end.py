@@ -16,7 +16,7 @@ import duckdb
 import httpx
 import pytest
 from tests.support.audit_logs import behind_the_back
-from tests.support.console import AUDITOR, PASSWORD, Browser, RunningConsole, console
+from tests.support.console import AUDITOR, OFFICER, PASSWORD, Browser, RunningConsole, console
 from tests.support.installation import Service, eventually, service
 from tests.support.watched import BURST
 from typer.testing import CliRunner
@@ -225,9 +225,12 @@ def test_every_page_is_for_its_role_and_for_nobody_without_one(running: RunningC
         "/lookups": {Role.ANALYST},
         "/authorisations": {Role.ANALYST},
         "/history.json": {Role.ANALYST},
-        "/catalogue": {Role.ANALYST, Role.OFFICER},
-        "/catalogue.json": {Role.ANALYST, Role.OFFICER},
-        "/head": {Role.AUDITOR, Role.OFFICER},
+        "/catalogue": {Role.ANALYST},
+        "/catalogue.json": {Role.ANALYST},
+        "/head": {Role.AUDITOR},
+        "/policies": {Role.OFFICER},
+        "/draft": {Role.OFFICER},
+        "/draft?document=taxation": {Role.OFFICER},
         "/log": {Role.AUDITOR},
         "/log.json": {Role.AUDITOR},
         "/log/0": {Role.AUDITOR},
@@ -238,7 +241,7 @@ def test_every_page_is_for_its_role_and_for_nobody_without_one(running: RunningC
         "/journal": {Role.ADMINISTRATOR},
     }
     for role in Role:
-        profile = {Role.ADMINISTRATOR: "", Role.AUDITOR: AUDITOR}.get(role, "bank_a")
+        profile = {Role.ADMINISTRATOR: "", Role.AUDITOR: AUDITOR, Role.OFFICER: OFFICER}.get(role, "bank_a")
         browser = running.signed_in(running.person(f"one.{role.value}", role, profile))
         for path, allowed in pages.items():
             assert browser.get(path).status_code == (200 if role in allowed else 403), (role, path)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.support.installation import Service, copy_of, service
 from tests.support.officers import POLICE, TAX, Desk, appointed, connect
 from tests.support.policy_questions import LIBRARY
+from typer.testing import CliRunner, Result
 
 import louver
 from louver import policies
+from louver.cli.app import app as command
 from louver.errors import Refused
 from louver_sandbox.demo.city import City
 
@@ -155,3 +159,51 @@ def test_the_roles_do_not_mix(office: tuple[Service, Desk]) -> None:
         with pytest.raises(Refused) as asked:
             client.analyse("SELECT count(*) AS n FROM gov.ent_registry", purpose="RESEARCH")
         assert asked.value.code == "LVR-7202"
+
+
+def test_the_command_line_does_all_of_it(office: tuple[Service, Desk], tmp_path: Path) -> None:
+    """An officer's day in commands, with exit codes that a program can read."""
+    served, desk = office
+    draft, query, version = tmp_path / "court.yaml", tmp_path / "q.sql", tmp_path / "version.json"
+    query.write_text("SELECT count(*) AS n FROM gov.ent_registry", encoding="utf-8")
+
+    def run(name: str, *words: object, code: int = 0) -> Result:
+        authority, key, certificate = served.files(name)
+        connection = ["--target", served.address, "--certificate", certificate, "--key", key, "--ca", authority]
+        options = [*map(str, connection), "--timeout", "120", "--lang", "en"]
+        result = CliRunner().invoke(command, [*options, "policy", *map(str, words)])
+        assert result.exit_code == code, (words, result.output, result.exception)
+        return result
+
+    assert json.loads(run("sun", "status", "--json").stdout)["same"] is True
+    run("sun", "show", "public-security", "-o", draft)
+    assert "owner: 市公安局" in draft.read_text(encoding="utf-8")
+    run("sun", "lint", draft, code=int("warning" in run("sun", "lint", draft).stderr))
+    assert "ok" in run("sun", "test", draft).stderr
+    assert run("sun", "diff", draft).stdout == ""
+    assert run("sun", "explain", query, "--institution", "bank_a", "--purpose", "RESEARCH").stdout.startswith("exact")
+    run("sun", "explain", query, "--institution", "bank_a", "--purpose", "NO_SUCH", code=1)
+    assert (
+        "legal as it is" in run("sun", "grants-for", query, "--institution", "bank_a", "--purpose", "RESEARCH").stderr
+    )
+    assert "come out otherwise" in run("sun", "simulate", draft, "--days", 1).stdout
+    assert "is draft" in run("sun", "submit", draft, "-o", version).stderr
+    name = json.loads(version.read_bytes())["approval"]["statement"]
+    name = f"{name['id']}-{name['serial']}"
+    run("sun", "activate", name, code=2)
+    for officer, state in (("sun", "review"), ("qian", "approved")):
+        signing = ["--officer", officer, "--key", desk.folder / f"{officer}.key", "--yes"]
+        assert f"{name} is {state}" in run(officer, "approve", name, *signing).stdout
+    assert f"{name} is active" in run("qian", "activate", name).stdout
+    listed = json.loads(run("sun", "list", "--json").stdout)
+    assert {one["name"]: one["state"] for one in listed["versions"]}[name] == "active"
+    ending = ["--owner", POLICE, "--serial", name.rpartition("-")[2], "--reason", "a trial", "--officer", "sun"]
+    run("sun", "revoke", "public-security", *ending, "--key", desk.folder / "sun.key", "--send")
+    assert {one.id: one.state for one in _documents(served)}["public-security"] == "revoked"
+    draft.write_text("id: x\n", encoding="utf-8")
+    assert f"{draft}:1:1: error" in run("sun", "lint", draft, code=1).stderr
+
+
+def _documents(served: Service) -> tuple[policies.Document, ...]:
+    with connect(served, "sun") as client:
+        return client.documents()

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import httpx
 from tests.support.installation import Service, eventually
-from tests.support.officers import OFFICERS
 
 from louver_sandbox.operator.auditors import add_auditor
-from louver_sandbox.operator.installation import Tools
+from louver_sandbox.operator.installation import DEVELOPMENT_OFFICERS, Tools
+from louver_sandbox.operator.officers import add_officer
 from louver_sandbox.pki import Authority
 from louver_sandbox.premises import utc_now
 from louver_server.accounts import codes
@@ -33,6 +33,8 @@ from louver_server.configuration import read
 
 AUDITOR = "audit_office"
 """The profile of auditors, and the id of the auditor that it is."""
+OFFICER = "policy_office"
+"""The profile of officers, and the id of the officer that it is: one of the development installation's."""
 PASSWORD = "eleven slats of cedar wood"
 _CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 
@@ -126,7 +128,7 @@ def _secret(text: str) -> bytes:
 def console(
     service: Service,
     folder: Path,
-    institutions: tuple[str, ...] = ("bank_a", "bank_b", AUDITOR),
+    institutions: tuple[str, ...] = ("bank_a", "bank_b", AUDITOR, OFFICER),
     *,
     tls: bool = False,
 ) -> Iterator[RunningConsole]:
@@ -138,11 +140,10 @@ def console(
         _certify(folder)
         settings += 'certificate = "console.pem"\nkey = "console.key"\n'
     (folder / "console.toml").write_text(settings, encoding="utf-8")
-    for name in institutions:
-        if name in OFFICERS and not (service.city.settings.home / "clients" / f"{name}.pem").exists():
-            raise AssertionError(f"{name} has no certificate yet: tests.support.officers.appointed makes it")
     if AUDITOR in institutions and not (service.city.settings.home / "clients" / f"{AUDITOR}.pem").exists():
         add_auditor(service.city.settings, AUDITOR, "审计局", Tools(utc_now, secrets.token_bytes))
+    if OFFICER in institutions and not (service.city.settings.home / "clients" / f"{OFFICER}.pem").exists():
+        add_officer(service.city.settings, OFFICER, DEVELOPMENT_OFFICERS[0], Tools(utc_now, secrets.token_bytes))
     profiles = []
     for name in institutions:
         ca, key, certificate = service.files(name)

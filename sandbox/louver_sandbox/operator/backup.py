@@ -19,6 +19,7 @@ FILES = (
     "louver.toml",
     "institutions.toml",
     "log-auditors.toml",
+    "policy-officers.toml",
     "officers.json",
     "revocations.json",
     "auditors.json",

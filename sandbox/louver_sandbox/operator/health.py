@@ -18,6 +18,7 @@ from louver_sandbox.catalog.positions import CatalogRefused
 from louver_sandbox.catalog.snapshots import snapshot_id
 from louver_sandbox.checker import Judgement
 from louver_sandbox.identity import RegistryRefused, parse_registry
+from louver_sandbox.officers import parse_callers
 from louver_sandbox.policy.bundle import BundleRefused
 from louver_sandbox.policy.documents import PolicyRefused
 from louver_sandbox.policy.load import load_officers
@@ -122,6 +123,11 @@ def _registry(settings: Settings) -> Iterator[str]:
             parse_auditors(settings.log_auditors.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, RegistryRefused) as refused:
         yield f"log-auditors.toml: {refused}; no auditor can look"
+    try:
+        if settings.officers_certificates.exists():
+            parse_callers(settings.officers_certificates.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, RegistryRefused) as refused:
+        yield f"policy-officers.toml: {refused}; no officer can call"
 
 
 def _books(settings: Settings, now: datetime) -> Iterator[str]:

@@ -1,0 +1,70 @@
+"""A simulation of a draft over a year of questions: how soon it tells something, and how long it takes.
+
+A small city's log is filled with refused questions (one table by many conditions, so many different ones, each asked
+many times), and the tax department's policy with one more purpose is simulated over them as
+`SimulatePolicy` does it. `first_s` is when the first questions were told of as judged, `total_s` the whole, both from
+the call on, its processes started within. 100,000 questions of 2,000 kinds; `--full` 5,000 kinds.
+"""
+
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from tests.support.audited import fill
+from tests.support.installation import small_city
+from tests.support.line import ask
+from tests.support.policy_questions import BANK_A, LIBRARY
+
+from bench.report import arguments, report
+from louver_sandbox import journal
+from louver_sandbox.audit.entries import JSON
+from louver_sandbox.drafting.office import Office
+from louver_sandbox.premises import utc_now
+from louver_sandbox.service.edge import new_incident
+from louver_sandbox.wiring import Platform
+
+ENTRIES = 100_000
+KINDS, KINDS_FULL = 2_000, 5_000
+BEFORE = "purposes: [POST_LOAN, MODEL_BUILD, RESEARCH]"
+AFTER = "purposes: [LOAN_ORIGINATION, POST_LOAN, MODEL_BUILD, RESEARCH]"
+
+
+def questions(kinds: int) -> Iterator[tuple[dict[str, JSON], dict[str, str]]]:
+    """Refusals without end, `kinds` of them different."""
+    made = []
+    for number in range(kinds):
+        sql = f"SELECT grade, count(*) AS n FROM gov.tax_credit WHERE rating_year <> {number} GROUP BY grade"
+        request = replace(ask(sql, purpose="LOAN_ORIGINATION", request_id=f"r{number}"), subject=BANK_A)
+        made.append((journal.common(request, "refusal") | {"code": "LVR-2009"}, dict(journal.private(request))))
+    while True:
+        yield from made
+
+
+def main() -> None:
+    """Prints one line of JSON."""
+    options = arguments(__doc__)
+    kinds = KINDS_FULL if options.full else KINDS
+    with tempfile.TemporaryDirectory() as folder:
+        city = small_city(Path(folder))
+        with Platform(city.settings, utc_now, new_incident) as platform:
+            office = Office(platform)
+            fill(platform.books.log, ENTRIES, source=questions(kinds))
+            draft = (LIBRARY / "taxation.yaml").read_text(encoding="utf-8").replace(BEFORE, AFTER, 1)
+            begun, first = time.monotonic(), 0.0
+            content = str(office.at_desk("content", draft)["content"]).encode()
+            last = None
+            for found, judged in office.simulation(content, 30, 3, threading.Event()):
+                last, first = found, first or (time.monotonic() - begun if judged else 0.0)
+            total = time.monotonic() - begun
+            office.close()
+            if last is None or last.asked < ENTRIES or sum(last.moves.values()) < ENTRIES:
+                raise SystemExit(f"the simulation is not of these questions: {last}")
+            figures = {"questions": last.asked, "kinds": last.distinct, "first_s": first, "total_s": total}
+            report("simulation", [figures], figures)
+
+
+if __name__ == "__main__":
+    main()
