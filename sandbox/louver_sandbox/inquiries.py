@@ -75,6 +75,13 @@ def asked_as(request_id: str) -> str:
     return request_id.partition(SECTION)[0]
 
 
+def used_as(request_id: str) -> str:
+    """What an authorisation is used by: a lookup, or a report with all its sections. A lookup and a report that bear
+    one id are two uses."""
+    asked, mark, _ = request_id.partition(SECTION)
+    return asked + mark
+
+
 def note(
     tx: Connection,
     rules: LookupRules,
