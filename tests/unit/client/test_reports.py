@@ -135,7 +135,7 @@ def test_text_of_the_data_is_text_and_no_instruction() -> None:
     assert "甲<b>公司</b>)Tj ET" in said
     assert "〔U+202E〕〔U+000A〕〔U+200B〕〔U+2CB4A〕" in said
     found = PdfReader(io.BytesIO(made))
-    assert "/OpenAction" not in found.trailer["/Root"]
+    assert "/OpenAction" not in str(found.trailer["/Root"])
     assert all("/Annots" not in page for page in found.pages)
     assert printable("王\u3000小 明") == "王\u3000小 明"
 
