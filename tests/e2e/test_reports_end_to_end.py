@@ -97,7 +97,9 @@ def test_a_report_is_all_of_it_or_nothing(served: Service) -> None:
             f"AND published_on >= DATE '{told.made.date()}' - INTERVAL 3 YEAR",
         )
         assert len(penalties.rows) == int(number)
-        assert told.verify(served.city.log_key) > 0
+        entry = told.verify(served.city.log_key)
+        assert bank.receipt(told.request_id).verify(served.city.log_key).index == entry
+        assert REPORT in {one.sql for one in bank.my_queries(20) if one.request_id == told.request_id}
         assert {one.id: one.used for one in bank.authorisations()}[held] == 1, "six sections are one use"
         # The very request again is the very document; another finds the authorisation used up.
         assert made(bank, firm, held, request=told.request_id).document == told.document
