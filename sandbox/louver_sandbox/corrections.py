@@ -126,12 +126,15 @@ class Corrections:
         self._append = append
         self._identities = identities
 
-    def record(self, change: Change) -> tuple[Correction, int]:
-        """Keeps a correction, logs it and addresses its notices: the correction and how many institutions get one."""
-        with self._state.transaction() as tx:
-            return self.recorded(tx, change)
+    def record(self, change: Change, read_until: date | None = None) -> tuple[Correction, int]:
+        """Keeps a correction, logs it and addresses its notices: the correction and how many institutions get one.
 
-    def recorded(self, tx: Connection, change: Change) -> tuple[Correction, int]:
+        With `read_until` those alone who were told from data of that day or an earlier one, since later data had it.
+        """
+        with self._state.transaction() as tx:
+            return self.recorded(tx, change, read_until)
+
+    def recorded(self, tx: Connection, change: Change, read_until: date | None = None) -> tuple[Correction, int]:
         """The same in a transaction that does more. A change that was recorded before is that correction again."""
         if (known := _known(tx, change)) is not None:
             return known, len(_of(tx, [known.id]))
@@ -139,7 +142,7 @@ class Corrections:
         received = now.astimezone(BEIJING).date()
         until = deadline(received, CORRECTION)
         identity = self._identities()
-        told = _told(tx, change)
+        told = _told(tx, change, read_until or date.max)
         body: dict[str, JSON] = {
             "kind": "correction",
             "correction": identity,
@@ -217,11 +220,11 @@ def waiting(tx: Connection) -> tuple[Notice, ...]:
     return tuple(map(_notice, tx.execute(chosen.where(_n.delivered_at.is_(None)).order_by(_c.due, _c.entry))))
 
 
-def _told(tx: Connection, change: Change) -> dict[str, list[str]]:
-    """By institution, its requests by which it was told something of the subject from the table."""
+def _told(tx: Connection, change: Change, read_until: date) -> dict[str, list[str]]:
+    """By institution, its requests by which it was told something of the subject from the table as it was then."""
     told: dict[str, list[str]] = {}
     for inquiry in inquiries.about(tx, change.unit, change.subject):
-        reads = any(source.table == change.table for source in inquiry.sources)
+        reads = any(source.table == change.table and source.as_of <= read_until for source in inquiry.sources)
         known = told.setdefault(inquiry.institution, [])
         if reads and inquiry.asked_as not in known and inquiries.was_told(tx, inquiry):
             known.append(inquiry.asked_as)

@@ -75,6 +75,13 @@ def asked_as(request_id: str) -> str:
     return request_id.partition(SECTION)[0]
 
 
+def used_as(request_id: str) -> str:
+    """What an authorisation is used by: a lookup, or a report with all its sections. A lookup and a report that bear
+    one id are two uses."""
+    asked, mark, _ = request_id.partition(SECTION)
+    return asked + mark
+
+
 def note(
     tx: Connection,
     rules: LookupRules,
@@ -125,10 +132,15 @@ def about(tx: Connection, unit: UnitType, subject: str) -> tuple[Inquiry, ...]:
     return tuple(map(_inquiry, tx.execute(select(inquiries).where(this).order_by(_i.admission))))
 
 
-def subjects(tx: Connection, unit: UnitType) -> tuple[str, ...]:
-    """The subjects of a kind of whom something was told or tried to be."""
-    query = select(_i.subject).where(_i.unit == unit.value, _i.covered == 1).distinct().order_by(_i.subject)
-    return tuple(tx.execute(query).scalars())
+def read_of(tx: Connection, unit: UnitType, table: str) -> Mapping[str, date]:
+    """The subjects of a kind of whom a table was read, each with the oldest day whose data were."""
+    oldest: dict[str, date] = {}
+    query = select(inquiries).where(_i.unit == unit.value, _i.covered == 1)
+    for inquiry in map(_inquiry, tx.execute(query)):
+        days = [source.as_of for source in inquiry.sources if source.table == table]
+        if days:
+            oldest[inquiry.subject] = min(*days, oldest.get(inquiry.subject, date.max))
+    return oldest
 
 
 def was_told(tx: Connection, inquiry: Inquiry) -> bool:

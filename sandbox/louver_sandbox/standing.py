@@ -52,7 +52,7 @@ def stand(tx: Connection, plan: Plan, request: Request, now: datetime) -> Standi
         sensitive=rules.sensitive,
         restricted=rules.restricted,
         at=now,
-        used=uses(tx, rules.authorisation, request.subject.institution, but=inquiries.asked_as(request.id)),
+        used=uses(tx, rules.authorisation, request.subject.institution, but=inquiries.used_as(request.id)),
     )
     coverage = cover(lookup, found)
     expires = found.expires_on if found is not None and coverage.covered else None
@@ -64,7 +64,7 @@ def use_by_lookup(tx: Connection, plan: Plan, request: Request, now: datetime) -
     are one use."""
     rules = _rules(plan)
     if rules.columns:
-        use(tx, rules.authorisation, request.subject.institution, inquiries.asked_as(request.id), now)
+        use(tx, rules.authorisation, request.subject.institution, inquiries.used_as(request.id), now)
 
 
 def note(tx: Connection, plan: Plan, request: Request, admission: int, now: datetime, *, covered: bool) -> None:

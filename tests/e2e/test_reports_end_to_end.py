@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import json
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 
 import louver
 from louver import Refused, Unproven
+from louver.aio import AsyncClient
 from louver.cli.app import app as bank_app
 from louver.reports import CreditReport
 from louver.reports.document import load
@@ -95,7 +97,9 @@ def test_a_report_is_all_of_it_or_nothing(served: Service) -> None:
             f"AND published_on >= DATE '{told.made.date()}' - INTERVAL 3 YEAR",
         )
         assert len(penalties.rows) == int(number)
-        assert told.verify(served.city.log_key) > 0
+        entry = told.verify(served.city.log_key)
+        assert bank.receipt(told.request_id).verify(served.city.log_key).index == entry
+        assert REPORT in {one.sql for one in bank.my_queries(20) if one.request_id == told.request_id}
         assert {one.id: one.used for one in bank.authorisations()}[held] == 1, "six sections are one use"
         # The very request again is the very document; another finds the authorisation used up.
         assert made(bank, firm, held, request=told.request_id).document == told.document
@@ -199,6 +203,28 @@ def test_a_repair_reaches_the_bank_that_was_told(served: Service, tmp_path: Path
     assert {("bank_a", True), ("bank_b", False)} <= asked
     assert access["corrections"][-1]["passed_on"]["bank_a"]
     assert run(operator_app, ["disputes", "due", "--home", home]).exit_code == 0
+    swept = run(operator_app, ["corrections", "sweep", "--home", home])
+    assert swept.exit_code == 0, swept.output
+
+
+def test_the_asynchronous_client_does_the_same(served: Service) -> None:
+    firm = punished(served)
+    with served.connect("bank_a") as bank:
+        held = consent(bank, firm)
+        profile = bank.settings
+
+    async def ask() -> CreditReport:
+        async with AsyncClient(profile) as bank:
+            assert [one.name for one in await bank.reports()] == [REPORT, ORGANISATION, PERSON]
+            told = await bank.report(REPORT, firm, authorisation=held, purpose="LOAN_ORIGINATION")
+            taken = await bank.dispute(
+                told.request_id, table="gov.pen_penalty", statement="不属实", evidence_sha256=SIGNED
+            )
+            assert taken.id in {one.id for one in await bank.disputes()}
+            await bank.corrections()
+            return told
+
+    assert asyncio.run(ask()).sections
 
 
 def test_a_name_in_the_data_is_text_on_paper() -> None:

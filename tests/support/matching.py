@@ -58,6 +58,7 @@ class Listed:
     valid_to: date | None = FAR
     repaired_on: date | None = None
     list_code: str = "TAX_MAJOR"
+    listed_on: date = date(2025, 1, 2)
 
 
 def firm(number: int) -> str:
@@ -78,7 +79,7 @@ def write_list(world: Path, rows: Sequence[Listed]) -> None:
             "subject_class": pa.array([row.subject_class for row in rows]),
             "subject_id": pa.array([row.subject for row in rows]),
             "source_dept": pa.array(["d"] * count),
-            "listed_on": pa.array([date(2025, 1, 2)] * count),
+            "listed_on": pa.array([row.listed_on for row in rows]),
             "valid_to": pa.array([row.valid_to for row in rows], pa.date32()),
             "repaired_on": pa.array([row.repaired_on for row in rows], pa.date32()),
             "measures": pa.array([["2.01", "2.04"]] * count),

@@ -15,6 +15,8 @@ from louver_sandbox.catalog.model import UnitType
 
 BEIJING: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_BORN: Final = re.compile(r"[0-9]{6}(?P<day>[0-9]{8})[0-9]{3}[0-9Xx]")
+_ADULT: Final = 18
 
 
 def cover(lookup: Lookup, authorisation: Authorisation | None) -> Coverage:
@@ -38,6 +40,7 @@ def cover(lookup: Lookup, authorisation: Authorisation | None) -> Coverage:
         Reason.NO_SINGLE_CONSENT: _needs_single_consent(lookup) and not held.single_consent,
         Reason.NO_ADVERSE_NOTICE: _needs_warning(lookup) and not held.adverse_notice,
         Reason.NO_EVIDENCE: _DIGEST.fullmatch(held.evidence_sha256) is None,
+        Reason.MINOR: lookup.unit is UnitType.PERSON and _is_minor(lookup),
     }
     return Coverage(tuple(reason for reason in Reason if failed[reason]))
 
@@ -69,6 +72,14 @@ def _within(lookup: Lookup, held: Authorisation) -> bool:
         for columns_of in (held.scope.get(dataset),)
     ]
     return bool(inside) and all(inside)
+
+
+def _is_minor(lookup: Lookup) -> bool:
+    """Whether the citizen number says that its holder is under eighteen on the day: no consent to a credit lookup
+    covers that (PIPL art. 28, 31). What is no citizen number says nothing of an age."""
+    born = _BORN.fullmatch(lookup.subject)
+    today = _aware(lookup.at).astimezone(BEIJING).date()
+    return born is not None and born["day"] > f"{today.year - _ADULT:04d}{today.month:02d}{today.day:02d}"
 
 
 def _needs_single_consent(lookup: Lookup) -> bool:

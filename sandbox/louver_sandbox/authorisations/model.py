@@ -80,6 +80,7 @@ class Reason(StrEnum):
     NO_SINGLE_CONSENT = "no_single_consent"
     NO_ADVERSE_NOTICE = "no_adverse_notice"
     NO_EVIDENCE = "no_evidence"
+    MINOR = "minor"
 
 
 @dataclass(frozen=True, slots=True)

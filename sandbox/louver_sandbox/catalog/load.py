@@ -125,7 +125,7 @@ def catalog_of(tables: Iterable[Table], *, base: Path | None = None) -> Catalog:
     return Catalog(by_name, digest)
 
 
-_LATER = frozenset({"kept", "sunset"})
+_LATER = frozenset({"kept", "sunset", "repaired"})
 """Keys that came after catalogues had digests: where they are not given they are not in them."""
 
 
@@ -311,6 +311,7 @@ def _table(declaration: TableDeclaration) -> Table:
         copy_of=None if declaration.copy_of is None else TableName(*declaration.copy_of.split(".")),
         kept=declaration.kept,
         sunset=declaration.sunset,
+        repaired=declaration.repaired,
     )
 
 

@@ -138,6 +138,8 @@ class Table:
     `copy_of` names the table whose data these are too, registered or not any more: both share its budgets. `kept` is
     a predicate that rows must satisfy to be used at all, by any verb; others are in no snapshot and in no list.
     `sunset` is the last day of a special-purpose dataset: no grant on it holds after, and purging removes it.
+    `repaired` is the date column that says since when a record no longer counts (信用修复): whoever was told of one
+    before is told so.
     """
 
     name: TableName
@@ -157,6 +159,7 @@ class Table:
     copy_of: TableName | None = None
     kept: str | None = None
     sunset: date | None = None
+    repaired: str | None = None
 
     def column(self, name: str) -> Column | None:
         """The column of that exact name, or None."""

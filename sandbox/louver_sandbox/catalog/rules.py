@@ -35,7 +35,7 @@ class Finding:
 
 def table_findings(table: TableDeclaration) -> tuple[Finding, ...]:
     """Everything that is wrong with one declaration whose form is right."""
-    found = [*_origin(table), *_operation(table), *_units(table), *_shared_levels(table)]
+    found = [*_origin(table), *_operation(table), *_units(table), *_repaired(table), *_shared_levels(table)]
     for name, column in table.columns.items():
         found.extend(_column(("columns", name), name, column))
     seen: set[str] = set()
@@ -95,6 +95,20 @@ def _operation(table: TableDeclaration) -> Iterator[Finding]:
             "L5 data cannot be registered for operation",
             "L5 数据不得登记用于授权运营",
             "leave the table out, or declare the columns below L5 that may be used",
+        )
+
+
+def _repaired(table: TableDeclaration) -> Iterator[Finding]:
+    """Repairs are found by subject and day, so both must be in the table itself."""
+    if table.repaired is None:
+        return
+    column = table.columns.get(table.repaired)
+    if column is None or column.type != "date" or not any(unit.via is None for unit in table.units):
+        yield Finding(
+            ("repaired",),
+            "the column must be a date of this table, which holds its subjects itself",
+            "须为本表的日期列，且主体须在本表内",
+            EXPECTED["repaired"],
         )
 
 

@@ -139,6 +139,7 @@ class TableDeclaration(Declaration):
     copy_of: QualifiedName | None = None
     kept: Predicate | None = None
     sunset: date | None = None
+    repaired: Identifier | None = None
     when: tuple[LevelConditionDeclaration, ...] = ()
     description: Text = ""
 
@@ -162,6 +163,7 @@ EXPECTED: dict[str, str] = {
     "copy_of": "schema.name of the table whose data these are, registered or not any more",
     "kept": "SQL over the table's own columns and :as_of that rows must satisfy to be used, or leave it out",
     "sunset": "the last day of a special-purpose dataset, as 2026-12-31, or leave it out",
+    "repaired": "the date column that says since when a record no longer counts, or leave it out",
     "type": "text, integer, decimal(2), double, boolean, date, timestamp, text_list; of a unit: person, enterprise",
     "nullable": "true or false",
     "level": "L1, L2, L3, L4 or L5",

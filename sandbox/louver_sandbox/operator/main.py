@@ -144,6 +144,9 @@ def publish(home: Home = Path("louver-home")) -> None:
             if published.partition is not None:
                 typer.echo("\n".join(publishing.partition_lines(published.table, published.partition)))
         typer.echo(f"{count} snapshots, {built} of them new", err=True)
+        if built:
+            for line in redress.swept(settings, TOOLS):
+                typer.echo(f"corrected  {line}")
 
 
 @app.command()

@@ -18,6 +18,7 @@ import typer
 from louver_sandbox import consents, corrections, disputes, inquiries, journal, standing
 from louver_sandbox.audit.entries import JSON
 from louver_sandbox.authorisations.decide import BEIJING
+from louver_sandbox.catalog.load import load_catalog
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.corrections import Change, Corrections, Kind
 from louver_sandbox.disputes import Dispute, Disputes, Filing, Outcome
@@ -25,6 +26,9 @@ from louver_sandbox.journal import Books
 from louver_sandbox.operator.installation import TOOLS, Tools
 from louver_sandbox.operator.output import Home, explained, fail
 from louver_sandbox.premises import open_books
+from louver_sandbox.publishing.predicates import predicate_sql
+from louver_sandbox.publishing.registration import connect
+from louver_sandbox.quality.repairs import repairs
 from louver_sandbox.scoring import registry
 from louver_sandbox.settings import Settings, load
 from louver_sandbox.store import State
@@ -152,6 +156,35 @@ def record(
             raise fail("the day is one that has come, as YYYY-MM-DD")
         made, told = at.corrections.record(Change(unit, subject, table, kind, day))
         typer.echo(f"{made.id}\t{told} institutions have a notice, to be passed on by {made.due}{_sure(made)}")
+
+
+@corrections_app.command("sweep")
+def sweep(home: Home = Path("louver-home")) -> None:
+    """Find records that were repaired since somebody was told of them, and leave whoever was a notice. `publish` does
+    the same when it has built anything.
+
+    Example: louver-sandbox corrections sweep
+    """
+    with explained():
+        for line in swept(load(home), TOOLS):
+            typer.echo(line)
+
+
+def swept(settings: Settings, tools: Tools) -> Iterator[str]:
+    """Looks into every table that says when its records are repaired, for the subjects of whom something was told."""
+    catalog = load_catalog([settings.catalog], settings.data)
+    with desk(settings, tools) as at:
+        for table in catalog.tables.values():
+            if table.repaired is None or table.source is None or not table.data_version:
+                continue
+            for unit in table.units:
+                with at.books.state.reading() as tx:
+                    read = inquiries.read_of(tx, unit.type, str(table.name))
+                for subject, day in repairs(table, unit, read, connect, predicate_sql):
+                    change = Change(unit.type, subject, str(table.name), Kind.REPAIRED, day)
+                    made, told = at.corrections.record(change, read_until=day)
+                    if told and made.received == at.today:
+                        yield f"{made.id}\t{table.name}\t{told} institutions have a notice, due {made.due}"
 
 
 @corrections_app.command("list")

@@ -17,6 +17,7 @@ LARGEST_PAGE = 200
 _STATES: Mapping[str, str] = {
     "admission": "admitted",
     "outcome": "answered",
+    "report": "answered",
     "aborted": "aborted",
     "refusal": "refused",
     "explain": "explained",
@@ -35,11 +36,12 @@ def queries(books: Books, subject: Subject, page_size: int, page_token: str) -> 
 
 
 def receipt(books: Books, subject: Subject, request_id: str) -> bytes:
-    """The receipt of one of the caller's answers. Raises `Refused` LVR-0108."""
-    found = books.log.entries(request_id=request_id, institution=subject.institution, kind="outcome", limit=1)
-    if not found:
-        raise refusals.unknown_request()
-    return books.log.receipt(found[0].index).to_bytes()
+    """The receipt of one of the caller's answers or reports. Raises `Refused` LVR-0108."""
+    for kind in ("outcome", "report"):
+        found = books.log.entries(request_id=request_id, institution=subject.institution, kind=kind, limit=1)
+        if found:
+            return books.log.receipt(found[0].index).to_bytes()
+    raise refusals.unknown_request()
 
 
 def _token(text: str) -> int | None:

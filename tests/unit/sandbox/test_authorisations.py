@@ -25,6 +25,7 @@ HELD = Authorisation(
     evidence_sha256="ab" * 32,
     single_consent=True,
 )
+CHILD = "370291201001011237"
 ASKED = Lookup(
     unit=UnitType.PERSON,
     subject="370291199001011235",
@@ -61,10 +62,17 @@ def test_a_live_authorisation_covers_what_it_names() -> None:
         (ASKED, replace(HELD, single_consent=False), Reason.NO_SINGLE_CONSENT),
         (replace(ASKED, requester=Requester.CREDIT_AGENCY), HELD, Reason.NO_ADVERSE_NOTICE),
         (ASKED, replace(HELD, evidence_sha256="photo.jpg"), Reason.NO_EVIDENCE),
+        (replace(ASKED, subject=CHILD), replace(HELD, subject=CHILD), Reason.MINOR),
     ],
 )
 def test_each_thing_that_is_missing_is_the_logs_code(asked: Lookup, held: Authorisation, reason: Reason) -> None:
     assert cover(asked, held).reasons == (reason,)
+
+
+def test_who_is_eighteen_today_may_be_asked_about() -> None:
+    for day, covered in (("20080615", True), ("20080616", False)):
+        born = f"370291{day}001X"
+        assert cover(replace(ASKED, subject=born), replace(HELD, subject=born)).covered is covered
 
 
 def test_what_nobody_has_recorded_covers_nothing() -> None:

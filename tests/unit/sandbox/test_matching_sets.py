@@ -74,6 +74,20 @@ def test_persons_are_in_it_where_a_statute_makes_the_list_public(tmp_path: Path)
     assert subjects(catalog, persons=True) == {"370202199001011234", firm(2)}
 
 
+def test_a_person_leaves_the_list_after_five_years_and_a_firm_does_not(tmp_path: Path) -> None:
+    """By the day of the data, 30 June 2026 (征信业管理条例 art. 16)."""
+    person, other = "370202199001011234", "370202199001011242"
+    catalog = catalog_with(
+        tmp_path,
+        [
+            Listed(person, subject_class="P", listed_on=date(2021, 6, 30)),
+            Listed(other, subject_class="P", listed_on=date(2021, 6, 29)),
+            Listed(firm(2), listed_on=date(2015, 1, 1)),
+        ],
+    )
+    assert subjects(catalog, persons=True) == {person, firm(2)}
+
+
 def test_a_record_opens_with_its_subjects_token_and_with_no_other(tmp_path: Path) -> None:
     catalog = catalog_with(
         tmp_path, [Listed(firm(n)) for n in range(40)] + [Listed(firm(3), list_code="WAGE_ARREARS")]

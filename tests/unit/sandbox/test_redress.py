@@ -9,15 +9,20 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
+import duckdb
 import pytest
 from tests.support.line import NOON, Line, line
+from tests.support.policy_questions import city_catalog, table_name
 
 from louver.errors import Refused
 from louver_sandbox import corrections, disputes, inquiries, journal, reports_kept
-from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.catalog.model import Source, SourceKind, UnitType
 from louver_sandbox.corrections import Change, Corrections, Kind
 from louver_sandbox.disputes import Dispute, Disputes, Filing, Outcome
 from louver_sandbox.lookups import LookupRules, LookupSource
+from louver_sandbox.publishing.predicates import predicate_sql
+from louver_sandbox.publishing.registration import connect
+from louver_sandbox.quality.repairs import repairs
 
 FIRM, OTHER, NOBODY = "91370299MA3TEST012", "91370299MA3TEST020", "91370299MA3NOBODY1"
 TABLE = "gov.pen_penalty"
@@ -240,3 +245,40 @@ def test_what_waits_is_listed_by_when_it_is_due(office: Office) -> None:
     with office.line.books.state.reading() as tx:
         assert [one.id for one in disputes.waiting(tx)] == [late.id, later.id]
         assert [one.institution for one in corrections.waiting(tx)] == ["bank_a"]
+
+
+def test_only_who_was_told_from_older_data_hears_of_a_repair_that_was_found(office: Office) -> None:
+    office.asked("bank_a", "r1")  # from data as of 30 June
+    late, early = date(2026, 7, 5), date(2026, 6, 29)
+    _, told = office.corrections.record(repaired(early), read_until=early)
+    assert told == 0, "data of the thirtieth had it"
+    _, told = office.corrections.record(repaired(late), read_until=late)
+    assert told == 1
+
+
+def test_repairs_are_found_by_subject_and_day(tmp_path: Path) -> None:
+    data = tmp_path / "penalties.parquet"
+    with duckdb.connect() as engine:
+        engine.execute(
+            "COPY (FROM (VALUES ('E', $firm, DATE '2026-07-02'), ('E', $firm, DATE '2026-06-01'), "
+            "('E', $firm, NULL), ('P', $firm, DATE '2026-07-03'), ('E', $other, DATE '2026-07-04')) "
+            f"t(subject_class, subject_id, repaired_on)) TO '{data}' (FORMAT parquet)",
+            {"firm": FIRM, "other": OTHER},
+        )
+    plain = city_catalog().tables[table_name(TABLE)]
+    columns = tuple(plain.column(name) for name in ("subject_class", "subject_id", "repaired_on"))
+    source = Source(SourceKind.PARQUET, str(data))
+    table = replace(plain, source=source, columns=tuple(column for column in columns if column is not None))
+    firms = next(unit for unit in table.units if unit.type is UnitType.ENTERPRISE)
+    found = repairs(table, firms, {FIRM: date(2026, 6, 30), NOBODY: date(2026, 1, 1)}, connect, predicate_sql)
+    assert list(found) == [(FIRM, date(2026, 7, 2))]
+    assert list(repairs(replace(table, repaired=None), firms, {FIRM: date.min}, connect, predicate_sql)) == []
+
+
+def test_the_subjects_of_whom_a_table_was_read_are_known_with_the_oldest_day(office: Office) -> None:
+    office.asked("bank_a", "r1")
+    office.asked("bank_b", "r2", OTHER, covered=False)
+    with office.line.books.state.reading() as tx:
+        assert inquiries.read_of(tx, UnitType.ENTERPRISE, TABLE) == {FIRM: date(2026, 6, 30)}
+        assert inquiries.read_of(tx, UnitType.ENTERPRISE, "gov.tax_quarter") == {}
+        assert inquiries.read_of(tx, UnitType.PERSON, TABLE) == {}

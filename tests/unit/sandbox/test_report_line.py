@@ -24,6 +24,7 @@ from louver_sandbox.lookups import LookupRules, LookupSource
 from louver_sandbox.pipeline import facts_at
 from louver_sandbox.report_line import REPORT_DIALECT, Reported, ReportLine, offered_reports
 from louver_sandbox.stages import Answer, Facts, InstitutionType, Receipted, Request, Subject, Treatment
+from louver_sandbox.store import StoreUnavailable
 
 BANK = Subject("bank_a", InstitutionType.BANK, frozenset({"banks"}), "f" * 64)
 FIRM, PERSON = "91370299MA3TEST012", "370291199001011235"
@@ -236,6 +237,21 @@ def test_a_refused_section_refuses_the_report(counter: Counter) -> None:
     assert refused.value.code == "LVR-6104"
     counter.lookups.before = lambda template: None
     assert len(sections(counter.make())) == 6, "the same request ends what it began"
+
+
+def test_a_report_that_the_log_cannot_take_does_not_leave(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> Receipt:
+        raise StoreUnavailable("the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(counter.line.books.log, "attested", full)
+        with pytest.raises(StoreUnavailable):
+            counter.make()
+    with counter.line.books.state.reading() as tx:
+        asked = inquiries.of_request(tx, BANK.institution, ASKED.id)
+        assert asked
+        assert not any(inquiries.was_told(tx, one) for one in asked), "nobody was told"
+    assert len(sections(counter.make())) == 6
 
 
 def test_what_is_public_needs_nobodys_leave_and_a_person_is_masked(counter: Counter) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
-from tests.support.policy_questions import BANK_A, city_bundle, city_catalog, table_name
+from tests.support.policy_questions import BANK_A, DEMO_CATALOG, city_bundle, city_catalog, table_name
 
 from louver.errors import Refused
-from louver_sandbox.catalog.load import catalog_of
+from louver_sandbox.catalog.load import CatalogRefused, catalog_of, load_catalog
 from louver_sandbox.catalog.model import Catalog, Table, Verb
 from louver_sandbox.pipeline import judge
 from louver_sandbox.plan.calls import judge_call
@@ -18,6 +19,8 @@ from louver_sandbox.stages import Facts, Request
 
 LAST = date(2026, 7, 31)
 EPIDEMIC = table_name("gov.tax_credit")
+LINE = 13
+"""Of `repaired` in the declaration of penalties."""
 FIRM = {"subject": "91370299MA3TEST012", "authorisation": "a1"}
 
 
@@ -79,6 +82,16 @@ def test_the_citys_negative_tables_say_how_long_persons_stay_in_them(name: str) 
     assert kept is not None
     assert "'P'" in kept
     assert "INTERVAL 5 YEAR" in kept
+
+
+@pytest.mark.parametrize("column", ["dept", "nothing"])
+def test_a_repair_is_a_date_of_the_table(tmp_path: Path, column: str) -> None:
+    text = (DEMO_CATALOG / "gov.pen_penalty.yaml").read_text(encoding="utf-8")
+    (tmp_path / "t.yaml").write_text(text.replace("repaired: repaired_on", f"repaired: {column}"), encoding="utf-8")
+    with pytest.raises(CatalogRefused) as refused:
+        load_catalog([tmp_path], tmp_path)
+    assert [problem.line for problem in refused.value.problems] == [LINE]
+    assert "date" in str(refused.value)
 
 
 def digest(tables: Sequence[Table]) -> str:
