@@ -24,11 +24,23 @@ from louver_server.configuration import Configuration
 from louver_server.connections import Connections
 from louver_server.hardening import Hardened
 from louver_server.kept_secret import read_secret
-from louver_server.pages import alerts, asking, catalogue, history, log, people, signing_in, status, subjects
+from louver_server.pages import (
+    alerts,
+    asking,
+    catalogue,
+    history,
+    log,
+    people,
+    signing_in,
+    spending,
+    status,
+    subjects,
+)
 from louver_server.sessions import Console
 
 ROUTERS: Final = tuple(
-    module.router for module in (status, signing_in, asking, subjects, log, alerts, history, catalogue, people)
+    module.router
+    for module in (status, signing_in, asking, subjects, log, alerts, spending, history, catalogue, people)
 )
 
 
