@@ -33,6 +33,7 @@ from louver_server.pages import (
     people,
     policies,
     signing_in,
+    spending,
     status,
     subjects,
 )
@@ -40,7 +41,7 @@ from louver_server.sessions import Console
 
 ROUTERS: Final = tuple(
     module.router
-    for module in (status, signing_in, asking, subjects, policies, log, alerts, history, catalogue, people)
+    for module in (status, signing_in, asking, subjects, policies, log, alerts, spending, history, catalogue, people)
 )
 
 

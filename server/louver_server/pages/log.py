@@ -113,18 +113,6 @@ def proof(request: Request, session: Auditor, index: int) -> Response:
     return Response(found.receipt.to_bytes(), media_type="text/plain; charset=utf-8", headers=named)
 
 
-@router.get("/spending")
-def spending(
-    request: Request,
-    session: Auditor,
-    institution: Annotated[str, Query(max_length=64)] = "",
-    dataset: Annotated[str, Query(max_length=128)] = "",
-) -> Response:
-    """What was spent, day by day."""
-    found = _log(request, session).spending(institution=institution, dataset=dataset)
-    return page(request, "spending.html", session, days=found, institution=institution, dataset=dataset)
-
-
 def _entry(request: Request, session: Session, index: int, replayed: Replayed | None = None) -> Response:
     found = _log(request, session).show(_known(index))
     told = json.dumps(dict(found.fields), ensure_ascii=False, indent=1, sort_keys=True, default=str)
