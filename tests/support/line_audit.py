@@ -94,6 +94,7 @@ CASES: tuple[Audited, ...] = (
         "quantile",
         "SELECT quantile_disc(least(floor(greatest(amount, 0) / 10), 10)::INT, 0.9) FROM gov.pay",
         partial(added, 0, Fraction(1)),
+        tight=0.01,
     ),
     Audited(
         "groups",
