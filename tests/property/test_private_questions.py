@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from fractions import Fraction
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.property.test_private_declared_rows import once_a_month
@@ -65,6 +66,7 @@ WORLDS = st.builds(world, PAY, PERSONS, ESTATES, LOANS, ACCOUNTS)
 LIMITS = st.tuples(st.sampled_from([1, 2, 3]), st.sampled_from([1, 2, 3]))
 
 
+@pytest.mark.timeout(7200 if QUESTIONS > 100 else 300)
 def test_one_unit_moves_what_any_admitted_question_finds_by_no_more_than_is_charged() -> None:
     asked: list[UnitType] = []
 

@@ -93,6 +93,12 @@ CASES: tuple[Audited, ...] = (
     Audited("average", "SELECT avg(amount) FROM gov.pay", partial(least, 0, SMALLEST), tight=0.01),
     Audited("variance", "SELECT var_pop(amount) FROM gov.pay", partial(least, 0, SMALLEST), tight=0.01),
     Audited(
+        "quantile",
+        "SELECT quantile_disc(least(floor(greatest(amount, 0) / 10), 10)::INT, 0.9) FROM gov.pay",
+        partial(added, 0, Fraction(1)),
+        tight=0.01,
+    ),
+    Audited(
         "groups",
         "SELECT month, count(*) FROM gov.pay GROUP BY month",
         lambda rows: added(1, Fraction(1), [row for row in rows if row[0] == RARE]),
