@@ -201,10 +201,15 @@ def test_marked_randomness_does_not_come_back(tmp_path: Path) -> None:
 
 
 def test_one_firm_repeated_gains_nothing_beyond_its_share(tmp_path: Path) -> None:
-    """A bank that uploads one firm a hundred times would have a hundred times the signal."""
+    """A bank that uploads one firm sixty times has sixty times its signal in a naive sum."""
     loans = [{"id_no": "u0000", "amount": 100, "days": 1, "branch": "东"} for _ in range(60)]
     loans += [{"id_no": f"u{n:04}", "amount": 0, "days": 0, "branch": "东"} for n in range(1, FIRMS)]
     of = lending(loans, GRADES)
+    rows = [int(str(loan["amount"])) for loan in loans if GRADES[str(loan["id_no"])] == GRADES["u0000"]]
+    naively = mpz(1)
+    for ciphertext in Owner(KEY).encrypt(rows):
+        naively = naively * ciphertext % KEY.public.square
+    assert Owner(KEY).decrypt([naively]) == [6000]
     found = asked(of, permit(of, SUMS), tmp_path, Silent())
     assert found.by_key[GRADES["u0000"]][0] == 1  # yuan: one row, and not sixty
 
