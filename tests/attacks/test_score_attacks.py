@@ -264,8 +264,8 @@ def test_many_models_of_one_subject_end_below_half_the_features(world: ScoreWorl
     firm, base = FIRMS[0], 600
     naively = {}
     for version in range(1, 61):
-        (score,) = Owner(KEY).decrypt([points_of(drawn_points(version)).packed([bins_of(firm)])])
-        naively[version] = score + base
+        (total,) = Owner(KEY).decrypt([points_of(drawn_points(version)).packed([bins_of(firm)])])
+        naively[version] = total + base
     assert bins_by_equations(naively, base) == bins_of(firm)
     pair = (firm, world.authorise(firm, uses=0))
     given = {}
