@@ -2,26 +2,28 @@
 
 Keys: `owner_encrypt_x` and `decrypt_x` their processor time over ours for the holder of the private key, `pooled_x`
 the same for encrypting with a randomiser from the pool, `inline_x` with one made on the spot, `bytes_ratio` bytes of
-a ciphertext in bulk over those in their JSON (of an uploaded number, that is), `packed_bytes_ratio` the same for numbers
-that share a ciphertext, as scores do and uploads do not (ADR 53), `write_x` and `read_x` their time over ours to write and read these,
+a ciphertext in bulk over those in their JSON (of an uploaded number, that is), `packed_bytes_ratio` the same for
+numbers that share a ciphertext, as scores do and uploads do not (ADR 53), `write_x` and `read_x` their time over ours to
+write and read these,
 `admit_us` one ciphertext's share of the admission of a batch, `admit_key_ms` the admission of a key,
-`owner_encrypt_3072_x` the first at 3072 bits; `gil_stall_ms` the longest that another thread waits for the
-interpreter beside randomisers, decryption and admission, `rpc_stall_ms` the longest small gRPC call beside them, and
-`gil_idle_ms`, `rpc_idle_ms` the same while nothing else of ours runs.
+`owner_encrypt_3072_x` the first at 3072 bits.
 
 `grouped_sum_x` is their time over ours to add up encrypted rows into 200 groups, from JSON and from the bytes
-of an upload, and `grouped_sum_million_s` the processor seconds of ours for a million rows. Of these
+of an upload, and `grouped_sum_core_s` the processor seconds of ours for a million rows. Of these
 `bare_million_s` are the products themselves: a million times GMP's multiplication and remainder, of numbers
 that are at hand, and nothing else; `bare_multiply_million_s` is the multiplication alone.
 
-What belongs to scorecards and matching comes with them.
+From the benchmarks of their own, in short: `scorecard_x`, `scorecard_inline_x` and, before a model has its table,
+`first_x` (`bench.score`); `oprf_x`, null where openmined-psi is not installed (`bench.matching`); `gil_stall_ms`,
+`rpc_stall_ms` and the same while nothing of ours runs (`bench.stalls`). `packed_bytes_ratio` is `bytes_ratio` of a
+score, of which a ciphertext holds several.
 """
 
 import json
 import secrets
 import statistics
+import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
@@ -31,15 +33,16 @@ from pathlib import Path
 import grpc
 import numpy as np
 import phe
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 
 from bench.report import Pairs, arguments, paired, report
-from louver.scoring import layout
+from louver.scoring.layout import slots
 from louver.sealing import bulk, interchange, proofs
 from louver.sealing.ciphertexts import Owner, encrypt
 from louver.sealing.keys import PrivateKey, generate_key
 from louver.sealing.randomisers import Pool, randomisers
 from louver_sandbox.sealing import adding, admission
+from louver_sandbox.service.server import TURN_S
 
 OURS, THEIRS = 200, 10
 """Numbers in one timing of ours and of theirs; a ratio is of one number."""
@@ -125,7 +128,7 @@ def carrying(side: Side, rounds: int) -> tuple[Pairs, Pairs, float]:
 
 def packed(side: Side) -> float:
     """Bytes of a number among as many as share a plaintext, over those in their JSON. All come back."""
-    count = layout.slots(side.key.public)
+    count = slots(side.key.public)
     numbers = [secrets.randbelow(2**40) for _ in range(count)]
     whole = sum(each << place * layout.SLOT_BITS for place, each in enumerate(numbers))
     content = bulk.write(made := side.owner.encrypt([whole]), side.key.public)
@@ -175,30 +178,29 @@ def longest(step: Callable[[], object], seconds: float) -> float:
     return most * 1e3
 
 
-def stalls(side: Side, rounds: int) -> tuple[float, ...]:
-    """The longest waits of a thread and of a small call beside long calls of the kernel, and without them."""
-    ended = threading.Event()
-    ciphertexts = side.owner.encrypt([number() for _ in range(64)])
-    proof = proofs.prove(side.key, "bench")
+def elsewhere(side: Side, ratio: float, rounds: int) -> dict[str, float | None]:
+    """What has a benchmark of its own, in short."""
+    from bench import matching, score, stalls  # they use what is above
+    from bench.support.peers import installed
 
-    def work() -> None:
-        while not ended.is_set():
-            randomisers(side.key.public, 32)
-            side.owner.decrypt(ciphertexts)
-            admission.proof(proof, admission.modulus(side.key.public.to_bytes()), "bench")
-
-    with answering() as stub:
-        ask = health_pb2.HealthCheckRequest()
-        steps: tuple[Callable[[], object], ...] = (lambda: time.sleep(0), lambda: stub.Check(ask))
-        idle = [[longest(step, 0.4) for step in steps] for _ in range(rounds)]
-        worker = threading.Thread(target=work)
-        worker.start()
-        try:
-            busy = [[longest(step, 0.4) for step in steps] for _ in range(rounds)]
-        finally:
-            ended.set()
-            worker.join()
-    return tuple(statistics.median(row[place] for row in rows) for rows in (busy, idle) for place in (0, 1))
+    sys.setswitchinterval(TURN_S)
+    scored, _ = score.measured(side.key, score.SUBJECTS, 3)
+    idle, beside = stalls.measured(side.key, 1 if rounds == ROUNDS else rounds)
+    table = None
+    if installed(matching.PEER):
+        tokens, _, theirs = matching.set_ups(1000, 3)
+        table = round(statistics.median(other / one for one, other in zip(tokens, theirs, strict=True)), 2)
+    return {
+        "scorecard_x": round(score.ratio(scored, "pooled"), 1),
+        "scorecard_inline_x": round(score.ratio(scored, "inline"), 1),
+        "first_x": round(score.ratio(scored, "first"), 1),
+        "packed_bytes_ratio": round(ratio / slots(side.key.public), 4),
+        "oprf_x": table,
+        "gil_stall_ms": round(max(one.gil for one in beside.values()), 2),
+        "rpc_stall_ms": round(max(one.rpc for one in beside.values()), 2),
+        "gil_idle_ms": round(idle.gil, 2),
+        "rpc_idle_ms": round(idle.rpc, 2),
+    }
 
 
 GROUPS, GROUPED, SUMMED = 200, 20_000, 1_000_000
@@ -268,7 +270,6 @@ def main() -> None:
     pooled, inline = sealing(side, rounds)
     written, read, ratio = carrying(side, rounds)
     admit_us, admit_key_ms = admitting(side, rounds)
-    gil, rpc, gil_idle, rpc_idle = stalls(side, rounds)
     sums, million = grouped(side, rounds)
     products, multiplications = bare(side, rounds)
     larger = encrypting(Side(3072), rounds)
@@ -306,15 +307,12 @@ def main() -> None:
         "bytes_ratio": round(ratio, 3),
         "packed_bytes_ratio": round(packed(side), 4),
         "grouped_sum_x": round(per_number(sums, GROUPED, GROUPED), 2),
-        "grouped_sum_million_s": round(million, 2),
+        "grouped_sum_core_s": round(million, 2),
         "bare_million_s": round(products, 2),
         "bare_multiply_million_s": round(multiplications, 2),
         "admit_us": round(admit_us, 1),
         "admit_key_ms": round(admit_key_ms, 1),
-        "gil_stall_ms": round(gil, 2),
-        "rpc_stall_ms": round(rpc, 2),
-        "gil_idle_ms": round(gil_idle, 2),
-        "rpc_idle_ms": round(rpc_idle, 2),
+        **elsewhere(side, ratio, rounds),
     }
     report("sealing beside python-paillier 1.5 on gmpy2", rows, figures)
 

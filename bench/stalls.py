@@ -187,15 +187,21 @@ def client(key: PrivateKey) -> Mapping[str, Work]:
     }
 
 
+def measured(key: PrivateKey, rounds: int) -> tuple[Waits, dict[str, Waits]]:
+    """Beside nothing, and beside each path of the service, which its own process or others go."""
+    with tempfile.TemporaryDirectory() as folder, answering() as stub, processes(key, Path(folder)) as others:
+        idle = waits(None, stub, rounds)
+        return idle, {name: waits(work, stub, rounds) for name, work in {**kernel(key), **others}.items()}
+
+
 def main() -> None:
     """Run each path beside a thread and a small call, report the longest waits."""
     told = arguments(__doc__ or "", bits="size of the key, 2048 if not given")
     rounds = ROUNDS_FULL if told.full else ROUNDS
     sys.setswitchinterval(TURN_S)
     key = generate_key(told.bits or 2048)
-    with tempfile.TemporaryDirectory() as folder, answering() as stub, processes(key, Path(folder)) as others:
-        idle = waits(None, stub, rounds)
-        served = {name: waits(work, stub, rounds) for name, work in {**kernel(key), **others}.items()}
+    idle, served = measured(key, rounds)
+    with answering() as stub:
         own = {name: waits(work, stub, rounds) for name, work in client(key).items()}
     gil, rpc = (max(served, key=lambda name: getattr(served[name], field)) for field in ("gil", "rpc"))
     rows = [

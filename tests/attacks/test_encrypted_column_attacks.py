@@ -5,6 +5,7 @@ The naive variant is the product of the ciphertexts of a group, given back as it
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -123,14 +124,25 @@ def test_one_customer_among_zeros_is_told_to_be_elsewhere_by_its_chance(tmp_path
     assert 0 < right < 0.7 * RUNS
 
 
+def told_in_a(row: int, question: str) -> bool:
+    """Naive: whether a row is told to be in group A, drawn by the text of the question. It tells the truth 3 in 5."""
+    drawn = hashlib.sha256(f"{question} {row}".encode()).digest()[0]
+    return (row in TRUE_A) == (drawn < 154)
+
+
 def test_the_same_question_spelt_differently_tells_rows_by_the_same_chance(tmp_path: Path) -> None:
+    """Naive: a draw for each text, so a majority over spellings has the truth. Here the plan is what is drawn for."""
+    spellings = [f"{SUMS} -- {number}" for number in range(999)]
+    majority = {n for n in range(FIRMS) if 2 * sum(told_in_a(n, text) for text in spellings) > len(spellings)}
+    assert majority == TRUE_A
     of = uploaded([2**n for n in range(FIRMS)])
-    spelt = SUMS.replace("sum(l.amount) AS s", "sum(l.amount * 1) AS other, count(*) AS n")
-    both = [asked(of, permit(of, sql, STRICT), tmp_path, None, SECRET) for sql in (SUMS, spelt)]
-    assert both[0].by_key["A"][0] == both[1].by_key["A"][0]
-    assert both[0].plan.encrypted is not None
-    assert both[1].plan.encrypted is not None
-    assert both[0].plan.encrypted.label == both[1].plan.encrypted.label
+    other = SUMS.replace("sum(l.amount) AS s", "sum(l.amount * 1) AS other, count(*) AS n")
+    both = [
+        asked(of, permit(of, sql, STRICT), tmp_path, None, SECRET) for sql in (SUMS, other, f"{SUMS} -- again", SUMS)
+    ]
+    assert len({found.by_key["A"][0] for found in both}) == 1
+    labels = {found.plan.encrypted.label for found in both if found.plan.encrypted is not None}
+    assert len(labels) == 1
 
 
 LANES = 4
@@ -201,10 +213,15 @@ def test_marked_randomness_does_not_come_back(tmp_path: Path) -> None:
 
 
 def test_one_firm_repeated_gains_nothing_beyond_its_share(tmp_path: Path) -> None:
-    """A bank that uploads one firm a hundred times would have a hundred times the signal."""
+    """A bank that uploads one firm sixty times has sixty times its signal in a naive sum."""
     loans = [{"id_no": "u0000", "amount": 100, "days": 1, "branch": "东"} for _ in range(60)]
     loans += [{"id_no": f"u{n:04}", "amount": 0, "days": 0, "branch": "东"} for n in range(1, FIRMS)]
     of = lending(loans, GRADES)
+    rows = [int(str(loan["amount"])) for loan in loans if GRADES[str(loan["id_no"])] == GRADES["u0000"]]
+    naively = mpz(1)
+    for ciphertext in Owner(KEY).encrypt(rows):
+        naively = naively * ciphertext % KEY.public.square
+    assert Owner(KEY).decrypt([naively]) == [6000]
     found = asked(of, permit(of, SUMS), tmp_path, Silent())
     assert found.by_key[GRADES["u0000"]][0] == 1  # yuan: one row, and not sixty
 
