@@ -213,7 +213,7 @@ def test_encrypted_columns_are_encrypted_once_however_often_they_are_cut(
     clear = bank.upload("clear", loans)
     assert bank.analyse(
         f"SELECT count(*) AS n, sum(l.defaulted) AS bad {section.replace('resumed', 'clear')}"
-    ).rows == (row,)
+    ).rows == [row]
     for name in ("resumed", clear.name):
         bank.drop(name)
 
