@@ -36,7 +36,7 @@ import phe
 from grpc_health.v1 import health, health_pb2_grpc
 
 from bench.report import Pairs, arguments, paired, report
-from louver.scoring.layout import slots
+from louver.scoring.layout import SLOT_BITS, slots
 from louver.sealing import bulk, interchange, proofs
 from louver.sealing.ciphertexts import Owner, encrypt
 from louver.sealing.keys import PrivateKey, generate_key
@@ -130,10 +130,10 @@ def packed(side: Side) -> float:
     """Bytes of a number among as many as share a plaintext, over those in their JSON. All come back."""
     count = slots(side.key.public)
     numbers = [secrets.randbelow(2**40) for _ in range(count)]
-    whole = sum(each << place * layout.SLOT_BITS for place, each in enumerate(numbers))
+    whole = sum(each << place * SLOT_BITS for place, each in enumerate(numbers))
     content = bulk.write(made := side.owner.encrypt([whole]), side.key.public)
     (opened,) = side.owner.decrypt(made)
-    assert [opened >> place * layout.SLOT_BITS & 2**40 - 1 for place in range(count)] == numbers
+    assert [opened >> place * SLOT_BITS & 2**40 - 1 for place in range(count)] == numbers
     theirs = [side.public.encrypt(each, precision=None) for each in numbers[:THEIRS]]
     text = json.dumps({"values": [(str(each.ciphertext(be_secure=False)), each.exponent) for each in theirs]})
     # Many packs share one header.
@@ -194,7 +194,6 @@ def elsewhere(side: Side, ratio: float, rounds: int) -> dict[str, float | None]:
         "scorecard_x": round(score.ratio(scored, "pooled"), 1),
         "scorecard_inline_x": round(score.ratio(scored, "inline"), 1),
         "first_x": round(score.ratio(scored, "first"), 1),
-        "packed_bytes_ratio": round(ratio / slots(side.key.public), 4),
         "oprf_x": table,
         "gil_stall_ms": round(max(one.gil for one in beside.values()), 2),
         "rpc_stall_ms": round(max(one.rpc for one in beside.values()), 2),

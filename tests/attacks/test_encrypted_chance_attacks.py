@@ -83,7 +83,8 @@ def draw(of: Lending, planned: Plan, label: str | None = None) -> np.ndarray:
     assert found is not None
     one = made if label is None else replace(made, label=label)
     numbers: np.ndarray = told(found, bounded(found, made), one, SECRET)
-    return numbers == made.number_of["A",]
+    in_a: np.ndarray = numbers == made.number_of["A",]
+    return in_a
 
 
 def guessed(draws: list[np.ndarray]) -> float:

@@ -19,7 +19,7 @@ from louver.failures import Misused
 from louver.sealing import bulk
 from louver.sealing.ciphertexts import Owner
 from louver.sealing.keys import PublicKey
-from louver.sealing.uploading import METADATA, EncryptedColumn, with_encrypted
+from louver.sealing.uploading import METADATA, EncryptedColumn, encrypting, with_encrypted
 from louver_sandbox.refusals.catalog import UPLOAD_REFUSALS
 from louver_sandbox.uploads.encrypted import ciphertext_path
 from louver_sandbox.uploads.ingest import Caps, Job, UploadRefused, ingest, table_path
@@ -189,3 +189,31 @@ def test_numbers_are_whole_and_exact(tmp_path: Path) -> None:
     _, body = bulk.read(ciphertext_path(table_path(job.folder, made.digest)).read_bytes())
     opened = Owner(KEY).decrypt([mpz(each) for each in bulk.numbers(body, PUBLIC.width)])
     assert opened == [int(value * 100) for value in values]
+
+
+def test_a_table_is_encrypted_batch_by_batch_while_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more than a batch is made beyond what was sent, and small batches are joined."""
+    monkeypatch.setattr("louver.sealing.uploading.AT_ONCE", 4)
+    table = pa.concat_tables([pa.table({"id": [f"u{n}"], "amount": [n]}) for n in range(22)])
+    heard: list[tuple[int, int]] = []
+    batches: list[int] = []
+
+    def encrypt(numbers: Sequence[int]) -> Sequence[mpz]:
+        batches.append(len(numbers))
+        return Owner(KEY).encrypt(numbers)
+
+    with encrypting(encode(table), {"amount": 0}, KEY, lambda *done: heard.append(done), encrypt) as outgoing:
+        assert heard == [], "it has been looked at, and nothing is encrypted before it is asked for"
+        messages = outgoing.messages("loans", replace=False)
+        next(messages)
+        assert heard == []
+        sent = [next(messages)]
+        assert len(heard) <= 2
+        sent += messages
+        whole = b"".join(message.arrow for message in sent)
+    assert heard[-1] == (22, 22)
+    assert batches == [4, 4, 4, 4, 4, 2]
+    found = pa.ipc.open_stream(whole).read_all()
+    assert found.column("id").to_pylist() == [f"u{n}" for n in range(22)]
+    cells = [mpz(int.from_bytes(cell, "big")) for cell in found.column("amount").to_pylist()]
+    assert Owner(KEY).decrypt(cells) == list(range(22))

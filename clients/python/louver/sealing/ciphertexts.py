@@ -67,6 +67,10 @@ class Owner:
         bases = self.key.bases
         return None if bases is None else (_Table(self.key.p, bases[0]), _Table(self.key.q, bases[1]))
 
+    def prepare(self) -> None:
+        """Makes the tables now, for many numbers that come in small parts."""
+        self._tables  # noqa: B018 - remembered
+
     def randomisers(self, count: int) -> list[mpz]:
         """As many as `randomisers.randomisers` would make, at a fifteenth of the time when there are many."""
         p, q = self.key.p, self.key.q

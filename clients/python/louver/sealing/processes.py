@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from gmpy2 import mpz
 
-from louver.sealing.ciphertexts import Owner
+from louver.sealing.ciphertexts import WORTH_A_TABLE, Owner
 from louver.sealing.keys import PrivateKey
 
 T = TypeVar("T", int, mpz)
@@ -35,11 +35,15 @@ def encrypting(key: PrivateKey, total: int) -> Iterator[Callable[[Sequence[int]]
     """What encrypts so many numbers in all, part by part: one set of processes with their tables, for as long as it
     is used. What it gives raises ``OutOfWindow``."""
     count = min(os.cpu_count() or 1, max(1, total // LEAST))
+    tables = total >= count * WORTH_A_TABLE
     if count == 1:
-        yield Owner(key).encrypt
+        owner = Owner(key)
+        if tables:
+            owner.prepare()
+        yield owner.encrypt
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(key,)) as pool:
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(key, tables)) as pool:
 
         def encrypt(numbers: Sequence[int]) -> list[mpz]:
             size = max(1, -(-len(numbers) // count))
@@ -68,9 +72,11 @@ def _spread(
         return [made for part in pool.map(partial(_in_child, work), parts) for made in part]
 
 
-def _begin(key: PrivateKey) -> None:
+def _begin(key: PrivateKey, tables: bool = False) -> None:
     global _owner
     _owner = Owner(key)
+    if tables:
+        _owner.prepare()
 
 
 def _in_child(work: Callable[[Owner, Sequence[T]], list[R]], items: Sequence[T]) -> list[R]:

@@ -114,7 +114,8 @@ def with_encrypted(
 
 
 def _in_small_batches(content: IO[bytes]) -> IO[bytes]:
-    """The stream in batches of as many rows as are encrypted at once, where something is there that can cut them."""
+    """The stream in batches of about as many rows as are encrypted at once, where something is there that can cut
+    and join them."""
     content.seek(0)
     try:
         import pyarrow as pa
@@ -124,9 +125,14 @@ def _in_small_batches(content: IO[bytes]) -> IO[bytes]:
     try:
         given = pa.ipc.open_stream(pa.PythonFile(content, "r"))
         with pa.ipc.new_stream(pa.PythonFile(made, "w"), given.schema) as smaller:
+            held: list[Any] = []
             for batch in given:
-                for start in range(0, batch.num_rows, AT_ONCE):
-                    smaller.write_batch(batch.slice(start, AT_ONCE))
+                held.append(batch)
+                if sum(each.num_rows for each in held) >= AT_ONCE:
+                    smaller.write_table(pa.Table.from_batches(held).combine_chunks(), AT_ONCE)
+                    held = []
+            if held:
+                smaller.write_table(pa.Table.from_batches(held).combine_chunks(), AT_ONCE)
     except (pa.ArrowException, OSError):
         made.close()
         content.seek(0)
