@@ -61,7 +61,8 @@ def tables_of_snapshots(books: Books) -> Mapping[str, str]:
     return {str(fields["snapshot"]): str(fields["table"]) for fields in _all(books, "snapshot")}
 
 
-def _all(books: Books, kind: str) -> Iterator[Mapping[str, JSON]]:
+def _all(books: Books, kind: str) -> Iterator[Mapping[str, object]]:
+    """The fields of every entry of a kind, the oldest first."""
     start = 0
     while page := books.log.entries(start, MAX_PAGE, kind=kind):
         yield from (entry.fields for entry in page)
