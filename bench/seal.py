@@ -15,8 +15,7 @@ that are at hand, and nothing else; `bare_multiply_million_s` is the multiplicat
 
 From the benchmarks of their own, in short: `scorecard_x`, `scorecard_inline_x` and, before a model has its table,
 `first_x` (`bench.score`); `oprf_x`, null where openmined-psi is not installed (`bench.matching`); `gil_stall_ms`,
-`rpc_stall_ms` and the same while nothing of ours runs (`bench.stalls`). `packed_bytes_ratio` is `bytes_ratio` of a
-score, of which a ciphertext holds several.
+`rpc_stall_ms` and the same while nothing of ours runs (`bench.stalls`).
 """
 
 import json
@@ -178,7 +177,7 @@ def longest(step: Callable[[], object], seconds: float) -> float:
     return most * 1e3
 
 
-def elsewhere(side: Side, ratio: float, rounds: int) -> dict[str, float | None]:
+def elsewhere(side: Side, rounds: int) -> dict[str, float | None]:
     """What has a benchmark of its own, in short."""
     from bench import matching, score, stalls  # they use what is above
     from bench.support.peers import installed
@@ -311,7 +310,7 @@ def main() -> None:
         "bare_multiply_million_s": round(multiplications, 2),
         "admit_us": round(admit_us, 1),
         "admit_key_ms": round(admit_key_ms, 1),
-        **elsewhere(side, ratio, rounds),
+        **elsewhere(side, rounds),
     }
     report("sealing beside python-paillier 1.5 on gmpy2", rows, figures)
 

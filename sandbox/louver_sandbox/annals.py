@@ -62,6 +62,7 @@ def tables_of_snapshots(books: Books) -> Mapping[str, str]:
 
 
 def _all(books: Books, kind: str) -> Iterator[Mapping[str, object]]:
+    """The fields of every entry of a kind, the oldest first."""
     start = 0
     while page := books.log.entries(start, MAX_PAGE, kind=kind):
         yield from (entry.fields for entry in page)

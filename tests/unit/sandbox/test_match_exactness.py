@@ -70,7 +70,8 @@ def test_what_contradicts_the_batch_never_leaves() -> None:
     for met in (Met(101, 0), Met(3, 4)):
         with pytest.raises(ValueError, match="contradict"):
             release(met, MatchMode.SUM, 100, rules("sum", 1), Silent())
-    for hostile in ({}, [1], [1, 2, 3], [True, 1], [1, -1], [1.0, 2], None, "12"):
+    told: tuple[object, ...] = ({}, [1], [1, 2, 3], [True, 1], [1, -1], [1.0, 2], None, "12")
+    for hostile in told:
         with pytest.raises(ValueError, match="none"):
             met_from(hostile)
 

@@ -14,8 +14,8 @@ from louver_sandbox.policy.difference.offers import Documents
 
 def told(old: dict[str, Any], new: dict[str, Any], owner: str = "市税务局") -> list[tuple[str, str]]:
     """Direction and subject of every change of a term."""
-    sides = (Documents(platform(), (policy(grant, owner=owner),)) for grant in (old, new))
-    return [(item.direction.value, item.subject) for item in compare(*sides).changes]
+    before, after = (Documents(platform(), (policy(grant, owner=owner),)) for grant in (old, new))
+    return [(item.direction.value, item.subject) for item in compare(before, after).changes]
 
 
 def matching(**changes: Any) -> dict[str, Any]:
