@@ -12,9 +12,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
+from louver.errors import Refused
 from louver_sandbox import checker, codec, journal
 from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.annals import activated_serials
@@ -37,6 +39,7 @@ from louver_sandbox.policy.revocations import SignedRevocation, parse_revocation
 from louver_sandbox.premises import InstallationRefused, Tools
 from louver_sandbox.processes.pool import CheckerFailed, CheckerPool
 from louver_sandbox.publishing.publish_main import Job, published_by_process
+from louver_sandbox.publishing.record_keys import KeyRefused
 from louver_sandbox.publishing.refused import PublishRefused
 from louver_sandbox.refusals import drafting as refuse
 from louver_sandbox.stages import Case, Request, Subject, Verdict
@@ -60,6 +63,7 @@ class Office:
         self._pool: CheckerPool | None = None
         self._lock = threading.Lock()
         self._activating = threading.Lock()
+        self._looked_at: tuple[date, int] | None = None
 
     def _desks(self) -> CheckerPool:
         """Desks of one job each; their zygote is started at the first job."""
@@ -238,13 +242,25 @@ class Office:
                     self._platform.replace_bundle(
                         coming.bundle, coming.content, coming.approvals, lambda: lifecycle.keep(coming)
                     )
-                except (BundleRefused, PolicyRefused) as refused:
+                except (BundleRefused, KeyRefused, PolicyRefused) as refused:
                     raise refuse.bundle_unfit(str(refused)) from None
 
     def put_due_in_force(self) -> tuple[str, ...]:
-        """Those versions that were ordered and whose first day has come. Raises as `put_in_force`."""
-        if due := self._lifecycle().due():
-            self.put_in_force(set(due))
+        """Those versions that were ordered and whose first day has come. Raises as `put_in_force`.
+
+        The versions are read where one was changed or a day has begun since they were found in order.
+        """
+        stamp = (self.today, _changed(self._platform.settings.requests))
+        if stamp == self._looked_at:
+            return ()
+        due = self._lifecycle().due()
+        try:
+            if due:
+                self.put_in_force(set(due))
+        except Refused:
+            self._looked_at = stamp  # not again until something changes: whoever orders it anew is told why
+            raise
+        self._looked_at = stamp
         return due
 
     def _publish(self, bundle: Bundle) -> None:
@@ -350,6 +366,11 @@ class Office:
     def serials(self) -> Mapping[str, int]:
         """The versions in force, as the log has them."""
         return activated_serials(self._platform.books)
+
+
+def _changed(folder: Path) -> int:
+    """When something was last put into the folder; a version is always put there as a new file."""
+    return folder.stat().st_mtime_ns if folder.exists() else 0
 
 
 class _Ticking:
