@@ -275,9 +275,10 @@ class Platform:
         refuse_former(self.books, approvals)
         return Stored(bundle, content, approvals)
 
-    def follow(self) -> bool:
+    def follow(self, check: Callable[[Bundle], None]) -> bool:
         """Takes the bundle in the folder where that is another one than decides, as an operator's `activate` leaves
-        it; whether it did. Raises `BundleRefused` for one that must not decide: then nothing changes."""
+        it; whether it did. Raises `BundleRefused` for one that must not decide, and what `check` raises: then
+        nothing changes."""
         stamp = self._stamp()
         if stamp == self._followed:
             return False
@@ -286,6 +287,7 @@ class Platform:
                 stored = self.stored_bundle()
                 other = (stored.bundle.digest, stored.approvals) != (self.judgement.bundle.digest, self.approvals)
                 if other:
+                    check(stored.bundle)
                     self.replace_bundle(stored.bundle, stored.content, stored.approvals, lambda: None)
             except BundleRefused:
                 self._followed = stamp

@@ -190,7 +190,7 @@ def test_the_command_line_does_all_of_it(office: tuple[Service, Desk], tmp_path:
     assert "is draft" in run("sun", "submit", draft, "-o", version).stderr
     name = json.loads(version.read_bytes())["approval"]["statement"]
     name = f"{name['id']}-{name['serial']}"
-    run("sun", "activate", name, code=2)
+    run("sun", "activate", name, code=1)
     for officer, state in (("sun", "review"), ("qian", "approved")):
         signing = ["--officer", officer, "--key", desk.folder / f"{officer}.key", "--yes"]
         assert f"{name} is {state}" in run(officer, "approve", name, *signing).stdout

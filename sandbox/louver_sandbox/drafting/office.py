@@ -20,6 +20,7 @@ from louver.errors import Refused
 from louver_sandbox import checker, codec, journal
 from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.annals import activated_serials
+from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.catalog.snapshots import snapshot_id
 from louver_sandbox.delegates import OUR_FAULT, checker_zygote
 from louver_sandbox.drafting import desk
@@ -33,6 +34,7 @@ from louver_sandbox.policy import model
 from louver_sandbox.policy.approvals import HOUSE, owner_of
 from louver_sandbox.policy.bundle import Bundle, BundleRefused
 from louver_sandbox.policy.documents import PolicyRefused
+from louver_sandbox.policy.grants import GrantSet
 from louver_sandbox.policy.lifecycle import State, Version
 from louver_sandbox.policy.officers import Officer, Signature, serves
 from louver_sandbox.policy.revocations import SignedRevocation, parse_revocations
@@ -266,17 +268,9 @@ class Office:
     def _publish(self, bundle: Bundle) -> None:
         """What the bundle grants and is not published yet, by the publisher's own process."""
         platform, settings = self._platform, self._platform.settings
-        catalog = platform.judgement.catalog
-        missing = []
-        for grant in bundle.grant_sets(catalog, self.today):
-            name = snapshot_id(catalog.tables[grant.table], grant.columns, grant.row_filter, grant.atoms)
-            if not (settings.snapshots / f"{name}.duckdb").exists():
-                missing.append(grant)
-        if not missing:
+        if not (missing := self._unpublished(bundle)):
             return
-        job = Job(
-            (settings.catalog,), settings.data, settings.secrets / "record.key", settings.snapshots, tuple(missing)
-        )
+        job = Job((settings.catalog,), settings.data, settings.secrets / "record.key", settings.snapshots, missing)
         try:
             for item in published_by_process(job):
                 journal.note(
@@ -289,6 +283,27 @@ class Office:
                 )
         except PublishRefused as refused:
             raise refuse.not_published(str(refused)) from None
+
+    def _unpublished(self, bundle: Bundle) -> tuple[GrantSet, ...]:
+        """What the bundle grants and has no snapshot."""
+        catalog, folder = self._platform.judgement.catalog, self._platform.settings.snapshots
+        return tuple(
+            grant
+            for grant in bundle.grant_sets(catalog, self.today)
+            if not (folder / f"{_snapshot(catalog, grant)}.duckdb").exists()
+        )
+
+    def require_published(self, bundle: Bundle) -> None:
+        """Raises `Refused` LVR-7210 where something is granted that is not published: who asked for it would pay for
+        nothing."""
+        if missing := self._unpublished(bundle):
+            names = ", ".join(sorted({str(grant.table) for grant in missing}))
+            raise refuse.not_published(f"{len(missing)} snapshots of {names}; `louver-sandbox publish` builds them")
+
+    def follow(self) -> bool:
+        """Takes the bundle in the installation's folder, once what it grants is published; whether it did. Raises
+        `BundleRefused`, `Refused` LVR-7210."""
+        return self._platform.follow(self.require_published)
 
     def revoke(self, caller: Caller, content: bytes) -> SignedRevocation:
         """Files the caller's own revocation. Raises `Refused` LVR-7207."""
@@ -358,14 +373,22 @@ class Office:
         logged = str(last[0].fields.get("bundle", "")) if last else ""
         stored, problem = "", ""
         try:
-            stored = platform.stored_bundle().bundle.digest
+            bundle = platform.stored_bundle().bundle
+            stored = bundle.digest
+            self.require_published(bundle)
         except BundleRefused as refused:
             problem = "; ".join(refused.reasons)
+        except Refused as refused:
+            problem = refused.message
         return platform.judgement.bundle.digest, stored, logged, problem
 
     def serials(self) -> Mapping[str, int]:
         """The versions in force, as the log has them."""
         return activated_serials(self._platform.books)
+
+
+def _snapshot(catalog: Catalog, grant: GrantSet) -> str:
+    return snapshot_id(catalog.tables[grant.table], grant.columns, grant.row_filter, grant.atoms)
 
 
 def _changed(folder: Path) -> int:
