@@ -1,10 +1,10 @@
 """A simulation of a draft over a year of questions: how soon it tells something, and how long it takes.
 
-A small city's log is filled with refused questions (one table by many conditions, so many different ones, each asked
-many times), and the tax department's policy with one more purpose is simulated over them as `SimulatePolicy` does it.
-many times). The tax department's policy with one more purpose is simulated over them as `SimulatePolicy` does it.
-started within; `cpu_s` what all of it took of the processor, for a machine that others use.
-100,000 questions of 2,000 kinds; `--full` 5,000 kinds.
+A small city's log is filled with refused questions (one table by many conditions, so many different ones, each
+asked many times). The tax department's policy with one more purpose is simulated over them as `SimulatePolicy` does
+it. `first_s` is when the first questions were told of as judged, `total_s` the whole, both from the call on, its
+processes started within; `cpu_s` what all of it took of the processor, for a machine that others use. 100,000
+questions of 2,000 kinds; `--full` 5,000 kinds.
 """
 
 import os
