@@ -101,6 +101,7 @@ class Platform:
         self._strangers: set[str] = set()
         self._replacing = threading.RLock()
         self._former: list[tuple[float, InForce]] = []
+        self._followed: tuple[object, ...] | None = None
         self._parts = ExitStack()
         try:
             self._open(new_incident)
@@ -297,15 +298,31 @@ class Platform:
         refuse_former(self.books, approvals)
         return Stored(bundle, content, approvals)
 
-    def follow(self) -> bool:
+    def follow(self, check: Callable[[Bundle], None]) -> bool:
         """Takes the bundle in the folder where that is another one than decides, as an operator's `activate` leaves
-        it; whether it did. Raises `BundleRefused` for one that must not decide: then nothing changes."""
+        it; whether it did. Raises `BundleRefused` for one that must not decide, and what `check` raises: then
+        nothing changes."""
+        stamp = self._stamp()
+        if stamp == self._followed:
+            return False
         with self._replacing:
-            stored = self.stored_bundle()
-            if (stored.bundle.digest, stored.approvals) == (self.judgement.bundle.digest, self.approvals):
-                return False
-            self.replace_bundle(stored.bundle, stored.content, stored.approvals, lambda: None)
-            return True
+            try:
+                stored = self.stored_bundle()
+                other = (stored.bundle.digest, stored.approvals) != (self.judgement.bundle.digest, self.approvals)
+                if other:
+                    check(stored.bundle)
+                    self.replace_bundle(stored.bundle, stored.content, stored.approvals, lambda: None)
+            except BundleRefused:
+                self._followed = stamp
+                raise
+            self._followed = stamp
+            return other
+
+    def _stamp(self) -> tuple[object, ...]:
+        """What changes when the stored bundle, the officers or the day do."""
+        today = self.clock().astimezone(SHANGHAI).date()
+        files = (self.settings.bundle, self.settings.bundle / CONTENT_FILE, self.settings.officers)
+        return today, *((status.st_mtime_ns, status.st_ino) for status in (path.stat() for path in files))
 
     def retire(self, *, at_once: bool = False) -> None:
         """Ends what decided formerly, when no question can be left that met it."""

@@ -186,7 +186,7 @@ def test_what_is_put_back_does_not_decide(house: House) -> None:
     shutil.rmtree(settings.bundle)
     shutil.copytree(former, settings.bundle)
     with pytest.raises(BundleRefused, match="the log knows version 2; this is 1"):
-        house.platform.follow()
+        house.office.follow()
     assert house.office.status()[:2] == (running, "")
     assert "the log knows version 2" in house.office.status()[3]
     shutil.rmtree(settings.bundle)
@@ -196,7 +196,7 @@ def test_what_is_put_back_does_not_decide(house: House) -> None:
     next(item for item in body if item["statement"]["id"] == "taxation")["signatures"].pop()
     approvals.write_text(json.dumps(body), encoding="utf-8")
     with pytest.raises(BundleRefused, match="2 are needed"):
-        house.platform.follow()
+        house.office.follow()
     assert house.verdict() == ("permitted", running)
 
 
@@ -311,6 +311,28 @@ def test_a_crash_between_any_two_steps_leaves_one_whole_bundle(
         assert again.office.put_due_in_force() == (version.name,), "the order outlived the crash"
         assert again.verdict()[0] == "permitted"
         assert again.office.status()[0] == again.office.status()[2], "and the log says so"
+
+
+def test_an_operators_activation_waits_for_what_it_grants(house: House) -> None:
+    """A bundle is put into the folder before its snapshots are published: nobody pays for a question that must fail."""
+    settings, version = house.city.settings, house.submitted(WIDER)
+    house.approve(version, "wang", "li")
+    lifecycle = house.office.lifecycle()
+    with lifecycle.alone():
+        lifecycle.keep(lifecycle.coming())
+    aside = settings.home / "aside"
+    settings.snapshots.rename(aside)
+    settings.snapshots.mkdir()
+    assert refusal(house.office.follow) == "LVR-7210"
+    running, stored, _, problem = house.office.status()
+    assert running != stored
+    assert "publish" in problem
+    assert house.verdict()[0] == "LVR-2009"
+    settings.snapshots.rmdir()
+    aside.rename(settings.snapshots)
+    assert house.office.follow()
+    assert house.verdict() == ("permitted", stored)
+    assert not house.office.follow(), "it is taken once"
 
 
 def test_what_is_scheduled_waits_for_its_day(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

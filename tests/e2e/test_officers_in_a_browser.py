@@ -91,7 +91,7 @@ def test_an_officer_writes_a_policy_and_a_refused_question_is_answered(
         page.locator("#sql").fill(QUESTION)
         page.locator("button[value=explain]").click()
         page.locator("#comes").wait_for()
-        assert "threshold" in page.locator("section.card").inner_text()
+        assert "threshold" in page.locator("section.card[aria-labelledby=comes]").inner_text()
         page.locator("button[value=submit]").click()
         page.wait_for_url("**/policies/versions/taxation-2")
         fit(page)

@@ -15,7 +15,7 @@ from louver_sandbox.operator.installation import TOOLS
 from louver_sandbox.operator.officers import add_officer
 
 TAX, POLICE = "市税务局", "市公安局"
-OFFICERS = {"wang": TAX, "li": TAX, "zhou": TAX, "qian": POLICE, "sun": POLICE}
+OFFICERS = {"wang": TAX, "li": TAX, "zhou": TAX, "qian": POLICE, "sun": POLICE, "meng": POLICE}
 
 
 @dataclass(frozen=True)

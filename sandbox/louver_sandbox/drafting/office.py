@@ -12,12 +12,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
+from louver.errors import Refused
 from louver_sandbox import checker, codec, journal
 from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.annals import activated_serials
+from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.catalog.snapshots import snapshot_id
 from louver_sandbox.delegates import OUR_FAULT, checker_zygote
 from louver_sandbox.drafting import desk
@@ -31,12 +34,14 @@ from louver_sandbox.policy import model
 from louver_sandbox.policy.approvals import HOUSE, owner_of
 from louver_sandbox.policy.bundle import Bundle, BundleRefused
 from louver_sandbox.policy.documents import PolicyRefused
+from louver_sandbox.policy.grants import GrantSet
 from louver_sandbox.policy.lifecycle import State, Version
 from louver_sandbox.policy.officers import Officer, Signature, serves
 from louver_sandbox.policy.revocations import SignedRevocation, parse_revocations
 from louver_sandbox.premises import InstallationRefused, Tools
 from louver_sandbox.processes.pool import CheckerFailed, CheckerPool
 from louver_sandbox.publishing.publish_main import Job, published_by_process
+from louver_sandbox.publishing.record_keys import KeyRefused
 from louver_sandbox.publishing.refused import PublishRefused
 from louver_sandbox.refusals import drafting as refuse
 from louver_sandbox.stages import Case, Request, Subject, Verdict
@@ -60,6 +65,7 @@ class Office:
         self._pool: CheckerPool | None = None
         self._lock = threading.Lock()
         self._activating = threading.Lock()
+        self._looked_at: tuple[date, int] | None = None
 
     def _desks(self) -> CheckerPool:
         """Desks of one job each; their zygote is started at the first job."""
@@ -238,29 +244,33 @@ class Office:
                     self._platform.replace_bundle(
                         coming.bundle, coming.content, coming.approvals, lambda: lifecycle.keep(coming)
                     )
-                except (BundleRefused, PolicyRefused) as refused:
+                except (BundleRefused, KeyRefused, PolicyRefused) as refused:
                     raise refuse.bundle_unfit(str(refused)) from None
 
     def put_due_in_force(self) -> tuple[str, ...]:
-        """Those versions that were ordered and whose first day has come. Raises as `put_in_force`."""
-        if due := self._lifecycle().due():
-            self.put_in_force(set(due))
+        """Those versions that were ordered and whose first day has come. Raises as `put_in_force`.
+
+        The versions are read where one was changed or a day has begun since they were found in order.
+        """
+        stamp = (self.today, _changed(self._platform.settings.requests))
+        if stamp == self._looked_at:
+            return ()
+        due = self._lifecycle().due()
+        try:
+            if due:
+                self.put_in_force(set(due))
+        except Refused:
+            self._looked_at = stamp  # not again until something changes: whoever orders it anew is told why
+            raise
+        self._looked_at = stamp
         return due
 
     def _publish(self, bundle: Bundle) -> None:
         """What the bundle grants and is not published yet, by the publisher's own process."""
         platform, settings = self._platform, self._platform.settings
-        catalog = platform.judgement.catalog
-        missing = []
-        for grant in bundle.grant_sets(catalog, self.today):
-            name = snapshot_id(catalog.tables[grant.table], grant.columns, grant.row_filter, grant.atoms)
-            if not (settings.snapshots / f"{name}.duckdb").exists():
-                missing.append(grant)
-        if not missing:
+        if not (missing := self._unpublished(bundle)):
             return
-        job = Job(
-            (settings.catalog,), settings.data, settings.secrets / "record.key", settings.snapshots, tuple(missing)
-        )
+        job = Job((settings.catalog,), settings.data, settings.secrets / "record.key", settings.snapshots, missing)
         try:
             for item in published_by_process(job):
                 journal.note(
@@ -273,6 +283,27 @@ class Office:
                 )
         except PublishRefused as refused:
             raise refuse.not_published(str(refused)) from None
+
+    def _unpublished(self, bundle: Bundle) -> tuple[GrantSet, ...]:
+        """What the bundle grants and has no snapshot."""
+        catalog, folder = self._platform.judgement.catalog, self._platform.settings.snapshots
+        return tuple(
+            grant
+            for grant in bundle.grant_sets(catalog, self.today)
+            if not (folder / f"{_snapshot(catalog, grant)}.duckdb").exists()
+        )
+
+    def require_published(self, bundle: Bundle) -> None:
+        """Raises `Refused` LVR-7210 where something is granted that is not published: who asked for it would pay for
+        nothing."""
+        if missing := self._unpublished(bundle):
+            names = ", ".join(sorted({str(grant.table) for grant in missing}))
+            raise refuse.not_published(f"{len(missing)} snapshots of {names}; `louver-sandbox publish` builds them")
+
+    def follow(self) -> bool:
+        """Takes the bundle in the installation's folder, once what it grants is published; whether it did. Raises
+        `BundleRefused`, `Refused` LVR-7210."""
+        return self._platform.follow(self.require_published)
 
     def revoke(self, caller: Caller, content: bytes) -> SignedRevocation:
         """Files the caller's own revocation. Raises `Refused` LVR-7207."""
@@ -342,14 +373,27 @@ class Office:
         logged = str(last[0].fields.get("bundle", "")) if last else ""
         stored, problem = "", ""
         try:
-            stored = platform.stored_bundle().bundle.digest
+            bundle = platform.stored_bundle().bundle
+            stored = bundle.digest
+            self.require_published(bundle)
         except BundleRefused as refused:
             problem = "; ".join(refused.reasons)
+        except Refused as refused:
+            problem = refused.message
         return platform.judgement.bundle.digest, stored, logged, problem
 
     def serials(self) -> Mapping[str, int]:
         """The versions in force, as the log has them."""
         return activated_serials(self._platform.books)
+
+
+def _snapshot(catalog: Catalog, grant: GrantSet) -> str:
+    return snapshot_id(catalog.tables[grant.table], grant.columns, grant.row_filter, grant.atoms)
+
+
+def _changed(folder: Path) -> int:
+    """When something was last put into the folder; a version is always put there as a new file."""
+    return folder.stat().st_mtime_ns if folder.exists() else 0
 
 
 class _Ticking:

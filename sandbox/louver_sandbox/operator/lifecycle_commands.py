@@ -111,7 +111,7 @@ def activate_command(
 
     In a development installation that has no versions, or with --key, everything in the policies folder is signed and
     activated in one step. New grants need their snapshots: `louver-sandbox publish`. A running service takes the
-    bundle at its next start.
+    bundle within seconds, once they are there.
     """
     with explained():
         settings = load(home)

@@ -8,6 +8,7 @@ from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox.catalog.model import Column, SpaceKind, Table
 from louver_sandbox.pipeline import facts_at
 from louver_sandbox.policy.atoms import told
+from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.permissions import Permission, permissions
 from louver_sandbox.policy.visible import visible
 from louver_sandbox.stages import Plan, Subject
@@ -20,9 +21,10 @@ def tables(platform: Platform, subject: Subject, *, own_only: bool) -> list[pb.T
     own = [own_table(stored) for stored in platform.own_tables.stored(subject.institution)]
     if own_only:
         return own
-    seen = visible(platform.judgement.catalog, platform.judgement.bundle, subject)
+    judgement = platform.judgement
+    seen = visible(judgement.catalog, judgement.bundle, subject)
     granted = [table for table in seen.tables.values() if table.space is SpaceKind.GOVERNMENT]
-    return [_granted(platform, table, subject) for table in granted] + own
+    return [_granted(platform, judgement.bundle, table, subject) for table in granted] + own
 
 
 def own_table(stored: OwnTable) -> pb.Table:
@@ -40,9 +42,8 @@ def own_table(stored: OwnTable) -> pb.Table:
     )
 
 
-def _granted(platform: Platform, table: Table, subject: Subject) -> pb.Table:
+def _granted(platform: Platform, bundle: Bundle, table: Table, subject: Subject) -> pb.Table:
     """A table with what can be done with each column today; one that is only matched or queried so far has none."""
-    bundle = platform.judgement.bundle
     covering = bundle.rulebook.covering(table, subject)
     held = permissions(table, covering, bundle.platform.purposes, facts_at(platform.clock()).today)
     named = {name for permit in covering.permits for name in permit.grant.rights}

@@ -74,7 +74,12 @@ def changes(found: Mapping[str, Any]) -> list[pb.PolicyChange]:
     """Each change as a line, with its direction."""
     marks = {"+": "looser", "-": "stricter", "?": "unclear"}
     lines = [line for line in found.get("lines", ()) if line[:1] in marks]
-    return [pb.PolicyChange(direction=marks[line[0]], told=line[1:].strip()) for line in lines]
+    return [
+        pb.PolicyChange(
+            direction=marks[line[0]], told=line[1:].strip().removeprefix(marks[line[0]]).strip().replace("  ", " ")
+        )
+        for line in lines
+    ]
 
 
 def explained(found: Mapping[str, Any]) -> pb.ExplainPolicyResponse:

@@ -201,7 +201,7 @@ class Server:
         try:
             if due := self.office.put_due_in_force():
                 logger.info("in force: %s", ", ".join(due))
-            if self.platform.follow():
+            if self.office.follow():
                 logger.info("bundle %s decides now", self.platform.judgement.bundle.digest)
             self.platform.retire()
         except (BundleRefused, PolicyRefused, Refused, KeyRefused, StoreError, OSError, WorkerFailed) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ Q = TypeVar("Q")
 R = TypeVar("R")
 
 SIMULATION_SECONDS = 3600.0
+CONNECTING_SECONDS = 20.0
 
 
 def connect(
@@ -158,7 +160,14 @@ class PolicyClient(Connection):
         return found.id, found.serial
 
     def _once(self, method: grpc.UnaryUnaryMultiCallable[Q, R], request: Q) -> R:
-        """A call that changes something is not repeated by itself: whoever made it looks first what became of it."""
+        """A call that changes something is not repeated by itself: whoever made it looks first what became of it.
+
+        So it is made once there is a connection, or nothing of it has been sent when there is none.
+        """
+        if self._closed:
+            raise Misused("the client is closed", "connect again")
         seconds = self.settings.time_allowed(None)
+        with suppress(grpc.FutureTimeoutError):
+            grpc.channel_ready_future(self._channel).result(timeout=min(CONNECTING_SECONDS, seconds))
         attempt: Callable[[], R] = lambda: awaited(method.future(request, timeout=seconds))  # noqa: E731
         return self._translated(attempt)
