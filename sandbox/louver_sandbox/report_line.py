@@ -232,7 +232,8 @@ def _document(asked: _Asked, sections: Sequence[_Section], now: datetime, until:
         "institution": request.subject.institution,
         "purpose": request.purpose,
         "request_id": request.id,
-        "authorisation": asked.authorisation,
+        # What nothing was told by is no text of the platform's: the caller might have written anything.
+        "authorisation": asked.authorisation if any(one.inquiry.needed for one in sections) else "",
         "subject": {"unit": report.subject.value, "number": number},
         "made": now.astimezone(BEIJING).isoformat(timespec="seconds"),
         "valid_until": until if sections else last.isoformat(),

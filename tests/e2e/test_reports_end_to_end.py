@@ -187,6 +187,8 @@ def test_a_repair_reaches_the_bank_that_was_told(served: Service, tmp_path: Path
         assert (taken.state, taken.outcome) == ("open", "")
         listed = run(operator_app, ["disputes", "list", "--home", home])
         assert taken.id in listed.output
+        shown = json.loads(run(operator_app, ["disputes", "show", taken.id, "--home", home]).output)
+        assert (shown["statement"], shown["subject"], shown["through"]) == ("已缴清", firm, "bank_a")
         answered = run(
             operator_app,
             ["disputes", "answer", taken.id, "--outcome", "corrected", "--reason", "已撤销", "--home", home],

@@ -144,7 +144,9 @@ def ordered(
 def proven(response: pb.MakeReportResponse, question: Question, log_key: str) -> CreditReport:
     """The report, if it is the one that was asked for and its receipt proves it. Raises ``Unproven``."""
     report = parse(response.document, response.receipt)
-    if (report.request_id, report.name, report.purpose) != (question.request_id, question.sql, question.purpose):
+    asked = (question.request_id, question.sql, question.purpose)
+    subject = question.parameters["subject"].text if report.unit == "enterprise" else report.subject
+    if (report.request_id, report.name, report.purpose) != asked or report.subject != subject:
         raise Unproven("the report is not the one that was asked for", response.document)
     if log_key:
         report.verify(log_key)

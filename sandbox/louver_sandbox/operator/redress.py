@@ -81,6 +81,34 @@ def list_disputes(home: Home = Path("louver-home")) -> None:
             typer.echo(f"{one.id}\t{one.due}\t{one.unit}\t{one.subject}\t{one.table}\t{by}\t{late}".rstrip())
 
 
+@disputes_app.command("show")
+def show(
+    identity: Annotated[str, typer.Argument(help="The dispute's id.")],
+    home: Home = Path("louver-home"),
+) -> None:
+    """Say what a subject disputes, in its own words as the log has them, as JSON; that it was shown is logged.
+
+    Example: louver-sandbox disputes show 5f2c...
+    """
+    with explained(), desk(load(home), TOOLS) as at:
+        with at.books.state.reading() as tx:
+            found = disputes.find(tx, identity)
+        if found is None:
+            raise fail("there is no such dispute")
+        journal.note(at.books, "dispute_shown", dispute=identity)
+        said = at.books.log.open(found.entry).get("statement")
+        told = {
+            **_dispute(found),
+            "unit": found.unit.value,
+            "subject": found.subject,
+            "request": found.request_id,
+            "evidence_sha256": found.evidence_sha256,
+            "statement": None if said is None else said.text,
+            "log_entry": found.entry,
+        }
+        typer.echo(json.dumps(told, ensure_ascii=False, indent=1))
+
+
 @disputes_app.command("take")
 def take(
     subject: Number,

@@ -15,9 +15,12 @@ from typer.testing import CliRunner
 
 from louver import MissingExtra, Unproven
 from louver.cli.app import app
+from louver.redress import proven
 from louver.reports import CreditReport
 from louver.reports.document import load, parse
 from louver.reports.printing import DOCUMENT, attached, printable, printed
+from louver.v1.sandbox_pb2 import Question
+from louver.v1.subjects_pb2 import MakeReportResponse
 
 REQUEST = "5f0c6a52-6a0e-4f6c-9a55-5b1f0c8f2d11"
 HOSTILE = "甲<b>公司</b>)Tj ET /JS (app.alert(1))\u202e\n\u200b\U0002cb4a"
@@ -189,3 +192,20 @@ def test_a_report_is_written_as_json_or_pdf(arguments: list[str]) -> None:
 def test_checking_what_is_not_there_is_used_wrongly(tmp_path: Path) -> None:
     ran = CliRunner().invoke(app, ["report-check", str(tmp_path / "none.pdf"), "--log-key", "key"])
     assert ran.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"request_id": "00000000-0000-4000-8000-000000000000"},
+        {"report": "credit-person@1"},
+        {"purpose": "POST_LOAN"},
+        {"subject": {"unit": "enterprise", "number": "91370299MA3OTHER01"}},
+    ],
+)
+def test_another_report_than_the_one_that_was_asked_for_is_unproven(other: dict[str, Any]) -> None:
+    question = Question(request_id=REQUEST, purpose="LOAN_ORIGINATION", sql="credit-enterprise@1")
+    question.parameters["subject"].text = "91370299MA3TEST012"
+    assert proven(MakeReportResponse(document=document()), question, "").request_id == REQUEST
+    with pytest.raises(Unproven):
+        proven(MakeReportResponse(document=document(**other)), question, "")

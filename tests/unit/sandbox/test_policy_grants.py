@@ -91,5 +91,10 @@ def test_the_city_publishes_no_level_five_and_no_listed_column() -> None:
     columns = {(str(item.table), name) for item in sets for name in item.columns}
     assert ("gov.pop_person", "special_status") not in columns
     assert ("gov.pop_person", "household_id") not in columns
-    assert not {table for table, _ in columns} & {"gov.credit_list", "plat.authorization"}
+    assert "plat.authorization" not in {table for table, _ in columns}
+    # The list is for matching; templates read what they show of it, one subject at a time, and no analysis anything.
+    analysed = {str(item.table) for item in city_bundle().rulebook.grant_sets(city_catalog(), None)}
+    assert "gov.credit_list" not in analysed
+    shown = {"list_code", "polarity", "source_dept", "listed_on", "valid_to", "repaired_on"}
+    assert {name for table, name in columns if table == "gov.credit_list"} == shown | {"subject_id"}
     assert GrantSet(CREDIT, ("grade", "rating_year", "uscc"), "grade = 'A'") in sets

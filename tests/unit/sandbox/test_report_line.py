@@ -255,7 +255,9 @@ def test_a_report_that_the_log_cannot_take_does_not_leave(counter: Counter, monk
 
 
 def test_what_is_public_needs_nobodys_leave_and_a_person_is_masked(counter: Counter) -> None:
-    public = counter.make(sql="credit-organisation@1", parameters={"subject": FIRM})
+    given = {"subject": FIRM, "authorisation": "approved by the mayor"}
+    public = counter.make(sql="credit-organisation@1", parameters=given)
+    assert json.loads(public.document)["authorisation"] == "", "the platform signs no word of the caller's"
     assert sections(public) == ["organisation@1"]
     assert json.loads(public.document)["valid_until"] == "2026-07-31"
     person = counter.make(
