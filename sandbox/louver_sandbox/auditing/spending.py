@@ -138,8 +138,8 @@ _ACCESS = _named(("institution", "dataset", "purpose", "kind"), " AND l.period =
 _PRIVACY = _named(("institution", "dataset", "unit", "purpose"))
 _DAYS_OF_ACCESS = _days("ledger", _ACCESS, '"window"', "spent")
 _DAYS_OF_PRIVACY = _days("privacy_ledger", _PRIVACY, "day", "spent_rho")
-_BEFORE_ACCESS = text(  # noqa: S608 # names of ours
-    _each_day("ledger", _ACCESS, '"window"')
+_BEFORE_ACCESS = text(
+    _each_day("ledger", _ACCESS, '"window"')  # noqa: S608 # names of ours
     + "SELECT coalesce(sum((SELECT l.spent FROM ledger l WHERE "
     + _ACCESS
     + ' AND l."window" = days.day ORDER BY l.sequence DESC LIMIT 1)), 0) FROM days WHERE day IS NOT NULL'
