@@ -1,12 +1,13 @@
 """The log: appending, proving, verifying an export offline, and searching as an auditor does.
 
 A year of questions (`tests/support/audited.py`; three of four entries are admissions and their outcomes) is appended
-to a state store on this disk: first some entries that each wait for their own fsync (`append_fsync_per_s`, beside the
-disk's own rate), then the rest a hundred to a transaction (`append_group_per_s`). `index_per_s` is how fast what
-auditors search by follows. `proof_p50_ms` is an inclusion proof under the newest head, `verify_s_per_million` the
-verification of the exported file with the client package alone (entries, tree, heads, ledger totals), `search_ms` the
-slowest of the searches' medians: one page of 50 with counts by every facet; `search_cpu_ms` the same in time of the
-processor, for a machine that others use. 100,000 entries; `--full` a million; `--entries N` others.
+to a state store on this disk: first some entries that each wait for their own fsync, in turns with the disk's own
+(`append_fsync_per_s`, `fsync_per_s`, and `append_over_fsync`, the median over the pairs), then the rest a hundred to
+a transaction (`append_group_per_s`). `index_per_s` is how fast what auditors search by follows. `proof_p50_ms` is an
+inclusion proof under the newest head, `verify_s_per_million` the verification of the exported file with the client
+package alone (entries, tree, heads, ledger totals), `search_ms` the slowest of the searches' medians: one page of 50
+with counts by every facet; `search_cpu_ms` the same in time of the processor, for a machine that others use. 100,000
+entries; `--full` a million; `--entries N` others.
 """
 
 import os
@@ -18,9 +19,9 @@ from pathlib import Path
 from statistics import median
 
 from tests.support.audit_logs import KEY, ORIGIN
-from tests.support.audited import BANKS, CODES, TABLES, bodies, fill, year_log
+from tests.support.audited import BANKS, CODES, TABLES, Bodies, bodies, fill, year_log
 
-from bench.report import arguments, quantile, report
+from bench.report import Pairs, arguments, paired, quantile, report
 from louver.transparency.whole_log import verify_export
 from louver_sandbox.audit import AuditLog, export_log
 from louver_sandbox.auditing import index, search
@@ -30,6 +31,8 @@ from louver_sandbox.store import State
 
 ENTRIES, ENTRIES_FULL = 100_000, 1_000_000
 ALONE = 500
+BYTES = 8192
+"""What the disk makes durable beside: two pages of the log's journal."""
 PROOFS = 300
 HEADS = 200
 REPEATS = 7
@@ -57,27 +60,26 @@ def timed(act: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def fsync_per_s(folder: Path) -> float:
-    """How often this disk makes a few bytes durable."""
+def alone(log: AuditLog, source: Bodies, folder: Path) -> Pairs:
+    """Entries that each wait for their own fsync, in turns with the disk making as many bytes durable: what others do
+    to the disk meanwhile, they do to both."""
     with (folder / "fsync").open("wb", buffering=0) as file:
 
         def once() -> None:
-            file.write(b"x" * 512)
+            file.write(b"x" * BYTES)
             os.fsync(file.fileno())
 
-        return 1 / median(timed(once) for _ in range(200))
+        return paired(lambda: fill(log, 1, group=1, source=source), once, pairs=ALONE)
 
 
-def appended(log: AuditLog, entries: int) -> tuple[float, float]:
-    """Entries a second, each alone and a hundred together; heads are signed on the way."""
-    source = bodies(random.Random(7))
-    alone = ALONE / timed(lambda: fill(log, ALONE, group=1, source=source))
+def together(log: AuditLog, source: Bodies, entries: int) -> float:
+    """Entries a second, a hundred to a transaction; heads are signed on the way."""
     rest, spent = entries - ALONE, 0.0
     for part in range(HEADS):
         count = rest // HEADS + (part < rest % HEADS)
         spent += timed(lambda count=count: fill(log, count, source=source))  # type: ignore[misc]
         log.head()
-    return alone, rest / spent
+    return rest / spent
 
 
 def indexed(state: State) -> float:
@@ -112,9 +114,9 @@ def main() -> None:
     entries = options.entries or (ENTRIES_FULL if options.full else ENTRIES)
     with tempfile.TemporaryDirectory() as name, State.open(Path(name) / "state.db") as state:
         folder = Path(name)
-        disk = fsync_per_s(folder)
-        log = year_log(state, entries)
-        alone, grouped = appended(log, entries)
+        log, source = year_log(state, entries), bodies(random.Random(7))
+        single = alone(log, source, folder)
+        grouped = together(log, source, entries)
         follows = indexed(state)
         draw = random.Random(1)
         proofs = [timed(lambda: log.receipt(draw.randrange(entries), ())) for _ in range(PROOFS)]
@@ -132,8 +134,9 @@ def main() -> None:
         [{"search": what, "ms": 1000 * taken, "cpu ms": 1000 * used} for what, (taken, used) in times.items()],
         {
             "entries": entries,
-            "fsync_per_s": disk,
-            "append_fsync_per_s": alone,
+            "fsync_per_s": 1 / median(single.theirs),
+            "append_fsync_per_s": 1 / median(single.ours),
+            "append_over_fsync": single.ratio,
             "append_group_per_s": grouped,
             "index_per_s": follows,
             "proof_p50_ms": 1000 * quantile(proofs, 0.5),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import random
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import duckdb
 import httpx
@@ -25,7 +27,9 @@ from louver.cli.app import app as client_command
 from louver.receipt import Receipt
 from louver_sandbox.demo.city import City
 from louver_server.accounts.model import Role
+from louver_server.app import create_app, open_console
 from louver_server.command import app as console_command
+from louver_server.configuration import read
 
 QUESTION = "SELECT district_code, count(*) AS firms\nFROM gov.ent_registry GROUP BY district_code"
 DEMONSTRATION = "import sys; from pathlib import Path; from louver_sandbox.demo.browsing import browse; browse(Path(sys.argv[1]), print)"
@@ -319,7 +323,16 @@ def test_an_auditor_finds_a_question_proves_it_and_has_it_decided_again(
     assert (again.status_code, "the same, byte for byte" in again.text) == (200, True)
     receipt = Receipt.from_bytes(auditor.get(f"/log/{one['index']}/proof").content)
     assert receipt.verify(served.city.log_key, sql=sql).index == one["index"]
-    assert "gov.ent_registry" in auditor.get("/spending", params={"institution": "bank_a"}).text
+    spending = auditor.get("/spending", params={"institution": "bank_a"}).text
+    assert "gov.ent_registry" in spending
+    assert '<svg class="chart"' in spending
+    told = auditor.get("/spending.json", params={"institution": "bank_a"}).json()
+    assert {one["institution"] for one in told} == {"bank_a"}
+    spent = list(csv.DictReader(io.StringIO(auditor.get("/spending.csv", params={"institution": "bank_a"}).text)))
+    assert [one["total"] for one in spent] == [one["total"] for one in told]
+    for odd in ({"since": "x"}, {"until": "2026-02-30"}, {"since": "2026-07-02", "until": "2026-07-01"}):
+        assert auditor.get("/spending", params=odd).status_code == 400, odd
+    assert auditor.get("/spending", params={"since": "0001-01-01", "until": "9999-12-31"}).status_code == 400
     looks = auditor.get("/log.json", params={"kind": "audit_look"}).json()
     assert len(looks) >= 5
     rows = list(csv.reader(io.StringIO(auditor.get("/log.csv", params={"kind": "audit_look"}).text)))
@@ -435,3 +448,33 @@ def test_an_auditor_reads_alerts_of_a_follower_and_opens_their_entries(
     assert auditor.get("/alerts.exe").status_code == 404
     listed = CliRunner().invoke(client_command, ["audit", "alerts", "list", "--state", str(state), "--ocsf"])
     assert json.loads(listed.stdout.splitlines()[0])["class_uid"] == 2004
+
+
+ODD = ("", "0", "-1", "9" * 30, "x", "../../x", "%00", "\u202e", "' OR 1=1 --", "朝", "2026-07-01", "0001-01-01")
+
+
+def test_no_page_breaks_whoever_calls_it_with_whatever(running: RunningConsole) -> None:
+    """Every route and method that the application itself names, with every role and without one, with odd values in
+    its path and in every query parameter that it has: refused, not found or answered, never broken."""
+    app = create_app(open_console(read(running.home)))
+    schema = app.openapi()
+    people: list[tuple[str, Browser]] = [("nobody", running.browser())]
+    for role in Role:
+        profile = {Role.ADMINISTRATOR: "", Role.AUDITOR: AUDITOR}.get(role, "bank_a")
+        people.append((role.value, running.signed_in(running.person(f"odd.{role.value}", role, profile))))
+    draw, tried = random.Random(11), 0
+    for path, methods in schema["paths"].items():
+        if path in {"/logout", "/language"}:
+            continue
+        for method, told in methods.items():
+            names = [one["name"] for one in told.get("parameters", ()) if one["in"] == "query"]
+            for who, browser in people:
+                for value in draw.sample(ODD, 2):
+                    place = re.sub(r"\{\w+\}", (quote(value, safe="") or "x").replace("\\", ""), path)
+                    query = {name: draw.choice(ODD) for name in names}
+                    reply = browser.request(method.upper(), place, params=query, follow_redirects=False)
+                    assert reply.status_code < 500, (who, method, place, query)
+                    if who == "nobody" and method == "get":
+                        assert reply.status_code in {200, 303, 404, 422}, (place, reply.status_code)
+                    tried += 1
+    assert tried > 300

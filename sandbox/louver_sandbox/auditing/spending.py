@@ -61,11 +61,11 @@ def _access(tx: Connection, of: Accounts) -> Iterator[Spent]:
         institution, dataset, purpose, kind = account
         if of.kind not in ("", kind):
             continue
-        total = 0
-        for day, charges, amount in tx.execute(_DAYS_OF_ACCESS, dict(zip("abcd", account, strict=True))):
+        named = dict(zip("abcd", account, strict=True))
+        total = int(tx.execute(_BEFORE_ACCESS, named | {"since": "", "until": of.since}).scalar_one())
+        for day, charges, amount in tx.execute(_DAYS_OF_ACCESS, named | _span(of)):
             total += int(amount)
-            if _within(of, day):
-                yield Spent(institution, dataset, purpose, kind, day, str(amount), str(total), int(charges))
+            yield Spent(institution, dataset, purpose, kind, day, str(amount), str(total), int(charges))
 
 
 def _privacy(tx: Connection, of: Accounts) -> Iterator[Spent]:
@@ -74,12 +74,18 @@ def _privacy(tx: Connection, of: Accounts) -> Iterator[Spent]:
         kind = f"privacy:{unit}"
         if of.kind not in ("", kind):
             continue
-        total, before = Fraction(0), 0
-        for day, last, now in tx.execute(_DAYS_OF_PRIVACY, dict(zip("abcd", account, strict=True))):
+        named = dict(zip("abcd", account, strict=True))
+        ended = tx.execute(_BEFORE_PRIVACY, named | {"until": of.since}).one_or_none()
+        before, total = (0, Fraction(0)) if ended is None else (int(ended[0]), Fraction(ended[1]))
+        for day, last, now in tx.execute(_DAYS_OF_PRIVACY, named | _span(of)):
             amount, charges, total, before = Fraction(now) - total, int(last) - before, Fraction(now), int(last)
-            if _within(of, day):
-                said = privacy.amount(amount), privacy.amount(total)
-                yield Spent(institution, dataset, purpose, kind, day, *said, charges)
+            said = privacy.amount(amount), privacy.amount(total)
+            yield Spent(institution, dataset, purpose, kind, day, *said, charges)
+
+
+def _span(of: Accounts) -> dict[str, str]:
+    """The wanted days; `~` is after all of them."""
+    return {"since": of.since, "until": of.until or "~"}
 
 
 def _accounts(tx: Connection, table: Table, names: Sequence[str], of: Accounts) -> Iterator[tuple[str, ...]]:
@@ -103,15 +109,24 @@ def _same(columns: Sequence[Column[str]], found: Sequence[str], depth: int) -> l
     return [column == value for column, value in zip(columns[:depth], found[:depth], strict=True)]
 
 
-def _days(table: str, names: Sequence[str], day: str, spent: str, more: str = "") -> TextClause:
-    """Of one account each day, the number of its last charge and what was spent until then. Ledgers keep running
+def _named(names: Sequence[str], more: str = "") -> str:
+    return " AND ".join(f"l.{name} = :{place}" for name, place in zip(names, "abcd", strict=True)) + more
+
+
+def _each_day(table: str, same: str, day: str) -> str:
+    """The days of one account from one to before another, each found from the one before it. Ledgers keep running
     totals, so the last charge of a day says it all: the work goes with days, whatever was charged on them."""
-    same = " AND ".join(f"l.{name} = :{place}" for name, place in zip(names, "abcd", strict=True)) + more
+    return (
+        f"WITH RECURSIVE days(day) AS (SELECT min(l.{day}) FROM {table} l WHERE {same} AND l.{day} >= :since "  # noqa: S608 # names of ours
+        f"AND l.{day} < :until UNION ALL SELECT (SELECT min(l.{day}) FROM {table} l WHERE {same} AND "
+        f"l.{day} > days.day AND l.{day} < :until) FROM days WHERE days.day IS NOT NULL) "
+    )
+
+
+def _days(table: str, same: str, day: str, spent: str) -> TextClause:
+    """Of each day, the number of its last charge and what was spent until then."""
     return text(
-        f"WITH RECURSIVE days(day) AS (SELECT min(l.{day}) FROM {table} l WHERE {same} UNION ALL "  # noqa: S608 # names of ours
-        f"SELECT (SELECT min(l.{day}) FROM {table} l WHERE {same} AND l.{day} > days.day) FROM days "
-        "WHERE days.day IS NOT NULL), "
-        "ends(day, last) AS (SELECT day, "
+        _each_day(table, same, day) + ", ends(day, last) AS (SELECT day, "  # noqa: S608 # names of ours
         f"(SELECT max(l.sequence) FROM {table} l WHERE {same} AND l.{day} = days.day) FROM days "
         "WHERE day IS NOT NULL) "
         f"SELECT e.day, e.last, l.{spent} FROM ends e JOIN {table} l ON {same} AND l.{day} = e.day "
@@ -119,11 +134,17 @@ def _days(table: str, names: Sequence[str], day: str, spent: str, more: str = ""
     )
 
 
-_DAYS_OF_ACCESS = _days(
-    "ledger", ("institution", "dataset", "purpose", "kind"), '"window"', "spent", " AND l.period = 'day'"
+_ACCESS = _named(("institution", "dataset", "purpose", "kind"), " AND l.period = 'day'")
+_PRIVACY = _named(("institution", "dataset", "unit", "purpose"))
+_DAYS_OF_ACCESS = _days("ledger", _ACCESS, '"window"', "spent")
+_DAYS_OF_PRIVACY = _days("privacy_ledger", _PRIVACY, "day", "spent_rho")
+_BEFORE_ACCESS = text(
+    _each_day("ledger", _ACCESS, '"window"')  # noqa: S608 # names of ours
+    + "SELECT coalesce(sum((SELECT l.spent FROM ledger l WHERE "
+    + _ACCESS
+    + ' AND l."window" = days.day ORDER BY l.sequence DESC LIMIT 1)), 0) FROM days WHERE day IS NOT NULL'
 )
-_DAYS_OF_PRIVACY = _days("privacy_ledger", ("institution", "dataset", "unit", "purpose"), "day", "spent_rho")
-
-
-def _within(of: Accounts, day: str) -> bool:
-    return of.since <= day and (not of.until or day < of.until)
+_BEFORE_PRIVACY = text(
+    f"SELECT l.sequence, l.spent_rho FROM privacy_ledger l WHERE {_PRIVACY} AND l.day < :until "  # noqa: S608 # names of ours
+    "ORDER BY l.day DESC, l.sequence DESC LIMIT 1"
+)
