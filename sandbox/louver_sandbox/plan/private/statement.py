@@ -115,16 +115,18 @@ class Statement:
         """What each unit has in each cell: cut off, or whole where a second kind is clipped afterwards."""
         by = (*self._keys, *units)
         most = None if self.bounded.clipped is not None else self.bounded.most_in_cell
-        columns = [*(f'"b"."{name}" AS "{name}"' for name in by), f'{_cut_to("count(*)", ROWS, most)} AS "n"']
+        counted = _cut_to("count(*)", ROWS, most)
+        columns = [*(f'"b"."{name}" AS "{name}"' for name in by), f'{counted} AS "n"']
         for i, number in enumerate(self.numbers, start=1):
             match number.kind:
                 case "sum":
                     value = _value(f'"b"."a{i}"', number)
-                    columns.append(f'{_cut_to(f"COALESCE(sum({value}), 0)", number, most)} AS "v{i}"')
+                    whole = f"COALESCE(sum({value}), 0)"
                 case "rows" if number.argument is not None:
-                    columns.append(f'{_cut_to(f"""count("b"."a{i}")""", number, most)} AS "v{i}"')
+                    whole = f'count("b"."a{i}")'
                 case _:
                     continue
+            columns.append(f'{_cut_to(whole, number, most)} AS "v{i}"')
         return _select(columns, base, where, [f'"b"."{name}"' for name in by])
 
     def _over(self) -> str:
