@@ -139,6 +139,11 @@ def test_totals_of_grouping_sets_have_the_interval_of_all_their_noise(name: str)
     assert is_sharp(found := seen(select, draws, totals=True), steps_of(select)), found
 
 
+def test_so_have_totals_of_products() -> None:
+    found = seen(CURVED["product"], MODEST, totals=True)
+    assert is_sharp(found, 0), found
+
+
 @by_command
 @pytest.mark.parametrize("name", TOTALS_BY_COMMAND)
 def test_so_have_totals_that_are_computed(name: str) -> None:
