@@ -3,8 +3,8 @@
 Keys: `owner_encrypt_x` and `decrypt_x` their processor time over ours for the holder of the private key, `pooled_x`
 the same for encrypting with a randomiser from the pool, `inline_x` with one made on the spot, `bytes_ratio` bytes of
 a ciphertext in bulk over those in their JSON (of an uploaded number, that is), `packed_bytes_ratio` the same for
-numbers that share a ciphertext, as scores do and uploads do not (ADR 53), `write_x` and `read_x` their time over ours to
-write and read these,
+numbers that share a ciphertext, as scores do and uploads do not (ADR 53), `write_x` and `read_x` their time over ours
+to write and read these,
 `admit_us` one ciphertext's share of the admission of a batch, `admit_key_ms` the admission of a key,
 `owner_encrypt_3072_x` the first at 3072 bits.
 

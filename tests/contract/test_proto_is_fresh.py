@@ -80,7 +80,7 @@ def test_every_rpc_has_its_stub(tmp_path: Path) -> None:
     ("before", "after"),
     [
         ("string purpose = 2;", "string purpose = 2;\n  string ward = 99;"),
-        ("bool replace = 2;", "bool replace = 98;"),
+        ("bool replace = 2;", "bool replace = 9;"),
         ("rpc GetHead(", "rpc GetNewestHead("),
     ],
     ids=["a field more", "another number", "another name"],
