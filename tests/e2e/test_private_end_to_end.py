@@ -150,7 +150,7 @@ def by_database_api(bank: louver.Client, sql: str, known: louver.Answer) -> None
     cursor.epsilon, cursor.accuracy = None, "1% of 90"
     with pytest.raises(dbapi.Error) as refused:
         cursor.execute(sql)
-    assert refused.value.code == "LVR-2370"  # type: ignore[attr-defined]  # what every refusal has
+    assert refused.value.code == "LVR-2370"
 
 
 def refused_on_the_wire(served: Service, sql: str, epsilon: str) -> str:
