@@ -208,6 +208,20 @@ def test_a_clock_that_was_set_back_and_fields_of_any_form_stop_nothing() -> None
     kept.close()
 
 
+def test_a_clock_that_ran_ahead_once_silences_nothing() -> None:
+    kept = Memory.passing()
+    burst = Engine(parse(BURST), kept, "o", b"k")
+    times = ["2099-01-01T00:00:00Z"] * 5 + [f"2026-07-01T00:00:0{number}Z" for number in range(5)]
+    said = []
+    for index, time in enumerate(times):
+        fields = {"kind": "refusal", "institution": "a", "index": index, "time": time}
+        said += [(alert.last[:4], index) for alert in burst.take(event_of(fields))]
+    assert said[0] == ("2099", 4)
+    assert said[1][0] == "2026"
+    assert len(said) == 2
+    kept.close()
+
+
 def test_an_ordinary_year_gives_few_alerts(tmp_path: Path) -> None:
     """A month at eighty entries a day, nobody at fault: what is drawn at random has no bursts."""
     with State.open(tmp_path / "state.db") as state:

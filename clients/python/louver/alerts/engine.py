@@ -43,7 +43,8 @@ class Engine:
     def _is_news(self, rule: Rule, found: Found, now: float) -> bool:
         name = _SAID + hashlib.sha256(found.name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         last = self.memory.recall(rule.id, name)
-        if last is not None and now < last + rule.quiet:
+        # What was said at a time that is still to come was said by a clock that was wrong, and silences nothing.
+        if last is not None and last <= now < last + rule.quiet:
             return False
         self.memory.remember(rule.id, name, now, now + rule.quiet)
         return True

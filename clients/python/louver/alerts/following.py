@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -115,7 +116,7 @@ class Follower:
     ) -> tuple[Position, list[Alert]]:
         """A batch into the file, or nothing of it where it proves wrong."""
         made: list[Alert] = []
-        frontier, size, latest = list(at.frontier), at.size, 0.0
+        frontier, size, earliest = list(at.frontier), at.size, math.inf
         with self._memory.transaction():
             if self._memory.position() != at:
                 raise Misused("another follower writes this file", "each follower has a file of its own")
@@ -125,14 +126,15 @@ class Follower:
                 grow(frontier, leaf_hash(given.body))
                 size += 1
                 event = event_of(fields, given.sql, given.datasets)
-                latest = max(latest, event.time)
+                earliest = min(earliest, event.time)
                 made += engine.take(event)
             if size > head.size or (size == head.size and not hmac.compare_digest(root_of(frontier), head.root)):
                 what = f"split view: the log signed other entries than the {size} that it has given"
                 raise self._contradiction(at, checkpoint, what)
             for alert in made:
                 self._memory.add(alert)
-            self._memory.forget(latest)
+            # By the earliest: one entry of a clock that ran ahead must not make the follower forget every window.
+            self._memory.forget(earliest)
             kept = replace(at, size=size, frontier=tuple(frontier))
             self._memory.keep(kept)
         return kept, made
