@@ -65,9 +65,7 @@ def open_(
             own = numbers_of(content, dict(given.columns))
         key = key_ring(session).private(given.key.kid)
         write_private(opened(given, Owner(key), own).to_json(), output)
-        typer.echo(
-            f"{given.request.count} rows opened; {output} has them in clear, for the auditor", err=True
-        )
+        typer.echo(f"{given.request.count} rows opened; {output} has them in clear, for the auditor", err=True)
 
 
 @app.command()
