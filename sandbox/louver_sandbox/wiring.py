@@ -75,7 +75,7 @@ RETIRED_S = 120.0
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredBundle:
     """A bundle as it lies in the installation's folder, verified."""
 
     bundle: Bundle
@@ -261,7 +261,7 @@ class Platform:
             former, self._deciding = self._deciding, fresh
             self._former.append((time.monotonic() + RETIRED_S + self.settings.limits.query_seconds, former))
 
-    def stored_bundle(self) -> Stored:
+    def stored_bundle(self) -> StoredBundle:
         """The bundle in the installation's folder, verified as at a start. Raises `BundleRefused`."""
         folder = self.settings.bundle
         try:
@@ -273,7 +273,7 @@ class Platform:
         officers = load_officers(self.settings.officers)
         bundle = verify_bundle(content, approvals, officers, today, self.judgement.catalog)
         refuse_former(self.books, approvals)
-        return Stored(bundle, content, approvals)
+        return StoredBundle(bundle, content, approvals)
 
     def follow(self, check: Callable[[Bundle], None]) -> bool:
         """Takes the bundle in the folder where that is another one than decides, as an operator's `activate` leaves
