@@ -124,6 +124,7 @@ class PolicyClient(Connection):
         if days < 1 or examples < 0:
             raise Misused("a simulation has one day or more, and no fewer than no examples")
         asked = pb.SimulatePolicyRequest(text=text, version=version, days=days, examples=examples)
+        self._await_connection()
         call = self._stub.SimulatePolicy(asked, timeout=SIMULATION_SECONDS)
         parts = iter(call)
         try:
@@ -164,10 +165,15 @@ class PolicyClient(Connection):
 
         So it is made once there is a connection, or nothing of it has been sent when there is none.
         """
+        seconds = self._await_connection()
+        attempt: Callable[[], R] = lambda: awaited(method.future(request, timeout=seconds))  # noqa: E731
+        return self._translated(attempt)
+
+    def _await_connection(self) -> float:
+        """Waits for one, not for ever; what a call may then take. Raises `Misused` where the client is closed."""
         if self._closed:
             raise Misused("the client is closed", "connect again")
         seconds = self.settings.time_allowed(None)
         with suppress(grpc.FutureTimeoutError):
             grpc.channel_ready_future(self._channel).result(timeout=min(CONNECTING_SECONDS, seconds))
-        attempt: Callable[[], R] = lambda: awaited(method.future(request, timeout=seconds))  # noqa: E731
-        return self._translated(attempt)
+        return seconds
