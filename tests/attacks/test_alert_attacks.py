@@ -24,7 +24,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.watched import BURST
+from tests.support.watched import ALERT, BURST
 
 from louver.alerts import outputs
 from louver.alerts.addresses import NotAllowed, chosen, networks
@@ -38,11 +38,6 @@ from louver.failures import Misused
 from louver_sandbox.pki import Authority
 
 EVIL = 'bank_a"] forged="1"]\n<0>1 - evil - - - -\r\n\x1b[2J\u202e\u2028{"class_uid":1}'
-ALERT = Alert(
-    id="a" * 32, rule="burst", wording="b" * 16, severity="high", title="Many refusals", title_zh="多次被拒",
-    origin="louver.example/log", about={"institution": "bank_a"}, first="2026-07-01T00:00:00.000Z",
-    last="2026-07-01T00:01:00.000Z", count=5, entries=(1, 2, 3, 4, 5),
-)  # fmt: skip
 
 
 def alert_about(institution: str) -> Alert:

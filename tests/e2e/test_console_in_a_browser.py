@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -11,6 +12,7 @@ from playwright.sync_api import Browser, Page
 from tests.support import chromium
 from tests.support.console import AUDITOR, PASSWORD, Person, RunningConsole, console
 from tests.support.installation import Service
+from tests.support.watched import ALERT, memory
 
 from louver_server.accounts.model import Role
 
@@ -138,6 +140,12 @@ def test_administrators_and_auditors_pages_in_a_browser(running: RunningConsole,
         page.wait_for_url("**/log/*")
         assert not Axe().run(page).response["violations"]
         page.goto(f"{running.url}/spending")
+        assert not Axe().run(page).response["violations"]
+        with memory(running.home / "alerts.db") as kept, kept.transaction():
+            kept.keep(replace(kept.begin("example.org/log"), checkpoint="", looked="2026-07-01T00:00:00Z"))
+            kept.add(ALERT)
+        page.goto(f"{running.url}/alerts")
+        assert page.get_by_text("Many refusals").count() == 1
         assert not Axe().run(page).response["violations"]
         page.goto(f"{running.url}/head")
         assert not Axe().run(page).response["violations"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.support.audit_logs import KEY
 
 from louver.alerts.following import Follower, Step
-from louver.alerts.memory import Memory
+from louver.alerts.memory import Alert, Memory
 from louver.alerts.rules import Rule, parse
 from louver.audit.results import Given
 from louver.transparency import Checkpoint
@@ -33,6 +33,13 @@ rules:
       - {name: five, entries: [{repeat: 5, kind: refusal, institution: a}], alerts: 1}
       - {name: four, entries: [{repeat: 4, kind: refusal, institution: a}], alerts: 0}
 """
+
+
+ALERT = Alert(
+    id="a" * 32, rule="burst", wording="b" * 16, severity="high", title="Many refusals", title_zh="多次被拒",
+    origin="louver.example/log", about={"institution": "bank_a"}, first="2026-07-01T00:00:00.000Z",
+    last="2026-07-01T00:01:00.000Z", count=5, entries=(1, 2, 3, 4, 5),
+)  # fmt: skip
 
 
 @dataclass
