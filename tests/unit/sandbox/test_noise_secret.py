@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.support.noisy_city import ask_for_noise
 from tests.unit.sandbox.test_operator_cli import problem, run
 
 from louver_sandbox.demo.city import City
@@ -78,6 +79,7 @@ def test_an_older_installation_gets_a_secret_by_the_same_command(tmp_path: Path)
 
 
 def test_who_asks_for_noise_does_not_serve_without_a_secret(own_city: City) -> None:
+    ask_for_noise(own_city)
     settings = own_city.settings
     assert list(problems(settings, utc_now())) == []
     secret_of(settings.home).unlink()
@@ -90,6 +92,7 @@ def test_who_asks_for_noise_does_not_serve_without_a_secret(own_city: City) -> N
 
 @pytest.mark.parametrize("spoil", ["mode", "size", "link"])
 def test_a_secret_that_is_not_private_is_not_used(own_city: City, tmp_path: Path, spoil: str) -> None:
+    ask_for_noise(own_city)
     settings, path = own_city.settings, secret_of(own_city.settings.home)
     match spoil:
         case "mode":
