@@ -65,18 +65,28 @@ def encrypted_sums(
 
 def bounded(found: Members, plan: EncryptedPlan) -> Any:
     """Which rows count, as a mask: of each subject at most so many, and none without a subject where subjects are
-    protected. Which of a subject's rows these are follows from the rows' numbers and nothing else."""
+    protected. Which of a subject's rows these are follows from the numbers of rows and of their groups alone."""
     row = np.frombuffer(found.row, "<u8")
     if not plan.has_units or not len(row):
         return np.ones(len(row), bool)
     unit, present = np.frombuffer(found.unit, "<u8"), np.frombuffer(found.present, "u1").astype(bool)
-    order = np.lexsort((row, unit, ~present))
+    order = np.lexsort((_numbered(found, plan), row, unit, ~present))
     same = np.r_[False, unit[order][1:] == unit[order][:-1]]
     starts = np.flatnonzero(~same)
     rank = np.arange(len(row)) - np.repeat(starts, np.diff(np.r_[starts, len(row)]))
     kept = np.zeros(len(row), bool)
     kept[order] = rank < plan.unit_rows
     return kept & present
+
+
+def _numbered(found: Members, plan: EncryptedPlan) -> Any:
+    """The number of each row's group, the last for a row in none: what a row is in does not follow from the order in
+    which a worker tells rows and groups. Groups have numbers where rows are told by chance; elsewhere all have 0."""
+    if plan.protection is not Protection.STRICT:
+        return np.zeros(len(found.row) // 8, "<i8")
+    numbers, none = plan.number_of, plan.labels - 1
+    of_cell = np.array([numbers.get(key, none) for key in found.cells], "<i8")
+    return of_cell[np.frombuffer(found.cell, "<u8")]
 
 
 def told(found: Members, kept: Any, plan: EncryptedPlan, secret: bytes) -> Any:
@@ -86,13 +96,10 @@ def told(found: Members, kept: Any, plan: EncryptedPlan, secret: bytes) -> Any:
     and the true groups give, by the row's number. True groups are part of it since one draw must never be shown for
     two of them: what differs in both would be those that kept their own, for certain.
     """
-    numbers = plan.number_of
-    none = plan.labels - 1
-    of_cell = np.array([numbers.get(key, none) for key in found.cells], "<i8")
-    cell, row = np.frombuffer(found.cell, "<u8")[kept], np.frombuffer(found.row, "<u8")[kept]
-    true = np.full(plan.rows, none, "<i8")
-    # A row that a join repeats counts once; backwards, so that the first stands.
-    true[row[::-1]] = of_cell[cell[::-1]]
+    row = np.frombuffer(found.row, "<u8")[kept]
+    true = np.full(plan.rows, plan.labels - 1, "<i8")
+    # A row that a join repeats counts once, in the first of its groups.
+    np.minimum.at(true, row, _numbered(found, plan)[kept])
     groups = hashlib.sha256(true.tobytes()).digest()
     key = hmac.digest(secret, b"louver rows\0" + plan.label.encode() + groups, "sha256")
     drawn = np.frombuffer(hashlib.shake_256(key).digest(16 * plan.rows), "<u8").reshape(-1, 2)

@@ -50,6 +50,25 @@ OTHER = [
 ]
 
 
+ALIKE = [
+    ("NOT (t.district < '南')", "NOT coalesce(t.district < '南', FALSE)"),
+    ("t.district <> '南'", "t.district IS DISTINCT FROM '南'"),
+    ("NOT (l.branch = '东')", "l.branch IS DISTINCT FROM '东'"),
+    ("l.id_no IN (SELECT max(k.id_no) FROM bank_a.loan k GROUP BY k.branch)",
+     "l.id_no IN (SELECT max(k.id_no) FROM bank_a.loan k GROUP BY k.id_no)"),
+    ("l.id_no IN (SELECT max(k.id_no) FROM bank_a.loan k GROUP BY length(k.id_no) % 7)",
+     "l.id_no IN (SELECT max(k.id_no) FROM bank_a.loan k GROUP BY length(k.id_no) % 11)"),
+]  # fmt: skip
+"""Conditions that the history of questions reads as one, and that a row can tell apart."""
+
+
+@pytest.mark.parametrize(("one", "other"), ALIKE)
+def test_what_a_row_can_tell_apart_is_two_ways(one: str, other: str) -> None:
+    """A second truth under a label that is paid for would be a draw for nothing, and as many as there are NULLs."""
+    labels = {made(BASE.replace("AND t.arrears", f"AND {condition}")).label for condition in (one, other)}
+    assert len(labels) == 2
+
+
 def made(sql: str) -> EncryptedPlan:
     found = plan(permit(LENDING, sql, STRICT)).encrypted
     assert found is not None

@@ -3,12 +3,12 @@
 A way of grouping says of each row in which group it is, or that it is in none. Two spellings of one way must be told
 by one draw, or whoever asks in both learns twice. What a condition or key makes of columns whose values the
 catalogue lists is computed for every combination of these, so whatever says the same there is the same; of the rest
-the canonical form in which the history of questions compares selections is taken. Groups are numbered by that form
-as well: with one draw and two numberings the groups that differ would be those that were not kept.
+the text is taken, of tables that are joined and filtered and nothing else. Groups are numbered by that form as well:
+with one draw and two numberings the groups that differ would be those that were not kept.
 
 What is not recognised as the same is another way: it is drawn anew and paid for. Nothing that differs is ever taken
-for the same as far as the catalogue's lists hold, and where they do not the draw is another one
-(`release.encrypted`).
+for the same, or its second draw would be free: so no form is used here that is equal for what differs in NULL, and of
+a question with anything but inner joins and conditions the whole tree is its name.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 
-from louver_sandbox.algebra.expressions import AggregateCall, ColumnRef, Expression, Value, column_refs
-from louver_sandbox.algebra.relations import Aggregate, Filter, Join, JoinKind, Project, Relation
+from louver_sandbox.algebra.expressions import AggregateCall, Call, ColumnRef, Expression, Value, column_refs
+from louver_sandbox.algebra.relations import Aggregate, Filter, Join, JoinKind, Project, Relation, Scan, scans
 from louver_sandbox.algebra.types import BOOLEAN, Kind
 from louver_sandbox.catalog.model import Catalog, SpaceKind
-from louver_sandbox.plan.conditions import all_of, conjunction
+from louver_sandbox.plan.emit import emit_expression, quote
 from louver_sandbox.plan.private.domains import computed, typed
 from louver_sandbox.plan.private.ranges import Ranges
 from louver_sandbox.plan.provenance import conjuncts
-from louver_sandbox.plan.selecting import Reading
 
 MOST_TABULATED = 4096
 """Combinations of listed values for which conditions and keys are computed."""
@@ -47,16 +48,18 @@ class Way:
 
 def way(core: Aggregate, domain: Domain, catalog: Catalog) -> Way:
     """How an aggregate tells rows apart, its keys having the values of the domain."""
+    groups = list(product(*domain))
+    if not _is_plain(core.input):
+        said: object = {"tree": repr((core.input, [key.expression for key in core.keys])), "domain": repr(domain)}
+        return Way(_text(said), tuple(range(len(groups))))
     ranges = Ranges(core.input, catalog)
     table = _Table(ranges)
     rest = table.without(core.input)
-    reading = Reading.of(rest, catalog)
     keys = [ranges.resolved(key.expression) for key in core.keys]
     listed = [place for place, key in enumerate(keys) if table.takes(key)]
-    texts = {place: reading.text(key) for place, key in enumerate(keys) if place not in listed}
+    texts = {place: table.text(key) for place, key in enumerate(keys) if place not in listed}
     others = sorted(texts, key=texts.__getitem__)
     columns, classes, entries = table.tabulated([keys[place] for place in listed])
-    groups = list(product(*domain))
     found = {at: classes.get(_plain([group[place] for place in listed])) for at, group in enumerate(groups)}
     order = sorted(
         (at for at, number in found.items() if number is not None),
@@ -66,13 +69,32 @@ def way(core: Aggregate, domain: Domain, catalog: Catalog) -> Way:
     for number, at in enumerate(order):
         numbers[at] = number
     said = {
-        "rows": reading.rows(rest),
+        "tables": sorted(table.names.values()),
+        "conditions": sorted(set(rest)),
         "keys": [[texts[place], [_plain([value]) for value in domain[place]]] for place in others],
         "columns": columns,
         "table": entries,
         "groups": len(order),
     }
-    return Way(json.dumps(said, default=repr, ensure_ascii=False, sort_keys=True), tuple(numbers))
+    return Way(_text(said), tuple(numbers))
+
+
+def _is_plain(relation: Relation) -> bool:
+    """Whether rows come of tables, inner joins, conditions and select lists alone. Of these what a column holds in a
+    row is what its table holds, and a row is there where every condition is true."""
+    match relation:
+        case Scan():
+            return True
+        case Filter() | Project():
+            return _is_plain(relation.input)
+        case Join(kind=JoinKind.INNER):
+            return _is_plain(relation.left) and _is_plain(relation.right)
+        case _:
+            return False
+
+
+def _text(said: object) -> str:
+    return json.dumps(said, ensure_ascii=False, sort_keys=True)
 
 
 def digest(*parts: str) -> str:
@@ -88,29 +110,45 @@ class _Table:
     conditions: list[Expression] = field(default_factory=list)
     _columns: dict[ColumnRef, tuple[Value, ...]] = field(default_factory=dict)
 
-    def without(self, relation: Relation) -> Relation:
-        """The relation without the conditions that are computed, which are remembered."""
+    @cached_property
+    def names(self) -> Mapping[int, str]:
+        """What each scan is called: its table, and which of its places, so that a table met twice is two."""
+        seen: Counter[str] = Counter()
+        named = {}
+        for scan in scans(self.ranges.relation):
+            named[scan.id] = f"{scan.table}#{seen[str(scan.table)]}"
+            seen[str(scan.table)] += 1
+        return named
+
+    def text(self, expression: Expression) -> str:
+        """The text of an expression over base columns, with the sides of an equality in one order."""
+        if isinstance(expression, Call) and expression.function == "=":
+            return " = ".join(sorted(self._written(side) for side in expression.arguments))
+        return self._written(expression)
+
+    def _written(self, expression: Expression) -> str:
+        return emit_expression(expression, self._name)
+
+    def without(self, relation: Relation) -> Sequence[str]:
+        """The texts of the conditions that are not computed; those that are, are remembered."""
         match relation:
             case Filter():
-                below, kept = self.without(relation.input), self._kept(relation.predicate)
-                return replace(relation, input=below, predicate=kept)
-            case Join(kind=JoinKind.INNER):
-                left, right = self.without(relation.left), self.without(relation.right)
-                return replace(relation, left=left, right=right, condition=self._kept(relation.condition))
+                return [*self.without(relation.input), *self._kept(relation.predicate)]
+            case Join():
+                below = [*self.without(relation.left), *self.without(relation.right)]
+                return [*below, *self._kept(relation.condition)]
             case Project():
-                return replace(relation, input=self.without(relation.input))
+                return self.without(relation.input)
             case _:
-                return relation
+                return []
 
-    def _kept(self, condition: Expression) -> Expression:
-        kept = []
+    def _kept(self, condition: Expression) -> Iterator[str]:
         for part in conjuncts(condition):
             resolved = self.ranges.resolved(part)
             if self.takes(resolved):
                 self.conditions.append(resolved)
             else:
-                kept.append(part)
-        return all_of(conjunction(kept))
+                yield self.text(resolved)
 
     def takes(self, expression: Expression) -> bool:
         """Whether an expression over base columns is computed; if so its columns become those of the table."""
@@ -158,10 +196,7 @@ class _Table:
         return [names[ref] for ref in refs], classes, entries
 
     def _name(self, ref: ColumnRef) -> str:
-        """Of the table, and which of its places in the question, so that a table met twice is two."""
-        tables = self.ranges.values.tables
-        same = [scan for scan in tables if tables[scan].name == tables[ref.relation].name]
-        return f"{tables[ref.relation].name}#{same.index(ref.relation)}.{ref.name}"
+        return f"{self.names[ref.relation]}.{quote(ref.name)}"
 
     def _group(self, keys: Sequence[Expression], row: Mapping[ColumnRef, Value]) -> str | None:
         if not all(computed(condition, row) is True for condition in self.conditions):
