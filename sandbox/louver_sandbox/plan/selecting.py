@@ -2,8 +2,9 @@
 
 Aliases, the order of conditions, and the ways to write one with comparisons, lists, BETWEEN, AND, OR and NOT are
 gone: `NOT (x < 20 OR x > 40)` is `x BETWEEN 20 AND 40`. A constant added to a compared expression is brought to the
-other side. What remains of any other condition is its text. NULL is treated as one more way not to satisfy a
-condition, so the opposite of a comparison is the reverse comparison.
+other side. What remains of any other condition is its text. A comparison holds of no NULL, and neither does its
+opposite, the reverse comparison; that one does not hold (`coalesce(x = 1, FALSE)`, IS DISTINCT FROM) allows NULL too,
+where there may be one.
 """
 
 from __future__ import annotations
@@ -20,9 +21,20 @@ from louver_sandbox.algebra.cores import Core
 from louver_sandbox.algebra.cores import Cut as Parts
 from louver_sandbox.algebra.expressions import Call, ColumnRef, Expression, Literal
 from louver_sandbox.algebra.regions import ANY_VALUE, HOLDS, NO_VALUE, Constant, Cut, Region, either
-from louver_sandbox.algebra.relations import Aggregate, Filter, Join, JoinKind, Limit, Relation, Scan, Union, scans
+from louver_sandbox.algebra.relations import (
+    Aggregate,
+    Filter,
+    Join,
+    JoinKind,
+    Limit,
+    Relation,
+    Scan,
+    Union,
+    scans,
+    walk,
+)
 from louver_sandbox.algebra.types import Kind, Type
-from louver_sandbox.catalog.model import Catalog, SpaceKind
+from louver_sandbox.catalog.model import Catalog, SpaceKind, Table
 from louver_sandbox.plan.charges import aggregate_conditions
 from louver_sandbox.plan.emit import emit_expression, quote
 from louver_sandbox.plan.isolating import reasons
@@ -34,6 +46,12 @@ Conjunction = tuple[Condition, ...]
 
 _NOTHING = Condition("nothing", (), Region(False))
 """What no row satisfies."""
+
+_OF_ROWS = (JoinKind.INNER, JoinKind.SEMI, JoinKind.ANTI)
+"""Joins that add no row without values."""
+
+_NULL_OF_NULL = frozenset({"=", "<>", "<", "<=", ">", ">=", "in", "and", "or", "not"})
+"""What has a value wherever all that it is computed from has."""
 
 _FEW = 4
 """Up to so many conditions every part of a selection is negated; of more, single ones and all of them together."""
@@ -76,6 +94,8 @@ class Reading:
     names: dict[int, str]
     provenance: Provenance
     catalog: Catalog
+    tables: dict[int, Table]
+    outer: frozenset[int]
     choices: dict[str, tuple[Conjunction, ...]] = field(default_factory=dict)
 
     @classmethod
@@ -87,7 +107,10 @@ class Reading:
             seen[name] = seen.get(name, 0) + 1
             labels[scan.id] = quote(name) if seen[name] == 1 else quote(f"{name}#{seen[name]}")
         names = {scan.id: str(scan.table) for scan in scans(relation)}
-        return cls(labels, names, trace(relation), catalog)
+        tables = {scan.id: catalog.tables[scan.table] for scan in scans(relation)}
+        joins = [node for node in walk(relation) if isinstance(node, Join) and node.kind not in _OF_ROWS]
+        outer = frozenset(scan.id for node in joins for scan in scans(node))
+        return cls(labels, names, trace(relation), catalog, tables, outer)
 
     def text(self, expression: Expression) -> str:
         """The canonical text of an expression over base columns."""
@@ -140,8 +163,15 @@ class Reading:
         meets = self.read(join.condition, holds=True)
         tables = ", ".join(sorted(self.labels[scan.id] for scan in scans(join.right)))
         kind = "partner" if join.kind in (JoinKind.SEMI, JoinKind.ANTI) else join.kind.value
-        named = self._named(f"{kind}({tables}: {_text_of(conjoined((*other, *meets)))})", other, meets)
+        grouped = "".join(f" by {keys}" for keys in self._grouped(join.right))
+        named = self._named(f"{kind}({tables}: {_text_of(conjoined((*other, *meets)))}{grouped})", other, meets)
         return replace(named, region=named.region.opposite) if join.kind is JoinKind.ANTI else named
+
+    def _grouped(self, relation: Relation) -> Iterator[str]:
+        """The keys of what is computed inside: the highest of each seventh is another than of each eleventh."""
+        for node in walk(relation):
+            if isinstance(node, Aggregate) and node.measures and node.keys:
+                yield ", ".join(sorted(self.text(key.expression) for key in node.keys))
 
     def _named(self, operand: str, *of: Conjunction) -> Condition:
         columns = {column for conditions in of for item in conditions for column in item.columns}
@@ -157,7 +187,7 @@ class Reading:
             case Call(function="not", arguments=(inner,)):
                 return self.read(inner, holds=not holds)
             case Call(function="coalesce", arguments=(inner, Literal(value=False))):
-                return self.read(inner, holds=holds)
+                return self.read(inner, holds=True) if holds else self._not_true(expression, inner)
             case Call(function="and" | "or", arguments=arguments):
                 read = tuple(self.read(argument, holds=holds) for argument in arguments)
                 if (expression.function == "and") is holds:
@@ -165,6 +195,31 @@ class Reading:
                 return self._any(read)
             case _:
                 return (self._single(expression, holds=holds),)
+
+    def _not_true(self, expression: Expression, inner: Expression) -> Conjunction:
+        """That a condition is false or NULL."""
+        if not self._may_be_null(inner):
+            return self.read(inner, holds=False)
+        found = self.read(inner, holds=True)
+        if len(found) != 1 or found[0].operand in self.choices:
+            return (self._single(expression, holds=False),)
+        region = found[0].region
+        return (replace(found[0], region=Region(not region.inside, region.cuts, not region.null)),)
+
+    def _may_be_null(self, expression: Expression) -> bool:
+        """Whether there may be no value, as far as the catalogue and outer joins tell."""
+        match expression:
+            case Literal(value=value):
+                return value is None
+            case ColumnRef() if expression.relation in self.tables:
+                column = self.tables[expression.relation].column(expression.name)
+                return expression.relation in self.outer or column is None or column.nullable
+            case ColumnRef() if expression.relation not in self.provenance.unions:
+                return self._may_be_null(self.provenance.definition(expression))
+            case Call(function=function, arguments=arguments) if function in _NULL_OF_NULL:
+                return any(map(self._may_be_null, arguments))
+            case _:
+                return True
 
     def _any(self, several: Iterable[Conjunction]) -> Conjunction:
         """That one of several conjunctions holds; those over one and the same operand are one region. One that cannot
@@ -213,7 +268,7 @@ class Reading:
                 return _listed(operand, values) if len(values) == len(listed) else None
             case Call(function="is_distinct", arguments=(operand, Literal() as literal)):
                 found = _against("=", operand, literal)
-                return found and (found[0], found[1].opposite)
+                return found and (found[0], replace(found[1].opposite, null=self._may_be_null(operand)))
             case Call(function=function, arguments=(Literal() as literal, operand)) if function in _MIRRORED:
                 return _against(_MIRRORED[function], operand, literal)
             case Call(function=function, arguments=(operand, Literal() as literal)) if function in _MIRRORED:

@@ -14,8 +14,10 @@ import pytest
 from sqlalchemy import text
 from tests.support.asked_before import bank, counted, everything, findings, looking_back
 from tests.support.catalogs import a_catalog, a_column, a_table
+from tests.support.encrypted import some_lending
 from tests.support.line import NOON, EngineSlot, Line, ask, firms
 from tests.support.policy_questions import BANK_B
+from tests.support.relations import question
 
 from louver.errors import Fault, Refused
 from louver_sandbox.accounting import history
@@ -26,6 +28,7 @@ from louver_sandbox.commit import commit, look_back
 from louver_sandbox.obligations import Period
 from louver_sandbox.pipeline import Failed, facts_at, judge
 from louver_sandbox.plan.isolating import reasons
+from louver_sandbox.plan.plan import plan
 from louver_sandbox.selections import (
     FLAGGED,
     Condition,
@@ -333,3 +336,29 @@ def test_the_examples_of_the_refusals_page_are_decided_as_it_says(
         with pytest.raises(Refused) as caught:
             counted(asked, refused, "second")
         assert caught.value.code == code
+
+
+LOANS = "SELECT count(*) AS n FROM bank_a.loan l JOIN gov.tax_credit t ON t.uscc = l.id_no WHERE "
+TOLD_APART = [
+    ("t.district <> '南'", "t.district IS DISTINCT FROM '南'"),
+    ("NOT (t.district = '南')", "t.district IS DISTINCT FROM '南'"),
+    ("NOT (t.district < '南')", "NOT coalesce(t.district < '南', FALSE)"),
+    (
+        "l.id_no IN (SELECT max(k.id_no) FROM bank_a.loan k GROUP BY length(k.id_no) % 7)",
+        "l.id_no IN (SELECT max(k.id_no) FROM bank_a.loan k GROUP BY length(k.id_no) % 11)",
+    ),
+]
+"""Conditions that differ in rows without a value, or in what is computed inside."""
+
+
+@pytest.mark.parametrize(("one", "other"), TOLD_APART)
+def test_selections_that_differ_in_a_row_are_two(one: str, other: str) -> None:
+    """Two that are read as one have no difference to find, whoever is in it."""
+    selected = [plan(question(some_lending(10).world, LOANS + where)).selections for where in (one, other)]
+    assert selected[0]
+    assert selected[0] != selected[1]
+
+
+def test_where_there_is_always_a_value_they_are_one() -> None:
+    ways = ("t.grade <> 'A'", "t.grade IS DISTINCT FROM 'A'", "NOT coalesce(t.grade = 'A', FALSE)")
+    assert len({plan(question(some_lending(10).world, LOANS + where)).selections for where in ways}) == 1
