@@ -1,4 +1,4 @@
-"""A thousand lookups of a bank that wants to know why it is told nothing: by time, by size, by text.
+"""Hundreds of lookups (at length a thousand) of a bank that wants to know why it is told nothing: by time, by size, by text.
 
 The story: bank A holds a list of numbers. Of some it has an authorisation that was revoked, of others one that never
 covered what it asks, and some belong to nobody. It asks for all of them, in an order that it does not choose, with
@@ -17,13 +17,14 @@ from datetime import date, timedelta
 import duckdb
 import pytest
 from tests.support.installation import Service, patiently
+from tests.support.lengths import at_length
 
 import louver
 from louver.results import Answer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
-CALLS = 1000
+CALLS = at_length(240, 1000)
 LEVEL = 1e-9
 TEMPLATE = "enterprise-report@1"
 SCOPE = ["gov.tax_credit", "gov.tax_quarter", "gov.ss_ent_month", "gov.ent_registry"]
