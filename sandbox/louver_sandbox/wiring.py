@@ -34,6 +34,7 @@ from louver_sandbox.annals import (
 )
 from louver_sandbox.auditing import replayer
 from louver_sandbox.auditors import Auditors
+from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.catalog.snapshots import snapshot_id
 from louver_sandbox.checker import Judgement
 from louver_sandbox.commit import Preview, preview
@@ -186,7 +187,7 @@ class Platform:
             self.clock,
             partial(journal.appended, self.books),
             self.sealing_keys,
-            lambda: (self.judgement.catalog, self.judgement.bundle),
+            self._judged_by,
             self._auditors,
         )
         self._house = House(
@@ -364,9 +365,10 @@ class Platform:
 
     def _published(self) -> Mapping[str, Sequence[Holding]]:
         """The snapshots that today's grants read, by table."""
-        catalog, today = self.judgement.catalog, self.clock().astimezone(SHANGHAI).date()
+        judgement, today = self.judgement, self.clock().astimezone(SHANGHAI).date()
+        catalog = judgement.catalog
         found: dict[str, list[Holding]] = {}
-        for one in self.judgement.bundle.grant_sets(catalog, today):
+        for one in judgement.bundle.grant_sets(catalog, today):
             if (table := catalog.table(one.table)) is not None:
                 name = snapshot_id(table, one.columns, one.row_filter, one.atoms)
                 found.setdefault(str(one.table), []).append(Holding(name, frozenset(one.columns)))
@@ -379,6 +381,10 @@ class Platform:
                 zygote = self._parts.enter_context(checker_zygote(self.settings.run, replayer.ENTRY))
                 self._replayers = self._parts.enter_context(CheckerPool(zygote, size=1, lifetime=1))
             return self._replayers
+
+    def _judged_by(self) -> tuple[Catalog, Bundle]:
+        judgement = self.judgement
+        return judgement.catalog, judgement.bundle
 
     def _auditors(self) -> Mapping[str, bytes]:
         """The model auditors as the operator's file says now; without one there are none."""
