@@ -326,12 +326,16 @@ class Platform:
         return today, *((status.st_mtime_ns, status.st_ino) for status in (path.stat() for path in files))
 
     def retire(self, *, at_once: bool = False) -> None:
-        """Ends what decided formerly, when no question can be left that met it."""
+        """Ends what decided formerly, when no question can be left that met it and no simulation uses it."""
         with self._replacing:
             over = [item for item in self._former if at_once or item[0] < time.monotonic()]
             self._former = [item for item in self._former if item not in over]
-        for _, former in over:
-            former.close()
+        for until, former in over:
+            if at_once:
+                former.close()
+            elif not former.retire():
+                with self._replacing:
+                    self._former.append((until, former))
 
     def _close_deciders(self) -> None:
         self.retire(at_once=True)
