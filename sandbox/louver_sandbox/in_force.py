@@ -7,8 +7,9 @@ own, which read it from a folder of its own: one that starts late can read no ot
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -37,7 +38,7 @@ from louver_sandbox.policy.approvals import Approval
 from louver_sandbox.policy.load import load_officers
 from louver_sandbox.premises import noise_secret, sampler_of
 from louver_sandbox.processes.limits import Limits as ProcessLimits
-from louver_sandbox.processes.pool import CheckerPool
+from louver_sandbox.processes.pool import CheckerFailed, CheckerPool
 from louver_sandbox.processes.sessions import SessionPool
 from louver_sandbox.processes.zygote import Zygote
 from louver_sandbox.release.complementary import Solve, no_solver
@@ -95,6 +96,8 @@ class InForce:
         self.since = house.clock()
         self._house = house
         self._parts = ExitStack()
+        self._counting = threading.Lock()
+        self._uses, self._ended = 0, False
         try:
             self._open(content, revoked)
         except BaseException:
@@ -192,12 +195,34 @@ class InForce:
         )
         return SolveInProcess(pool, limits.solve_seconds)
 
-    def more_checkers(self, size: int) -> CheckerPool:
-        """Checkers beside those of questions, for who closes them: much to check must not hold questions up."""
-        return CheckerPool(self._zygote, size=size)
+    @contextmanager
+    def more_checkers(self, size: int) -> Iterator[CheckerPool]:
+        """Checkers beside those of questions: much to check must not hold questions up. While they are used, `retire`
+        ends nothing. Raises `CheckerFailed` where it has."""
+        with self._counting:
+            if self._ended:
+                raise CheckerFailed("died")
+            self._uses += 1
+        try:
+            with CheckerPool(self._zygote, size=size) as checkers:
+                yield checkers
+        finally:
+            with self._counting:
+                self._uses -= 1
+
+    def retire(self) -> bool:
+        """Ends what decided by this bundle unless somebody still uses more checkers of it; whether it did."""
+        with self._counting:
+            if self._uses:
+                return False
+            self._ended = True
+        self._parts.close()
+        return True
 
     def close(self) -> None:
-        """Ends every process that decided by this bundle."""
+        """Ends every process that decided by this bundle, whoever uses it."""
+        with self._counting:
+            self._ended = True
         self._parts.close()
 
 

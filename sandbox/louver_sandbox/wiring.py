@@ -34,6 +34,7 @@ from louver_sandbox.annals import (
 )
 from louver_sandbox.auditing import replayer
 from louver_sandbox.auditors import Auditors
+from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.catalog.snapshots import snapshot_id
 from louver_sandbox.checker import Judgement
 from louver_sandbox.commit import Preview, preview
@@ -186,7 +187,7 @@ class Platform:
             self.clock,
             partial(journal.appended, self.books),
             self.sealing_keys,
-            lambda: (self.judgement.catalog, self.judgement.bundle),
+            self._judged_by,
             self._auditors,
         )
         self._house = House(
@@ -325,12 +326,16 @@ class Platform:
         return today, *((status.st_mtime_ns, status.st_ino) for status in (path.stat() for path in files))
 
     def retire(self, *, at_once: bool = False) -> None:
-        """Ends what decided formerly, when no question can be left that met it."""
+        """Ends what decided formerly, when no question can be left that met it and no simulation uses it."""
         with self._replacing:
             over = [item for item in self._former if at_once or item[0] < time.monotonic()]
             self._former = [item for item in self._former if item not in over]
-        for _, former in over:
-            former.close()
+        for until, former in over:
+            if at_once:
+                former.close()
+            elif not former.retire():
+                with self._replacing:
+                    self._former.append((until, former))
 
     def _close_deciders(self) -> None:
         self.retire(at_once=True)
@@ -364,9 +369,10 @@ class Platform:
 
     def _published(self) -> Mapping[str, Sequence[Holding]]:
         """The snapshots that today's grants read, by table."""
-        catalog, today = self.judgement.catalog, self.clock().astimezone(SHANGHAI).date()
+        judgement, today = self.judgement, self.clock().astimezone(SHANGHAI).date()
+        catalog = judgement.catalog
         found: dict[str, list[Holding]] = {}
-        for one in self.judgement.bundle.grant_sets(catalog, today):
+        for one in judgement.bundle.grant_sets(catalog, today):
             if (table := catalog.table(one.table)) is not None:
                 name = snapshot_id(table, one.columns, one.row_filter, one.atoms)
                 found.setdefault(str(one.table), []).append(Holding(name, frozenset(one.columns)))
@@ -379,6 +385,10 @@ class Platform:
                 zygote = self._parts.enter_context(checker_zygote(self.settings.run, replayer.ENTRY))
                 self._replayers = self._parts.enter_context(CheckerPool(zygote, size=1, lifetime=1))
             return self._replayers
+
+    def _judged_by(self) -> tuple[Catalog, Bundle]:
+        judgement = self.judgement
+        return judgement.catalog, judgement.bundle
 
     def _auditors(self) -> Mapping[str, bytes]:
         """The model auditors as the operator's file says now; without one there are none."""

@@ -79,6 +79,14 @@ class Connections:
         client = self.log_of(profile)
         return client.checkpoint().verify(VerifierKey.parse(client.settings.log_key))
 
+    def ask(self, profile: str) -> None:
+        """Asks the sandbox for what the profile may see at any time: the log's head, verified, or to an officer, who
+        reads no log, what is in force. Raises `louver.Error`."""
+        if any(name.startswith(OFFICER_URN) for name in self._names(profile)):
+            self.office_of(profile).status()
+        else:
+            self.head(profile)
+
     def fits(self, role: Role, profile: str) -> bool:
         """Whether people of a role act with such a profile: auditors with an auditor's certificate, officers with an
         officer's of their own, administrators with none, analysts with an institution's. Raises `Misused` where its

@@ -281,15 +281,19 @@ class AsyncClient(AsyncScoringCalls, AsyncRedressCalls):
             await asyncio.to_thread(table.close)
 
     async def _resumed(self, table: Outgoing, left: float) -> int:
-        """Where a table that was cut off goes on."""
+        """Where a table that was cut off goes on; the service may notice the cut a moment later than we do."""
         request = pb.GetUploadRequest(upload_id=table.upload_id)
-        try:
-            response = await self._stub.GetUpload(request, timeout=left)
-        except grpc.RpcError as error:
-            if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
-                return table.begins_anew()
-            raise
-        return await asyncio.to_thread(table.goes_on, response.received, response.sha256)
+        for pause in (*self.settings.around.pauses, None):
+            try:
+                response = await self._stub.GetUpload(request, timeout=left)
+            except grpc.RpcError as error:
+                if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+                    raise
+                if pause is not None:
+                    await asyncio.sleep(pause)
+            else:
+                return await asyncio.to_thread(table.goes_on, response.received, response.sha256)
+        return table.begins_anew()
 
     async def _evaluated(self, question: tokens_asking.Question) -> tuple[list[bytes], str]:
         """The tokens that a question asks for; one that is cut off is repeated and costs once."""

@@ -10,6 +10,7 @@ no answer at all), ``Unproven`` (tell the auditor) or ``Misused`` (nothing was s
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import date, timedelta
@@ -258,15 +259,19 @@ class Client(ScoringCalls, RedressCalls, Connection):
             return wire.table(self._persistently(attempt, timeout).table)
 
     def _resumed(self, table: Outgoing, left: float) -> int:
-        """Where a table that was cut off goes on."""
+        """Where a table that was cut off goes on; the service may notice the cut a moment later than we do."""
         request = pb.GetUploadRequest(upload_id=table.upload_id)
-        try:
-            response = awaited(self._stub.GetUpload.future(request, timeout=left))
-        except grpc.RpcError as error:
-            if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
-                return table.begins_anew()
-            raise
-        return table.goes_on(response.received, response.sha256)
+        for pause in (*self.settings.around.pauses, None):
+            try:
+                response = awaited(self._stub.GetUpload.future(request, timeout=left))
+            except grpc.RpcError as error:
+                if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+                    raise
+                if pause is not None:
+                    time.sleep(pause)
+            else:
+                return table.goes_on(response.received, response.sha256)
+        return table.begins_anew()
 
     def _tokens(
         self, element: str, values: Sequence[bytes], progress: tokens_asking.Progress | None

@@ -75,24 +75,24 @@ class Models:
             Refused: LVR-5011 to LVR-5014 for its ciphertexts, LVR-5201 to LVR-5206; each is logged.
         """
         try:
-            features = self._admitted(subject, model, certificate)
+            judgement = self._judgement()  # once: a bundle that comes into force meanwhile decides the next model
+            features = self._admitted(subject, model, certificate, judgement[1])
             with self._state.transaction() as tx:
                 known = registry.named(tx, subject.institution, model.model, model.version)
                 if known is not None:
                     if known.digest != model.digest:
                         raise refuse.model_taken({})
                     return known
-                return self._keep(tx, subject, model, certificate, signature, features)
+                return self._keep(tx, subject, model, certificate, signature, features, judgement)
         except Refused as refused:
             with self._state.transaction() as tx:
                 told: dict[str, JSON] = {"kind": "model_refused", "institution": subject.institution}
                 self._append(tx, {**told, "certificate": subject.fingerprint, "code": refused.code}, {})
             raise
 
-    def _admitted(self, subject: Subject, model: Model, certificate: Certificate) -> FeatureSet:
+    def _admitted(self, subject: Subject, model: Model, certificate: Certificate, bundle: Bundle) -> FeatureSet:
         if not _whole(model) or model.institution != subject.institution:
             raise refuse.model_form({})
-        _, bundle = self._judgement()
         features = bundle.platform.feature_sets.get(model.feature_set)
         if features is None or features.sha256 != model.feature_set_sha256:
             raise refuse.feature_set({})
@@ -116,9 +116,10 @@ class Models:
         certificate: Certificate,
         signature: bytes,
         features: FeatureSet,
+        judgement: tuple[Catalog, Bundle],
     ) -> RegisteredModel:
         now = self._clock()
-        catalog, bundle = self._judgement()
+        catalog, bundle = judgement
         quarter = quarter_of(now)
         most = models_per_quarter(subject, features, catalog, bundle, now.astimezone(SHANGHAI).date())
         if registry.in_quarter(tx, subject.institution, model.feature_set, quarter) >= most:

@@ -106,7 +106,7 @@ class Matching(pb_grpc.MatchingServiceServicer):
         seconds: float,
         cancelled: threading.Event,
     ) -> Iterator[pb.MatchResponse]:
-        line = self._line
+        line = self._line  # once: a bundle that comes into force meanwhile decides the next match
         admitted = line.decide(asked)
         yield pb.MatchResponse(progress="decided")
         size = asked.question.ids * asked.item_bytes
@@ -119,14 +119,15 @@ class Matching(pb_grpc.MatchingServiceServicer):
             paid = line.commit(asked, admitted, edition)
             yield pb.MatchResponse(progress="admitted")
             if asked.question.mode is MatchMode.HITS:
-                yield from self._hits(paid, batch, session, public, frozenset(first.known_sets[:MOST_KNOWN_SETS]))
+                known = frozenset(first.known_sets[:MOST_KNOWN_SETS])
+                yield from self._hits(line, paid, batch, session, public, known)
             else:
-                yield from self._number(paid, messages, session)
+                yield from self._number(line, paid, messages, session)
 
     def _hits(
-        self, paid: Paid, batch: bytes, session: Session, public: bytes, known: frozenset[bytes]
+        self, line: MatchLine, paid: Paid, batch: bytes, session: Session, public: bytes, known: frozenset[bytes]
     ) -> Iterator[pb.MatchResponse]:
-        evaluated, personal, receipt = self._line.hits(paid, batch, session)
+        evaluated, personal, receipt = line.hits(paid, batch, session)
         header = self._header(paid)
         header.public_key = public
         if header.set_sha256 not in known:
@@ -143,22 +144,22 @@ class Matching(pb_grpc.MatchingServiceServicer):
         yield pb.MatchResponse(receipt=receipt)
 
     def _number(
-        self, paid: Paid, messages: Iterator[pb.MatchRequest], session: Session
+        self, line: MatchLine, paid: Paid, messages: Iterator[pb.MatchRequest], session: Session
     ) -> Iterator[pb.MatchResponse]:
-        subjects = self._line.blinded(paid, session)
+        subjects = line.blinded(paid, session)
         header = self._header(paid)
         header.subjects = subjects
         yield pb.MatchResponse(header=header)
-        for piece in self._line.elements(paid, subjects, session):
+        for piece in line.elements(paid, subjects, session):
             yield pb.MatchResponse(blinded=piece)
 
         def cut_off() -> Refused:
-            self._line.abandon(paid, "cut_off")
+            line.abandon(paid, "cut_off")
             return refuse.evaluation()
 
         evaluated = _received(messages, evaluated_bytes(subjects), "evaluated", cut_off)
         yield pb.MatchResponse(progress="evaluated")
-        number, receipt = self._line.number(paid, evaluated, session)
+        number, receipt = line.number(paid, evaluated, session)
         yield pb.MatchResponse(number=_number(paid, number))
         yield pb.MatchResponse(receipt=receipt)
 

@@ -28,8 +28,7 @@ from louver_sandbox.auditing import index
 from louver_sandbox.drafting.office import Office
 from louver_sandbox.policy.bundle import BundleRefused
 from louver_sandbox.policy.documents import PolicyRefused
-from louver_sandbox.premises import utc_now
-from louver_sandbox.processes.pool import WorkerFailed
+from louver_sandbox.premises import InstallationRefused, utc_now
 from louver_sandbox.publishing.record_keys import KeyRefused
 from louver_sandbox.service.auditing import Auditing
 from louver_sandbox.service.edge import new_incident
@@ -68,6 +67,8 @@ PROBE_S = 5.0
 INDEXED_AT_ONCE = 5_000
 """Entries that the auditors' index takes at each probe."""
 GRACE_S = 10.0
+REFUSED: Final = (BundleRefused, InstallationRefused, KeyRefused, PolicyRefused, Refused)
+"""What says of stored policies that they must not decide: the policies' fault, which their officers can mend."""
 
 
 def credentials(settings: Settings) -> grpc.ServerCredentials:
@@ -97,7 +98,8 @@ class Server:
         limits = settings.limits
         self.platform = Platform(settings, utc_now, new_incident)
         self._stopping = threading.Event()
-        self._unfollowed = ""
+        self._untaken: dict[str, str] = {}
+        self._failing: dict[str, str] = {}
         try:
             note_activation(self.platform.books, self.platform.judgement, self.platform.approvals)
             self.platform.keep_anchor()
@@ -164,10 +166,9 @@ class Server:
         """Asks the store for a sign of life while it is ill, and tells the health service what it finds."""
         while not self._stopping.wait(PROBE_S):
             if self.platform.state.healthy:
-                self._say(serving=True)
-                self._keep_anchor()
-                self._index()
-                self._follow()
+                self._say(serving=not self._failing)
+                self._upkeep()
+                self._say(serving=not self._failing)
                 continue
             self._say(serving=False)
             try:
@@ -195,19 +196,60 @@ class Server:
         except (OSError, StoreError, LogDamaged) as error:
             logger.error("the newest signed head is not kept beside the log: %s", error)
 
-    def _follow(self) -> None:
-        """What was ordered comes into force on its day, and what an operator has activated at once; what must not
-        decide leaves what decides as it is, and `status` says why."""
+    def _upkeep(self) -> None:
+        """One round. Nothing that one step meets keeps the next one from being taken."""
+        self._taken("the newest signed head", self._keep_anchor)
+        self._taken("the auditors' index", self._index)
+        self._taken("what is due", self._put_due_in_force)
+        self._taken("the stored bundle", self._follow)
+        self._taken("what decided formerly", self.platform.retire)
+
+    def _taken(self, step: str, act: Callable[[], object]) -> None:
+        """One step of a round. What must not decide leaves what decides as it is, and `status` says why. Whatever
+        else goes wrong is an incident, and health says so until the step goes well: a thread that ended would leave
+        policies in force that are over, without a word."""
         try:
-            if due := self.office.put_due_in_force():
+            act()
+        except REFUSED as refused:
+            if str(refused) != self._untaken.get(step):
+                logger.error("%s is not taken: %s", step, refused)
+            self._untaken[step] = str(refused)
+            self._failing.pop(step, None)
+        except Exception as error:
+            if (said := repr(error)) != self._failing.get(step):
+                logger.error("%s fails: incident %s", step, new_incident(error))
+            self._failing[step] = said
+        else:
+            self._untaken.pop(step, None)
+            self._failing.pop(step, None)
+
+    def _put_due_in_force(self) -> None:
+        """What was ordered comes into force on its day; where not all of it can, each version that can, so that none
+        waits for another department's."""
+        try:
+            due = self.office.put_due_in_force()
+        except Refused as refused:
+            due = self._due_one_by_one()
+            if due:
                 logger.info("in force: %s", ", ".join(due))
-            if self.office.follow():
-                logger.info("bundle %s decides now", self.platform.judgement.bundle.digest)
-            self.platform.retire()
-        except (BundleRefused, PolicyRefused, Refused, KeyRefused, StoreError, OSError, WorkerFailed) as error:
-            if str(error) != self._unfollowed:
-                logger.error("the stored policies are not taken: %s", error)
-            self._unfollowed = str(error)
+            raise refused
+        if due:
+            logger.info("in force: %s", ", ".join(due))
+
+    def _due_one_by_one(self) -> tuple[str, ...]:
+        names, came = self.office.lifecycle().due(), []
+        for name in names if len(names) > 1 else ():
+            try:
+                self.office.put_in_force({name})
+                came.append(name)
+            except Refused as refused:
+                logger.error("%s does not come into force: %s", name, refused)
+        return tuple(came)
+
+    def _follow(self) -> None:
+        """What an operator has activated comes into force at once."""
+        if self.office.follow():
+            logger.info("bundle %s decides now", self.platform.judgement.bundle.digest)
 
     def _index(self) -> None:
         """What auditors search by follows the log; while it cannot, they are told how far it is."""

@@ -237,8 +237,9 @@ class OwnTables:
     def _write(self, part: Partial, coming: Iterable[bytes]) -> None:
         most = self._settings.limits.upload_mib * MIB
         try:
-            # Without a buffer: what is counted as come is in the file.
-            with part.file.open("ab" if part.size else "xb", buffering=0) as file:
+            # Without a buffer: what is counted as come is in the file. One that was cut off before its first byte has
+            # left an empty file, so what has come does not tell whether there is one.
+            with part.file.open("ab", buffering=0) as file:
                 for chunk in coming:
                     if part.size + len(chunk) > most:
                         raise upload_too_large({"what": "bytes", "limit": str(most)})

@@ -30,7 +30,7 @@ MOST = 4
 """Uploads of one institution that are kept to be resumed; a further one takes the place of the oldest."""
 
 WAITED_S = 3.0
-"""How long it is waited for a call that was cut off to end."""
+"""How long a call that goes on with an upload waits for the one that was cut off to end."""
 
 RETRY_S = 2.0
 
@@ -76,11 +76,12 @@ class Partials:
     def received(self, institution: str, upload: str) -> Received:
         """What has come of an upload of the institution: nothing, where there is none of that id.
 
-        Raises `Refused` LVR-5314 for what is no id, LVR-3101 while a call is still at work on it.
+        It waits for nobody, so that asking holds no thread. Raises `Refused` LVR-5314 for what is no id, LVR-3101
+        while a call is still at work on it.
         """
         key = (institution, _checked(upload))
         with self._changing:
-            found = self._free(key)
+            found = self._free(key, wait_s=0.0)
             if found is None:
                 return Received(0, hashlib.sha256().digest())
             return Received(found.size, found.digest.digest())
@@ -93,7 +94,7 @@ class Partials:
         """
         key = (institution, _checked(upload))
         with self._changing:
-            found = self._free(key)
+            found = self._free(key, WAITED_S)
             if offset != (0 if found is None else found.size):
                 raise refuse.elsewhere()
             if found is None:
@@ -111,11 +112,11 @@ class Partials:
         with self._changing:
             self._forget((institution, upload))
 
-    def _free(self, key: tuple[str, str]) -> Partial | None:
+    def _free(self, key: tuple[str, str], wait_s: float) -> Partial | None:
         """The upload when no call is at work on it. A connection that is cut is noticed a moment later on this side,
-        so that is waited for. Raises `Refused` LVR-3101."""
+        so who sends waits for that so many seconds. Raises `Refused` LVR-3101."""
         self._sweep()
-        if not self._changing.wait_for(lambda: key not in self._held or not self._held[key].busy, WAITED_S):
+        if not self._changing.wait_for(lambda: key not in self._held or not self._held[key].busy, wait_s):
             raise capacity.overloaded("institution", RETRY_S)
         return self._held.get(key)
 

@@ -19,7 +19,7 @@ Reader = Annotated[Session, Depends(only(Role.AUDITOR))]
 
 @router.get("/health")
 def health(request: Request) -> Response:
-    """Whether the console runs and every sandbox it knows has a head that it can prove. Names none of them."""
+    """Whether the console runs and every sandbox it knows answers, with a head that it can prove. Names none."""
     connections = console(request).connections
     states = {_state(request, name) for name in connections.names}
     worst = next((state for state in ("unproven", "unreachable") if state in states), "ok")
@@ -35,7 +35,7 @@ def head(request: Request, session: Reader) -> Response:
 
 def _state(request: Request, profile: str) -> str:
     try:
-        console(request).connections.head(profile)
+        console(request).connections.ask(profile)
     except Unproven:
         return "unproven"
     except Error:

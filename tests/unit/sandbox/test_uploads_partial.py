@@ -15,7 +15,11 @@ from hypothesis import strategies as st
 from louver.errors import Refused
 from louver.sending import Outgoing
 from louver.v1 import sandbox_pb2 as pb
+from louver_sandbox.premises import utc_now
+from louver_sandbox.settings import Settings
+from louver_sandbox.store import State
 from louver_sandbox.uploads import partial
+from louver_sandbox.uploads.own_tables import OwnTables
 from louver_sandbox.uploads.partial import KEPT_S, MOST, Partials
 
 ONE, TWO = "1" * 32, "2" * 32
@@ -102,11 +106,12 @@ def test_what_is_old_or_too_much_goes(partials: Partials, clock: Clock, tmp_path
 
 def test_two_calls_do_not_write_one_upload(partials: Partials, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partial, "WAITED_S", 0.05)
-    with partials.going_on("bank_a", ONE, 0):
-        with pytest.raises(Refused, match="LVR-3101"), partials.going_on("bank_a", ONE, 0):
-            pass
-        with pytest.raises(Refused, match="LVR-3101"):
-            partials.received("bank_a", ONE)
+    with (
+        partials.going_on("bank_a", ONE, 0),
+        pytest.raises(Refused, match="LVR-3101"),
+        partials.going_on("bank_a", ONE, 0),
+    ):
+        pass
     # One that ends meanwhile is waited for.
     monkeypatch.setattr(partial, "WAITED_S", 30)
     begun, told = threading.Event(), threading.Event()
@@ -121,8 +126,59 @@ def test_two_calls_do_not_write_one_upload(partials: Partials, monkeypatch: pyte
     thread.start()
     begun.wait(30)
     told.set()
-    assert partials.received("bank_a", ONE).size == 2
+    with partials.going_on("bank_a", ONE, 2) as part:
+        assert part.size == 2
     thread.join()
+
+
+def test_who_asks_how_much_has_come_waits_for_nobody(partials: Partials, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that waits is one that nobody else has: only who sends may wait for a call that was cut off."""
+    waits: list[float | None] = []
+
+    class Noting(threading.Condition):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout)
+            return super().wait(timeout)
+
+    monkeypatch.setattr(partials, "_changing", Noting())
+    with partials.going_on("bank_a", ONE, 0), pytest.raises(Refused, match="LVR-3101"):
+        partials.received("bank_a", ONE)
+    assert all(timeout is not None and timeout <= 0 for timeout in waits)
+
+
+class CutOff(Exception):
+    """The connection is gone."""
+
+
+class Coming:
+    """An upload with an id as it comes; `cut` ends the connection behind its bytes."""
+
+    upload = ONE
+
+    def __init__(self, content: bytes, *, cut: bool = False) -> None:
+        self.offset = 0
+        self.sha256: bytes | None = None
+        self._content, self._cut = content, cut
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._content:
+            yield self._content
+        if self._cut:
+            raise CutOff
+        self.sha256 = hashlib.sha256(self._content).digest()
+
+
+def test_what_was_cut_off_before_its_first_byte_goes_on(tmp_path: Path) -> None:
+    settings = Settings(tmp_path)
+    settings.spool.mkdir()
+    settings.uploads.mkdir()
+    with State.open(settings.state) as state, OwnTables(settings, state, utc_now, lambda *_, **__: None) as own:
+        for _ in range(2):
+            with pytest.raises(CutOff), own._spooled("bank_a", Coming(b"", cut=True)):
+                pass
+        with own._spooled("bank_a", Coming(b"abc")) as file:
+            assert file.read_bytes() == b"abc"
+        assert list(settings.spool.iterdir()) == []
 
 
 # the client's side
