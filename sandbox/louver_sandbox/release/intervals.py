@@ -10,7 +10,7 @@ decides (`quotients`, `mechanisms.joint`). Other smooth functions of counts, sum
 around the released numbers holds (`smooth`, `mechanisms.curved`). Where that bends too much for the noise, and for
 anything else, there is what the intervals of the n parts leave possible, each of which holds in all but 5 / n of 100,
 so that all hold in 95 whatever their noises have in common (Bonferroni); for sums of averages what
-`mechanisms.averages` says. Both hold the ball, so that choosing between them by the released numbers costs nothing.
+`mechanisms.averages` says. Which is shown the released numbers decide; what that costs is measured (ADR 51).
 """
 
 from __future__ import annotations

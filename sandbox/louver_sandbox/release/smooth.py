@@ -1,6 +1,7 @@
 """Which expressions are smooth functions of released numbers, and their values and derivatives (`mechanisms.curved`).
 
 Sums, differences, products, quotients, logarithms, roots and powers of e, with what rounds or guards them around.
+What rounds may also stand inside, where it is added up or multiplied by a constant, or is little beside the noise.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class Smooth:
             return self._of(inner, at)
         first = self._of(call.arguments[0], at)
         if call.function == "negate":
-            return first.plus(first, -2.0)
+            return at.constant(0.0).plus(first, -1.0)
         if call.function in _UNARY:
             return _rounded(_of_one(call.function, first, at), _OF_DOUBLES)
         if call.function in _ROUNDING:
@@ -115,13 +116,14 @@ def _of_two(function: str, left: Jet, right: Jet, at: Numbers) -> Jet:
         case "-":
             return left.plus(right, -1.0)
         case "*":
-            return left.times(right)
+            return at.product(left, right)
         case _:
             return at.divided(left, right)
 
 
 def _of_one(function: str, inner: Jet, at: Numbers) -> Jet:
-    """A function of one number. NotSmooth where that may be below what it is defined for."""
+    """A function of one number. NotSmooth where that may be below what it is defined for, or is rounded."""
+    at.faint(inner)
     value = inner.value
     if function == "exp":
         grown = math.exp(value)

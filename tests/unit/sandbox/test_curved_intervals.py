@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
-from math import isclose, log
+from math import floor, isclose, log
 from statistics import NormalDist, quantiles
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.interval_runs import seen
 from tests.support.seeded_noise import SeededSampler
 
 from louver_sandbox.algebra.expressions import Call, ColumnRef, Expression, Literal
@@ -126,6 +128,72 @@ def test_roundings_widen_it_by_what_they_may_move() -> None:
     assert float(rounded[1] - plain[1]) == pytest.approx(0.1, abs=1e-3)
 
 
+STEPPED = call("floor", call("/", B, whole(600)))
+BENT = {
+    "divisor": call("/", A, STEPPED),
+    "dividend": call("/", STEPPED, A),
+    "factor": call("*", STEPPED, A),
+    "power": call("+", A, call("exp", call("*", whole(4), STEPPED))),
+    "logarithm": call("*", A, call("ln", call("+", STEPPED, whole(2)))),
+    "root": call("sqrt", call("trunc", call("/", B, whole(250)))),
+    "cast": call("/", A, Call("try_cast", (call("/", B, whole(250)),), INTEGER)),
+    "exact": call("*", A, call("floor", call("/", ColumnRef(2, "known", DOUBLE), whole(2)))),
+    "power of what is exact": call("*", A, call("exp", call("floor", ColumnRef(2, "known", DOUBLE)))),
+}
+
+
+@pytest.mark.parametrize("expression", BENT.values(), ids=BENT)
+def test_nothing_is_said_where_what_is_rounded_is_bent(expression: Expression) -> None:
+    """The first derivative says nothing of a step to twice the value or none of it."""
+    numbers, known = {"a": Fraction(600), "b": Fraction(1_000)}, {(2, "known"): Fraction(301)}
+    spreads = {name: Spread(10.0, 1.0) for name in numbers}
+    assert of_curve(replace(of(expression), known=known), numbers, spreads) is None
+
+
+def test_what_is_rounded_may_be_added_and_multiplied_by_a_constant() -> None:
+    numbers = {name: Fraction(600) for name in "abc"}
+    stepped = call("/", call("negate", call("*", call("floor", A), whole(6))), whole(2))
+    plain = of_curve(of(call("-", call("/", B, C), call("*", A, whole(3)))), numbers, SPREADS)
+    found = of_curve(of(call("+", stepped, call("/", B, C))), numbers, SPREADS)
+    assert plain is not None
+    assert found is not None
+    assert float(plain[0] - found[0]) == pytest.approx(3, abs=1e-3)
+    assert float(found[1] - plain[1]) == pytest.approx(3, abs=1e-3)
+
+
+@pytest.mark.parametrize("noise", [20.0, 99.0, 101.0, 1_000.0])
+def test_what_is_rounded_by_a_hundredth_of_its_noise_may_be_bent(noise: float) -> None:
+    """Floors move a number by one at most: that is far within an interval of hundreds."""
+    true = {"a": 14 * noise + 0.9, "b": 20 * noise + 0.9}
+    value = floor(true["a"]) / floor(true["b"])
+    spreads = {name: Spread(noise, 1.0) for name in true}
+    sampler, missed = SeededSampler(20_261_125), 0
+    drawn = {key: sampler.discrete_gaussian(Fraction(noise), DRAWS) for key in true}
+    for place in range(DRAWS):
+        numbers = {key: Fraction(true[key]) + drawn[key][place] for key in true}
+        found = of_curve(of(call("/", call("floor", A), call("floor", B))), numbers, spreads)
+        assert (found is not None) == (noise > 100)
+        missed += found is not None and not found[0] <= value <= found[1]
+    assert missed <= 0.065 * DRAWS
+
+
+@pytest.mark.parametrize(
+    "select",
+    [
+        "count(*) / floor(avg(age) / 23.5)",
+        "count(*) / round(avg(age) / 27.0)",
+        "count(*) / CAST(avg(age) / 27.0 AS INTEGER)",
+        "avg(amount) / floor(count(*) / 310.0)",
+        "avg(amount) + exp(2 * ceil(avg(age) / 8.6))",
+        "avg(amount) * ln(trunc(avg(age) / 15.5))",
+    ],
+)
+def test_answers_hold_where_steps_stand_inside_what_is_bent(select: str) -> None:
+    """What all parts leave possible is shown then: it held in none of a hundred of the first."""
+    answers = seen(select, 200, rho=Fraction(1, 8))
+    assert answers.held >= 0.95 * answers.draws
+
+
 @pytest.mark.parametrize(
     ("expression", "values"),
     [
@@ -232,7 +300,8 @@ def _ends(value: Fraction, reach: Fraction) -> tuple[Fraction, Fraction]:
 
 @given(values=st.tuples(*(st.integers(-900, 900) for _ in "ab")))
 def test_what_is_said_lies_within_what_the_parts_leave_possible(values: tuple[int, int]) -> None:
-    """So that to choose between them by the numbers costs nothing. At most 2.24 of the noise: 97.5 % of either part."""
+    """At 97.5 % beside a box whose sides are 2.50 of the noise, as far as z goes. At 95 % sides are 2.24 and z goes as
+    far, so there the box need not hold what is said: how often both together miss is tried above."""
     numbers = {name: Fraction(value) for name, value in zip("ab", values, strict=True)}
     found = of_curve(of(PRODUCT), numbers, SPREADS, Fraction(975, 1000))
     reach = Fraction(NormalDist().inv_cdf(1 - 0.0125 / 2) * SCALE) + 2
