@@ -102,6 +102,14 @@ def refuse_former(books: Books, approvals: Sequence[Approval]) -> None:
         )
 
 
+def refuse_other_owners(former: Sequence[Approval], approvals: Sequence[Approval]) -> None:
+    """Raises BundleRefused where a document would pass from one department to another: its id stays its owner's."""
+    owners = {item.statement.id: item.statement.owner for item in former}
+    said = [item.statement for item in approvals]
+    if taken := [item for item in said if owners.get(item.id, item.owner) != item.owner]:
+        raise BundleRefused([f"{item.id} belongs to {owners[item.id]}, not to {item.owner}" for item in taken])
+
+
 def note_activation(books: Books, judgement: Judgement, approvals: Sequence[Approval]) -> None:
     """Logs which policies and catalogue decide from now on, unless the log's last word on it says so already.
 

@@ -29,6 +29,7 @@ from louver_sandbox.annals import (
     logged_tokens,
     note_activation,
     refuse_former,
+    refuse_other_owners,
     tables_of_snapshots,
     tables_of_tokens,
 )
@@ -275,6 +276,7 @@ class Platform:
         judgement = Judgement(self.judgement.catalog, bundle)
         with self._replacing:
             refuse_former(self.books, approvals)
+            refuse_other_owners(self.approvals, approvals)
             fresh = self._made(judgement, content, approvals)
             try:
                 kept()
@@ -297,6 +299,7 @@ class Platform:
         officers = load_officers(self.settings.officers)
         bundle = verify_bundle(content, approvals, officers, today, self.judgement.catalog)
         refuse_former(self.books, approvals)
+        refuse_other_owners(self.approvals, approvals)
         return StoredBundle(bundle, content, approvals)
 
     def follow(self, check: Callable[[Bundle], None]) -> bool:

@@ -22,10 +22,11 @@ from pathlib import Path
 import pytest
 from tests.support.installation import copy_of
 from tests.support.line import ask
-from tests.support.officers import TAX, Desk, appointed
+from tests.support.officers import POLICE, TAX, Desk, appointed
 from tests.support.policy_questions import BANK_A, LIBRARY
 
 from louver.errors import Refused
+from louver_sandbox.annals import refuse_other_owners
 from louver_sandbox.audit.log import MAX_PAGE
 from louver_sandbox.demo.city import City
 from louver_sandbox.drafting import texts
@@ -53,6 +54,19 @@ WIDER = YAML.replace(
     1,
 )
 PLENTIFUL = YAML.replace("queries_per_day: 5000", "queries_per_day: 6000", 1)
+
+EMPTY = """kind: policy
+id: {id}
+version: "9"
+owner: {owner}
+title: gone
+grants: []
+tests:
+  today: 2026-07-01
+  subjects: {{bank_a: {{type: bank, groups: [banks]}}}}
+  cases:
+    - {{case: nothing, who: bank_a, purpose: RESEARCH, sql: SELECT 1 AS n FROM gov.nothing, expect: LVR-1101}}
+"""
 
 
 class House:
@@ -157,6 +171,37 @@ def test_an_approval_means_one_version_of_one_text(house: House) -> None:
     assert refusal(lambda: house.office.approve(house.caller("li"), first.name, old)) == "LVR-7207"
     assert house.state(first) is not State.APPROVED
     assert house.verdict()[0] == "LVR-2009"
+
+
+def test_no_department_takes_over_anothers_document(house: House) -> None:
+    """The police submit a document of their own under another's id, and file it past the office."""
+    former = house.platform.judgement.bundle.digest
+    found = (
+        (item, text)
+        for item in house.platform.judgement.bundle.policies
+        if item.owner != POLICE
+        for text in [EMPTY.format(id=item.id, owner=POLICE)]
+        if "document" in house.office.at_desk("submit", text)
+    )
+    (victim, bare) = next(found)  # nothing but its owner stands in the way of this one
+    days = (house.office.today, house.office.today + timedelta(days=30))
+    assert refusal(lambda: house.office.submit(house.caller("qian"), bare, (days[0], None))) == "LVR-7206"
+    lifecycle = house.office.lifecycle()
+    document = texts.placed(bare, house.platform.judgement.bundle).document
+    version = lifecycle.file(document, {}, "qian", days)
+    house.approve(version, "qian", "sun")
+    assert house.state(version) is State.APPROVED
+    assert refusal(lambda: house.office.activate(house.caller("qian"), version.name)) == "LVR-7209"
+    mine = house.platform.approvals
+    taken = [
+        replace(item, statement=item.statement.model_copy(update={"owner": POLICE}))
+        if item.statement.id == victim.id
+        else item
+        for item in mine
+    ]
+    with pytest.raises(BundleRefused, match=f"{victim.id} belongs to"):
+        refuse_other_owners(mine, taken)
+    assert house.platform.judgement.bundle.digest == former
 
 
 def test_an_order_is_no_signature(house: House) -> None:

@@ -179,6 +179,9 @@ class Office:
         owner = owner_of(document)
         if not serves(signer, owner):
             raise refuse.other_department(signer.department, owner)
+        for known in self._platform.approvals:
+            if known.statement.id == document.id and known.statement.owner != owner:
+                raise refuse.other_department(owner, known.statement.owner)
         lifecycle = self._lifecycle()
         with lifecycle.alone():
             standing = lifecycle.standing()

@@ -129,10 +129,15 @@ def assembled(
     current: Iterable[tuple[Platform | Policy, Approval]], versions: Iterable[Version], standing: Standing
 ) -> tuple[bytes, tuple[Approval, ...]]:
     """The content and approvals of the bundle that is to be in force: of each document the latest version that is
-    approved and effective. Raises BundleRefused without a platform document, PolicyRefused where they contradict."""
+    approved and effective. Raises BundleRefused without a platform document or where a document's owner would change,
+    PolicyRefused where they contradict."""
     chosen = {document.id: (document, approval) for document, approval in current}
     for version in sorted(versions, key=lambda item: item.statement.serial):
         if standing.state(version) is State.APPROVED:
+            if (known := chosen.get(version.statement.id)) and owner_of(known[0]) != version.statement.owner:
+                raise BundleRefused(
+                    (f"{version.name} is of {version.statement.owner}, the document of {owner_of(known[0])}",)
+                )
             chosen[version.statement.id] = (version.document, version.approval)
     platforms = [document for document, _ in chosen.values() if isinstance(document, Platform)]
     policies = [document for document, _ in chosen.values() if isinstance(document, Policy)]
