@@ -7,6 +7,7 @@ another institution has is neither seen nor told.
 from __future__ import annotations
 
 import secrets
+import shutil
 import threading
 import time
 from collections import Counter
@@ -42,6 +43,7 @@ from louver_sandbox.uploads.ingest import (
     NAME,
     NO_ROOM,
     READ_BY_THE_ENGINE,
+    TEMPORARY,
     Caps,
     Job,
     Taken,
@@ -227,11 +229,14 @@ class OwnTables:
             self._sweep(institution)
 
     def _sweep(self, institution: str) -> None:
-        """Removes the contents that no live table names. A query that has them open keeps what it opened."""
+        """Removes the contents that no live table names, and what a process that was killed had half made: tables are
+        taken in one by one. A query that has them open keeps what it opened."""
         with self._state.reading() as tx:
             live = registry.live_digests(tx, institution)
         for file in (self._settings.uploads / institution).glob("*.*"):
-            if file.suffix in (".duckdb", ENDING) and file.stem not in live:
+            if file.name.startswith(TEMPORARY):
+                shutil.rmtree(file, ignore_errors=True)
+            elif file.suffix in (".duckdb", ENDING) and file.stem not in live:
                 file.unlink(missing_ok=True)
 
     def _write(self, part: Partial, coming: Iterable[bytes]) -> None:

@@ -26,6 +26,9 @@ def test_a_new_start_removes_what_no_live_table_names(tmp_path: Path) -> None:
         (settings.uploads / institution).mkdir(parents=True)
         for digest in (KEPT, DROPPED, UNREGISTERED):
             (settings.uploads / institution / f"{digest}.duckdb").touch()
+        half_made = settings.uploads / institution / ".taking-0123456789abcdef"
+        half_made.mkdir(mode=0o700)
+        (half_made / "table.duckdb").touch()
     with State.open(settings.state) as state:
         with state.transaction() as tx:
             registry.register(tx, "bank_a", "book", Taken(KEPT, 1, 1, COLUMNS), NOW)
