@@ -18,7 +18,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import cast
 
+import grpc
 import pytest
 from tests.support.installation import copy_of
 from tests.support.line import ask
@@ -26,6 +28,7 @@ from tests.support.officers import POLICE, TAX, Desk, appointed
 from tests.support.policy_questions import BANK_A, LIBRARY
 
 from louver.errors import Refused
+from louver.v1 import policy_pb2 as pb
 from louver_sandbox.annals import refuse_other_owners
 from louver_sandbox.audit.log import MAX_PAGE
 from louver_sandbox.demo.city import City
@@ -43,6 +46,7 @@ from louver_sandbox.policy.load import load_bundle, load_officers
 from louver_sandbox.policy.officers import Signature
 from louver_sandbox.premises import load_judgement, utc_now
 from louver_sandbox.service.edge import new_incident
+from louver_sandbox.service.policies import AT_ONCE, Policies
 from louver_sandbox.wiring import Platform
 
 QUESTION = "SELECT grade, count(*) AS n FROM gov.tax_credit WHERE rating_year = 2025 GROUP BY grade"
@@ -202,6 +206,21 @@ def test_no_department_takes_over_anothers_document(house: House) -> None:
     with pytest.raises(BundleRefused, match=f"{victim.id} belongs to"):
         refuse_other_owners(mine, taken)
     assert house.platform.judgement.bundle.digest == former
+
+
+def test_drafts_that_are_held_keep_nobody_from_revoking(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mallory holds every place for officers' calls; the policy ends all the same."""
+    service = Policies(house.platform, house.office)
+    monkeypatch.setattr(service, "_peer", lambda context: house.caller("wang"))
+    for _ in range(AT_ONCE):
+        assert service._calls.acquire(blocking=False)
+    context = cast(grpc.ServicerContext, None)  # who calls is known, and nothing is refused
+    status = service.GetPolicyStatus(pb.GetPolicyStatusRequest(), context)
+    assert status.officer == "wang"
+    ending = house.desk.revoke("wang", "taxation", TAX, status.serials["taxation"])
+    said = service.RevokePolicy(pb.RevokePolicyRequest(revocation=ending), context)
+    assert (said.id, said.serial) == ("taxation", status.serials["taxation"])
+    assert house.office.lifecycle().standing().revoked["taxation"] == said.serial
 
 
 def test_an_order_is_no_signature(house: House) -> None:

@@ -26,7 +26,9 @@ from louver_sandbox.service.edge import guarded, on_end, peer_certificate
 from louver_sandbox.wiring import Platform
 
 AT_ONCE = 8
-"""Calls of officers that are answered at once; questions of institutions are not among them."""
+"""Calls of officers that are answered at once; questions of institutions are not among them.
+
+Statuses and revocations have as many places of their own: drafts that take long keep nobody from ending a policy."""
 SIMULATIONS = 1
 MOST_EXAMPLES = 20
 EXAMPLES = 3
@@ -41,13 +43,15 @@ class Policies(pb_grpc.PolicyServiceServicer):
         self._platform = platform
         self._office = office
         self._calls = threading.BoundedSemaphore(AT_ONCE)
+        self._statuses = threading.BoundedSemaphore(AT_ONCE)
+        self._revocations = threading.BoundedSemaphore(AT_ONCE)
         self._simulations = threading.BoundedSemaphore(SIMULATIONS)
 
     def GetPolicyStatus(
         self, message: pb.GetPolicyStatusRequest, context: grpc.ServicerContext
     ) -> pb.GetPolicyStatusResponse:
         """What is in force, what is signed, what is logged."""
-        with self._call(context) as caller:
+        with self._call(context, self._statuses) as caller:
             signer = self._office.signer(caller)
             running, stored, logged, problem = self._office.status()
             return pb.GetPolicyStatusResponse(
@@ -177,7 +181,7 @@ class Policies(pb_grpc.PolicyServiceServicer):
 
     def RevokePolicy(self, message: pb.RevokePolicyRequest, context: grpc.ServicerContext) -> pb.RevokePolicyResponse:
         """The caller's own signed revocation."""
-        with self._call(context) as caller:
+        with self._call(context, self._revocations) as caller:
             said = self._office.revoke(caller, message.revocation).revocation
             return pb.RevokePolicyResponse(id=said.id, serial=said.serial)
 
