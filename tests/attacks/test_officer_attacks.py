@@ -208,6 +208,25 @@ def test_no_department_takes_over_anothers_document(house: House) -> None:
     assert house.platform.judgement.bundle.digest == former
 
 
+def test_nobody_tries_another_departments_documents_on_what_banks_have_asked(house: House) -> None:
+    """What a draft would change tells of the literals in questions, so one guesses with one's own alone, and is named."""
+    look = house.office.to_be_simulated
+    assert refusal(lambda: look(house.caller("qian"), PLENTIFUL, "", 7)) == "LVR-7206"
+    claimed = EMPTY.format(id="taxation", owner=POLICE)
+    assert refusal(lambda: look(house.caller("qian"), claimed, "", 7)) == "LVR-7206"
+    version = house.submitted(PLENTIFUL)
+    assert refusal(lambda: look(house.caller("qian"), "", version.name, 7)) == "LVR-7206"
+    books = house.platform.books
+
+    def steps() -> list[object]:
+        found = books.log.latest(None, 100, kinds=("policy",))
+        return [entry.fields["officer"] for entry in found if entry.fields["step"] == "simulating"]
+
+    assert steps() == []
+    assert "content" in look(house.caller("wang"), PLENTIFUL, "", 7)
+    assert steps() == ["wang"]
+
+
 def test_drafts_that_are_held_keep_nobody_from_revoking(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Mallory holds every place for officers' calls; the policy ends all the same."""
     service = Policies(house.platform, house.office)

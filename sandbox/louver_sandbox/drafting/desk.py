@@ -7,6 +7,7 @@ decides by the very functions of the line; there is no second decision point.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -21,6 +22,7 @@ from louver_sandbox.drafting.granting import as_yaml, grants_for
 from louver_sandbox.drafting.outcomes import outcome_of
 from louver_sandbox.drafting.texts import Draft, placed, told
 from louver_sandbox.identity import parse_registry
+from louver_sandbox.policy.approvals import owner_of
 from louver_sandbox.policy.bundle import bundle_content, document_content
 from louver_sandbox.policy.difference.compare import compare
 from louver_sandbox.policy.difference.offers import Documents
@@ -146,9 +148,14 @@ class Desk:
         return self._tried(self._judgement.bundle.policies, None)
 
     def _content(self, job: Job, case: bytes) -> Reply:
+        """The bundle with a draft in it, and whose document that is; what is wrong with it otherwise."""
         draft = self._placed(job)
+        found = self._lint(job, case)["findings"]
+        if any(item["severity"] == Severity.ERROR.value for item in found):
+            return {"findings": found}
         content = bundle_content(draft.library.platform, draft.library.policies)
-        return {"content": content.decode()}
+        named = {"id": draft.document.id, "owner": owner_of(draft.document)}
+        return {"content": content.decode(), "digest": hashlib.sha256(content).hexdigest(), **named}
 
     def _tried(self, policies: tuple[Policy, ...], draft: Draft | None) -> Reply:
         """How many tests passed by policy; those that failed, and policies without any, as failed tests."""

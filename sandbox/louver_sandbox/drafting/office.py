@@ -24,7 +24,7 @@ from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.catalog.snapshots import snapshot_id
 from louver_sandbox.delegates import OUR_FAULT, checker_zygote
 from louver_sandbox.drafting import desk
-from louver_sandbox.drafting.lifecycle import Lifecycle
+from louver_sandbox.drafting.lifecycle import STEP, Lifecycle
 from louver_sandbox.drafting.outcomes import Outcome, outcome_of
 from louver_sandbox.drafting.simulation import PATIENCE_S, History, Simulation, as_it_goes, judging, meetings
 from louver_sandbox.drafting.texts import LONGEST, documents, written
@@ -325,6 +325,28 @@ class Office:
         return item
 
     # History
+
+    def to_be_simulated(self, caller: Caller, text: str, version: str, days: int) -> Mapping[str, Any]:
+        """The bundle with a draft or version in it that the caller may hold against what banks have asked: one of the
+        caller's own department, without errors. What a draft would have changed tells of questions, so it is logged
+        who looked. What is wrong with it otherwise. Raises `Refused` LVR-72xx."""
+        found = self.at_desk("content", written(self.version(version).document) if version else text)
+        if "content" not in found:
+            return found
+        self._of_owner(caller, found["owner"])
+        for known in self._platform.approvals:
+            if known.statement.id == found["id"]:
+                self._of_owner(caller, known.statement.owner)
+        named = {"policy": found["id"], "version": version, "officer": caller.signs_as, "days": days}
+        journal.note(
+            self._platform.books,
+            STEP,
+            step="simulating",
+            draft=found["digest"],
+            bundle=self._platform.judgement.bundle.digest,
+            **named,
+        )
+        return found
 
     def simulation(
         self, content: bytes, days: int, examples: int, ended: threading.Event

@@ -130,17 +130,18 @@ class Policies(pb_grpc.PolicyServiceServicer):
         self, message: pb.SimulatePolicyRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.SimulatePolicyResponse]:
         """The questions of the last days under a draft, as it is found out."""
-        with self._call(context, self._simulations):
+        with self._call(context, self._simulations) as caller:
             if message.days > LONGEST_HISTORY or message.examples > MOST_EXAMPLES:
                 said = f"at most {LONGEST_HISTORY} days and {MOST_EXAMPLES} examples"
                 raise refusals.draft_unfit(said, f"最多 {LONGEST_HISTORY} 天、{MOST_EXAMPLES} 个例子")
-            content = self._content(message)
-            if isinstance(content, pb.SimulatePolicyResponse):
-                yield content
+            days, examples = message.days or DAYS, message.examples or EXAMPLES
+            found = self._office.to_be_simulated(caller, message.text, message.version, days)
+            if "content" not in found:
+                yield pb.SimulatePolicyResponse(findings=told.findings(found), finished=True)
                 return
+            content = str(found["content"]).encode()
             ended = threading.Event()
             on_end(context, ended.set)
-            days, examples = message.days or DAYS, message.examples or EXAMPLES
             yield pb.SimulatePolicyResponse()  # heard at once: it has begun
             last: Simulation | None = None
             try:
@@ -151,7 +152,8 @@ class Policies(pb_grpc.PolicyServiceServicer):
             if last is not None:
                 if message.version:
                     lifecycle = self._office.lifecycle()
-                    lifecycle.attach(self._office.version(message.version), last.plain())
+                    by = {"officer": caller.signs_as, "days": days, "draft": found["digest"]}
+                    lifecycle.attach(self._office.version(message.version), {**last.plain(), **by})
                 yield told.simulation(last, last.distinct, finished=True)
 
     def SubmitPolicy(self, message: pb.SubmitPolicyRequest, context: grpc.ServicerContext) -> pb.SubmitPolicyResponse:
@@ -191,13 +193,6 @@ class Policies(pb_grpc.PolicyServiceServicer):
     def _text(self, text: str, version: str) -> str:
         """A draft as it was sent, or the document of a version."""
         return text if not version else written(self._office.version(version).document)
-
-    def _content(self, message: pb.SimulatePolicyRequest) -> bytes | pb.SimulatePolicyResponse:
-        """The bundle that is to be simulated, or what is wrong with the draft."""
-        found = self._office.at_desk("content", self._text(message.text, message.version))
-        if "content" in found:
-            return str(found["content"]).encode()
-        return pb.SimulatePolicyResponse(findings=told.findings(found), finished=True)
 
     @contextmanager
     def _call(
