@@ -174,6 +174,8 @@ class PolicyClient(Connection):
         if self._closed:
             raise Misused("the client is closed", "connect again")
         seconds = self.settings.time_allowed(None)
-        with suppress(grpc.FutureTimeoutError):
-            grpc.channel_ready_future(self._channel).result(timeout=min(CONNECTING_SECONDS, seconds))
+        with suppress(grpc.RpcError):
+            # A question that changes nothing: a watch on the channel would outlive a client that is closed at once.
+            asked = pb.GetPolicyStatusRequest()
+            self._stub.GetPolicyStatus(asked, timeout=min(CONNECTING_SECONDS, seconds), wait_for_ready=True)
         return seconds
