@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -108,3 +109,22 @@ def test_a_version_that_is_due_does_not_wait_for_another_departments(
     assert serves(server)
     assert came == ["taxation@9"]
     assert "police@9 does not come into force" in caplog.text
+
+
+@pytest.mark.parametrize("failure", [WorkerFailed("died"), ValueError("not JSON")], ids=repr)
+def test_tables_of_tokens_are_kept_whatever_one_of_them_met(
+    server: Server, failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[int] = []
+
+    def fails() -> bool:
+        tries.append(len(tries))
+        if len(tries) == 3:
+            server._stopping.set()
+        raise failure
+
+    monkeypatch.setattr(serving, "TOKENS_S", 0.0)
+    monkeypatch.setattr(server, "_stopping", threading.Event())
+    monkeypatch.setattr(server.platform.token_upkeep, "make_next", fails)
+    server._keep_tokens()
+    assert tries == [0, 1, 2]

@@ -87,7 +87,7 @@ class Office:
 
     def signer(self, caller: Caller) -> Officer:
         """The caller's row among the officers who may sign. Raises `Refused` LVR-7201."""
-        for officer in self._lifecycle().officers:
+        for officer in self.lifecycle().officers:
             if officer.name == caller.signs_as:
                 return officer
         raise refuse.not_an_officer()
@@ -147,20 +147,17 @@ class Office:
         """The Beijing day."""
         return self._platform.clock().astimezone(SHANGHAI).date()
 
-    def _lifecycle(self) -> Lifecycle:
+    def lifecycle(self) -> Lifecycle:
+        """The versions as they are now."""
         platform = self._platform
         return Lifecycle(
             platform.settings, Tools(platform.clock, lambda size: b""), platform.books, platform.judgement.catalog
         )
 
-    def lifecycle(self) -> Lifecycle:
-        """The versions as they are now."""
-        return self._lifecycle()
-
     def version(self, name: str) -> Version:
         """One version. Raises `Refused` LVR-7205."""
         try:
-            return self._lifecycle().version(name)
+            return self.lifecycle().version(name)
         except InstallationRefused:
             raise refuse.unknown_version() from None
 
@@ -182,7 +179,7 @@ class Office:
         for known in self._platform.approvals:
             if known.statement.id == document.id and known.statement.owner != owner:
                 raise refuse.other_department(owner, known.statement.owner)
-        lifecycle = self._lifecycle()
+        lifecycle = self.lifecycle()
         with lifecycle.alone():
             standing = lifecycle.standing()
             waiting = [
@@ -204,7 +201,7 @@ class Office:
         if signature.officer != signer.name:
             raise refuse.not_to_be_signed(f"it is in the name of {signature.officer!r}, and {signer.name!r} calls")
         self.version(name)
-        lifecycle = self._lifecycle()
+        lifecycle = self.lifecycle()
         with lifecycle.alone():
             version = lifecycle.version(name)
             state = lifecycle.standing().state(version)
@@ -219,19 +216,19 @@ class Office:
         """Puts an approved version into force, or has it wait for its first day. Raises `Refused` LVR-72xx."""
         version = self.version(name)
         signer = self._of_owner(caller, version.statement.owner)
-        state = self._lifecycle().standing().state(version)
+        state = self.lifecycle().standing().state(version)
         if state is State.SCHEDULED:
-            return self._lifecycle().order(name, signer.name)
+            return self.lifecycle().order(name, signer.name)
         if state is not State.APPROVED:
             raise refuse.not_in_that_state(name, state.value, "an approved version", "已批准的版本")
-        self._lifecycle().order(name, signer.name)
+        self.lifecycle().order(name, signer.name)
         self.put_in_force({name})
         return self.version(name)
 
     def put_in_force(self, names: set[str]) -> None:
         """Lets these versions decide, all at once. Raises `Refused` LVR-7209 or LVR-7210: then nothing changes."""
         with self._activating:
-            lifecycle = self._lifecycle()
+            lifecycle = self.lifecycle()
             with lifecycle.alone():
                 try:
                     coming = lifecycle.coming(names)
@@ -258,7 +255,7 @@ class Office:
         stamp = (self.today, _changed(self._platform.settings.requests))
         if stamp == self._looked_at:
             return ()
-        due = self._lifecycle().due()
+        due = self.lifecycle().due()
         try:
             if due:
                 self.put_in_force(set(due))
@@ -319,7 +316,7 @@ class Office:
             said = item.revocation.officer
             raise refuse.not_to_be_signed(f"it is in the name of {said!r}, and {signer.name!r} calls")
         try:
-            self._lifecycle().revoke(item)
+            self.lifecycle().revoke(item)
         except BundleRefused as refused:
             raise refuse.not_to_be_signed("; ".join(refused.reasons)) from None
         return item

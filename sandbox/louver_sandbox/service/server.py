@@ -188,6 +188,8 @@ class Server:
                     logger.info("%d tables of tokens that no question reads are gone", len(gone))
             except (OSError, StoreError, LogDamaged) as error:
                 logger.error("tables of tokens are not kept: %s", error)
+            except Exception as error:  # a question makes what is missing itself, so nobody waits for this one
+                logger.error("tables of tokens are not kept: incident %s", new_incident(error))
 
     def _keep_anchor(self) -> None:
         """Without it nothing is less safe but a restore, so what stands in the way is told and not fatal."""
