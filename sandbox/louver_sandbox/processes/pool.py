@@ -127,10 +127,16 @@ class Slot:
         try:
             if cancelled.is_set():
                 raise WorkerFailed("cancelled")
-            if not ready.child.is_alive():
-                # It died while it waited and has seen no job, so another may take its place.
-                ready = self._pool.replace(ready, deadline)
-            return exchange(ready.child, job, reply_cap, deadline, cancelled.is_set)
+            while True:
+                if not ready.child.is_alive():
+                    # It died while it waited and has seen no job, so another may take its place.
+                    ready = self._pool.replace(ready, deadline)
+                try:
+                    return exchange(ready.child, job, reply_cap, deadline, cancelled.is_set)
+                except WorkerFailed:
+                    # One that went with its zygote did not die of its job, which only reads: another does it.
+                    if not ready.child.orphaned:
+                        raise
         finally:
             ready.child.close()
 

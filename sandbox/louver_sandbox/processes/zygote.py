@@ -55,6 +55,7 @@ class Child:
         self._pidfd = pidfd
         self._status_pipe = status_pipe
         self._returncode: int | None = None
+        self._orphaned = False
         self._lock = threading.Lock()
         self._closed = False
 
@@ -92,8 +93,14 @@ class Child:
             if not poll.poll(max(0.0, timeout) * 1000):
                 return None
             status = os.read(self._status_pipe, STATUS_BYTES)
+            self._orphaned = not status
             self._returncode = int.from_bytes(status, "big", signed=True) if status else -signal.SIGKILL
         return self._returncode
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether it is known to have ended with its zygote, which told no status: nothing it did is the cause."""
+        return self._orphaned
 
     def close(self) -> None:
         with self._lock:

@@ -35,6 +35,9 @@ def handle(request):
         raise ValueError("CANARY")
     if request == b"too large":
         raise RequestFailed(Code.TOO_LARGE)
+    if request.startswith(b"once ") and not os.path.exists(request[5:]):
+        open(request[5:], "x").close()
+        time.sleep(60)
     if request.startswith(b"long "):
         return b"x" * int(request[5:])
     return request
@@ -224,6 +227,27 @@ def test_a_worker_killed_while_it_waits_is_replaced_unseen(zygote: Callable[[str
             answer = slot.run(b"x", deadline_s=10, cancelled=threading.Event(), reply_cap=10)
         assert answer == b"x"
         assert run(pool, b"y") == b"y"
+
+
+def test_a_job_whose_zygote_dies_under_it_is_done_by_another_worker(
+    zygote: Callable[[str], Zygote], tmp_path: Path
+) -> None:
+    source, begun = zygote("work"), tmp_path / "begun"
+
+    def kill_the_zygote_when_the_job_has_begun() -> None:
+        deadline = soon()
+        while not begun.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        assert source.pid is not None
+        os.kill(source.pid, signal.SIGKILL)
+
+    with WorkerPool(source, size=1, queue=0, per_institution=1) as pool, pool.reserve("bank", soon()) as slot:
+        killer = threading.Thread(target=kill_the_zygote_when_the_job_has_begun)
+        killer.start()
+        job = b"once " + os.fsencode(begun)
+        assert slot.run(job, deadline_s=10, cancelled=threading.Event(), reply_cap=1000) == job
+        killer.join()
 
 
 def test_a_pool_whose_zygote_never_starts_is_overloaded_and_closes(
