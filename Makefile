@@ -31,7 +31,7 @@ attack: .venv/.dev ## Attack it: the tests of tests/attacks and of damaged bytes
 soak: .venv/.dev   ## The same at length, for hours: SEED=n for other statements
 	@$(BIN)/python -m tests.support.fuzzing --count 1000000 --seed $(or $(SEED),2) --jobs 2
 	@$(BIN)/python -m tests.support.fuzzed_documents --count 100000 --seed $(or $(SEED),2)
-	@LOUVER_SOAK=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -o timeout=36000 tests/attacks tests/property/test_suppression.py tests/e2e/test_fuzzed_wire.py
+	@LOUVER_SOAK=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -o timeout=36000 tests/attacks tests/property/test_suppression.py tests/e2e/test_fuzzed_wire.py tests/e2e/test_bad_sql.py
 check: .venv/.dev  ## Format, lint, types, layers
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 bench: .venv/.dev  ## Run one benchmark: make bench NAME=line

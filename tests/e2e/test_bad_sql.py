@@ -12,10 +12,13 @@ from bench.dp import processor_seconds
 from tests.e2e.conftest import PROTECTED, alive, raw_stub, signed_question
 from tests.e2e.soundness import entries
 from tests.support.installation import Service
+from tests.support.lengths import at_length
 
 import louver
 from louver.errors import Error, Refused
 from louver.v1 import sandbox_pb2 as pb
+
+REQUESTS = at_length(800, 2_000)
 
 BAD_SQL = {
     "malformed": "SELECT FROM WHERE",
@@ -123,7 +126,7 @@ def test_unknown_and_forbidden_tables_look_the_same_and_take_as_long(served: Ser
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_two_thousand_concurrent_requests_each_get_an_answer_or_a_code(served: Service, bank: louver.Client) -> None:
+def test_hundreds_of_concurrent_requests_each_get_an_answer_or_a_code(served: Service, bank: louver.Client) -> None:
     outcomes: Counter[str] = Counter()
     lock = threading.Lock()
     clients = [served.connect("bank_b", purpose="RESEARCH") for _ in range(8)]
@@ -139,10 +142,10 @@ def test_two_thousand_concurrent_requests_each_get_an_answer_or_a_code(served: S
             outcomes[word] += 1
 
     with ThreadPoolExecutor(200) as executor:
-        list(executor.map(ask, range(2000)))
+        list(executor.map(ask, range(REQUESTS)))
     for client in clients:
         client.close()
-    assert outcomes.total() == 2000
+    assert outcomes.total() == REQUESTS
     assert outcomes["answered"]
     assert set(outcomes) <= {"answered", "LVR-3101"}
     with served.connect("bank_b", purpose="RESEARCH") as later:

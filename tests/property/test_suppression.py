@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support.additive_tables import flat, least_cost, protected, random_table, table
 from tests.support.attacked_tables import SHAPES, attacked
+from tests.support.lengths import at_length
 
 from louver_sandbox.suppression import proved
 from louver_sandbox.suppression.attacker import Interval, attack
@@ -19,7 +20,7 @@ from louver_sandbox.suppression.table import Cell, Protection, Relation, Table
 
 few = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-RANDOM_TABLES = 1_000
+RANDOM_TABLES = at_length(300, 1_000)
 
 
 @st.composite
@@ -110,7 +111,7 @@ def test_the_order_of_rows_changes_nothing(seed: int, shape: list, chance: objec
 
 
 @pytest.mark.slow
-def test_none_of_a_thousand_random_tables_gives_a_withheld_cell_away() -> None:
+def test_none_of_hundreds_of_random_tables_gives_a_withheld_cell_away() -> None:
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         found = pool.map(attacked, range(RANDOM_TABLES), chunksize=20)
     assert [cell for one in found for cell in one.recovered] == []
