@@ -2,17 +2,16 @@
 
 `peak_per_s` is what callers one after another have answered, as many as the line has lanes, from two institutions,
 before and after everything else. `normal_p99_ms` is the latency while half of that arrives. Then twice the peak
-arrives, at random moments and whether or not anything is answered (`--minutes N`, a third of one if not given, 10 with
-`--full`):
-`goodput_share` are the answers a second over the peak (goal: at least 0.9), `storm_p99_ms` how long the answered took
-and `p99_x` that over the larger of the two p99 (of the peak and of half of it; `p99_over_half_x` over the smaller;
-goal: at most 2), `refusal_p99_ms` how soon the others heard when to come back (goal: at most 50). `rss_growth` is the
-service's memory at the end of the storm over that after its first tenth (goal: within 0.1).
+arrives, at random moments and whether or not anything is answered (`--minutes N`, a third of one if not given, 10
+with `--full`). `goodput_share` are the answers a second over the peak (goal: at least 0.9), `storm_p99_ms` how long
+the answered took and `p99_x` that over the p99 of the peak (goal: at most 2; `p99_over_half_x` over that of half of
+it), `refusal_p99_ms` how soon the others heard when to come back (goal: at most 50). `rss_growth` is the service's
+memory at the end of the storm over that after its first tenth (goal: within 0.1).
 
 `fair_share`: three institutions ask for a tenth of the peak each; then one of them for ten times as much. The least
-of what the two others have answered, over what they had without it (goal: at least 0.8); `fair_p99_x` is what their p99
-became. Latencies count from the moment at which a question was due. The callers are on the same machine and compete
-for it.
+of what the two others have answered, over what they had without it (goal: at least 0.8); `fair_p99_x` is what their
+p99 became. Latencies count from the moment at which a question was due. The callers are on the same machine and
+compete for it.
 """
 
 import tempfile
@@ -152,8 +151,8 @@ def main() -> None:
         "normal_p99_ms": round(1000 * p99["normal"]),
         "peak_p99_ms": round(1000 * p99["peak"]),
         "storm_p99_ms": round(1000 * p99["storm"]),
-        "p99_x": round(p99["storm"] / max(p99["peak"], p99["normal"]), 2),
-        "p99_over_half_x": round(p99["storm"] / min(p99["peak"], p99["normal"]), 2),
+        "p99_x": round(p99["storm"] / p99["peak"], 2),
+        "p99_over_half_x": round(p99["storm"] / p99["normal"], 2),
         "storm_s": round(storm_s),
         "storm_asked": sum(len(one.met) for one in storm),
         "storm_refused": len(_refused(storm)),
@@ -180,7 +179,7 @@ def _fair(quiet: Sequence[Outcome], beside: Sequence[Outcome]) -> float:
     def share(one: Outcome) -> float:
         return len(one.answered) / max(1, len(one.met))
 
-    return min(share(after) / share(before) for before, after in zip(quiet[1:], beside[1:], strict=True))
+    return min(share(after) / (share(before) or 1.0) for before, after in zip(quiet[1:], beside[1:], strict=True))
 
 
 if __name__ == "__main__":

@@ -9,10 +9,11 @@ from __future__ import annotations
 import multiprocessing
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
+from multiprocessing.synchronize import Barrier
 
 from bench.support.callers import OVERLOADED
 from bench.support.questions import PURPOSE, question
@@ -21,8 +22,8 @@ from louver_sandbox.demo.city import City
 
 AT_ONCE = 60
 """Calls under way over one connection; the service lets 64 in."""
-START_S = 6.0
-"""Time for the processes to start and connect before the first question is due."""
+START_S = 300.0
+"""Longest that a process waits for the others to be connected before all begin."""
 STRIDE = 1_000_000
 """Numbers of questions between one load and the next, so that no two ask the same."""
 
@@ -88,13 +89,14 @@ class Generator:
     address: str
     load: Load
     first: int
-    at: float
 
     def run(self) -> Outcome:
-        """Asks until the load's time is over, and waits for what is under way."""
+        """Asks, once all are connected, until the load's time is over, and waits for what is under way."""
         with self.city.connect(self.address, self.load.institution, PURPOSE, timeout=120.0) as bank:
             bank.tables()
             numbers = count(self.first)
+            _together().wait(START_S)
+            at = time.monotonic()
 
             def ask(due: float) -> Met:
                 try:
@@ -102,25 +104,23 @@ class Generator:
                 except Refused as refused:
                     if refused.code != OVERLOADED:
                         raise
-                    return Met(due, time.monotonic() - self.at - due, False, refused.retry_after or 0.0)
-                return Met(due, time.monotonic() - self.at - due, True)
+                    return Met(due, time.monotonic() - at - due, False, refused.retry_after or 0.0)
+                return Met(due, time.monotonic() - at - due, True)
 
             if self.load.callers:
-                return Outcome(self.load, tuple(self._closed(ask)))
+                return Outcome(self.load, tuple(self._closed(ask, at)))
             with ThreadPoolExecutor(AT_ONCE) as threads:
                 under_way = []
                 for due in self.load.due():
-                    time.sleep(max(0.0, self.at + due - time.monotonic()))
+                    time.sleep(max(0.0, at + due - time.monotonic()))
                     under_way.append(threads.submit(ask, due))
                 return Outcome(self.load, tuple(one.result() for one in under_way))
 
-    def _closed(self, ask: object) -> list[Met]:
-        assert callable(ask)
+    def _closed(self, ask: Callable[[float], Met], at: float) -> list[Met]:
 
         def one_after_another(number: int) -> list[Met]:
             met: list[Met] = []
-            time.sleep(max(0.0, self.at - time.monotonic()))
-            while (now := time.monotonic() - self.at) < self.load.seconds:
+            while (now := time.monotonic() - at) < self.load.seconds:
                 met.append(ask(now))
                 if not met[-1].answered:
                     time.sleep(met[-1].retry_after)
@@ -134,11 +134,22 @@ class Generator:
 
 
 _runs = count(1)
+_barriers: list[Barrier] = []
+"""In a process that asks, what all of them wait at before they begin."""
+
+
+def _meet_at(barrier: Barrier) -> None:
+    _barriers.append(barrier)
+
+
+def _together() -> Barrier:
+    return _barriers[0]
 
 
 def arrive(city: City, address: str, loads: Sequence[Load]) -> list[Outcome]:
     """Runs the loads together, each in a process of its own."""
-    at = time.monotonic() + START_S
-    parts = [Generator(city, address, load, 100_000 + next(_runs) * STRIDE, at) for load in loads]
-    with ProcessPoolExecutor(len(parts), mp_context=multiprocessing.get_context("spawn")) as pool:
+    parts = [Generator(city, address, load, 100_000 + next(_runs) * STRIDE) for load in loads]
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(len(parts))
+    with ProcessPoolExecutor(len(parts), context, _meet_at, (barrier,)) as pool:
         return list(pool.map(Generator.run, parts))

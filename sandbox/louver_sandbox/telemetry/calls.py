@@ -47,7 +47,7 @@ class Ended:
 
 
 class Call:
-    """A call under way. Its own thread and those that work for it may tell it things; it keeps no text but its names."""
+    """A call under way. Its own thread and those that work for it may tell it things; it keeps no text."""
 
     def __init__(self, method: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._method = method

@@ -1,6 +1,6 @@
 """Metrics and health over HTTP, on a port of their own that only this machine reaches unless it is set otherwise.
 
-`/metrics` is for Prometheus; `/healthz` says whether the service serves (200 or 503) and why not. There is no TLS here
+`/metrics` is for Prometheus; `/healthz` says whether the service serves (200 or 503) and why not. There is no TLS
 and no account, because nothing is told that is not the operator's: put a proxy in front to carry it further.
 """
 
@@ -29,7 +29,7 @@ class Endpoint:
             server_version = "louver"
             sys_version = ""
 
-            def do_GET(self) -> None:  # noqa: N802 - http.server's name
+            def do_GET(self) -> None:
                 if self.path == "/metrics":
                     self._say(HTTPStatus.OK, content_type, scrape())
                 elif self.path == "/healthz":
