@@ -56,11 +56,13 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """What one caller brings besides the question: patience, a way to be told to stop, and ears for progress."""
+    """What one caller brings besides the question: patience, a way to be told to stop, ears for progress, and for the
+    pace at which what becomes of it shall leave, before any row is read."""
 
     deadline_s: float
     cancelled: threading.Event
     progress: Callable[[str], None]
+    paced: Callable[[int], None] = lambda milliseconds: None
 
 
 class Slot(Protocol):
@@ -110,6 +112,7 @@ class Pipeline:
                 return self._again(stored)
             planned = self._judge(request, facts_at(self._clock()))
             call.progress("checked")
+            call.paced(planned.pace)
             with self._asked.alone(planned, call), self._reserve(request.subject.institution, call) as slot:
                 committed = commit(planned, request, self._books, self._clock())
                 if isinstance(committed, Stored):

@@ -6,6 +6,7 @@ with its name, and every figure has a default that runs on one machine.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -63,6 +64,18 @@ class Isolation:
     least: str = "default"
 
 
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """What the operator watches. `port` of /metrics and /healthz, 0 for none; `otlp` is host:port of a collector."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    otlp: str = ""
+    messages: str = "text"
+
+
+MESSAGES = ("text", "json")
+_OTLP = re.compile(r"[A-Za-z0-9.\[\]:-]+:\d{1,5}\Z")
 LEAST_LEVELS = ("default", "hardened")
 """What `isolation.least` may be. Less is no setting: only development goes without."""
 
@@ -79,6 +92,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     isolation: Isolation = field(default_factory=Isolation)
     development: bool = False
+    telemetry: Telemetry = field(default_factory=Telemetry)
 
     @property
     def state(self) -> Path:
@@ -199,6 +213,10 @@ def _section(cls: type[Any], body: Any, where: str, problems: list[str]) -> Any:
             problems.append(f"{name}: 0 to 65535")
         elif key == "least" and value not in LEAST_LEVELS:
             problems.append(f"{name}: one of {', '.join(LEAST_LEVELS)}")
+        elif key == "messages" and value not in MESSAGES:
+            problems.append(f"{name}: one of {', '.join(MESSAGES)}")
+        elif key == "otlp" and value and not _OTLP.match(value):
+            problems.append(f"{name}: host:port of a collector")
         else:
             values[key] = value
     return cls(**values)
@@ -213,6 +231,7 @@ class _File:
     limits: Limits = field(default_factory=Limits)
     isolation: Isolation = field(default_factory=Isolation)
     development: bool = False
+    telemetry: Telemetry = field(default_factory=Telemetry)
 
 
 def load(home: Path) -> Settings:
@@ -228,7 +247,15 @@ def load(home: Path) -> Settings:
     parsed = _section(_File, body, "", problems)
     if problems:
         raise SettingsRefused(tuple(problems))
-    return Settings(home.resolve(), parsed.origin, parsed.listen, parsed.limits, parsed.isolation, parsed.development)
+    return Settings(
+        home.resolve(),
+        parsed.origin,
+        parsed.listen,
+        parsed.limits,
+        parsed.isolation,
+        parsed.development,
+        parsed.telemetry,
+    )
 
 
 def pairs(settings: Settings) -> Iterator[tuple[str, str]]:

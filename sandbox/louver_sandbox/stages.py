@@ -181,7 +181,7 @@ class Admitted:
     `protected` are the scan ids whose privacy units must reach the thresholds, or are protected by noise as `private`
     says; the others are public or own. `lookup` is what an authorisation must cover, and `about_nobody` the same
     question about a subject that does not exist. `seal` is how the numbers of an answer under differential privacy
-    leave; those of a threshold answer leave as its rules say.
+    leave; those of a threshold answer leave as its rules say. Answers leave at whole numbers of `pace` milliseconds.
     """
 
     bound: Bound
@@ -197,6 +197,7 @@ class Admitted:
     lookup: LookupRules | None = None
     about_nobody: Relation | None = None
     seal: Seal = Seal.NONE
+    pace: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +221,7 @@ class Plan:
     the columns whose numbers leave encrypted; `encrypted` says which of them are sums of numbers that came so, and
     how the worker's last statement tells which rows are in them. `unsealed` identifies the question that a sealed one
     under differential privacy is but for its seal: noise is drawn for it once. `lookup` is what an authorisation must
-    cover when it commits. `tokens` are the columns whose ids came as tokens.
+    cover when it commits. `tokens` are the columns whose ids came as tokens. `pace` is the admission's.
     """
 
     request_id: str
@@ -245,6 +246,7 @@ class Plan:
     lookup: LookupPlan | None = None
     tokens: tuple[TokenUse, ...] = ()
     unsealed: str = ""
+    pace: int = 0
 
     @property
     def noise(self) -> str:

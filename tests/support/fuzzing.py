@@ -59,6 +59,7 @@ FUNCTIONS = frozenset(
             "count",
             "count_star",
             "length",
+            "||",
             "list_extract",
             "lower",
             "max",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 
 from cryptography import x509
@@ -33,12 +34,14 @@ from louver_sandbox.store import State, StoreError
 
 SECRETS = ("log.seed", "record.key", "server.key")
 SOON = timedelta(days=14)
+LOOPBACK = frozenset(["127.0.0.1", "::1", "localhost"])
 
 
 def problems(settings: Settings, now: datetime) -> Iterator[str]:
     """Every problem, each with the file it is about and what to do."""
     yield from _secrets(settings)
     yield from _isolation(settings)
+    yield from _telemetry(settings)
     yield from _certificates(settings, now)
     yield from _registry(settings)
     yield from _books(settings, now)
@@ -63,6 +66,8 @@ def warnings(settings: Settings, now: datetime) -> Iterator[str]:
         ends = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
         if ends - now < SOON:
             yield f"{path.name}: ends on {ends.date()}; renew it"
+    if settings.telemetry.port and settings.telemetry.host not in LOOPBACK:
+        yield "telemetry.host: not this machine's own; whoever reaches the port sees the service's figures"
     missing = isolation_of(settings).missing_for(Level.named(settings.isolation.least))
     if missing:
         yield f"isolation: served as development only; missing: {', '.join(missing)}"
@@ -78,6 +83,12 @@ def _isolation(settings: Settings) -> Iterator[str]:
         isolation_of(settings)
     except TooLittleIsolation as refused:
         yield str(refused)
+
+
+def _telemetry(settings: Settings) -> Iterator[str]:
+    wanted = settings.telemetry.port or settings.telemetry.otlp
+    if wanted and find_spec("prometheus_client") is None:
+        yield 'telemetry: its library is missing; `pip install "louver[telemetry]"`, or set port = 0 and otlp = ""'
 
 
 def _certificate_files(settings: Settings) -> tuple[Path, ...]:

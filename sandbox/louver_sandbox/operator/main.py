@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from louver_sandbox.operator import (
     purging,
     qualities,
     redress,
+    status,
     uploads,
 )
 from louver_sandbox.operator.backup import back_up
@@ -45,6 +45,7 @@ from louver_sandbox.premises import open_books, utc_now
 from louver_sandbox.settings import load
 from louver_sandbox.stages import InstitutionType
 from louver_sandbox.store import State
+from louver_sandbox.telemetry.messages import speak
 from louver_sandbox.uploads.own_tables import own_tables_ever
 
 app = typer.Typer(
@@ -72,6 +73,7 @@ app.add_typer(matching.app, name="matching")
 app.add_typer(uploads.app, name="uploads")
 app.add_typer(configuration.app, name="config")
 app.command("doctor")(doctor.doctor)
+app.command("status")(status.status)
 app.command("purge")(purging.purge)
 
 
@@ -118,9 +120,9 @@ def serve(
     """Run the service until SIGTERM; it finishes running calls, then ends every process it started."""
     from louver_sandbox.service.server import serve as run
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     with explained():
         settings = load(home)
+        speak(settings.telemetry.messages)
         if development:
             settings = replace(settings, development=True)
         if found := tuple(problems(settings, utc_now())):

@@ -164,4 +164,5 @@ def _plan(
         seal=seal,
         encrypted=encrypted,
         unsealed=identity() if seal is not None and admitted.treatment is Treatment.DP else "",
+        pace=admitted.pace,
     )

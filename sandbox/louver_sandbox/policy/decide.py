@@ -110,6 +110,7 @@ def decide(bound: Bound, bundle: Bundle, facts: Facts) -> Admitted:
         history=strictest_history(choice.group.history() for choice in protected),
         private=budgets,
         seal=sealing.of_private(_seals(protected), bound.request, facts) if private else Seal.NONE,
+        pace=max((choice.group.pace() for choice in protected), default=0),
     )
 
 

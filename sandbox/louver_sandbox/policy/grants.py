@@ -138,6 +138,10 @@ class GrantGroup:
             encrypted=encrypted.strictest(encrypted.written(item.encrypted) for item in terms),
         )
 
+    def pace(self) -> int:
+        """The longest pace of the group's grants."""
+        return max(permit.grant.threshold.pace for permit in self.permits)
+
     def private(self, table: Table) -> tuple[PrivateRules, ...] | None:
         """The strictest budgets of the group's grants under `dp`; None where a kind of unit has none."""
         return private_rules(table, [permit.grant for permit in self.permits])

@@ -204,7 +204,8 @@ class ThresholdTerms(Document):
     `dominance_percent` is the (1,k) rule and `p_percent` the (p,100) rule; `dominance` and `pq` are more of them. All
     must pass. With `accepts_risk` an officer names the risks of terms that lint finds too weak, and says why they may
     stand. `seal` asks for numbers that are encrypted to the requester, on top of all of this. `encrypted` allows
-    to add up numbers that come encrypted, and says what protects subjects then.
+    to add up numbers that come encrypted, and says what protects subjects then. With `pace` answers leave a whole
+    number of so many milliseconds after they were asked for, so that how long one took tells little of the rows.
     """
 
     person: int = Field(default=10, ge=1, le=100_000)
@@ -221,6 +222,7 @@ class ThresholdTerms(Document):
     accepts_risk: Acceptance | None = None
     seal: Seal = Seal.NONE
     encrypted: EncryptedTerms | None = None
+    pace: int = Field(default=0, ge=0, le=60_000)
 
     @model_serializer(mode="wrap")
     def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -241,6 +243,7 @@ _NOT_SIGNED_BEFORE: Mapping[str, object] = {
     "accepts_risk": None,
     "seal": Seal.NONE,
     "encrypted": None,
+    "pace": 0,
 }
 """Keys of later versions and their defaults: left out of a bundle's content, so that older bundles stay canonical."""
 

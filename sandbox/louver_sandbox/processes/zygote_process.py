@@ -28,6 +28,9 @@ SPAWN = b"s"
 SPAWNED = b"c"
 FAILED = b"f"
 STATUS_BYTES = 4
+NICENESS = 5
+"""What the zygote and its children yield to the service: whoever is turned away shall hear so while every core is
+busy with answers (setpriority(2))."""
 
 
 class NotForkSafe(Exception):
@@ -74,6 +77,7 @@ def main() -> NoReturn:
     control = socket.socket(fileno=int(sys.argv[2]))
     # In a namespace of its own this process could not name the service any more.
     parent = os.pidfd_open(os.getppid())
+    os.nice(NICENESS)
     enter_namespaces(blueprint.confinement)
     for name in blueprint.preload:
         importlib.import_module(name)

@@ -64,9 +64,9 @@ def overloaded(scope: str, retry_after: float) -> Refused:
     return refusal(
         "LVR-3101",
         message="your institution has too many queries running" if mine else "the service is busy",
-        hint=f"nothing was charged; retry after {retry_after:.0f} s with the same request id",
+        hint=f"nothing was charged; retry after {retry_after:.1f} s with the same request id",
         message_zh="贵机构并发查询过多" if mine else "服务繁忙",
-        hint_zh=f"未计费；请在 {retry_after:.0f} 秒后以同一请求编号重试",
+        hint_zh=f"未计费；请在 {retry_after:.1f} 秒后以同一请求编号重试",
         rule=f"capacity.{scope}",
         retry_after=retry_after,
     )

@@ -22,6 +22,7 @@ from louver.errors import Fault, Refused
 from louver.v1 import errors_pb2
 from louver_sandbox.refusals import capacity
 from louver_sandbox.refusals import identity as refusals
+from louver_sandbox.service.observed import call_of
 from louver_sandbox.store import StoreError
 
 logger = logging.getLogger("louver.sandbox")
@@ -111,14 +112,21 @@ def guarded(context: grpc.ServicerContext) -> Iterator[None]:
     try:
         yield
     except Refused as refused:
-        abort_refused(context, refused)
+        _refuse(context, refused)
     except Fault as fault:
+        call_of(context).faulted()
         abort_fault(context, fault.incident)
     except StoreError as error:
         new_incident(error)
-        abort_refused(context, capacity.not_accepting())
+        _refuse(context, capacity.not_accepting())
     except Exception as error:
+        call_of(context).faulted()
         abort_fault(context, new_incident(error))
+
+
+def _refuse(context: grpc.ServicerContext, refused: Refused) -> NoReturn:
+    call_of(context).refused(refused.code)
+    abort_refused(context, refused)
 
 
 def peer_certificate(context: grpc.ServicerContext) -> x509.Certificate:

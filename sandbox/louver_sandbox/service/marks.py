@@ -16,6 +16,16 @@ class Started:
 
     def __init__(self) -> None:
         self._at = time.monotonic()
+        self._pace_s = 0.0
+
+    def paced(self, milliseconds: int) -> None:
+        """What becomes of it leaves at whole numbers of these."""
+        self._pace_s = milliseconds / 1000
+
+    def wait_for_pace(self) -> None:
+        """Waits for the next of them, if there are any."""
+        if self._pace_s:
+            self.wait_for_mark(self._pace_s)
 
     def wait_for_mark(self, seconds: float) -> None:
         """Waits until a whole number of `seconds` has passed since."""

@@ -34,12 +34,14 @@ from louver_sandbox.service.auditing import Auditing
 from louver_sandbox.service.edge import new_incident
 from louver_sandbox.service.matching import Matching
 from louver_sandbox.service.messages import ReadableMessages
+from louver_sandbox.service.observed import Observed
 from louver_sandbox.service.policies import Policies
 from louver_sandbox.service.scoring import Scoring
 from louver_sandbox.service.servicer import Sandbox
 from louver_sandbox.service.subjects import Subjects
 from louver_sandbox.service.tokens import Tokens
 from louver_sandbox.service.turnstile import Turnstile
+from louver_sandbox.service.watch import Watch
 from louver_sandbox.settings import Settings
 from louver_sandbox.store import StoreError
 from louver_sandbox.wiring import Platform
@@ -100,15 +102,17 @@ class Server:
         self._stopping = threading.Event()
         self._untaken: dict[str, str] = {}
         self._failing: dict[str, str] = {}
+        self._serving = False
         try:
             note_activation(self.platform.books, self.platform.judgement, self.platform.approvals)
             self.platform.keep_anchor()
             turnstile = Turnstile(limits)
+            self._watch = Watch(self.platform, turnstile, lambda: self._serving, self.problems)
             self._executor = ThreadPoolExecutor(turnstile.lanes, thread_name_prefix="line")
             self._handlers = ThreadPoolExecutor(limits.concurrent_calls + SPARE, thread_name_prefix="edge")
             self._server = grpc.server(
                 self._handlers,
-                interceptors=[ReadableMessages()],
+                interceptors=[Observed(self._watch.record), ReadableMessages()],
                 options=OPTIONS,
                 maximum_concurrent_rpcs=MOST_CALLS,
             )
@@ -139,12 +143,14 @@ class Server:
         self.platform.warm()
         self._server.start()
         self._say(serving=True)
+        self._watch.start(self.address)
         self._prober.start()
         self._keeper.start()
 
     def stop(self, grace_s: float = GRACE_S) -> None:
         """Refuses new calls, lets running ones end within `grace_s`, then ends every process it started."""
         self._stopping.set()
+        self._serving = False
         self.health.enter_graceful_shutdown()
         self._server.stop(grace_s).wait()
         self._executor.shutdown(wait=True, cancel_futures=True)
@@ -153,10 +159,19 @@ class Server:
             if thread.is_alive():
                 thread.join()
         self._keep_anchor()
+        self._keep_status()
+        self._watch.close()
         self.office.close()
         self.platform.close()
 
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong now, in words of ours; the service's messages say more."""
+        store = () if self.platform.state.healthy else ("the state store does not take writes",)
+        failing = (f"{step} fails" for step in tuple(self._failing))
+        return (*store, *failing, *(f"{step} is not taken" for step in tuple(self._untaken)))
+
     def _say(self, *, serving: bool) -> None:
+        self._serving = serving
         kinds = health_pb2.HealthCheckResponse
         status = kinds.SERVING if serving else kinds.NOT_SERVING
         for name in ("", SERVICE):
@@ -169,8 +184,10 @@ class Server:
                 self._say(serving=not self._failing)
                 self._upkeep()
                 self._say(serving=not self._failing)
+                self._keep_status()
                 continue
             self._say(serving=False)
+            self._keep_status()
             try:
                 self.platform.state.probe()
             except StoreError:
@@ -190,6 +207,13 @@ class Server:
                 logger.error("tables of tokens are not kept: %s", error)
             except Exception as error:  # a question makes what is missing itself, so nobody waits for this one
                 logger.error("tables of tokens are not kept: incident %s", new_incident(error))
+
+    def _keep_status(self) -> None:
+        """Where it cannot be kept `louver-sandbox status` says that the service has said nothing for a while."""
+        try:
+            self._watch.keep()
+        except OSError as error:
+            logger.error("the status is not kept: %s", error)
 
     def _keep_anchor(self) -> None:
         """Without it nothing is less safe but a restore, so what stands in the way is told and not fatal."""

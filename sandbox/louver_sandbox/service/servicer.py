@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import ExitStack
 
@@ -21,9 +21,11 @@ from louver_sandbox.policy.called import is_call
 from louver_sandbox.service import catalogue, convert, trail
 from louver_sandbox.service.edge import deadline, guarded, on_end
 from louver_sandbox.service.marks import LOOKUP_MARK_S, Started
+from louver_sandbox.service.observed import call_of
 from louver_sandbox.service.peers import peer
 from louver_sandbox.service.turnstile import Place, Turnstile
 from louver_sandbox.stages import Receipted, Request, Subject
+from louver_sandbox.telemetry.calls import Call as Observation
 from louver_sandbox.wiring import Platform
 
 HEARTBEAT_S = 5.0
@@ -52,14 +54,19 @@ class Sandbox(pb_grpc.SandboxServiceServicer):
                 # Before its signature is checked: whoever is turned away here shall cost next to nothing.
                 place = held.enter_context(self._turnstile.line_up(subject.institution, self._seconds(context)))
                 request = self._signed(message.question, subject, certificate)
+                observed = call_of(context)
+                observed.asks(request.id)
                 held.enter_context(self._turnstile.claim(request))
                 on_end(context, cancelled.set)
                 on_end(context, place.wake)
                 yield from _waiting(place)
                 place.take()
-                call = Call(self._seconds(context), cancelled, said.put)
+                observed.passed("waiting")
+                call = Call(self._seconds(context), cancelled, _heard_by(observed, said), started.paced)
                 future = self._executor.submit(self._answer, request, call, said, held.pop_all())
             yield from _progress(said)
+            observed.passed("answer")
+            started.wait_for_pace()
             receipted = future.result()
             if is_call(request):
                 started.wait_for_mark(LOOKUP_MARK_S)
@@ -184,6 +191,16 @@ class Sandbox(pb_grpc.SandboxServiceServicer):
         with guarded(context):
             self._peer(context)
             return pb.GetHeadResponse(checkpoint=self._platform.books.log.head().to_bytes().decode())
+
+
+def _heard_by(observed: Observation, said: queue.SimpleQueue[str | None]) -> Callable[[str], None]:
+    """What the pipeline says goes to whoever watches and to the caller."""
+
+    def hear(text: str) -> None:
+        observed.heard(text)
+        said.put(text)
+
+    return hear
 
 
 def _waiting(place: Place) -> Iterator[pb.AnalyseResponse]:

@@ -20,8 +20,12 @@ from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.settings import Limits
 from louver_sandbox.stages import Request
 
-LANES_PER_PROCESS = 4
+LANES_PER_PROCESS = 2
 """Questions in the line for each checker and worker: enough that none of those waits for the next question."""
+
+WAITING_PER_LANE = 1
+"""Questions that wait for each one that is being answered: a wait is then about as long as an answer, so that whoever
+is let in during a storm has its answer in twice the usual time, and the rest hears at once when to come back."""
 
 PATIENCE_SHARE = 0.5
 """How much of its time a question may spend waiting; the rest is for answering it, which is paid for."""
@@ -76,7 +80,7 @@ class Turnstile:
         self._clock = clock
         self._admission = Admission(
             size=self.lanes,
-            queue=limits.concurrent_calls - self.lanes,
+            queue=min(WAITING_PER_LANE * self.lanes, limits.concurrent_calls - self.lanes),
             per_institution=max(1, self.lanes // 2),
             clock=clock,
         )
@@ -92,6 +96,10 @@ class Turnstile:
         except Overloaded as overloaded:
             raise capacity.overloaded(overloaded.scope, overloaded.retry_after) from None
         return Place(self._admission, institution, turn, until, self._clock)
+
+    def counts(self) -> tuple[int, int]:
+        """Questions behind the turnstile and in front of it, now."""
+        return self._admission.counts()
 
     @contextmanager
     def claim(self, request: Request) -> Iterator[None]:

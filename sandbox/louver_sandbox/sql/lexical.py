@@ -95,6 +95,10 @@ _CONFUSABLE = re.compile(
 _COMMON_OPERATORS = frozenset({"!=", "<=", ">=", "<>", "::", "||", *"-(),.;+*/%=<>"})
 
 
+_BEGIN_LISTS = frozenset({"select", "distinct", "from"})
+_BEFORE_BY = frozenset({"group", "order", "partition"})
+
+
 def _describe(character: str) -> str:
     printable = character.isascii() and character.isprintable()
     return character if printable else f"U+{ord(character):04X}"
@@ -203,12 +207,21 @@ class _Lexer:
                 raise refusals.several_statements(self.at(start))
             if kind in ("text", "name"):
                 self.quoted(kind, start, kind_before, touching=start_before + len(before) == start)
+            if found == "," and kind == "operator":
+                self.separates(start)
         elif found == ";":
             raise refusals.empty()
         self.tokens.append((kind, found, start))
         if len(self.tokens) > self.limits.tokens:
             raise refusals.too_complex("words and signs", "词与符号", self.limits.tokens, self.at(start))
         self.bound_retries(kind, found, start)
+
+    def separates(self, start: int) -> None:
+        """Refuses a comma with nothing before it: the parser would skip it, and no engine does."""
+        (_, earlier, _), (kind, before, _) = self.tokens[-2:] if len(self.tokens) > 1 else (("", "", 0), self.tokens[-1])
+        nothing = before in (",", "(") if kind == "operator" else kind == "word" and before.lower() in _BEGIN_LISTS
+        if nothing or (earlier.lower() in _BEFORE_BY and kind == "word" and before.lower() == "by"):
+            raise refusals.syntax(self.at(start), "nothing stands before this comma", "此逗号之前没有内容")
 
     def bound_retries(self, kind: str, found: str, start: int) -> None:
         """Refuses what the parser would read again and again."""

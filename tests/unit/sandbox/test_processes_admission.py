@@ -2,13 +2,14 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from louver_sandbox.processes.admission import Admission, Overloaded
+from louver_sandbox.processes.admission import Admission, Overloaded, Turn
 
 
 def soon(seconds: float = 5.0) -> float:
@@ -176,3 +177,86 @@ def test_no_limit_is_ever_exceeded_and_no_place_is_lost(asked: list[str], size: 
 def test_bounds_that_mean_nothing_are_refused(size: int, queue: int, each: int) -> None:
     with pytest.raises(ValueError, match="at least"):
         Admission(size=size, queue=queue, per_institution=each)
+
+
+class Storm:
+    """Institutions that each keep so many requests in line, and a clock that runs by what they hold."""
+
+    def __init__(self, admission: Admission, held: dict[str, float], lines: dict[str, int]) -> None:
+        self.admission = admission
+        self.held = held
+        self.had = Counter[str]()
+        self.refused = Counter[str]()
+        self._in_line: dict[str, list[Turn]] = {name: [] for name in held}
+        self._lines = lines
+
+    def run(self, requests: int) -> None:
+        """So many requests one after the other, on one place."""
+        for _ in range(requests):
+            for name, most in self._lines.items():
+                self._in_line[name] = [turn for turn in self._in_line[name] if turn.granted or not turn.wait(0)]
+                while len(self._in_line[name]) < most and self._line_up(name):
+                    pass
+            name = next(name for name, turns in self._in_line.items() if any(turn.granted for turn in turns))
+            self._in_line[name] = [turn for turn in self._in_line[name] if not turn.granted]
+            self.had[name] += self.held[name]
+            self.admission.leave(name, self.held[name])
+
+    def _line_up(self, name: str) -> bool:
+        try:
+            self._in_line[name].append(self.admission.line_up(name, patience=1e9))
+        except Overloaded:
+            self.refused[name] += 1
+            return False
+        return True
+
+
+@given(st.floats(0.1, 20), st.floats(0.1, 20), st.integers(1, 8), st.integers(1, 8))
+@settings(max_examples=40, deadline=None)
+def test_two_that_always_ask_have_the_service_for_as_long_however_many_and_long_their_requests_are(
+    long: float, short: float, many: int, few: int
+) -> None:
+    admission = Admission(size=1, queue=20, per_institution=1, queue_per_institution=8)
+    storm = Storm(admission, {"a": long, "b": short}, {"a": many + 1, "b": few + 1})
+    storm.run(400)
+    assert abs(storm.had["a"] - storm.had["b"]) <= 3 * max(long, short)
+
+
+def test_who_was_idle_has_saved_nothing_up() -> None:
+    admission = Admission(size=1, queue=20, per_institution=1)
+    lines = {"busy": 3}
+    storm = Storm(admission, {"busy": 1.0, "late": 1.0}, lines)
+    storm.run(500)
+    lines["late"] = 3
+    storm.had.clear()
+    storm.run(100)
+    assert abs(storm.had["late"] - storm.had["busy"]) <= 3
+
+
+def test_who_asks_one_long_thing_at_a_time_is_not_forgiven_between_them() -> None:
+    admission = Admission(size=1, queue=20, per_institution=1)
+    storm = Storm(admission, {"one": 9.0, "busy": 1.0}, {"one": 1, "busy": 3})
+    storm.run(200)
+    assert abs(storm.had["one"] - storm.had["busy"]) <= 18
+
+
+def test_storms_do_not_keep_a_quiet_institution_out_of_the_queue() -> None:
+    admission = Admission(size=1, queue=4, per_institution=1)
+    admission.enter("z", soon())
+    first, last = admission.line_up("a", 60.0), admission.line_up("a", 60.0)
+    for _ in range(2):
+        admission.line_up("b", 60.0)
+    quiet = admission.line_up("quiet", 60.0)
+    assert (first.wait(0), last.wait(0), last.granted) == (False, True, False), (
+        "the last of a longest line is sent away"
+    )
+    with pytest.raises(Overloaded) as refused:
+        admission.take("a", last)
+    assert refused.value.retry_after > 0
+    assert not quiet.wait(0)
+    with pytest.raises(Overloaded) as again:
+        admission.line_up("a", 60.0)
+    assert again.value.scope == "service"
+    for name in ("z", "a", "b"):
+        admission.leave(name, 0.01)
+    assert quiet.granted

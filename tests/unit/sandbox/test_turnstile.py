@@ -12,11 +12,12 @@ from tests.support.line import ask
 from tests.support.policy_questions import BANK_B
 
 from louver.errors import Refused
-from louver_sandbox.service.turnstile import LANES_PER_PROCESS, Place, Turnstile
+from louver_sandbox.service.turnstile import LANES_PER_PROCESS, WAITING_PER_LANE, Place, Turnstile
 from louver_sandbox.settings import Limits
 
-SMALL = Limits(workers=1, checkers=1, concurrent_calls=4 * LANES_PER_PROCESS)
-LANES = 2 * LANES_PER_PROCESS
+SMALL = Limits(workers=2, checkers=2)
+LANES = 4 * LANES_PER_PROCESS
+WAITING = WAITING_PER_LANE * LANES
 
 
 def code(stile: Turnstile, institution: str, seconds: float = 60.0) -> str:
@@ -59,7 +60,7 @@ def test_a_crowd_waits_and_goes_through_in_turn() -> None:
 
 def test_who_comes_when_the_waiting_room_is_full_is_turned_away_at_once_and_told_when_to_come_back() -> None:
     stile = Turnstile(SMALL)
-    crowd = [stile.line_up("bank_a", 60.0) for _ in range(LANES // 2 + (SMALL.concurrent_calls - LANES) // 2)]
+    crowd = [stile.line_up("bank_a", 60.0) for _ in range(LANES // 2 + WAITING // 2)]
     began = time.monotonic()
     with pytest.raises(Refused) as refused:
         stile.line_up("bank_a", 60.0)
@@ -109,6 +110,18 @@ def test_a_request_is_answered_once_at_a_time_and_ids_are_each_institutions_own(
             pass
     with stile.claim(ask()):
         pass
+
+
+def test_no_more_wait_than_are_answered_so_that_a_wait_is_as_short_as_an_answer_even_in_a_storm() -> None:
+    stile = Turnstile(SMALL)
+    let_in = 0
+    for number in range(10 * LANES):
+        try:
+            stile.line_up(f"bank_{number % 5}", 60.0)
+        except Refused:
+            continue
+        let_in += 1
+    assert let_in <= 2 * LANES
 
 
 @settings(max_examples=60, deadline=None)
