@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 
 class SettingsRefused(Exception):
@@ -63,6 +64,13 @@ class Isolation:
     least: str = "default"
 
 
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Where ledger, log and released answers are: a PostgreSQL URL, or empty for a SQLite file in the installation."""
+
+    url: str = ""
+
+
 LEAST_LEVELS = ("default", "hardened")
 """What `isolation.least` may be. Less is no setting: only development goes without."""
 
@@ -78,11 +86,23 @@ class Settings:
     listen: Listen = field(default_factory=Listen)
     limits: Limits = field(default_factory=Limits)
     isolation: Isolation = field(default_factory=Isolation)
+    store: Store = field(default_factory=Store)
     development: bool = False
 
     @property
-    def state(self) -> Path:
-        """The SQLite file of ledger, log and released answers."""
+    def state(self) -> Path | str:
+        """Where ledger, log and released answers are: a file, or the URL of a PostgreSQL database.
+
+        Its password stands in `secrets/pgpass`, as libpq writes such files.
+        """
+        if not self.store.url:
+            return self.state_file
+        joined = "&" if "?" in self.store.url else "?"
+        return f"{self.store.url}{joined}passfile={quote(str(self.secrets / 'pgpass'), safe='')}"
+
+    @property
+    def state_file(self) -> Path:
+        """The SQLite file of ledger, log and released answers, where they are in one."""
         return self.home / "state.db"
 
     @property
@@ -212,6 +232,7 @@ class _File:
     listen: Listen = field(default_factory=Listen)
     limits: Limits = field(default_factory=Limits)
     isolation: Isolation = field(default_factory=Isolation)
+    store: Store = field(default_factory=Store)
     development: bool = False
 
 
@@ -228,7 +249,8 @@ def load(home: Path) -> Settings:
     parsed = _section(_File, body, "", problems)
     if problems:
         raise SettingsRefused(tuple(problems))
-    return Settings(home.resolve(), parsed.origin, parsed.listen, parsed.limits, parsed.isolation, parsed.development)
+    named = {item.name: getattr(parsed, item.name) for item in fields(_File)}
+    return Settings(home.resolve(), **named)
 
 
 def pairs(settings: Settings) -> Iterator[tuple[str, str]]:
