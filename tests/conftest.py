@@ -55,7 +55,7 @@ def _place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
     if request.param == SQLITE:
         return tmp_path / "state.db"
     running: Server = request.getfixturevalue("postgres_server")
-    return running.database()
+    return running.emptied()
 
 
 @pytest.fixture(scope="session")

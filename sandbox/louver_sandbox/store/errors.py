@@ -34,6 +34,10 @@ class StoreConflict(StoreError):
     """A rule of the schema forbids the write: a key exists already, or a row of an append-only table was touched."""
 
 
+class StoreMisnamed(StoreError, ValueError):
+    """What should say where the store is says something else, or too much."""
+
+
 def translate(error: Exception) -> StoreError:
     """Our own error for one of the database's, wrapped by SQLAlchemy or not, keeping only its symbolic name."""
     original = error.orig if isinstance(error, DBAPIError) else error

@@ -8,7 +8,10 @@ another way than by their bytes, is refused.
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
+import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,7 +20,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from louver_sandbox.store.errors import StoreUnavailable, translate
+from louver_sandbox.store.errors import StoreMisnamed, StoreUnavailable, translate
 
 if TYPE_CHECKING:
     import psycopg
@@ -45,7 +48,7 @@ _REWRITTEN = ("openings", "selections", "selected_ranges", "audit_terms", "audit
 
 
 class Postgres:
-    """The database at a libpq URL. Raises ``StoreUnavailable`` without the driver, ``ValueError`` for a URL that
+    """The database at a libpq URL. Raises ``StoreUnavailable`` without the driver, ``StoreMisnamed`` for a URL that
     would send the log in clear or has a password in it."""
 
     path = None
@@ -95,7 +98,9 @@ class Postgres:
         more: dict[str, Any] = {name: value for name, value in _DEFAULTS.items() if name not in given}
         if driver.pq.version() >= 120000:
             more.setdefault("tcp_user_timeout", _TCP_USER_TIMEOUT_MS)
-        made = driver.connect(self._url, application_name="louver-sandbox", **more)
+        made: psycopg.Connection[Any] = driver.connect(
+            self._url, application_name="louver-sandbox", client_encoding="utf8", **more
+        )
         settings = {
             "lock_timeout": f"{self._busy_ms}ms",
             "idle_in_transaction_session_timeout": f"{STALLED_S}s",
@@ -118,6 +123,10 @@ class Postgres:
         )
         made.read_only = not writes
         return made
+
+    def claims(self) -> Claims:
+        """Names for this process to hold."""
+        return Claims(lambda: self._connected(writes=False), self.errors)
 
     def is_lost(self, connection: Connection) -> bool:
         """Whether the connection is of no more use: the server is gone, or was restarted."""
@@ -145,6 +154,39 @@ class Postgres:
         return True
 
 
+class Claims:
+    """Names that one service at a time may hold, by advisory locks of a connection of their own.
+
+    They save work and money, and guard nothing: where the server is away every name is free.
+    """
+
+    def __init__(self, connect: Callable[[], psycopg.Connection[Any]], errors: tuple[type[Exception], ...]) -> None:
+        self._connect = connect
+        self._errors = errors
+        self._lock = threading.Lock()
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def take(self, name: str) -> bool:
+        """Whether nobody else holds the name; then it is held by us."""
+        return self._asked("SELECT pg_try_advisory_lock(%s)", name)
+
+    def give_back(self, name: str) -> None:
+        """Lets others have it."""
+        self._asked("SELECT pg_advisory_unlock(%s)", name)
+
+    def _asked(self, question: str, name: str) -> bool:
+        key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+        with self._lock:
+            try:
+                if self._connection is None or self._connection.closed:
+                    self._connection = self._connect()
+                    self._connection.autocommit = True
+                row = self._connection.execute(question.encode(), (key,)).fetchone()
+            except self._errors:
+                return True
+        return row is not None and bool(row[0])
+
+
 def _may_switch(raw: Any) -> bool:
     return bool(raw.execute("SELECT has_function_privilege('pg_switch_wal()', 'EXECUTE')").fetchone()[0])
 
@@ -166,18 +208,18 @@ def _unfit(connection: Any) -> str:
 
 
 def _check(url: str) -> None:
-    """Raises ``ValueError`` for a URL that is none, tells a password, or speaks to another machine in clear."""
+    """Raises ``StoreMisnamed`` for a URL that is none, tells a password, or speaks to another machine in clear."""
     parts = urlsplit(url)
     if parts.scheme not in SCHEMES or len(parts.path) < 2:
-        raise ValueError("the state store is postgresql://user@host/database")
+        raise StoreMisnamed("the state store is postgresql://user@host/database")
     asked = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     if parts.password or "password" in asked:
-        raise ValueError("the state store's password does not belong in its URL: secrets/pgpass holds it")
+        raise StoreMisnamed("the state store's password does not belong in its URL: secrets/pgpass holds it")
     hosts = asked.get("host") or parts.netloc.rpartition("@")[2]
     if all(map(_is_here, hosts.split(","))):
         return
     if asked.get("sslmode") not in ("verify-ca", "verify-full"):
-        raise ValueError("a state store on another machine needs sslmode=verify-full and sslrootcert in its URL")
+        raise StoreMisnamed("a state store on another machine needs sslmode=verify-full and sslrootcert in its URL")
 
 
 def _is_here(host: str) -> bool:

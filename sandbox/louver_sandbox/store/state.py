@@ -1,7 +1,7 @@
-"""Opening the state store and writing to it durably: a SQLite file (`store.sqlite`), or PostgreSQL (`store.postgres`).
+"""Opening the state store and writing to it durably: a SQLite file (`store.sqlite`) or PostgreSQL (`store.postgres`).
 
-When ``transaction()`` has returned, what was written is on the disk. Writers are serialised, by a lock between threads
-and by the database between processes; readers see the snapshot of their first statement and never block.
+When ``transaction()`` has returned, what was written is on the disk. Writers are serialised, by a lock between
+threads and by the database between processes; readers see the snapshot of their first statement and never block.
 
 Fail closed: after a write that could not be made durable every further write is refused, until ``probe()`` has
 written something and found that it stays. A disk that has lied once is not believed again by itself.
@@ -21,8 +21,8 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from louver_sandbox.store import schema
-from louver_sandbox.store.errors import StoreBusy, StoreError, StoreUnavailable, translate
-from louver_sandbox.store.postgres import SCHEMES, Postgres
+from louver_sandbox.store.errors import StoreBusy, StoreError, StoreMisnamed, StoreUnavailable, translate
+from louver_sandbox.store.postgres import SCHEMES, Claims, Postgres
 from louver_sandbox.store.sqlite import Sqlite
 
 BUSY_TIMEOUT_S = 5.0
@@ -53,7 +53,7 @@ class State:
         """Open the store at a path, ``sqlite:///`` or ``postgresql://`` URL, and bring its schema up to date.
 
         A file is created if need be, a database is not. Raises ``StoreUnavailable`` when that cannot be done,
-        ``ValueError`` for a URL of neither.
+        ``StoreMisnamed`` for a URL of neither.
         """
         state = cls(_database(location, busy_timeout_s), busy_timeout_s)
         try:
@@ -74,6 +74,10 @@ class State:
     def is_shared(self) -> bool:
         """Whether several services may write to it at the same time."""
         return self._database.path is None
+
+    def claims(self) -> Claims | None:
+        """What tells services apart that would do the same at the same time; None where there is only one."""
+        return self._database.claims() if isinstance(self._database, Postgres) else None
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -236,7 +240,7 @@ def _database(location: str | Path, busy_timeout_s: float) -> Sqlite | Postgres:
     try:
         url = make_url(location)
     except ArgumentError:
-        raise ValueError("not a database URL") from None
+        raise StoreMisnamed("not a database URL") from None
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
-        raise ValueError("the state store is a SQLite file, sqlite:///path, or postgresql://user@host/database")
+        raise StoreMisnamed("the state store is a SQLite file, sqlite:///path, or postgresql://user@host/database")
     return Sqlite(Path(url.database), busy_timeout_s)

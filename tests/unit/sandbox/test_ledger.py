@@ -33,8 +33,8 @@ DAILY = Limit("gov.tax", QUERIES, Period.DAY, 3)
 
 
 @pytest.fixture
-def state(place: Path | str) -> Iterator[State]:
-    with State.open(place) as opened:
+def state(any_place: Path | str) -> Iterator[State]:
+    with State.open(any_place) as opened:
         yield opened
 
 

@@ -13,9 +13,7 @@ def forbid(table: str, verb: str) -> None:
     """
     name = f"{table}_no_{verb.lower()}"
     if op.get_bind().dialect.name == "sqlite":
-        op.execute(
-            f"CREATE TRIGGER {name} BEFORE {verb} ON {table} BEGIN SELECT RAISE(ABORT, 'append-only'); END"
-        )
+        op.execute(f"CREATE TRIGGER {name} BEFORE {verb} ON {table} BEGIN SELECT RAISE(ABORT, 'append-only'); END")
         return
     op.execute(_FUNCTION)
     verbs = f"{verb} OR TRUNCATE" if verb == "DELETE" else verb
