@@ -13,6 +13,7 @@ from sqlalchemy import Connection, MetaData, Table, func, insert, select, text
 
 from louver_sandbox.store.errors import StoreConflict
 from louver_sandbox.store.state import State
+from louver_sandbox.store.texts import storable
 
 ROWS = 1000
 """Rows that are held in memory at once."""
@@ -58,7 +59,12 @@ def _pages(tx: Connection, table: Table) -> Iterator[list[dict[str, Any]]]:
     """The table's rows in the order of its key."""
     query = select(table).order_by(*table.primary_key.columns).execution_options(yield_per=ROWS)
     for page in tx.execute(query).partitions():
-        yield [dict(row._mapping) for row in page]
+        yield [{name: _kept(value) for name, value in row._mapping.items()} for row in page]
+
+
+def _kept(value: object) -> object:
+    """A value as every kind of database keeps it."""
+    return storable(value) if isinstance(value, str) and "\0" in value else value
 
 
 def _count_on(tx: Connection, table: Table) -> None:

@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from louver_sandbox.store.errors import StoreMisnamed, StoreUnavailable, translate
+from louver_sandbox.store.texts import findable
 
 if TYPE_CHECKING:
     import psycopg
@@ -61,6 +62,7 @@ class Postgres:
             raise StoreUnavailable("PostgreSQL needs `pip install louver[postgres]`") from None
         self.errors: tuple[type[Exception], ...] = (DBAPIError, psycopg.Error)
         self._driver = psycopg
+        self._texts = _text_dumper()
         self._url = url
         self._busy_ms = max(1, int(busy_timeout_s * 1000))
         self._busy_timeout_s = busy_timeout_s
@@ -118,6 +120,7 @@ class Postgres:
                 "SELECT set_config('synchronous_commit', 'on', false) "
                 "WHERE current_setting('synchronous_commit') IN ('off', 'local')"
             )
+        made.adapters.register_dumper(str, self._texts)
         made.isolation_level = (
             driver.IsolationLevel.READ_COMMITTED if writes else driver.IsolationLevel.REPEATABLE_READ
         )
@@ -191,6 +194,17 @@ def _may_switch(raw: Any) -> bool:
     return bool(raw.execute("SELECT has_function_privilege('pg_switch_wal()', 'EXECUTE')").fetchone()[0])
 
 
+def _text_dumper() -> Any:
+    """What hands texts to the driver: a NUL in one, which no column holds, must not keep a refusal from the log."""
+    from psycopg.types.string import StrDumperUnknown
+
+    class Texts(StrDumperUnknown):
+        def dump(self, obj: str) -> Any:
+            return super().dump(findable(obj))
+
+    return Texts
+
+
 def _unfit(connection: Any) -> str:
     """Why nothing may be kept there; empty is good."""
     try:
@@ -201,7 +215,7 @@ def _unfit(connection: Any) -> str:
     if fsync != "on" or full_pages != "on":
         return "the state store's server loses what it has acknowledged: set fsync and full_page_writes to on"
     if encoding != "UTF8" or by_language:
-        return "the state store's database must be of encoding UTF8 and locale C: createdb -T template0 -E UTF8 -l C"
+        return "the state store's database must have encoding UTF8, locale C: createdb -T template0 -E UTF8 -l C"
     if standby:
         return "the state store's server is a standby, which takes no writes"
     return ""

@@ -20,6 +20,7 @@ from tests.support.shared_store import LIMIT
 from louver_sandbox.accounting import ledger
 from louver_sandbox.audit import verify_log
 from louver_sandbox.store import State, StoreConflict, StoreUnavailable, schema
+from louver_sandbox.store.copying import copy_store
 
 pytestmark = pytest.mark.skipif(bool(postgres.missing()), reason=postgres.missing())
 
@@ -142,11 +143,20 @@ def test_a_connection_lost_in_a_transaction_leaves_nothing_of_it(own_server: Ser
         assert heads(state) == [2]
 
 
-def test_what_a_column_cannot_hold_is_refused_and_breaks_nothing(postgres_server: Server) -> None:
-    with State.open(postgres_server.database()) as state:
-        with pytest.raises(StoreConflict), state.transaction() as tx:
-            tx.execute(insert(schema.heads).values(size=1, root=b"r", note=b"n", time="a\0b"))
-        assert state.healthy
+def test_a_text_that_no_column_holds_is_logged_and_comes_back(postgres_server: Server, tmp_path: Path) -> None:
+    """Whoever sends one is refused under every store alike, and no store fails for it or cannot be moved."""
+    texts = ("SELECT '\0'", "\ue0f0", '\ue0f0"\0"')
+    with State.open(tmp_path / "state.db") as filed, State.open(postgres_server.database()) as state:
+        for log in (open_log(filed), open_log(state)):
+            with log.state.transaction() as tx:
+                for sql in texts:
+                    log.append(tx, {"kind": "refusal", "request_id": "a\0b", "institution": "bank-a"}, {"sql": sql})
+            found = log.entries(request_id="a\0b")
+            assert [opened["sql"].text for opened in log.opened(found)] == list(texts)
+            assert log.state.healthy
+        with State.open(postgres_server.database()) as target:
+            copy_store(filed, target)
+            assert [open_log(target).open(index)["sql"].text for index in range(3)] == list(texts)
 
 
 def test_emptying_a_table_counts_as_removing_its_rows(postgres_server: Server) -> None:
@@ -182,7 +192,7 @@ def test_a_server_that_would_forget_is_refused(own_server: Server) -> None:
         own_server.stop()
         own_server.start()
     own_server.execute("CREATE DATABASE of_no_encoding TEMPLATE template0 ENCODING SQL_ASCII LOCALE 'C'")
-    with pytest.raises(StoreUnavailable, match="UTF8 and locale C"):
+    with pytest.raises(StoreUnavailable, match="encoding UTF8"):
         State.open(own_server.url("of_no_encoding"))
 
 
