@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.support.databases import AT_LENGTH, BOTH, SQLITE
 from tests.support.installation import Service, copy_of, service, small_city
+from tests.support.postgres import Server, server
 
 from louver_sandbox.demo.city import City
 
@@ -28,6 +30,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return item.path not in slow, LONG_FIRST.index(folder) if folder in LONG_FIRST else len(LONG_FIRST)
 
     items.sort(key=place)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """A PostgreSQL server that nobody stops, with a database for each who asks."""
+    with server() as running:
+        yield running
+
+
+@pytest.fixture(params=BOTH)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where a new state store of the test's own may be, on each kind of database."""
+    return _place(request, tmp_path)
+
+
+@pytest.fixture(params=AT_LENGTH)
+def any_place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """The same, on SQLite alone but by command (`LOUVER_SOAK`)."""
+    return _place(request, tmp_path)
+
+
+def _place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    if request.param == SQLITE:
+        return tmp_path / "state.db"
+    running: Server = request.getfixturevalue("postgres_server")
+    return running.emptied()
 
 
 @pytest.fixture(scope="session")

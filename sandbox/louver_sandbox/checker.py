@@ -93,7 +93,7 @@ def keep_judgement(folder: Path, catalog: Catalog, bundle_content: bytes) -> Non
 
 
 def _replace(place: Path, content: bytes) -> None:
-    fresh = place.with_name(f".{place.name}.new")
+    fresh = place.with_name(f".{place.name}.{os.getpid()}.new")  # other services keep the same
     fresh.write_bytes(content)
     fresh.replace(place)
 

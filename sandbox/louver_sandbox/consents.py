@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, Row, Table, Text, insert, select, update
 
+from louver_sandbox.audit import stored as log_rows
 from louver_sandbox.audit.entries import JSON
 from louver_sandbox.authorisations.model import Authorisation
 from louver_sandbox.catalog.model import UnitType
@@ -51,6 +52,7 @@ _TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*\Z")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _MOST_TABLES = 64
 _MOST_USES = 1000
+_PAGE = 1000
 
 Append = Callable[[Connection, Mapping[str, JSON], Mapping[str, str]], int]
 """Adds a log entry in a transaction, with texts that enter as commitments only, and gives its index."""
@@ -164,6 +166,25 @@ class Consents:
     def find(self, tx: Connection, identity: str) -> Authorisation | None:
         """The authorisation of that id, as it is now."""
         return find(tx, identity)
+
+
+def revoke_again(tx: Connection, start: int) -> int:
+    """Makes every authorisation void of which the log says so from entry ``start`` on; returns how many were not."""
+    revoked = 0
+    while page := log_rows.entries(tx, start, _PAGE, {"kind": "authorisation_revoked"}):
+        for entry in page:
+            this = (_a.id == str(entry.fields["authorisation"])) & _a.revoked_at.is_(None)
+            at = datetime.fromisoformat(str(entry.fields["time"])).astimezone(UTC).isoformat()
+            revoked += int(tx.execute(update(authorisations).where(this).values(revoked_at=at)).rowcount)
+        start = page[-1].index + 1
+    return revoked
+
+
+def use_up(tx: Connection, now: datetime) -> int:
+    """Ends every authorisation that is good for so many uses; returns how many."""
+    this = _a.uses.is_not(None) & _a.revoked_at.is_(None)
+    at = now.astimezone(UTC).isoformat()
+    return int(tx.execute(update(authorisations).where(this).values(revoked_at=at)).rowcount)
 
 
 def find(tx: Connection, identity: str) -> Authorisation | None:

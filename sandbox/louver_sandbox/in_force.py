@@ -6,12 +6,12 @@ own, which read it from a folder of its own: one that starts late can read no ot
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from louver_sandbox import checker, scorer, solver
 from louver_sandbox.accounting.ledger import SHANGHAI
@@ -53,7 +53,7 @@ from louver_sandbox.token_line import TokenLine
 from louver_sandbox.withdrawn import Withdrawn
 
 JUDGING = "judging"
-"""The folder below `run/` in which each bundle has its own."""
+"""The folder below `run/` in which each process has its own, and in that each bundle."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,7 @@ class House:
     consents: Consents
     models: Models
     asked: OneAtATime
+    judging: Path
 
 
 class InForce:
@@ -108,7 +109,7 @@ class InForce:
         house, settings, limits = self._house, self._house.settings, self._house.settings.limits
         bundle = self.judgement.bundle
         secret, sampler = noise_secret(settings, bundle), sampler_of(bundle)
-        folder = settings.run / JUDGING / bundle.digest
+        folder = house.judging / bundle.digest
         checker.keep_judgement(settings.run, self.judgement.catalog, content)
         checker.write_judgement(folder, self.judgement.catalog, content)
         self._zygote = self._parts.enter_context(checker_zygote(folder))
@@ -224,8 +225,3 @@ class InForce:
         with self._counting:
             self._ended = True
         self._parts.close()
-
-
-def forget_former(settings: Settings) -> None:
-    """Takes away the folders of bundles that decided in an earlier run."""
-    shutil.rmtree(settings.run / JUDGING, ignore_errors=True)

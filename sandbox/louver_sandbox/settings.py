@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 
 class SettingsRefused(Exception):
@@ -76,6 +77,15 @@ class Telemetry:
 
 MESSAGES = ("text", "json")
 _OTLP = re.compile(r"[A-Za-z0-9.\[\]:-]+:\d{1,5}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Where ledger, log and released answers are: a PostgreSQL URL, or empty for a file in the installation."""
+
+    url: str = ""
+
+
 LEAST_LEVELS = ("default", "hardened")
 """What `isolation.least` may be. Less is no setting: only development goes without."""
 
@@ -91,12 +101,24 @@ class Settings:
     listen: Listen = field(default_factory=Listen)
     limits: Limits = field(default_factory=Limits)
     isolation: Isolation = field(default_factory=Isolation)
+    store: Store = field(default_factory=Store)
     development: bool = False
     telemetry: Telemetry = field(default_factory=Telemetry)
 
     @property
-    def state(self) -> Path:
-        """The SQLite file of ledger, log and released answers."""
+    def state(self) -> Path | str:
+        """Where ledger, log and released answers are: a file, or the URL of a PostgreSQL database.
+
+        Its password stands in `secrets/pgpass`, as libpq writes such files.
+        """
+        if not self.store.url:
+            return self.state_file
+        joined = "&" if "?" in self.store.url else "?"
+        return f"{self.store.url}{joined}passfile={quote(str(self.secrets / 'pgpass'), safe='')}"
+
+    @property
+    def state_file(self) -> Path:
+        """The SQLite file of ledger, log and released answers, where they are in one."""
         return self.home / "state.db"
 
     @property
@@ -230,6 +252,7 @@ class _File:
     listen: Listen = field(default_factory=Listen)
     limits: Limits = field(default_factory=Limits)
     isolation: Isolation = field(default_factory=Isolation)
+    store: Store = field(default_factory=Store)
     development: bool = False
     telemetry: Telemetry = field(default_factory=Telemetry)
 
@@ -247,15 +270,8 @@ def load(home: Path) -> Settings:
     parsed = _section(_File, body, "", problems)
     if problems:
         raise SettingsRefused(tuple(problems))
-    return Settings(
-        home.resolve(),
-        parsed.origin,
-        parsed.listen,
-        parsed.limits,
-        parsed.isolation,
-        parsed.development,
-        parsed.telemetry,
-    )
+    named = {item.name: getattr(parsed, item.name) for item in fields(_File)}
+    return Settings(home.resolve(), **named)
 
 
 def pairs(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -23,6 +23,7 @@ from louver_sandbox import journal
 from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.accounting.one_at_a_time import OneAtATime
 from louver_sandbox.annals import (
+    activated_serials,
     former_tokens,
     logged_revocations,
     logged_set,
@@ -45,7 +46,7 @@ from louver_sandbox.delegates import AddInProcesses, Worker, checker_zygote
 from louver_sandbox.disputes import Disputes
 from louver_sandbox.engines import WORKER_ENTRY, WORKER_ENVIRONMENT, WORKER_PRELOAD, WORKER_PREPARE
 from louver_sandbox.identity import Registry
-from louver_sandbox.in_force import House, InForce, forget_former
+from louver_sandbox.in_force import JUDGING, House, InForce
 from louver_sandbox.match_line import MatchLine
 from louver_sandbox.matching import process as matcher
 from louver_sandbox.matching.editions import Editions
@@ -75,6 +76,7 @@ from louver_sandbox.settings import Settings
 from louver_sandbox.shelf import Shelf
 from louver_sandbox.stages import Plan, Request, Subject
 from louver_sandbox.store import State
+from louver_sandbox.store.alone import own_folder
 from louver_sandbox.token_line import TokenLine
 from louver_sandbox.uploads.own_tables import OwnTables
 from louver_sandbox.withdrawn import Withdrawn
@@ -205,9 +207,9 @@ class Platform:
             Editions(settings, partial(journal.note, self.books), partial(logged_set, self.books)),
             self.consents,
             self.models,
-            OneAtATime(),
+            OneAtATime(self.state.claims()),
+            self._parts.enter_context(own_folder(settings.run / JUDGING)),
         )
-        forget_former(settings)
         self._parts.callback(self._close_deciders)
         self._deciding = self._made(judgement, content, load_approvals(settings.bundle))
 
@@ -305,7 +307,12 @@ class Platform:
     def follow(self, check: Callable[[Bundle], None]) -> bool:
         """Takes the bundle in the folder where that is another one than decides, as an operator's `activate` leaves
         it; whether it did. Raises `BundleRefused` for one that must not decide, and what `check` raises: then
-        nothing changes."""
+        nothing changes.
+
+        What another service has revoked, or replaced by a later version that is not in the folder here, answers no
+        more in any case."""
+        self.withdrawn.know(logged_revocations(self.books))
+        self.withdrawn.know({name: serial - 1 for name, serial in activated_serials(self.books).items()})
         stamp = self._stamp()
         if stamp == self._followed:
             return False

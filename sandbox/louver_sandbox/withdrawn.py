@@ -58,6 +58,12 @@ class Withdrawn:
                 if statement.serial <= revoked.get(name, 0):
                     raise refuse.policy_withdrawn(name, version, why="revoked", why_zh="撤销")
 
+    def know(self, logged: Mapping[str, int]) -> None:
+        """Takes in what the log says was revoked, or replaced by a later version, in another service."""
+        with self._lock:
+            for name, serial in logged.items():
+                self._revoked[name] = max(serial, self._revoked.get(name, 0))
+
     def _current(self) -> tuple[Mapping[str, int], bool]:
         """The last revoked serial by document, and whether the file can be trusted."""
         with self._lock:

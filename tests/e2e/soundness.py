@@ -75,4 +75,4 @@ def wrongs(city: City) -> list[str]:
 def leftovers(city: City) -> list[str]:
     """Spool files and half-made tables."""
     uploads = city.settings.uploads
-    return [file.name for file in (*city.settings.spool.iterdir(), *uploads.glob("*/.taking-*"))]
+    return [file.name for file in (*city.settings.spool.glob("*/[!.]*"), *uploads.glob("*/.taking-*"))]

@@ -149,7 +149,7 @@ def test_an_export_verifies_offline_and_its_totals_are_the_ledger_s(
     found = audit.verify_export(io.BytesIO(file.getvalue()), auditor.settings.log_key)
     assert found.findings == ()
     assert found.size == found.covered > 8
-    with closing(sqlite3.connect(audited.city.settings.state)) as store:
+    with closing(sqlite3.connect(audited.city.settings.state_file)) as store:
         rows = store.execute("SELECT count(*) FROM ledger").fetchone()[0]
         spent = store.execute(
             'SELECT institution, dataset, purpose, kind, period || " " || "window", max(spent) FROM ledger '

@@ -352,7 +352,7 @@ def test_a_store_that_was_altered_turns_the_auditors_page_red(own_city: City, tm
         assert eventually(lambda: len(auditor.get("/log.json", params={"verdict": "answered"}).json()) == 1)
         (one,) = auditor.get("/log.json", params={"verdict": "answered"}).json()
         assert auditor.get(f"/log/{one['index']}").status_code == 200
-        with behind_the_back(own_city.settings.state) as store:
+        with behind_the_back(own_city.settings.state_file) as store:
             changed = store.execute(
                 "UPDATE entries SET body = CAST(replace(CAST(body AS TEXT), '\"RESEARCH\"', '\"MARKETS_\"') AS BLOB) "
                 'WHERE "index" = ?',

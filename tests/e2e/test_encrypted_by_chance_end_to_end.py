@@ -172,7 +172,7 @@ def large(rows: int = 40_000) -> pa.Table:
 
 
 def partial_files(served: Service) -> list[Path]:
-    return [path for path in served.city.settings.spool.iterdir() if path.name.startswith(FOLDER)]
+    return [path for path in served.city.settings.spool.glob("*/*") if path.name.startswith(FOLDER)]
 
 
 def test_an_upload_that_is_cut_off_twice_goes_on_where_it_was_cut(served: Service, bank: louver.Client) -> None:

@@ -24,7 +24,7 @@ def put_back(city: City, backup: Path) -> None:
     """The state store of a backup in the place of the present one."""
     for path in city.settings.home.glob("state.db*"):
         path.unlink()
-    shutil.copy2(backup / "state.db", city.settings.state)
+    shutil.copy2(backup / "state.db", city.settings.state_file)
 
 
 def test_a_restore_gives_no_budget_back(own_city: City, tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_a_bank_alone_reads_its_sealed_answers(own_city: City, keys: tuple[Priva
         assert anew.sealed is not None
         assert anew.sealed.kid == second.kid
         assert anew.rows == sealed.rows
-    with sqlite3.connect(own_city.settings.state) as store:
+    with sqlite3.connect(own_city.settings.state_file) as store:
         found = store.execute("SELECT kind FROM entries WHERE kind LIKE 'sealing_key%' ORDER BY \"index\"").fetchall()
     assert [kind for (kind,) in found] == ["sealing_key", "sealing_key_refused", "sealing_key"]
 

@@ -2,7 +2,7 @@
 
 A first child that is not killed counts the calls that the line makes of the platform's own functions, from the question
 to the receipt. The others are killed at calls spread evenly over them, so that with enough kills every function on the
-way is one that a question was killed in. Run as a module: the folder, the number of kills, how answers are sealed.
+way is one that a question was killed in. Run as a module: where the state store is, the number of kills, how answers are sealed.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ def sealing(line: PrivateLine) -> None:
     line.redraw(line.sampler)
 
 
-def ask_once(folder: Path, number: int, last: int | None, seal: str = "") -> int:
+def ask_once(place: Path | str, number: int, last: int | None, seal: str = "") -> int:
     """Asks a question, in a child that is killed at its `last` step; how many steps it made, 0 if it was killed."""
     heard, told = os.pipe()
     pid = os.fork()
     if not pid:
         try:
-            os.write(told, str(_asked(folder, number, last, seal)).encode())
+            os.write(told, str(_asked(place, number, last, seal)).encode())
         finally:
             os._exit(0)
     os.close(told)
@@ -64,8 +64,8 @@ def ask_once(folder: Path, number: int, last: int | None, seal: str = "") -> int
     return int(made or 0)
 
 
-def _asked(folder: Path, number: int, last: int | None, seal: str) -> int:
-    with private_line(folder, world(accounts=ACCOUNTS)) as line:
+def _asked(place: Path | str, number: int, last: int | None, seal: str) -> int:
+    with private_line(Path(), world(accounts=ACCOUNTS), place=place) as line:
         line.books.log._randomness = secrets.token_bytes
         sealing(line)
         request = ask(QUESTION.format(number), f"request-{number}", seal=seal)
@@ -78,14 +78,14 @@ def _asked(folder: Path, number: int, last: int | None, seal: str) -> int:
         return steps.made
 
 
-def main(folder: Path, kills: int, seal: str) -> None:
+def main(place: str, kills: int, seal: str) -> None:
     """Prints how many steps there are, then for each kill its step and whether it was killed."""
-    steps = ask_once(folder, 0, None, seal)
+    steps = ask_once(place, 0, None, seal)
     print(steps)
     for number in range(1, kills + 1):
         last = 1 + (number - 1) * (steps - 1) // max(1, kills - 1)
-        print(last, ask_once(folder, number, last, seal), flush=True)
+        print(last, ask_once(place, number, last, seal), flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])

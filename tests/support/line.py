@@ -210,12 +210,14 @@ def fresh_books() -> bytes:
 
 
 @contextmanager
-def line(folder: Path) -> Iterator[Line]:
-    """A line over fresh books in this folder."""
+def line(folder: Path, place: Path | str = "") -> Iterator[Line]:
+    """A line over fresh books in this folder, or at this place."""
     clock = SettableClock(NOON)
     path = folder / "state.db"
-    path.write_bytes(fresh_books())
-    with State.open(path, busy_timeout_s=0.05) as state:
+    if not isinstance(place, str) or not place:
+        path.write_bytes(fresh_books())
+        place = path
+    with State.open(place, busy_timeout_s=0.05) as state:
         log = AuditLog(state, SIGNER, ORIGIN, clock=clock, randomness=SeededRandomness())
         yield Line(Books(state, log), clock, path)
 

@@ -127,11 +127,13 @@ def versioned(of: World, version: str) -> World:
 
 
 @contextmanager
-def private_line(folder: Path, of: World, busy_timeout_s: float = 60.0) -> Iterator[PrivateLine]:
-    """A line over books in this folder; fresh ones where there are none."""
+def private_line(
+    folder: Path, of: World, busy_timeout_s: float = 60.0, place: Path | str = ""
+) -> Iterator[PrivateLine]:
+    """A line over books in this folder, fresh ones where there are none, or over those at this place."""
     path = folder / "state.db"
-    if not path.exists():
+    if not place and not path.exists():
         path.write_bytes(fresh_books())
-    with State.open(path, busy_timeout_s=busy_timeout_s) as state:
+    with State.open(place or path, busy_timeout_s=busy_timeout_s) as state:
         log = AuditLog(state, SIGNER, ORIGIN, clock=SettableClock(NOON), randomness=SeededRandomness())
         yield PrivateLine(Books(state, log), StandingClock(NOON), path, world=of)

@@ -7,7 +7,7 @@ would cost everybody's lifetime twice. Different questions do not wait for each 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -35,6 +35,16 @@ class Asked(Protocol):
         """What it costs; nothing where no noise is drawn for it."""
 
 
+class Claims(Protocol):
+    """Names that one service at a time may hold."""
+
+    def take(self, name: str) -> bool:
+        """Whether nobody else holds it; then it is held by us."""
+
+    def give_back(self, name: str) -> None:
+        """Lets others have it."""
+
+
 class Caller(Protocol):
     """Who waits."""
 
@@ -54,9 +64,11 @@ class _Queue:
 
 
 class OneAtATime:
-    """Who asks what at this moment. For the threads of one service; nothing of it outlives a process."""
+    """Who asks what at this moment. For the threads of one service, and with `claims` for all services on one state
+    store; nothing of it outlives a process."""
 
-    def __init__(self) -> None:
+    def __init__(self, claims: Claims | None = None) -> None:
+        self._claims = claims
         self._guard = threading.Lock()
         self._queues: dict[str, _Queue] = {}
 
@@ -74,9 +86,11 @@ class OneAtATime:
             queue = self._queues.setdefault(asked.noise, _Queue())
             queue.there += 1
         try:
-            self._wait(queue, PATIENCE_SHARE * caller.deadline_s, caller.cancelled)
+            patience_s = PATIENCE_SHARE * caller.deadline_s
+            self._wait(lambda: queue.lock.acquire(timeout=STEP_S), patience_s, caller.cancelled)
             try:
-                yield
+                with self._claimed(asked.noise, patience_s, caller.cancelled):
+                    yield
             finally:
                 queue.lock.release()
         finally:
@@ -89,10 +103,31 @@ class OneAtATime:
         """How many different questions are being asked."""
         return len(self._queues)
 
+    @contextmanager
+    def _claimed(self, question: str, patience_s: float, cancelled: threading.Event) -> Iterator[None]:
+        """While it lasts no other service asks it."""
+        claims = self._claims
+        if claims is None:
+            yield
+            return
+
+        def is_ours() -> bool:
+            if claims.take(question):
+                return True
+            cancelled.wait(STEP_S)
+            return False
+
+        self._wait(is_ours, patience_s, cancelled)
+        try:
+            yield
+        finally:
+            claims.give_back(question)
+
     @staticmethod
-    def _wait(queue: _Queue, patience_s: float, cancelled: threading.Event) -> None:
+    def _wait(is_ours: Callable[[], bool], patience_s: float, cancelled: threading.Event) -> None:
+        """Asks until it is, for `STEP_S` each time."""
         for _ in range(max(1, int(patience_s / STEP_S))):
-            if queue.lock.acquire(timeout=STEP_S):
+            if is_ours():
                 return
             if cancelled.is_set():
                 break

@@ -16,6 +16,7 @@ from louver.receipt import SALT_BYTES, commitment
 from louver_sandbox.store import schema
 from louver_sandbox.store.clock import Randomness
 from louver_sandbox.store.prepared import Prepared
+from louver_sandbox.store.texts import storable, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def keep(tx: Connection, made: Mapping[str, tuple[str, Opening]]) -> None:
     """Store the openings, in the transaction of the entry that holds the commitments."""
     if made:
         rows = [
-            {"commitment": value, "field": name, "salt": opening.salt, "text": opening.text, "erased": None}
+            {"commitment": value, "field": name, "salt": opening.salt, "text": storable(opening.text), "erased": None}
             for name, (value, opening) in made.items()
         ]
         _INSERT.run(tx, *rows)
@@ -45,7 +46,7 @@ def keep(tx: Connection, made: Mapping[str, tuple[str, Opening]]) -> None:
 def find(tx: Connection, commitments: Mapping[str, str]) -> dict[str, Opening]:
     """The openings that are left, by field; erased ones are absent."""
     kept = {name: _KEPT.row(tx, {"of": value}) for name, value in commitments.items()}
-    return {name: Opening(*row) for name, row in kept.items() if row is not None}
+    return {name: Opening(row[0], told(row[1])) for name, row in kept.items() if row is not None}
 
 
 def erase(tx: Connection, value: str, time: str) -> bool:

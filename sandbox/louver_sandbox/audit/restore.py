@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import insert
-
 from louver.transparency.checkpoint import Checkpoint
 from louver_sandbox.audit import stored
 from louver_sandbox.audit.entries import Entry, commitments_of
@@ -20,6 +18,7 @@ from louver_sandbox.audit.stored import LogDamaged
 from louver_sandbox.audit.verify import verify_log
 from louver_sandbox.store import State, schema
 from louver_sandbox.store.clock import Clock, rfc3339
+from louver_sandbox.store.upserts import insert_into
 
 
 def restore_log(state: State, log_key: str, file: Path, anchors: Sequence[Checkpoint], clock: Clock) -> int:
@@ -47,7 +46,7 @@ def restore_log(state: State, log_key: str, file: Path, anchors: Sequence[Checkp
             stored.add(tx, found, str(fields["kind"]), str(fields["time"]), about["request_id"], about["institution"])
             for name, value in commitments_of(fields).items():
                 row = {"commitment": value, "field": name, "salt": None, "text": None, "erased": time}
-                tx.execute(insert(schema.openings).prefix_with("OR IGNORE"), row)
+                tx.execute(insert_into(schema.openings, tx).on_conflict_do_nothing(), row)
             added += 1
         if report.size < size:
             raise LogDamaged(f"the export ends at {report.size} entries, and the log has {size}")

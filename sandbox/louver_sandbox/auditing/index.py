@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, Table, bindparam, case, delete, func, insert, select, update
 
 from louver_sandbox.audit import commitments, stored
 from louver_sandbox.audit.entries import commitments_of
@@ -21,6 +20,7 @@ from louver_sandbox.auditing.described import Described, describe, order_of
 from louver_sandbox.auditing.texts import words
 from louver_sandbox.store import State, schema
 from louver_sandbox.store.prepared import Prepared
+from louver_sandbox.store.upserts import Upsert, insert_into
 
 BATCH = 200
 """Entries of one transaction, for which a question may have to wait some hundredths of a second."""
@@ -206,20 +206,28 @@ def _added(table: Table, *keys: str) -> Prepared:
     given: dict[str, object] = {
         column.name: bindparam(column.name) for column in table.columns if column.name != "id"
     }
-    made = upsert(table).values(given)
-    return Prepared(
-        made.on_conflict_do_update(index_elements=keys, set_={"entries": table.c.entries + made.excluded.entries})
-    )
+
+    def made(dialect: str) -> Upsert:
+        row = insert_into(table, dialect).values(given)
+        more = {"entries": table.c.entries + row.excluded.entries}
+        return row.on_conflict_do_update(index_elements=keys, set_=more)
+
+    return Prepared(made)
 
 
 def _widened() -> Prepared:
     table = tables.spans
-    made = upsert(table).values({column.name: bindparam(column.name) for column in table.columns})
-    wider = {
-        "earliest": func.min(table.c.earliest, made.excluded.earliest),
-        "latest": func.max(table.c.latest, made.excluded.latest),
-    }
-    return Prepared(made.on_conflict_do_update(index_elements=["block"], set_=wider))
+
+    def made(dialect: str) -> Upsert:
+        row = insert_into(table, dialect).values({column.name: bindparam(column.name) for column in table.columns})
+        new, old = row.excluded, table.c
+        wider = {
+            "earliest": case((new.earliest < old.earliest, new.earliest), else_=old.earliest),
+            "latest": case((new.latest > old.latest, new.latest), else_=old.latest),
+        }
+        return row.on_conflict_do_update(index_elements=["block"], set_=wider)
+
+    return Prepared(made)
 
 
 _ROWS, _WORDS = Prepared(insert(tables.rows)), Prepared(insert(tables.words))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sqlalchemy import Connection, func, select
-from sqlalchemy.dialects.sqlite import insert
 
 from louver.errors import Unproven
 from louver.transparency.checkpoint import Checkpoint
@@ -15,6 +14,7 @@ from louver_sandbox.audit.log import AuditLog
 from louver_sandbox.audit.stored import UnknownEntry
 from louver_sandbox.auditing import tables
 from louver_sandbox.refusals import auditing
+from louver_sandbox.store.upserts import insert_into
 
 LATENESS_S = 300
 """How far ahead of this machine's clock a witness's may be."""
@@ -47,7 +47,7 @@ def take(log: AuditLog, size: int, line: str, keys: Iterable[WitnessKey], now: f
         "signed": found.time,
     }
     with log.state.transaction() as tx:
-        made = insert(tables.cosignatures).values(row)
+        made = insert_into(tables.cosignatures, tx).values(row)
         tx.execute(made.on_conflict_do_update(index_elements=["size", "witness", "key_id"], set_=row))
 
 

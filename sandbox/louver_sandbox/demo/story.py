@@ -199,7 +199,7 @@ def _prove(city: City, receipt: bytes, teller: Teller) -> None:
     teller.chapter("The service is gone; the receipt still verifies, with the log's public key alone")
     verified = Receipt.from_bytes(receipt).verify(city.log_key)
     teller.line(f"entry {verified.index} of {verified.head.size}: {verified.kind} at {verified.time}")
-    state = city.settings.state
+    state = city.settings.state_file
     with State.open(state) as store:
         report = verify_log(store, city.log_key)
         teller.line(f"the whole log: {report.size} entries, {'every one holds' if report.ok else 'BROKEN'}")

@@ -18,6 +18,7 @@ from louver_sandbox.matching.build_main import Job, built_by_process
 from louver_sandbox.matching.building import SetRefused
 from louver_sandbox.policy.matching import ListSpec
 from louver_sandbox.settings import Settings
+from louver_sandbox.store.alone import alone
 
 KEPT_SECONDS = 3 * 24 * 3600
 """How long before the newest set was made another one is still kept."""
@@ -62,8 +63,12 @@ class Editions:
         with turn:
             found = self._found(spec)
             if found is None:
-                self._make(spec)
-                found = self._found(spec)
+                (self._settings.matching / "sets").mkdir(mode=0o700, parents=True, exist_ok=True)
+                with alone(self._settings.matching / "sets"):
+                    found = self._found(spec)  # another service may have made it meanwhile
+                    if found is None:
+                        self._make(spec)
+                        found = self._found(spec)
             if found is None:
                 raise SetRefused(f"{spec.title}: the set is not what was built")
             return found
@@ -88,7 +93,6 @@ class Editions:
 
     def _make(self, spec: ListSpec) -> None:
         settings = self._settings
-        (settings.matching / "sets").mkdir(mode=0o700, parents=True, exist_ok=True)
         digest = self._build(
             Job(
                 catalog=settings.catalog,
@@ -121,7 +125,7 @@ class Editions:
 def _sweep(made: Path) -> None:
     """Removes the sets of former days: whoever has one needs no second, and nobody is given one again."""
     newest = made.stat().st_mtime
-    for file in made.parent.iterdir():
+    for file in made.parent.glob("[!.]*"):
         if file.stat().st_mtime < newest - KEPT_SECONDS:
             file.unlink(missing_ok=True)
 

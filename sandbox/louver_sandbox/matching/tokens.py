@@ -26,6 +26,7 @@ from louver_sandbox.processes.sessions import SessionPool
 from louver_sandbox.refusals.encrypted import tokens as refuse
 from louver_sandbox.settings import Settings
 from louver_sandbox.stages import Plan, SourceRef
+from louver_sandbox.store.alone import alone
 
 FORMAT = 1
 """Version of the tables' layout; raised when the same inputs would make other tables."""
@@ -167,7 +168,8 @@ class TokenTables:
         with self._lock:
             turn = self._turns.setdefault(path.stem, threading.Lock())
         try:
-            with turn:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with turn, alone(path.parent):
                 if not self._is_fit(path):
                     self._make(path, use, source, column, institution)
                     if not self._is_fit(path):
@@ -177,7 +179,6 @@ class TokenTables:
             raise refuse.not_ready(str(source.table)) from None
 
     def _make(self, path: Path, use: TokenUse, source: SourceRef, column: str, institution: str) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         digest = self._build(
             Job(
                 snapshot=str(self._locate(source.snapshot, institution).resolve()),

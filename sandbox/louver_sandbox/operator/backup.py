@@ -1,19 +1,31 @@
 """A consistent copy of what an installation cannot make again, taken while it serves.
 
 Snapshots and the data below them are left out: the data have their own owner, and `publish` makes snapshots again.
+
+The copy is signed for where it ends (`backup.checkpoint`), and then the log that goes on says that it was taken. So
+the copy is behind its own installation from its first moment on: put back, it is known for what it is.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from louver.transparency.checkpoint import Checkpoint, TreeHead
+from louver.transparency.note import VerifierKey
+from louver_sandbox import journal
+from louver_sandbox.audit.verify import verify_log
 from louver_sandbox.operator.installation import InstallationRefused
-from louver_sandbox.premises import JOIN_FILE, MATCHING_FILE
+from louver_sandbox.premises import JOIN_FILE, MATCHING_FILE, open_books, utc_now
+from louver_sandbox.recount import anchor, verify
 from louver_sandbox.settings import Settings
+from louver_sandbox.store import State
+from louver_sandbox.store.copying import copy_store
 
 FILES = (
     "louver.toml",
@@ -26,6 +38,12 @@ FILES = (
     "log.pub",
 )
 FOLDERS = ("bundle", "catalog", "policies", "requests", "pki", "uploads", "run/kept")
+STORE = "state.db"
+"""The state store in a backup: a file, whatever it was copied from."""
+HEAD = "backup.checkpoint"
+"""The signed head over the log in the backup."""
+MANIFEST = "backup.json"
+"""The digest of every file."""
 
 
 def back_up(settings: Settings, target: Path, *, secrets: bool) -> Iterator[str]:
@@ -37,8 +55,8 @@ def back_up(settings: Settings, target: Path, *, secrets: bool) -> Iterator[str]
     if target.exists():
         raise InstallationRefused(f"{target} exists already; a backup goes into a new folder")
     target.mkdir(parents=True, mode=0o700)
-    _copy_database(settings.state, target / settings.state.name)
-    yield settings.state.name
+    _copy_store(settings, target)
+    yield STORE
     for name in FILES:
         if (settings.home / name).is_file():
             shutil.copy2(settings.home / name, target / name)
@@ -53,6 +71,55 @@ def back_up(settings: Settings, target: Path, *, secrets: bool) -> Iterator[str]
         if (settings.home / name).is_dir():
             shutil.copytree(settings.home / name, target / name)
             yield f"{name}/"
+    (target / MANIFEST).write_text(json.dumps(_digests(target), indent=1, sort_keys=True), encoding="utf-8")
+    yield MANIFEST
+
+
+def verify_backup(folder: Path, witnessed: Sequence[Checkpoint]) -> TreeHead:
+    """The head of the log in a backup, once every file is known to be the one that was copied, that the log holds
+    and reaches its own head and every given one, and that every balance follows from it.
+
+    Raises `InstallationRefused`, or `Unproven` for a checkpoint that is not of this log.
+    """
+    try:
+        said: Mapping[str, str] = json.loads((folder / MANIFEST).read_bytes())
+        signed = (folder / HEAD).read_bytes()
+        key = (folder / "log.pub").read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        raise InstallationRefused(f"{folder} is no backup, or one that was not finished") from None
+    found = _digests(folder)
+    if other := sorted(name for name in said.keys() | found.keys() if said.get(name) != found.get(name)):
+        raise InstallationRefused(f"{other[0]} is not as it was copied")
+    head = Checkpoint.parse(signed)
+    with State.open(folder / STORE) as state:
+        report = verify_log(state, key, [head, *witnessed])
+        wrong = [*map(str, report.findings), *map(str, verify.differences(state))]
+    for beside in folder.glob(f"{STORE}-*"):
+        beside.unlink()
+    if wrong:
+        raise InstallationRefused(wrong[0])
+    return head.verify(VerifierKey.parse(key))
+
+
+def checkpoint_of(file: Path) -> Checkpoint:
+    """A checkpoint that somebody has kept. Raises `Unproven`."""
+    return Checkpoint.parse(file.read_bytes())
+
+
+def _copy_store(settings: Settings, target: Path) -> None:
+    copy = target / STORE
+    with State.open(settings.state) as state:
+        if state.is_shared:
+            with State.open(copy) as fresh:
+                copy_store(state, fresh)
+        else:
+            _copy_database(state.location, copy)
+        with State.open(copy) as copied:
+            head = open_books(settings, copied, utc_now).log.head()
+        (target / HEAD).write_bytes(head.to_bytes())
+        books, claimed = open_books(settings, state, utc_now), head.claimed
+        journal.note(books, "backup", size=claimed.size, root=claimed.root.hex())
+        anchor.keep(books, settings.anchors)
 
 
 def _copy_database(source: Path, target: Path) -> None:
@@ -63,3 +130,14 @@ def _copy_database(source: Path, target: Path) -> None:
         closing(sqlite3.connect(target)) as copy,
     ):
         live.backup(copy)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every file, by its name below the folder."""
+    left_out = {folder / MANIFEST, *folder.glob(f"{STORE}-*")}
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path not in left_out:
+            with path.open("rb") as content:
+                found[str(path.relative_to(folder))] = hashlib.file_digest(content, "sha256").hexdigest()
+    return found

@@ -143,16 +143,18 @@ def _registry(settings: Settings) -> Iterator[str]:
 
 def _books(settings: Settings, now: datetime) -> Iterator[str]:
     """A store that was put back from before what it has proved."""
-    if not settings.state.is_file() or not (settings.secrets / "log.seed").is_file():
+    is_new = settings.state == settings.state_file and not settings.state_file.is_file()
+    if is_new or not (settings.secrets / "log.seed").is_file():
         return
+    name = "store.url" if settings.store.url else settings.state_file.name
     try:
         with State.open(settings.state) as state:
             behind = anchor.problem(open_books(settings, state, lambda: now), settings.anchors)
     except (LogDamaged, StoreError, ValueError, Unproven) as damaged:
-        yield f"{settings.state.name}: {damaged}"
+        yield f"{name}: {damaged}"
     else:
         if behind is not None:
-            yield f"{settings.state.name}: {behind}"
+            yield f"{name}: {behind}"
 
 
 def _revocations(settings: Settings) -> Iterator[str]:

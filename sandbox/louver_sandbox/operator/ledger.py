@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection, func, select
 
+from louver_sandbox import consents
 from louver_sandbox.accounting import ledger as access
 from louver_sandbox.accounting import privacy
 from louver_sandbox.audit.restore import restore_log
@@ -76,7 +77,8 @@ def rebuild(
 ) -> None:
     """Add to the ledger what the log says was charged and the ledger lacks, and log that it was done.
 
-    Nothing is ever taken out. Stop the service first.
+    Nothing is ever taken out. Authorisations are revoked again where the log says so; with --log those of limited use
+    end, since nobody knows what used them meanwhile. Stop the service first.
 
     Example: louver-sandbox ledger rebuild --log audit.jsonl
     """
@@ -88,6 +90,10 @@ def rebuild(
             entries = 0 if log is None else restore_log(state, key, log, anchors, utc_now)
             books = open_books(settings, state, utc_now)
             added = verify.rebuild(books)
+            with state.transaction() as tx:
+                consents.revoke_again(tx, 0)
+                if entries:
+                    consents.use_up(tx, utc_now())
             behind = anchor.problem(books, settings.anchors)
         typer.echo(f"{entries} log entries and {added} charges added")
         if behind is not None:

@@ -29,9 +29,10 @@ from louver_sandbox.operator import (
     qualities,
     redress,
     status,
+    stores,
     uploads,
 )
-from louver_sandbox.operator.backup import back_up
+from louver_sandbox.operator.backup import back_up, checkpoint_of, verify_backup
 from louver_sandbox.operator.health import problems
 from louver_sandbox.operator.installation import (
     TOOLS,
@@ -41,6 +42,7 @@ from louver_sandbox.operator.installation import (
     revoke,
 )
 from louver_sandbox.operator.output import Home, explained, fail
+from louver_sandbox.operator.restoring import restore
 from louver_sandbox.premises import open_books, utc_now
 from louver_sandbox.settings import load
 from louver_sandbox.stages import InstitutionType
@@ -68,6 +70,7 @@ app.add_typer(redress.corrections_app, name="corrections")
 app.add_typer(redress.subjects_app, name="subjects")
 app.add_typer(log.app, name="log")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(stores.app, name="store")
 app.add_typer(noise.app, name="noise")
 app.add_typer(matching.app, name="matching")
 app.add_typer(uploads.app, name="uploads")
@@ -166,6 +169,42 @@ def backup(
     with explained():
         for name in back_up(load(home), target, secrets=with_secrets):
             typer.echo(name)
+
+
+Witnessed = Annotated[
+    list[Path] | None,
+    typer.Option("--witness", help="A checkpoint that a witness, an auditor or a bank has kept; repeatable."),
+]
+
+
+@app.command(name="verify")
+def verify_command(backup: Annotated[Path, typer.Argument(help="A backup.")], witness: Witnessed = None) -> None:
+    """Verify a backup: every file, the log to its end and to every --witness, every balance. It changes nothing.
+
+    Example: louver-sandbox verify ./backup-2026-07-01 --witness newest.checkpoint
+    """
+    with explained():
+        head = verify_backup(backup, [checkpoint_of(file) for file in witness or ()])
+        typer.echo(f"{head.size} log entries; every file, leaf, signed head and balance holds")
+
+
+@app.command(name="restore")
+def restore_command(
+    backup: Annotated[Path, typer.Argument(help="A backup.")],
+    home: Annotated[Path, typer.Option("--home", "-H", help="The new installation's folder.")],
+    witness: Witnessed = None,
+    log: Annotated[Path | None, typer.Option(help="An export of the log, for what came after the backup.")] = None,
+    secrets: Annotated[Path | None, typer.Option(help="The folder of secrets, where the backup has none.")] = None,
+) -> None:
+    """Make an installation from a backup. Nothing is given back that was spent, revoked or written since.
+
+    It needs the newest checkpoint that a witness saw; where the backup ends before it, an export of the log too.
+
+    Example: louver-sandbox restore ./backup-2026-07-01 --home ./louver-home --witness newest.checkpoint
+    """
+    with explained():
+        typer.echo(restore(backup, home, [checkpoint_of(file) for file in witness or ()], log, secrets))
+        typer.echo("next           put data/ beside it, then: publish, config check, serve")
 
 
 @app.command(name="replay")

@@ -36,12 +36,13 @@ def problem(books: Books, anchors: Path) -> Refused | None:
 
 def keep(books: Books, anchors: Path) -> None:
     """Keeps the newest signed head in the folder, durably. Raises OSError."""
-    content = books.log.head().to_bytes()
-    target = anchors / OWN
-    if target.exists() and target.read_bytes() == content:
-        return
+    head = books.log.head()
+    content, target = head.to_bytes(), anchors / OWN
     anchors.mkdir(mode=0o700, exist_ok=True)
-    beside = target.with_suffix(".new")
+    # Another service may have kept a newer one meanwhile.
+    if target.exists() and Checkpoint.parse(target.read_bytes()).claimed.size >= head.claimed.size:
+        return
+    beside = target.with_suffix(f".{os.getpid()}.new")
     with beside.open("wb") as file:
         file.write(content)
         file.flush()

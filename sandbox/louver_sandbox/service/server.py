@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from types import FrameType
 from typing import Final
 
@@ -44,6 +45,7 @@ from louver_sandbox.service.turnstile import Turnstile
 from louver_sandbox.service.watch import Watch
 from louver_sandbox.settings import Settings
 from louver_sandbox.store import StoreError
+from louver_sandbox.store.alone import only_service
 from louver_sandbox.wiring import Platform
 
 logger = logging.getLogger("louver.sandbox")
@@ -98,7 +100,14 @@ class Server:
 
     def __init__(self, settings: Settings) -> None:
         limits = settings.limits
-        self.platform = Platform(settings, utc_now, new_incident)
+        self._alone = ExitStack()
+        if not settings.store.url:
+            self._alone.enter_context(only_service(settings.state_file))
+        try:
+            self.platform = Platform(settings, utc_now, new_incident)
+        except BaseException:
+            self._alone.close()
+            raise
         self._stopping = threading.Event()
         self._untaken: dict[str, str] = {}
         self._failing: dict[str, str] = {}
@@ -133,6 +142,7 @@ class Server:
             port = _bind(self._server, settings)
         except BaseException:
             self.platform.close()
+            self._alone.close()
             raise
         self.address = f"{settings.listen.host}:{port}"
         self._prober = threading.Thread(target=self._probe, name="probe", daemon=True)
@@ -163,6 +173,7 @@ class Server:
         self._watch.close()
         self.office.close()
         self.platform.close()
+        self._alone.close()
 
     def problems(self) -> tuple[str, ...]:
         """What is wrong now, in words of ours; the service's messages say more."""

@@ -1,8 +1,7 @@
-"""Opening the state store and writing to it durably.
+"""Opening the state store and writing to it durably: a SQLite file (`store.sqlite`) or PostgreSQL (`store.postgres`).
 
-SQLite in write-ahead mode with ``synchronous=FULL``: when ``transaction()`` has returned, what was written is on
-the disk. Writers are serialised, by a lock between threads and by ``BEGIN IMMEDIATE`` between processes; readers
-see the snapshot of their first statement and never block.
+When ``transaction()`` has returned, what was written is on the disk. Writers are serialised, by a lock between
+threads and by the database between processes; readers see the snapshot of their first statement and never block.
 
 Fail closed: after a write that could not be made durable every further write is refused, until ``probe()`` has
 written something and found that it stays. A disk that has lied once is not believed again by itself.
@@ -10,38 +9,27 @@ written something and found that it stays. A disk that has lied once is not beli
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text, update
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy import Connection, Engine, RootTransaction, inspect, text, update
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from louver_sandbox.store import schema
-from louver_sandbox.store.errors import DATABASE_ERRORS, StoreBusy, StoreError, StoreUnavailable, translate
-from louver_sandbox.store.prepared import driver_of
+from louver_sandbox.store.errors import StoreBusy, StoreError, StoreMisnamed, StoreUnavailable, translate
+from louver_sandbox.store.postgres import SCHEMES, Claims, Postgres
+from louver_sandbox.store.sqlite import Sqlite
 
 BUSY_TIMEOUT_S = 5.0
 """How long a writer waits, unless told otherwise, for its turn before it learns that the store is busy."""
 
-_READERS = 8
 _MIGRATING = threading.Lock()  # Alembic keeps the migration under way in module globals
 _MIGRATIONS = Path(__file__).parent / "migrations"
-
-_COMMON_PRAGMAS = ("PRAGMA foreign_keys=ON", "PRAGMA trusted_schema=OFF")
-_WRITER_PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",
-    "PRAGMA recursive_triggers=ON",  # else REPLACE deletes rows past the append-only triggers
-    "PRAGMA secure_delete=ON",  # an erased text must not survive in a free page
-)
 
 
 class State:
@@ -51,36 +39,45 @@ class State:
     ``StoreConflict`` (a rule of the schema).
     """
 
-    def __init__(self, location: Path, writer: Engine, reader: Engine, busy_timeout_s: float) -> None:
-        self.location = location
+    def __init__(self, database: Sqlite | Postgres, busy_timeout_s: float) -> None:
+        self._database = database
         self._busy_timeout_s = busy_timeout_s
-        self._writer = writer
-        self._reader = reader
+        self._writer = database.engine(writes=True)
+        self._reader = database.engine(writes=False)
         self._lock = threading.Lock()
         self._holder: int | None = None
         self._failed = False
 
     @classmethod
     def open(cls, location: str | Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> State:
-        """Open the store at a path or ``sqlite:///`` URL, create it if need be, and bring its schema up to date.
+        """Open the store at a path, ``sqlite:///`` or ``postgresql://`` URL, and bring its schema up to date.
 
-        Raises ``StoreUnavailable`` when that cannot be done, ``ValueError`` for a URL of another database.
+        A file is created if need be, a database is not. Raises ``StoreUnavailable`` when that cannot be done,
+        ``StoreMisnamed`` for a URL of neither.
         """
-        path = _path(location)
-        try:
-            # Readable by the service alone from its first byte on; SQLite gives its side files the same mode.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        except OSError:
-            raise StoreUnavailable("the state store's file cannot be opened for writing") from None
-        writer = _engine(path, writes=True, busy_timeout_s=busy_timeout_s)
-        reader = _engine(path, writes=False, busy_timeout_s=busy_timeout_s)
-        state = cls(path, writer, reader, busy_timeout_s)
+        state = cls(_database(location, busy_timeout_s), busy_timeout_s)
         try:
             state._migrate()
         except StoreError:
             state.close()
             raise
         return state
+
+    @property
+    def location(self) -> Path:
+        """The file of a store that is one. Raises ``TypeError`` for one on PostgreSQL."""
+        if self._database.path is None:
+            raise TypeError("the state store is no file")
+        return self._database.path
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several services may write to it at the same time."""
+        return self._database.path is None
+
+    def claims(self) -> Claims | None:
+        """What tells services apart that would do the same at the same time; None where there is only one."""
+        return self._database.claims() if isinstance(self._database, Postgres) else None
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -93,21 +90,51 @@ class State:
             if self._failed:
                 raise StoreUnavailable("the state store has failed before and has not passed a health probe since")
             try:
-                with self._writer.connect() as connection, connection.begin():
+                with self._begun(self._writer) as connection:
                     yield connection
-            except DATABASE_ERRORS as error:
+            except self._database.errors as error:
                 raise self._record(translate(error)) from None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Read one consistent snapshot; the connection cannot write."""
         try:
-            with self._reader.connect() as connection, connection.begin():
+            with self._begun(self._reader) as connection:
                 yield connection
-        except DATABASE_ERRORS as error:
+        except self._database.errors as error:
             raise translate(error) from None
         except PoolTimeout:
             raise StoreBusy("too many readers of the state store") from None
+
+    @contextmanager
+    def _begun(self, engine: Engine) -> Iterator[Connection]:
+        """A connection in a transaction, which is committed unless the block raises.
+
+        A connection that is found gone before anything was asked of it is made anew, once: the server was restarted.
+        """
+        connection, transaction = self._begin(engine, again=True)
+        with connection:
+            try:
+                with transaction:
+                    yield connection
+            except self._database.errors:
+                if not connection.invalidated and self._database.is_lost(connection):
+                    connection.invalidate()
+                raise
+
+    def _begin(self, engine: Engine, *, again: bool) -> tuple[Connection, RootTransaction]:
+        connection = engine.connect()
+        try:
+            return connection, connection.begin()
+        except self._database.errors:
+            lost = self._database.is_lost(connection)
+            if lost:
+                connection.invalidate()
+            connection.close()
+            if not lost or not again:
+                raise
+        engine.dispose()
+        return self._begin(engine, again=False)
 
     def probe(self) -> None:
         """Write durably and read it back; after success the store takes writes again. Else ``StoreUnavailable``."""
@@ -115,9 +142,9 @@ class State:
             try:
                 # A connection that has seen a failed sync may hold pages the disk does not.
                 self._writer.dispose()
-                with self._writer.connect() as connection, connection.begin():
+                with self._begun(self._writer) as connection:
                     connection.execute(update(schema.health).values(beats=schema.health.c.beats + 1))
-            except DATABASE_ERRORS as error:
+            except self._database.errors as error:
                 raise self._record(translate(error)) from None
             self._failed = False
 
@@ -127,19 +154,16 @@ class State:
         return not self._failed
 
     def scrub(self) -> None:
-        """Move everything out of the write-ahead file and empty it, so that erased text is gone from it too.
+        """Let erased text be gone from what the database keeps beside its tables: its write-ahead file, free pages.
 
         Raises ``StoreBusy`` while a reader still needs the old pages.
         """
         with self._turn():
             try:
-                with self._writer.connect() as connection:
-                    raw = connection.connection.cursor()
-                    blocked = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-                    raw.close()
-            except DATABASE_ERRORS as error:
+                done = self._database.scrub(self._writer)
+            except self._database.errors as error:
                 raise self._record(translate(error)) from None
-        if blocked:
+        if not done:
             raise StoreBusy("a reader still holds the pages to be scrubbed")
 
     def close(self) -> None:
@@ -208,44 +232,15 @@ def _upgrade(connection: Connection) -> None:
         raise StoreUnavailable("the state store's schema is not one this release knows") from None
 
 
-def _path(location: str | Path) -> Path:
+def _database(location: str | Path, busy_timeout_s: float) -> Sqlite | Postgres:
     if isinstance(location, Path) or "://" not in location:
-        return Path(location)
+        return Sqlite(Path(location), busy_timeout_s)
+    if location.partition("://")[0] in SCHEMES:
+        return Postgres(location, busy_timeout_s)
     try:
         url = make_url(location)
     except ArgumentError:
-        raise ValueError("not a database URL") from None
+        raise StoreMisnamed("not a database URL") from None
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
-        raise ValueError("the state store is a SQLite file: sqlite:///path")
-    return Path(url.database)
-
-
-def _engine(path: Path, *, writes: bool, busy_timeout_s: float) -> Engine:
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)),
-        hide_parameters=True,
-        pool_size=1 if writes else _READERS,
-        max_overflow=0,
-        pool_timeout=busy_timeout_s,
-        connect_args={"timeout": busy_timeout_s},
-    )
-
-    def configure(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
-        # None: the driver shall not open transactions of its own; we do, below.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in (*_COMMON_PRAGMAS, *(_WRITER_PRAGMAS if writes else ("PRAGMA query_only=ON",))):
-            cursor.execute(pragma)
-        if writes:
-            cursor.execute("PRAGMA journal_mode")
-            if cursor.fetchone() != ("wal",):
-                raise StoreUnavailable("the state store's file system does not support write-ahead logging")
-        cursor.close()
-
-    def begin(connection: Connection) -> None:
-        # On the driver itself: it costs a tenth, and every transaction pays it.
-        driver_of(connection).execute("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    event.listen(engine, "connect", configure)
-    event.listen(engine, "begin", begin)
-    return engine
+        raise StoreMisnamed("the state store is a SQLite file, sqlite:///path, or postgresql://user@host/database")
+    return Sqlite(Path(url.database), busy_timeout_s)

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -37,6 +37,7 @@ from louver_sandbox.refusals.encrypted import uploads as refuse
 from louver_sandbox.refusals.encrypted.tokens import key_replaced
 from louver_sandbox.settings import Settings
 from louver_sandbox.store import State
+from louver_sandbox.store.alone import alone, own_folder
 from louver_sandbox.uploads import INGEST_ENTRY, INGEST_ENVIRONMENT, INGEST_PRELOAD, registry
 from louver_sandbox.uploads.encrypted import ENDING
 from louver_sandbox.uploads.ingest import (
@@ -103,7 +104,9 @@ class OwnTables:
         self._note = note
         self._changing = threading.Lock()
         self._receiving: Counter[str] = Counter()
-        self.partials = Partials(settings.spool, time.monotonic)
+        self._parts = ExitStack()
+        self._spool = self._parts.enter_context(own_folder(settings.spool))
+        self.partials = Partials(self._spool, time.monotonic)
         self._counting = threading.Lock()
         # A table may need as much file as its rows need memory, and a little for the engine's own pages.
         file_mib = EXPANSION * settings.limits.upload_mib + 64
@@ -113,15 +116,14 @@ class OwnTables:
             environment=INGEST_ENVIRONMENT,
             limits=Limits(memory_mib=CHILD_MEMORY_MIB, file_mib=file_mib),
             profile="store",
-            readable=(settings.spool, *map(Path, READ_BY_THE_ENGINE)),
+            readable=(self._spool, *map(Path, READ_BY_THE_ENGINE)),
             writable=(settings.uploads,),
         )
         self._pool = WorkerPool(self._zygote, size=1, queue=QUEUE, per_institution=1)
-        for leftover in settings.spool.iterdir():
-            leftover.unlink()
-        for folder in settings.uploads.iterdir():
-            # What was dropped, or taken in but never registered, just before the service was killed.
-            self._sweep(folder.name)
+        with self._alone():
+            for folder in settings.uploads.iterdir():
+                # What was dropped, or taken in but never registered, just before the service was killed.
+                self._sweep(folder.name)
 
     def stored(self, institution: str) -> tuple[OwnTable, ...]:
         """The institution's live tables."""
@@ -150,14 +152,14 @@ class OwnTables:
         """
         if not NAME.match(name):
             raise upload_table_name({})
-        with self._turn(institution), self._spooled(institution, coming) as spool, self._changing:
+        with self._turn(institution), self._spooled(institution, coming) as spool, self._alone():
             return self._take(institution, name, spool, seconds, cancelled, replace=replace)
 
     @contextmanager
     def _spooled(self, institution: str, coming: Coming) -> Iterator[Path]:
         """A file with the whole upload, which is gone afterwards whatever becomes of it."""
         if not coming.upload:
-            whole = Partial(self._settings.spool / secrets.token_hex(16))
+            whole = Partial(self._spool / secrets.token_hex(16))
             try:
                 self._write(whole, coming)
                 yield whole.file
@@ -222,11 +224,17 @@ class OwnTables:
 
     def drop(self, institution: str, name: str) -> None:
         """Forgets a table; its content goes when no live table names it. Raises `Refused` LVR-4008."""
-        with self._changing:
+        with self._alone():
             with self._state.transaction() as tx:
                 registry.drop(tx, institution, name, self._clock())
                 self._note(tx, "drop", institution=institution, table=name)
             self._sweep(institution)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else takes in or removes contents meanwhile, neither another thread nor another service."""
+        with self._changing, alone(self._settings.spool):
+            yield
 
     def _sweep(self, institution: str) -> None:
         """Removes the contents that no live table names, and what a process that was killed had half made: tables are
@@ -288,6 +296,7 @@ class OwnTables:
         """Ends the processes it started."""
         self._pool.close()
         self._zygote.close()
+        self._parts.close()
 
     def __enter__(self) -> Self:
         return self

@@ -32,7 +32,14 @@ TRUSTED = VerifierKey.parse(KEY)
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[AuditLog]:
+def log(any_place: Path | str) -> Iterator[AuditLog]:
+    with State.open(any_place) as state:
+        yield open_log(state)
+
+
+@pytest.fixture
+def filed_log(tmp_path: Path) -> Iterator[AuditLog]:
+    """A log in a file, where somebody meddles with it or looks into it."""
     with State.open(tmp_path / "state.db") as state:
         yield open_log(state)
 
@@ -158,20 +165,20 @@ def test_a_receipt_discloses_only_what_its_reader_wrote(log: AuditLog) -> None:
     assert log.receipt(entry.index, disclose=()).openings == {}
 
 
-def test_erasing_forgets_the_text_everywhere_and_leaves_the_tree(log: AuditLog) -> None:
-    before, head = answer(log, 1), log.head().verify(TRUSTED)
-    record = log.erase(0, "sql")
-    log.state.scrub()
+def test_erasing_forgets_the_text_everywhere_and_leaves_the_tree(filed_log: AuditLog) -> None:
+    before, head = answer(filed_log, 1), filed_log.head().verify(TRUSTED)
+    record = filed_log.erase(0, "sql")
+    filed_log.state.scrub()
     assert record.fields["entry"] == 0
-    assert log.open(0) == log.open(before.index) == {}
-    assert log.extends(head)
-    assert log.receipt(before.index).openings == {}
-    log.receipt(before.index).verify(KEY, result_digest=digest(1))
-    for path in log.state.location.parent.iterdir():
+    assert filed_log.open(0) == filed_log.open(before.index) == {}
+    assert filed_log.extends(head)
+    assert filed_log.receipt(before.index).openings == {}
+    filed_log.receipt(before.index).verify(KEY, result_digest=digest(1))
+    for path in filed_log.state.location.parent.iterdir():
         assert b"pop_person" not in path.read_bytes()
-    assert verify_log(log.state, KEY).ok
+    assert verify_log(filed_log.state, KEY).ok
     with pytest.raises(UnknownEntry):
-        log.erase(0, "sql")
+        filed_log.erase(0, "sql")
 
 
 def test_a_clock_set_back_does_not_disturb_the_order(log: AuditLog) -> None:
@@ -243,12 +250,12 @@ def test_an_empty_log_verifies(log: AuditLog) -> None:
     assert verify_log(log.state, KEY).ok
 
 
-def test_a_damaged_log_signs_nothing_more(log: AuditLog) -> None:
-    answer(log, 1)
-    log.head()
-    with behind_the_back(log.state.location) as connection:
+def test_a_damaged_log_signs_nothing_more(filed_log: AuditLog) -> None:
+    answer(filed_log, 1)
+    filed_log.head()
+    with behind_the_back(filed_log.state.location) as connection:
         connection.execute("UPDATE nodes SET hash = zeroblob(32) WHERE id = 0")
         connection.execute("UPDATE nodes SET hash = zeroblob(32) WHERE id = 1 << 56")
-    answer(log, 2)
+    answer(filed_log, 2)
     with pytest.raises(LogDamaged, match="does not match the head"):
-        log.head()
+        filed_log.head()

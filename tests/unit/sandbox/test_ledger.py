@@ -33,8 +33,8 @@ DAILY = Limit("gov.tax", QUERIES, Period.DAY, 3)
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
-    with State.open(tmp_path / "state.db") as opened:
+def state(any_place: Path | str) -> Iterator[State]:
+    with State.open(any_place) as opened:
         yield opened
 
 
@@ -248,7 +248,12 @@ def test_whatever_is_asked_the_books_balance(
                 assert ledger.balance(tx, Account(*row[:4], Period(row[4]), row[5])) == row[6] <= 5
 
 
-def test_a_row_taken_out_of_the_books_is_noticed(state: State) -> None:
+def test_a_row_taken_out_of_the_books_is_noticed(tmp_path: Path) -> None:
+    with State.open(tmp_path / "state.db") as state:
+        _noticed(state)
+
+
+def _noticed(state: State) -> None:
     for _ in range(3):
         charge(state, [QUERY], [DAILY])
     with behind_the_back(state.location) as connection:

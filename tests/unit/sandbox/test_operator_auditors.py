@@ -104,4 +104,4 @@ def test_an_erased_question_is_not_found_by_its_words(home: Settings) -> None:
     erased = run(home, "log", "erase", "0", "--field", "sql")
     assert erased.exit_code == 0, erased.output
     assert found() == ()
-    assert b"peculiar" not in home.state.read_bytes()
+    assert b"peculiar" not in home.state_file.read_bytes()

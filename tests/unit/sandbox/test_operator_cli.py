@@ -138,7 +138,7 @@ def test_a_decision_is_replayed_and_its_text_erased(own_city: City) -> None:
     with State.open(settings.state) as state:
         found = commit(verdict.plan, request, open_books(settings, state, utc_now), now)
     assert isinstance(found, Committed)
-    assert any(SALTY in part.read_bytes() for part in settings.state.parent.glob(f"{settings.state.name}*"))
+    assert any(SALTY in part.read_bytes() for part in settings.state_file.parent.glob(f"{settings.state_file.name}*"))
     home, index = settings.home, found.admission
     replayed = run("replay", index, home=home)
     assert replayed.exit_code == 0, replayed.output
@@ -147,7 +147,9 @@ def test_a_decision_is_replayed_and_its_text_erased(own_city: City) -> None:
     assert run("log", "erase", index, "--field", "sql", home=home).exit_code == 0
     assert "erased" in problem("replay", index, home=home)
     assert "no such text" in problem("log", "erase", index, "--field", "sql", home=home)
-    assert not any(SALTY in part.read_bytes() for part in settings.state.parent.glob(f"{settings.state.name}*"))
+    assert not any(
+        SALTY in part.read_bytes() for part in settings.state_file.parent.glob(f"{settings.state_file.name}*")
+    )
     with State.open(settings.state) as state, state.reading() as tx:
         erasures = [entry.fields["entry"] for entry in stored.entries(tx, 0, 100, {"kind": "erasure"})]
     assert erasures == [index], "one act is one entry"

@@ -27,10 +27,10 @@ TINY = Fraction(1, 10**9)
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
-    path = tmp_path / "state.db"
-    path.write_bytes(fresh_books())
-    with State.open(path) as opened:
+def state(any_place: Path | str) -> Iterator[State]:
+    if isinstance(any_place, Path):
+        any_place.write_bytes(fresh_books())
+    with State.open(any_place) as opened:
         yield opened
 
 
@@ -216,7 +216,13 @@ def test_charges_that_no_plan_makes_are_mistakes(state: State, charges: Sequence
         charge(state, loss(1), who="*")
 
 
-def test_a_row_taken_out_or_altered_is_noticed(state: State) -> None:
+def test_a_row_taken_out_or_altered_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "state.db").write_bytes(fresh_books())
+    with State.open(tmp_path / "state.db") as state:
+        _is_noticed(state)
+
+
+def _is_noticed(state: State) -> None:
     for _ in range(3):
         charge(state, loss(10))
     with behind_the_back(state.location) as connection:

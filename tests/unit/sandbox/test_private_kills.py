@@ -28,10 +28,10 @@ ROOT = Path(__file__).parents[3]
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(("seal", "kills"), [("", KILLS), ("paillier", max(6, KILLS // 4))])
 def test_kill_9_at_every_step_leaves_no_release_without_its_charge_and_no_charge_without_its_record(
-    tmp_path: Path, seal: str, kills: int
+    tmp_path: Path, any_place: Path | str, seal: str, kills: int
 ) -> None:
     told = subprocess.run(
-        [sys.executable, "-m", "tests.support.killed_line", str(tmp_path), str(kills), seal],
+        [sys.executable, "-m", "tests.support.killed_line", str(any_place), str(kills), seal],
         stdout=subprocess.PIPE,
         check=True,
         cwd=ROOT,
@@ -40,7 +40,7 @@ def test_kill_9_at_every_step_leaves_no_release_without_its_charge_and_no_charge
     steps, *killed = told.stdout.decode().splitlines()
     assert int(steps) > 200
     assert [line.split()[1] for line in killed].count("0") >= kills - 2, "but for the last steps all were killed"
-    with private_line(tmp_path, world(accounts=ACCOUNTS)) as line:
+    with private_line(tmp_path, world(accounts=ACCOUNTS), place=any_place) as line:
         assert not verify_log(line.books.state, line.books.log.key).findings
         assert list(verify.differences(line.books.state)) == [], "every balance follows from the log"
         with line.books.state.reading() as tx:

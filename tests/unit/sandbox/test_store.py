@@ -41,7 +41,14 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
+def state(place: Path | str) -> Iterator[State]:
+    with State.open(place) as opened:
+        yield opened
+
+
+@pytest.fixture
+def filed(tmp_path: Path) -> Iterator[State]:
+    """A store in a file, where something is particular to files."""
     with State.open(tmp_path / "state.db") as opened:
         yield opened
 
@@ -73,24 +80,29 @@ def test_the_migrations_make_the_tables_the_code_uses(state: State) -> None:
         assert compare_metadata(MigrationContext.configure(tx), every) == []
 
 
-def test_every_commit_reaches_the_disk(state: State) -> None:
-    with state.transaction() as tx:
+def test_every_commit_reaches_the_disk(filed: State) -> None:
+    with filed.transaction() as tx:
         assert tx.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
         assert tx.execute(text("PRAGMA synchronous")).scalar_one() == 2
         assert tx.execute(text("PRAGMA foreign_keys")).scalar_one() == 1
 
 
-def test_only_the_service_may_read_the_file(state: State) -> None:
-    for path in state.location.parent.iterdir():
+def test_only_the_service_may_read_the_file(filed: State) -> None:
+    for path in filed.location.parent.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_what_was_committed_is_there_after_reopening(tmp_path: Path) -> None:
+def test_what_was_committed_is_there_after_reopening(place: Path | str) -> None:
     for size in (1, 2):
-        with State.open(f"sqlite:///{tmp_path}/state.db") as state, state.transaction() as tx:
+        with State.open(place) as state, state.transaction() as tx:
             add_head(tx, size)
-    with State.open(tmp_path / "state.db") as state:
+    with State.open(place) as state:
         assert sizes(state) == [1, 2]
+
+
+def test_a_file_may_be_named_by_a_url(tmp_path: Path) -> None:
+    with State.open(f"sqlite:///{tmp_path}/state.db") as state:
+        assert state.location == tmp_path / "state.db"
 
 
 def test_a_transaction_that_raises_leaves_nothing(state: State) -> None:
@@ -124,10 +136,10 @@ def test_append_only_tables_refuse_change_and_removal(state: State, table: str) 
     assert state.healthy
 
 
-def test_replacing_a_row_counts_as_removing_it(state: State) -> None:
-    with state.transaction() as tx:
+def test_replacing_a_row_counts_as_removing_it(filed: State) -> None:
+    with filed.transaction() as tx:
         add_head(tx, 1)
-    with pytest.raises(StoreConflict), state.transaction() as tx:
+    with pytest.raises(StoreConflict), filed.transaction() as tx:
         tx.execute(text("INSERT OR REPLACE INTO heads VALUES (1, x'00', x'00', 'later')"))
 
 
@@ -192,19 +204,19 @@ def disk_with_room_for(file_bytes: int) -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_after_a_full_disk_nothing_is_written_until_a_probe_has_succeeded(state: State) -> None:
-    with disk_with_room_for(4096), pytest.raises(StoreUnavailable), state.transaction() as tx:
+def test_after_a_full_disk_nothing_is_written_until_a_probe_has_succeeded(filed: State) -> None:
+    with disk_with_room_for(4096), pytest.raises(StoreUnavailable), filed.transaction() as tx:
         add_head(tx, 1)
-    with pytest.raises(StoreUnavailable), state.transaction() as tx:
+    with pytest.raises(StoreUnavailable), filed.transaction() as tx:
         add_head(tx, 2)
     with disk_with_room_for(4096), pytest.raises(StoreUnavailable):
-        state.probe()
-    assert not state.healthy
-    state.probe()
-    assert state.healthy
-    with state.transaction() as tx:
+        filed.probe()
+    assert not filed.healthy
+    filed.probe()
+    assert filed.healthy
+    with filed.transaction() as tx:
         add_head(tx, 3)
-    assert sizes(state) == [3]
+    assert sizes(filed) == [3]
 
 
 def test_a_disk_that_fills_up_at_any_byte_tears_no_record(tmp_path: Path) -> None:
@@ -282,10 +294,10 @@ def test_a_disk_that_cannot_sync_is_not_written_to_again_by_itself(tmp_path: Pat
     ]
 
 
-def test_a_full_database_is_unavailable_and_says_nothing_of_the_library(state: State) -> None:
-    with state.transaction() as tx:
+def test_a_full_database_is_unavailable_and_says_nothing_of_the_library(filed: State) -> None:
+    with filed.transaction() as tx:
         tx.execute(text("PRAGMA max_page_count=1"))
-    with pytest.raises(StoreUnavailable) as caught, state.transaction() as tx:
+    with pytest.raises(StoreUnavailable) as caught, filed.transaction() as tx:
         tx.execute(insert(schema.heads).values(size=1, root=b"secret" * 2000, note=b"n", time="t"))
     assert str(caught.value) == "the state store failed (SQLITE_FULL)"
     assert caught.value.__cause__ is None
@@ -314,9 +326,9 @@ def test_a_store_of_a_newer_release_is_left_alone(tmp_path: Path) -> None:
         State.open(tmp_path / "state.db")
 
 
-@pytest.mark.parametrize("url", ["postgresql://host/db", "sqlite://", "sqlite:///:memory:", "no url://"])
-def test_only_sqlite_files_are_stores_so_far(url: str) -> None:
-    with pytest.raises(ValueError, match=r"sqlite|URL"):
+@pytest.mark.parametrize("url", ["mysql://host/db", "sqlite://", "sqlite:///:memory:", "no url://", "postgresql://h"])
+def test_a_url_of_another_kind_is_no_store(url: str) -> None:
+    with pytest.raises(ValueError, match=r"sqlite|URL|postgresql"):
         State.open(url)
 
 
@@ -325,7 +337,7 @@ import secrets, sys
 from pathlib import Path
 from louver_sandbox.store import State
 from tests.support.audit_logs import answer, open_log
-with State.open(Path(sys.argv[1])) as state:
+with State.open(sys.argv[1]) as state:
     log = open_log(state, randomness=secrets.token_bytes)
     with state.reading() as tx:
         number = len(log.entries(0, 1000, kind="outcome"))
@@ -336,8 +348,8 @@ with State.open(Path(sys.argv[1])) as state:
 """
 
 
-def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
-    path, acknowledged = tmp_path / "state.db", []
+def test_what_was_acknowledged_survives_kill_9(place: Path | str) -> None:
+    path, acknowledged = place, []
     State.open(path).close()
     for pause in (0.0, 0.013, 0.031):
         with subprocess.Popen(

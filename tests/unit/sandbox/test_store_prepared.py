@@ -88,7 +88,7 @@ def test_columns_that_need_converting_are_refused() -> None:
 
 
 def test_a_statement_is_text_with_places_and_never_a_value(tmp_path: Path) -> None:
-    assert "7" not in Prepared(select(HEADS).where(HEADS.c.size == 7))._text
+    assert "7" not in Prepared(select(HEADS).where(HEADS.c.size == 7))._sqlite.text
     with State.open(tmp_path / "state.db") as fresh, fresh.transaction() as tx:
         ADD.run(tx, head(7))
         assert Prepared(select(HEADS.c.time).where(HEADS.c.size == 7)).rows(tx, {}) == [("t",)]

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from louver_sandbox.store.migrations.append_only import forbid
+
 revision = "0001"
 down_revision = None
 
@@ -18,8 +20,8 @@ def upgrade() -> None:
     _create_answers()
     for table in _APPEND_ONLY:
         for verb in ("UPDATE", "DELETE"):
-            _forbid(table, verb)
-    _forbid("openings", "DELETE")
+            forbid(table, verb)
+    forbid("openings", "DELETE")
 
 
 def _create_log() -> None:
@@ -97,13 +99,3 @@ def _create_answers() -> None:
         sa.Column("beats", _Big, nullable=False),
     )
     op.bulk_insert(health, [{"id": 1, "beats": 0}])
-
-
-def _forbid(table: str, verb: str) -> None:
-    """A trigger that aborts ``verb`` on ``table``; SQLite's REPLACE counts as a DELETE (recursive_triggers)."""
-    if op.get_bind().dialect.name != "sqlite":
-        raise NotImplementedError("the append-only triggers are written for SQLite so far")
-    op.execute(
-        f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-        f"BEGIN SELECT RAISE(ABORT, 'append-only'); END"
-    )

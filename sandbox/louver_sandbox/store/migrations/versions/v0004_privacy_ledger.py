@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from louver_sandbox.store.migrations.append_only import forbid
+
 revision = "0004"
 down_revision = "0003"
 
@@ -25,7 +27,4 @@ def upgrade() -> None:
     op.create_index("privacy_ledger_by_day", "privacy_ledger", [*_ACCOUNT, "day", "sequence"])
     op.create_index("privacy_ledger_by_request", "privacy_ledger", ["request_id"])
     for verb in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE TRIGGER privacy_ledger_no_{verb.lower()} BEFORE {verb} ON privacy_ledger "
-            "BEGIN SELECT RAISE(ABORT, 'append-only'); END"
-        )
+        forbid("privacy_ledger", verb)

@@ -1,0 +1,92 @@
+"""Making an installation from a backup, which gives nothing back that was spent, revoked or written since.
+
+What came after the backup is only known from elsewhere: from the newest checkpoint that a witness saw, which the log
+must reach, and from an export of the log, which holds what it lacks. Authorisations are revoked again by the entries
+that say so; of those that are good for so many uses nobody knows which came after, so they count as used up.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from louver.transparency.checkpoint import Checkpoint
+from louver_sandbox import consents, journal
+from louver_sandbox.audit.restore import restore_log
+from louver_sandbox.operator.backup import HEAD, MANIFEST, STORE, verify_backup
+from louver_sandbox.operator.installation import InstallationRefused
+from louver_sandbox.operator.stores import log_key, require_sound
+from louver_sandbox.premises import open_books, utc_now
+from louver_sandbox.recount import anchor, verify
+from louver_sandbox.settings import Settings, load
+from louver_sandbox.store import State
+from louver_sandbox.store.copying import copy_store
+
+LAST = "witness-{}.checkpoint"
+"""The name in `anchors/` of a checkpoint that the restored log must always reach."""
+
+
+def restore(
+    backup: Path, home: Path, witnessed: Sequence[Checkpoint], export: Path | None, secrets: Path | None
+) -> str:
+    """Makes the installation in a new folder; says what was done.
+
+    Raises `InstallationRefused` where that folder exists, the backup is not sound, there are no secrets, or the
+    database that its settings name is not empty; `LogDamaged` for an export that is not of this log; `Refused`
+    LVR-3105 where the log ends before a checkpoint.
+    """
+    if home.exists():
+        raise InstallationRefused(f"{home} exists already; a backup is restored into a new folder")
+    if not witnessed:
+        raise InstallationRefused("a restore needs the newest checkpoint that a witness saw, or a bank's receipt has")
+    head = verify_backup(backup, [])
+    staging = home.with_name(f".{home.name}.restoring")
+    shutil.rmtree(staging, ignore_errors=True)
+    shutil.copytree(backup, staging)
+    try:
+        staging.chmod(0o700)
+        (staging / MANIFEST).unlink()
+        (staging / "anchors").mkdir(mode=0o700)
+        (staging / HEAD).rename(staging / "anchors" / HEAD)
+        for number, one in enumerate(witnessed):
+            (staging / "anchors" / LAST.format(number)).write_bytes(one.to_bytes())
+        if secrets is not None:
+            shutil.copytree(secrets, staging / "secrets")
+        if not (staging / "secrets" / "log.seed").is_file():
+            raise InstallationRefused("the backup holds no secrets: give the folder that has them")
+        settings = load(staging)
+        told = _brought_up(settings, head.size, export)
+        if settings.store.url:
+            with State.open(staging / STORE) as source, State.open(settings.state) as target:
+                copy_store(source, target)
+            for path in staging.glob(f"{STORE}*"):
+                path.unlink()
+        for name in ("spool", "snapshots", "data"):
+            (staging / name).mkdir(mode=0o700, exist_ok=True)
+        staging.rename(home)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    return told
+
+
+def _brought_up(settings: Settings, size: int, export: Path | None) -> str:
+    """Takes the copied store as far as the export goes, and logs that it was restored."""
+    with State.open(settings.home / STORE) as state:
+        anchors = [one for _, one in anchor.checkpoints(settings.anchors)]
+        entries = 0 if export is None else restore_log(state, log_key(settings), export, anchors, utc_now)
+        books = open_books(settings, state, utc_now)
+        charges = verify.rebuild(books)
+        if (behind := anchor.problem(books, settings.anchors)) is not None:
+            raise behind
+        with state.transaction() as tx:
+            revoked = consents.revoke_again(tx, size)
+            used = consents.use_up(tx, utc_now()) if entries else 0
+            journal.noted(books, tx, "restored", size=size, entries=entries, charges=charges, revoked=revoked)
+        anchor.keep(books, settings.anchors)
+        require_sound(state, settings)
+    return (
+        f"{size} log entries in the backup, {entries} more and {charges} charges from the export; "
+        f"{revoked} authorisations revoked again, {used} of limited use ended"
+    )
