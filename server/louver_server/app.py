@@ -14,14 +14,17 @@ from importlib import resources
 from typing import Final
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.staticfiles import StaticFiles
 
 import louver
 from louver_server import problems
 from louver_server.accounts.doors import Doors
+from louver_server.accounts.passkeys import Site
 from louver_server.accounts.store import Store
 from louver_server.configuration import Configuration
 from louver_server.connections import Connections
+from louver_server.federation.asking import Asking
 from louver_server.hardening import Hardened
 from louver_server.kept_secret import read_secret
 from louver_server.pages import (
@@ -32,6 +35,7 @@ from louver_server.pages import (
     log,
     people,
     policies,
+    provider,
     signing_in,
     spending,
     status,
@@ -41,8 +45,23 @@ from louver_server.sessions import Console
 
 ROUTERS: Final = tuple(
     module.router
-    for module in (status, signing_in, asking, subjects, policies, log, alerts, spending, history, catalogue, people)
+    for module in (
+        status,
+        signing_in,
+        provider,
+        asking,
+        subjects,
+        policies,
+        log,
+        alerts,
+        spending,
+        history,
+        catalogue,
+        people,
+    )
 )
+
+ROUTES: Final = tuple(route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute))
 
 
 def utc_now() -> datetime:
@@ -57,8 +76,10 @@ def open_console(
 ) -> Console:
     """The installation, with its state open. Raises `louver.failures.Misused`."""
     store = Store.open(configuration.state)
-    doors = Doors(store, read_secret(configuration.secret, random), clock, random)
-    return Console(configuration, doors, Connections.of_file(configuration.profiles))
+    doors = Doors(store, read_secret(configuration.secret, random), clock, random, Site(configuration.origin))
+    found = configuration.provider
+    elsewhere = None if found is None else Asking(found, configuration.origin + provider.CALLBACK, clock)
+    return Console(configuration, doors, Connections.of_file(configuration.profiles), elsewhere=elsewhere)
 
 
 def create_app(console: Console) -> FastAPI:
@@ -68,6 +89,8 @@ def create_app(console: Console) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         console.simulations.close()
+        if console.elsewhere is not None:
+            console.elsewhere.close()
         console.connections.close()
         console.doors.store.close()
 
@@ -76,6 +99,7 @@ def create_app(console: Console) -> FastAPI:
         lifespan=lifespan,
     )  # fmt: skip
     app.state.console = console
+    app.state.routes = ROUTES
     for router in ROUTERS:
         app.include_router(router)
     static = resources.files("louver_server").joinpath("static")

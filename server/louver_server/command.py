@@ -16,10 +16,10 @@ from louver.errors import Error
 from louver.failures import Misused
 from louver_server.accounts import codes
 from louver_server.accounts.model import Role
+from louver_server.accounts.naming import NAME
 from louver_server.accounts.store import Taken
 from louver_server.app import create_app, open_console, utc_now
 from louver_server.configuration import FILE, read
-from louver_server.pages.people import NAME
 
 app = typer.Typer(
     help="The console of Louver: pages for analysts, officers, auditors and administrators.", no_args_is_help=True
@@ -129,11 +129,16 @@ def show(home: Home = _HERE) -> None:
 
 @accounts.command("reset")
 def reset(name: str, home: Home = _HERE) -> None:
-    """A first password again for somebody who lost password or telephone; prints it. Their sessions end."""
+    """A first password again for somebody who lost password or second factor; prints it. Their sessions end.
+    Of somebody who signs in elsewhere the role is open again until the next sign-in, and nothing is printed."""
     with _ending():
         console = open_console(read(home))
-        if console.doors.store.account(name) is None:
+        account = console.doors.store.account(name)
+        if account is None:
             raise Misused(f"there is no account {name!r}")
+        if account.subject:
+            console.doors.release(name, _OPERATOR)
+            return
         first = console.doors.invite_again(name, _OPERATOR)
     typer.echo(first)
 

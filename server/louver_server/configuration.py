@@ -7,6 +7,8 @@ key = "console.key"
 profiles = "profiles.toml"                  # who the console may be towards sandboxes, see louver.profiles
 alerts = "alerts.db"                        # the file of `louver audit alerts watch`, shown to auditors
 
+[oidc]                                      # where people may sign in besides here, see louver_server.federation
+
 Without `certificate` and `key` it speaks plain HTTP, which it does on a loopback address only.
 """
 
@@ -22,6 +24,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from louver.failures import Misused
+from louver_server.federation.settings import Provider, parse_provider
 
 FILE: Final = "console.toml"
 _FIELDS: Final = ("address", "origin", "certificate", "key", "profiles", "alerts")
@@ -40,6 +43,7 @@ class Configuration:
     key: Path | None
     profiles: Path
     alerts: Path | None = None
+    provider: Provider | None = None
 
     @property
     def state(self) -> Path:
@@ -71,12 +75,16 @@ def read(home: Path) -> Configuration:
 
 def parse(document: Mapping[str, object], home: Path) -> Configuration:
     """The settings in force. What is not known is refused. Raises `Misused`."""
+    document = dict(document)
+    provider = parse_provider(document.pop("oidc"), home) if "oidc" in document else None
     unknown = sorted(set(document) - set(_FIELDS))
     if unknown:
-        raise Misused(f"{FILE} sets {unknown[0]!r}, which is not a setting", f"settings: {', '.join(_FIELDS)}")
+        raise Misused(
+            f"{FILE} sets {unknown[0]!r}, which is not a setting", f"settings: {', '.join((*_FIELDS, '[oidc]'))}"
+        )
     texts = {name: value for name, value in document.items() if isinstance(value, str)}
     if len(texts) < len(document):
-        raise Misused(f"every setting of {FILE} is a string")
+        raise Misused(f"every setting of {FILE} besides [oidc] is a string")
     found = _ADDRESS.fullmatch(texts.get("address", "127.0.0.1:8443"))
     if found is None or not 0 < int(found["port"]) < 65_536:
         raise Misused("`address` must be HOST:PORT", "such as 127.0.0.1:8443")
@@ -95,7 +103,7 @@ def parse(document: Mapping[str, object], home: Path) -> Configuration:
         raise Misused("`origin` must begin with https:// where it is not a loopback address")
     alerts = home / texts["alerts"] if "alerts" in texts else None
     profiles = home / texts.get("profiles", "profiles.toml")
-    return Configuration(home, host, port, origin, certificate, key, profiles, alerts)
+    return Configuration(home, host, port, origin, certificate, key, profiles, alerts, provider)
 
 
 def _is_loopback(host: str) -> bool:

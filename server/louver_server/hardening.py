@@ -14,7 +14,6 @@ MOST_BYTES: Final = 512 * 1024
 """Of a request's body: a question of the longest that the sandbox reads, escaped by a browser."""
 
 _SAFE: Final = frozenset({"GET", "HEAD"})
-_METHODS: Final = _SAFE | {"POST"}
 
 _HEADERS: Final = {
     "content-security-policy": (
@@ -35,7 +34,7 @@ class TooLarge(Exception):
 
 
 class Hardened:
-    """The application inside; outside it what comes from another origin, host or method is turned away.
+    """The application inside; outside it what comes from another origin or host is turned away.
 
     `origin` is what browsers write in their address bar. A request that changes something must say that it comes from
     there (Origin, or Sec-Fetch-Site where a browser leaves it out): this is beside the token in every form, and
@@ -66,8 +65,6 @@ class Hardened:
 
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
         headers, method = Headers(scope=scope), scope["method"]
-        if method not in _METHODS:
-            return PlainTextResponse("method not allowed", 405, {"allow": ", ".join(sorted(_METHODS))})
         if headers.get("host", "").lower() != self._host:
             return PlainTextResponse("this console is not asked for by that name", 421)
         if method not in _SAFE and not self._is_own(headers):

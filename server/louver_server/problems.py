@@ -50,7 +50,11 @@ def _to_login(request: Request, _: Exception) -> Response:
 
 def _of_framework(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return _say(request, status, MISSING if status in {404, 405} else BAD_FORM)
+    reply = _say(request, status, MISSING if status in {404, 405} else BAD_FORM)
+    if status == 405:
+        here = (one for one in request.app.state.routes if one.path_regex.match(request.url.path))
+        reply.headers["allow"] = ", ".join(sorted({method for one in here for method in one.methods}))
+    return reply
 
 
 def _of_sandbox(request: Request, error: Exception) -> Response:

@@ -16,6 +16,7 @@ from louver_server.accounts.doors import Doors
 from louver_server.accounts.model import LONGEST, Role, Session, Stage
 from louver_server.configuration import Configuration
 from louver_server.connections import Connections
+from louver_server.federation.asking import Asking
 from louver_server.simulations import Simulations
 
 MOST_FIELDS: Final = 64
@@ -42,6 +43,8 @@ class Console:
     doors: Doors
     connections: Connections
     simulations: Simulations = field(default_factory=Simulations)
+    elsewhere: Asking | None = None
+    """Where people may sign in besides here."""
 
     @property
     def cookie(self) -> str:
@@ -89,6 +92,7 @@ def only(*roles: Role) -> Callable[[Request], Session]:
             raise NotForYou
         return session
 
+    found.roles = roles  # type: ignore[attr-defined]  # whom a route is for, for those who describe it
     return found
 
 

@@ -131,11 +131,14 @@ def console(
     institutions: tuple[str, ...] = ("bank_a", "bank_b", AUDITOR, OFFICER),
     *,
     tls: bool = False,
+    host: str = "127.0.0.1",
 ) -> Iterator[RunningConsole]:
     """A console for the length of a `with` block."""
     folder.mkdir(mode=0o700)
-    port = _free_port()
-    settings = f'address = "127.0.0.1:{port}"\nalerts = "alerts.db"\n'
+    port = free_port()
+    settings = (
+        f'address = "127.0.0.1:{port}"\norigin = "http{"s" if tls else ""}://{host}:{port}"\nalerts = "alerts.db"\n'
+    )
     if tls:
         _certify(folder)
         settings += 'certificate = "console.pem"\nkey = "console.key"\n'
@@ -152,7 +155,7 @@ def console(
             f'ca = "{ca}"\nlog_key = "{service.city.log_key}"\npurpose = "RESEARCH"\ntimeout = 60\n'
         )
     (folder / "profiles.toml").write_text("\n".join(profiles), encoding="utf-8")
-    url = f"http{'s' if tls else ''}://127.0.0.1:{port}"
+    url = f"http{'s' if tls else ''}://{host}:{port}"
     with (folder / "console.log").open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "louver_server", "serve", "--home", str(folder)],
@@ -180,7 +183,8 @@ def _certify(folder: Path) -> None:
     (folder / "console.key").write_bytes(issued.key)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port: int = taken.getsockname()[1]

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -21,6 +21,13 @@ from louver.failures import Misused
 APPROVAL_CONTEXT = b"louver policy approval v1\n"
 REVOCATION_CONTEXT = b"louver policy revocation v1\n"
 STATEMENT = ("document", "effective", "expires", "four_eyes", "id", "owner", "serial", "submitter")
+
+
+class Signer(Protocol):
+    """An officer's Ed25519 key, wherever it is."""
+
+    def sign(self, message: bytes, /) -> bytes:
+        """The signature (RFC 8032)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +79,12 @@ def officers_key(pem: bytes, passphrase: bytes | None) -> Ed25519PrivateKey:
     return key
 
 
-def signature(message: bytes, officer: str, key: Ed25519PrivateKey) -> Mapping[str, str]:
+def signature(message: bytes, officer: str, key: Signer) -> Mapping[str, str]:
     """The signature as the sandbox takes it."""
     return {"officer": officer, "signature": base64.b64encode(key.sign(message)).decode()}
 
 
-def revocation(said: Mapping[str, Any], key: Ed25519PrivateKey) -> Mapping[str, Any]:
+def revocation(said: Mapping[str, Any], key: Signer) -> Mapping[str, Any]:
     """A signed revocation as the sandbox takes it; `said` has id, owner, serial, officer and reason."""
     signed = base64.b64encode(key.sign(REVOCATION_CONTEXT + canonical(said))).decode()
     return {"revocation": dict(said), "signature": signed}

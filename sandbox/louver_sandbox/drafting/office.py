@@ -26,7 +26,7 @@ from louver_sandbox.delegates import OUR_FAULT, checker_zygote
 from louver_sandbox.drafting import desk
 from louver_sandbox.drafting.lifecycle import STEP, Lifecycle
 from louver_sandbox.drafting.outcomes import Outcome, outcome_of
-from louver_sandbox.drafting.simulation import PATIENCE_S, History, Simulation, as_it_goes, judging, meetings
+from louver_sandbox.drafting.simulation import PATIENCE_S, History, Side, Simulation, as_it_goes, meetings
 from louver_sandbox.drafting.texts import LONGEST, documents, written
 from louver_sandbox.officers import Caller
 from louver_sandbox.pipeline import facts_at
@@ -63,6 +63,9 @@ class Office:
         self._platform = platform
         self._parts = ExitStack()
         self._pool: CheckerPool | None = None
+        self._side: Side | None = None
+        self._making_side = threading.Lock()
+        self._closed = False
         self._lock = threading.Lock()
         self._activating = threading.Lock()
         self._looked_at: tuple[date, int] | None = None
@@ -78,8 +81,24 @@ class Office:
                 )
             return self._pool
 
+    def warm(self) -> None:
+        """Starts what simulations are judged by, unless it is there: an officer calls, and the next call may be one."""
+        if self._side is None:
+            self.warm()
+
+    def _other_side(self) -> Side | None:
+        """What simulations judge drafts by; None once the office is closed."""
+        with self._making_side:
+            if self._side is None and not self._closed:
+                self._side = Side()
+            return None if self._closed else self._side
+
     def close(self) -> None:
         """Ends the desks."""
+        with self._making_side:
+            self._closed = True
+            if self._side is not None:
+                self._side.close()
         with self._lock:
             self._parts.close()
 
@@ -327,6 +346,7 @@ class Office:
         """The bundle with a draft or version in it that the caller may hold against what banks have asked: one of the
         caller's own department, without errors. What a draft would have changed tells of questions, so it is logged
         who looked. What is wrong with it otherwise. Raises `Refused` LVR-72xx."""
+        self.warm()
         found = self.at_desk("content", written(self.version(version).document) if version else text)
         if "content" not in found:
             return found
@@ -359,9 +379,10 @@ class Office:
         tables: dict[str, Any] = {}
         with ExitStack() as parts:
             active = parts.enter_context(in_force.more_checkers(limits.checkers))
-            after = parts.enter_context(
-                judging(in_force.judgement.catalog, content, limits.checkers, limits.check_seconds)
-            )
+            catalog = in_force.judgement.catalog
+            if (side := self._other_side()) is None:
+                raise Gone
+            after = parts.enter_context(side.judging(catalog, content, limits.checkers, limits.check_seconds))
 
             def before(case: Case) -> Outcome:
                 try:

@@ -7,7 +7,9 @@ SQL is looked at in checkers, killable processes that hold no data and no keys, 
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from louver_sandbox import checker, codec, journal
 from louver_sandbox.audit.log import MAX_PAGE, AuditLog
@@ -189,6 +191,8 @@ def as_it_goes(
             del waiting[key]
 
     def so_far() -> tuple[Simulation, int]:
+        for key in [key for key, future in waiting.items() if future.done()]:
+            judged[key] = waiting.pop(key).result()
         result = Simulation(sum(map(len, entries.values())), len(entries), told.erased, told.unknown)
         for key, (before, after) in judged.items():
             _count(result, Asked(requests[key], tuple(entries[key])), before, after, min(examples, MOST_EXAMPLES))
@@ -269,22 +273,56 @@ def _move(before: Outcome, after: Outcome) -> tuple[str, str] | None:
 @contextmanager
 def judging(catalog: Catalog, content: bytes, size: int, seconds: float) -> Iterator[Judge]:
     """A pool of checkers that judge by this catalogue and this bundle; they end with the block."""
-    with ExitStack() as parts:
-        folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="louver-simulate-")))
-        checker.write_judgement(folder, catalog, content)
-        pool = parts.enter_context(CheckerPool(parts.enter_context(checker_zygote(folder)), size=size))
-
-        def judge(case: Case) -> Verdict | None:
-            asked = checker.case_to_bytes(case)
-            for patience in (seconds, PATIENCE_S):
-                try:
-                    return codec.decode(pool.ask(asked, patience), Verdict)
-                except CheckerFailed as failed:
-                    if failed.kind != "busy":
-                        return None
-            return None
-
+    with Side() as side, side.judging(catalog, content, size, seconds) as judge:
         yield judge
+
+
+class Side:
+    """The other side of simulations: what forks its checkers, which takes seconds to start and is kept for the next.
+
+    One simulation at a time: checkers read what they judge by when they start, also those that replace others.
+    """
+
+    def __init__(self) -> None:
+        self._parts = ExitStack()
+        self._folder = Path(self._parts.enter_context(tempfile.TemporaryDirectory(prefix="louver-simulate-")))
+        self._zygote = self._parts.enter_context(checker_zygote(self._folder))
+        self._alone = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends its processes."""
+        self._parts.close()
+
+    @contextmanager
+    def judging(self, catalog: Catalog, content: bytes, size: int, seconds: float) -> Iterator[Judge]:
+        """A pool of checkers that judge by this catalogue and this bundle; they end with the block."""
+        with self._alone:
+            checker.write_judgement(self._folder, catalog, content)
+            try:
+                with CheckerPool(self._zygote, size=size) as pool:
+                    yield _judge(pool, seconds)
+            finally:
+                shutil.rmtree(self._folder / "kept", ignore_errors=True)
+
+
+def _judge(pool: CheckerPool, seconds: float) -> Judge:
+    def judge(case: Case) -> Verdict | None:
+        asked = checker.case_to_bytes(case)
+        for patience in (seconds, PATIENCE_S):
+            try:
+                return codec.decode(pool.ask(asked, patience), Verdict)
+            except CheckerFailed as failed:
+                if failed.kind != "busy":
+                    return None
+        return None
+
+    return judge
 
 
 def lines(simulation: Simulation) -> Sequence[str]:

@@ -205,6 +205,7 @@ class Policies(pb_grpc.PolicyServiceServicer):
             if not places.acquire(blocking=False):
                 raise refusals.office_busy("calls of officers", "政策员调用")
             try:
+                self._office.warm()
                 yield caller
             except BundleRefused as refused:  # a version file, the officers' list or the bundle is not what it was
                 raise refusals.bundle_unfit("; ".join(refused.reasons)) from None

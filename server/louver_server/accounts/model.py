@@ -36,7 +36,9 @@ class Stage(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Account:
     """One person. `profile` is the client profile the person acts with; administrators have none, for they meet no
-    sandbox. `enrolled`: the person has set a password and a second factor of their own."""
+    sandbox. `enrolled`: the person has set a password and a second factor of their own. `subject`: whom a provider
+    knows signs in there and nowhere else; their role and profile stay those of the first time, and where not
+    `enrolled` they are open until the next."""
 
     name: str
     role: Role
@@ -44,6 +46,16 @@ class Account:
     enrolled: bool
     locked: bool
     created: datetime
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Passkey:
+    """What is kept of a passkey (WebAuthn): its id, its public key (COSE), and what its counter said last."""
+
+    credential: bytes
+    public_key: bytes
+    uses: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,88 +9,24 @@ import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    Engine,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Row,
-    Table,
-    Text,
-    create_engine,
-    delete,
-    event,
-    func,
-    insert,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import Engine, Row, create_engine, delete, event, func, insert, select, text, update
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from louver.failures import Misused
-from louver_server.accounts.model import Account, Act, Asked, Role, Session, Stage
-
-VERSION: Final = 1
-"""Of the tables below."""
-
-_METADATA: Final = MetaData()
-_ACCOUNTS: Final = Table(
-    "accounts",
-    _METADATA,
-    Column("name", Text, primary_key=True),
-    Column("role", Text, nullable=False),
-    Column("profile", Text, nullable=False),
-    Column("password", Text, nullable=False),
-    Column("second_factor", LargeBinary),
-    Column("last_step", Integer, nullable=False, default=0),
-    Column("enrolled", Boolean, nullable=False),
-    Column("locked", Boolean, nullable=False),
-    Column("created", Text, nullable=False),
-)
-_SESSIONS: Final = Table(
-    "sessions",
-    _METADATA,
-    Column("digest", Text, primary_key=True),
-    Column("account", Text, nullable=False, index=True),
-    Column("stage", Text, nullable=False),
-    Column("csrf", Text, nullable=False),
-    Column("pending", LargeBinary),
-    Column("created", Text, nullable=False),
-    Column("seen", Text, nullable=False),
-)
-_FAILURES: Final = Table(
-    "failures",
-    _METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("who", Text, nullable=False, index=True),
-    Column("time", Text, nullable=False),
-)
-_QUESTIONS: Final = Table(
-    "questions",
-    _METADATA,
-    Column("request_id", Text, primary_key=True),
-    Column("account", Text, nullable=False),
-    Column("profile", Text, nullable=False, index=True),
-    Column("sql", Text, nullable=False),
-    Column("purpose", Text, nullable=False),
-    Column("dialect", Text, nullable=False),
-    Column("epsilon", Text, nullable=False),
-    Column("accuracy", Text, nullable=False),
-    Column("asked", Text, nullable=False),
-)
-_ACTS: Final = Table(
-    "acts",
-    _METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("time", Text, nullable=False),
-    Column("account", Text, nullable=False),
-    Column("what", Text, nullable=False),
-    Column("about", Text, nullable=False),
+from louver_server.accounts.model import Account, Act, Asked, Passkey, Role, Session, Stage
+from louver_server.accounts.schema import (
+    ACCOUNTS,
+    ACTS,
+    FAILURES,
+    METADATA,
+    PASSKEYS,
+    QUESTIONS,
+    SESSIONS,
+    SPENT,
+    STEPS,
+    VERSION,
 )
 
 
@@ -114,9 +50,11 @@ class Store:
         try:
             with engine.begin() as connection:
                 found = connection.execute(text("PRAGMA user_version")).scalar_one()
-                if found not in (0, VERSION):
+                if found not in (0, 1, VERSION):
                     raise Misused(f"{path.name} is of version {found}, and this program reads version {VERSION}")
-                _METADATA.create_all(connection)
+                for step in STEPS if found == 1 else ():
+                    connection.execute(text(step))
+                METADATA.create_all(connection)
                 connection.execute(text(f"PRAGMA user_version = {VERSION}"))
         except DatabaseError:
             raise Misused(f"{path.name} is no database of a console") from None
@@ -133,43 +71,72 @@ class Store:
         row = {
             "name": account.name, "role": account.role.value, "profile": account.profile, "password": password,
             "last_step": 0, "enrolled": account.enrolled, "locked": account.locked, "created": _text(account.created),
+            "subject": account.subject,
         }  # fmt: skip
         try:
             with self._engine.begin() as connection:
-                connection.execute(insert(_ACCOUNTS).values(row))
+                connection.execute(insert(ACCOUNTS).values(row))
         except IntegrityError:
             raise Taken(account.name) from None
 
     def accounts(self) -> list[Account]:
         """All of them, by name."""
         with self._engine.begin() as connection:
-            return [_account(row) for row in connection.execute(select(_ACCOUNTS).order_by(_ACCOUNTS.c.name))]
+            return [_account(row) for row in connection.execute(select(ACCOUNTS).order_by(ACCOUNTS.c.name))]
 
     def account(self, name: str) -> Account | None:
         """The account of that name."""
         with self._engine.begin() as connection:
-            row = connection.execute(select(_ACCOUNTS).where(_ACCOUNTS.c.name == name)).one_or_none()
+            row = connection.execute(select(ACCOUNTS).where(ACCOUNTS.c.name == name)).one_or_none()
         return None if row is None else _account(row)
 
-    def password(self, name: str) -> str | None:
-        """The hash that is kept of its password."""
+    def of_subject(self, subject: str) -> Account | None:
+        """The account of somebody whom a provider knows."""
         with self._engine.begin() as connection:
-            return connection.execute(
-                select(_ACCOUNTS.c.password).where(_ACCOUNTS.c.name == name)
-            ).scalar_one_or_none()
+            row = connection.execute(
+                select(ACCOUNTS).where(ACCOUNTS.c.subject == subject, ACCOUNTS.c.subject != "")
+            ).one_or_none()
+        return None if row is None else _account(row)
+
+    def release(self, name: str) -> None:
+        """The role and profile are open again until the next sign-in of somebody whom a provider knows; every session
+        ends."""
+        with self._engine.begin() as connection:
+            connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == name).values(enrolled=False))
+            connection.execute(delete(SESSIONS).where(SESSIONS.c.account == name))
+
+    def bind(self, name: str, role: Role, profile: str) -> None:
+        """The role and profile of somebody whose were open."""
+        self._change(name, role=role.value, profile=profile, enrolled=True)
+
+    def spend(self, value: str, now: datetime, forget: timedelta) -> bool:
+        """Takes something for good that is good once, and forgets what is too old to come again; false where it is
+        taken already."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(SPENT).where(SPENT.c.time < _text(now - forget)))
+            digest = _digest(value)
+            if connection.execute(select(SPENT.c.digest).where(SPENT.c.digest == digest)).one_or_none() is not None:
+                return False
+            connection.execute(insert(SPENT).values(digest=digest, time=_text(now)))
+        return True
+
+    def password(self, name: str) -> str | None:
+        """The hash that is kept of its password; empty for one who has none here."""
+        with self._engine.begin() as connection:
+            return connection.execute(select(ACCOUNTS.c.password).where(ACCOUNTS.c.name == name)).scalar_one_or_none()
 
     def second_factor(self, name: str) -> bytes | None:
         """Its second factor as it is kept."""
         with self._engine.begin() as connection:
             return connection.execute(
-                select(_ACCOUNTS.c.second_factor).where(_ACCOUNTS.c.name == name)
+                select(ACCOUNTS.c.second_factor).where(ACCOUNTS.c.name == name)
             ).scalar_one_or_none()
 
     def last_step(self, name: str) -> int:
         """The step of the last code it used."""
         with self._engine.begin() as connection:
             found = connection.execute(
-                select(_ACCOUNTS.c.last_step).where(_ACCOUNTS.c.name == name)
+                select(ACCOUNTS.c.last_step).where(ACCOUNTS.c.name == name)
             ).scalar_one_or_none()
         return int(found or 0)
 
@@ -177,7 +144,7 @@ class Store:
         """Takes a code for good; false where it, or a later one, is taken already."""
         with self._engine.begin() as connection:
             done = connection.execute(
-                update(_ACCOUNTS).where(_ACCOUNTS.c.name == name, _ACCOUNTS.c.last_step < step).values(last_step=step)
+                update(ACCOUNTS).where(ACCOUNTS.c.name == name, ACCOUNTS.c.last_step < step).values(last_step=step)
             )
         return done.rowcount == 1
 
@@ -185,26 +152,52 @@ class Store:
         """Password and second factor of their own."""
         self._change(name, password=password, second_factor=second_factor, last_step=step, enrolled=True)
 
+    def enrol_passkey(self, name: str, password: str, passkey: Passkey) -> None:
+        """Password and passkey of their own, which is their second factor."""
+        row = {
+            "account": name, "credential": passkey.credential, "public_key": passkey.public_key, "uses": passkey.uses,
+        }  # fmt: skip
+        with self._engine.begin() as connection:
+            connection.execute(delete(PASSKEYS).where(PASSKEYS.c.account == name))
+            connection.execute(insert(PASSKEYS).values(row))
+            connection.execute(
+                update(ACCOUNTS)
+                .where(ACCOUNTS.c.name == name)
+                .values(password=password, second_factor=None, enrolled=True)
+            )
+
+    def passkey(self, name: str) -> Passkey | None:
+        """The passkey that is its second factor."""
+        with self._engine.begin() as connection:
+            row = connection.execute(select(PASSKEYS).where(PASSKEYS.c.account == name)).one_or_none()
+        return None if row is None else Passkey(row.credential, row.public_key, row.uses)
+
+    def used_passkey(self, name: str, uses: int) -> None:
+        """What its counter said when it was last used."""
+        with self._engine.begin() as connection:
+            connection.execute(update(PASSKEYS).where(PASSKEYS.c.account == name).values(uses=uses))
+
     def start_anew(self, name: str, password: str) -> None:
         """A first password again; the second factor is forgotten and every session ends."""
         with self._engine.begin() as connection:
             connection.execute(
-                update(_ACCOUNTS)
-                .where(_ACCOUNTS.c.name == name)
+                update(ACCOUNTS)
+                .where(ACCOUNTS.c.name == name)
                 .values(password=password, second_factor=None, enrolled=False)
             )
-            connection.execute(delete(_SESSIONS).where(_SESSIONS.c.account == name))
+            connection.execute(delete(PASSKEYS).where(PASSKEYS.c.account == name))
+            connection.execute(delete(SESSIONS).where(SESSIONS.c.account == name))
 
     def lock(self, name: str, locked: bool) -> None:
         """Locks an account out, which ends its sessions, or lets it in again."""
         with self._engine.begin() as connection:
-            connection.execute(update(_ACCOUNTS).where(_ACCOUNTS.c.name == name).values(locked=locked))
+            connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == name).values(locked=locked))
             if locked:
-                connection.execute(delete(_SESSIONS).where(_SESSIONS.c.account == name))
+                connection.execute(delete(SESSIONS).where(SESSIONS.c.account == name))
 
     def _change(self, name: str, **values: object) -> None:
         with self._engine.begin() as connection:
-            connection.execute(update(_ACCOUNTS).where(_ACCOUNTS.c.name == name).values(values))
+            connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == name).values(values))
 
     # Sessions
 
@@ -215,25 +208,25 @@ class Store:
             "csrf": session.csrf, "pending": pending, "created": _text(session.created), "seen": _text(session.seen),
         }  # fmt: skip
         with self._engine.begin() as connection:
-            connection.execute(insert(_SESSIONS).values(row))
+            connection.execute(insert(SESSIONS).values(row))
 
     def session(self, token: str, now: datetime) -> Session | None:
         """Who holds this token; None where it is over, or its account locked or gone. Asking keeps it alive."""
         with self._engine.begin() as connection:
             found = connection.execute(
-                select(_SESSIONS, _ACCOUNTS)
-                .join(_ACCOUNTS, _ACCOUNTS.c.name == _SESSIONS.c.account)
-                .where(_SESSIONS.c.digest == _digest(token))
+                select(SESSIONS, ACCOUNTS)
+                .join(ACCOUNTS, ACCOUNTS.c.name == SESSIONS.c.account)
+                .where(SESSIONS.c.digest == _digest(token))
             ).one_or_none()
             if found is None:
                 return None
             session = _session(token, found._mapping)
             if session.is_over(now) or session.account.locked:
-                connection.execute(delete(_SESSIONS).where(_SESSIONS.c.digest == _digest(token)))
+                connection.execute(delete(SESSIONS).where(SESSIONS.c.digest == _digest(token)))
                 return None
             if now - session.seen > timedelta(minutes=1):
                 connection.execute(
-                    update(_SESSIONS).where(_SESSIONS.c.digest == _digest(token)).values(seen=_text(now))
+                    update(SESSIONS).where(SESSIONS.c.digest == _digest(token)).values(seen=_text(now))
                 )
         return session
 
@@ -241,37 +234,46 @@ class Store:
         """The second factor that this session sets up."""
         with self._engine.begin() as connection:
             return connection.execute(
-                select(_SESSIONS.c.pending).where(_SESSIONS.c.digest == _digest(token))
+                select(SESSIONS.c.pending).where(SESSIONS.c.digest == _digest(token))
             ).scalar_one_or_none()
+
+    def challenge(self, token: str, challenge: bytes | None) -> bytes | None:
+        """Keeps what a passkey is to sign in this session, in place of what it was to sign before, which it gives."""
+        mine = SESSIONS.c.digest == _digest(token)
+        with self._engine.begin() as connection:
+            connection.execute(update(SESSIONS).where(mine).values(seen=SESSIONS.c.seen))  # nobody else reads it now
+            former = connection.execute(select(SESSIONS.c.challenge).where(mine)).scalar_one_or_none()
+            connection.execute(update(SESSIONS).where(mine).values(challenge=challenge))
+        return former
 
     def end_session(self, token: str) -> None:
         """Ends it; that it is over already is no error."""
         with self._engine.begin() as connection:
-            connection.execute(delete(_SESSIONS).where(_SESSIONS.c.digest == _digest(token)))
+            connection.execute(delete(SESSIONS).where(SESSIONS.c.digest == _digest(token)))
 
     def end_sessions(self, name: str) -> None:
         """Ends all of an account."""
         with self._engine.begin() as connection:
-            connection.execute(delete(_SESSIONS).where(_SESSIONS.c.account == name))
+            connection.execute(delete(SESSIONS).where(SESSIONS.c.account == name))
 
     # Failed attempts
 
     def failed(self, who: str, now: datetime, forget: timedelta) -> None:
         """Remembers a failure, and forgets those that no longer count."""
         with self._engine.begin() as connection:
-            connection.execute(delete(_FAILURES).where(_FAILURES.c.time < _text(now - forget)))
-            connection.execute(insert(_FAILURES).values(who=who, time=_text(now)))
+            connection.execute(delete(FAILURES).where(FAILURES.c.time < _text(now - forget)))
+            connection.execute(insert(FAILURES).values(who=who, time=_text(now)))
 
     def failures(self, who: str) -> list[datetime]:
         """When they were."""
         with self._engine.begin() as connection:
-            found = connection.execute(select(_FAILURES.c.time).where(_FAILURES.c.who == who)).scalars()
+            found = connection.execute(select(FAILURES.c.time).where(FAILURES.c.who == who)).scalars()
             return [datetime.fromisoformat(time) for time in found]
 
     def forgive(self, who: str) -> None:
         """Forgets all failures."""
         with self._engine.begin() as connection:
-            connection.execute(delete(_FAILURES).where(_FAILURES.c.who == who))
+            connection.execute(delete(FAILURES).where(FAILURES.c.who == who))
 
     # Questions and acts
 
@@ -283,10 +285,10 @@ class Store:
         }  # fmt: skip
         with self._engine.begin() as connection:
             found = connection.execute(
-                select(_QUESTIONS).where(_QUESTIONS.c.request_id == asked.request_id)
+                select(QUESTIONS).where(QUESTIONS.c.request_id == asked.request_id)
             ).one_or_none()
             if found is None:
-                connection.execute(insert(_QUESTIONS).values(row | {"asked": _text(asked.asked)}))
+                connection.execute(insert(QUESTIONS).values(row | {"asked": _text(asked.asked)}))
             elif any(found._mapping[name] != value for name, value in row.items()):
                 raise Taken(asked.request_id)
 
@@ -294,7 +296,7 @@ class Store:
         """A question of an institution's own."""
         with self._engine.begin() as connection:
             row = connection.execute(
-                select(_QUESTIONS).where(_QUESTIONS.c.request_id == request_id, _QUESTIONS.c.profile == profile)
+                select(QUESTIONS).where(QUESTIONS.c.request_id == request_id, QUESTIONS.c.profile == profile)
             ).one_or_none()
         return None if row is None else Asked(**{**row._mapping, "asked": datetime.fromisoformat(row.asked)})
 
@@ -302,14 +304,14 @@ class Store:
         """A line of the journal."""
         with self._engine.begin() as connection:
             connection.execute(
-                insert(_ACTS).values(time=_text(act.time), account=act.account, what=act.what, about=act.about)
+                insert(ACTS).values(time=_text(act.time), account=act.account, what=act.what, about=act.about)
             )
 
     def acts(self, limit: int, before: int | None = None) -> list[tuple[int, Act]]:
         """The newest lines, numbered; those before a number."""
-        wanted = select(_ACTS).order_by(_ACTS.c.id.desc()).limit(limit)
+        wanted = select(ACTS).order_by(ACTS.c.id.desc()).limit(limit)
         if before is not None:
-            wanted = wanted.where(_ACTS.c.id < before)
+            wanted = wanted.where(ACTS.c.id < before)
         with self._engine.begin() as connection:
             return [
                 (row.id, Act(datetime.fromisoformat(row.time), row.account, row.what, row.about))
@@ -320,9 +322,7 @@ class Store:
         """How many can still sign in."""
         with self._engine.begin() as connection:
             return connection.execute(
-                select(func.count()).where(
-                    _ACCOUNTS.c.role == Role.ADMINISTRATOR.value, _ACCOUNTS.c.locked.is_(False)
-                )
+                select(func.count()).where(ACCOUNTS.c.role == Role.ADMINISTRATOR.value, ACCOUNTS.c.locked.is_(False))
             ).scalar_one()
 
 
@@ -337,12 +337,13 @@ def _account(row: Row[Any]) -> Account:
 
 def _account_of(row: Mapping[Any, Any]) -> Account:
     return Account(
-        row[_ACCOUNTS.c.name],
-        Role(row[_ACCOUNTS.c.role]),
-        row[_ACCOUNTS.c.profile],
-        row[_ACCOUNTS.c.enrolled],
-        row[_ACCOUNTS.c.locked],
-        datetime.fromisoformat(row[_ACCOUNTS.c.created]),
+        row[ACCOUNTS.c.name],
+        Role(row[ACCOUNTS.c.role]),
+        row[ACCOUNTS.c.profile],
+        row[ACCOUNTS.c.enrolled],
+        row[ACCOUNTS.c.locked],
+        datetime.fromisoformat(row[ACCOUNTS.c.created]),
+        row[ACCOUNTS.c.subject],
     )
 
 
@@ -350,10 +351,10 @@ def _session(token: str, row: Mapping[Any, Any]) -> Session:
     return Session(
         token,
         _account_of(row),
-        Stage(row[_SESSIONS.c.stage]),
-        row[_SESSIONS.c.csrf],
-        datetime.fromisoformat(row[_SESSIONS.c.created]),
-        datetime.fromisoformat(row[_SESSIONS.c.seen]),
+        Stage(row[SESSIONS.c.stage]),
+        row[SESSIONS.c.csrf],
+        datetime.fromisoformat(row[SESSIONS.c.created]),
+        datetime.fromisoformat(row[SESSIONS.c.seen]),
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from louver_server.accounts.model import Role, Session
+from louver_server.accounts.naming import NAME
 from louver_server.accounts.store import Taken
 from louver_server.languages import marked
 from louver_server.problems import Missing
@@ -18,7 +18,6 @@ from louver_server.sessions import BadForm, Form, check_csrf, console, only
 router = APIRouter()
 Administrator = Annotated[Session, Depends(only(Role.ADMINISTRATOR))]
 
-NAME: Final = re.compile(r"[a-z][a-z0-9._-]{1,39}")
 NAME_RULE: Final = marked("A name has 2 to 40 small letters, digits, dots or dashes, and begins with a letter.")
 PAGE: Final = 100
 
@@ -60,13 +59,16 @@ def change(request: Request, session: Administrator, fields: Form, name: str, ac
     """Locks somebody out or lets them in again, or gives them a first password."""
     check_csrf(session, fields)
     doors, by, words = console(request).doors, session.account.name, wording(request)
-    if doors.store.account(name) is None:
+    account = doors.store.account(name)
+    if account is None:
         raise Missing
     if name == by:
         return _accounts(request, session, 422, words("Nobody changes their own account."))
     match act:
         case "lock" | "unlock":
             doors.lock(name, by, locked=act == "lock")
+        case "anew" if account.subject:
+            doors.release(name, by)
         case "anew":
             return _accounts(request, session, 200, invited=name, first=doors.invite_again(name, by))
         case _:

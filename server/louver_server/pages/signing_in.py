@@ -51,7 +51,7 @@ def ask_password(request: Request) -> Response:
     session = started(request)
     if session is not None and session.stage is Stage.FULL:
         return _see("/")
-    return page(request, "login.html", problem="", name="")
+    return page(request, "login.html", problem="", name="", elsewhere=_elsewhere(request))
 
 
 @router.post("/login")
@@ -61,14 +61,17 @@ def take_password(request: Request, fields: Form) -> Response:
     try:
         session = known.doors.knock(name, fields.get("password", ""), address(request))
     except (NotLetIn, TooOften) as problem:
-        return page(request, "login.html", None, _status(problem), problem=_told(request, problem), name=name)
+        told = _told(request, problem)
+        return page(
+            request, "login.html", None, _status(problem), problem=told, name=name, elsewhere=_elsewhere(request)
+        )
     return with_cookie(_see(_NEXT[session.stage]), known, session)
 
 
 @router.get("/login/code")
 def ask_code(request: Request) -> Response:
     """The second factor."""
-    return page(request, "code.html", problem="", csrf=of_stage(request, Stage.CODE).csrf)
+    return _confirming(request, of_stage(request, Stage.CODE), "", 200)
 
 
 @router.post("/login/code")
@@ -77,10 +80,12 @@ def take_code(request: Request, fields: Form) -> Response:
     known, session = console(request), of_stage(request, Stage.CODE)
     check_csrf(session, fields)
     try:
-        after = known.doors.confirm(session, fields.get("code", ""), address(request))
+        if said := fields.get("passkey", ""):
+            after = known.doors.confirm_by_passkey(session, said, address(request))
+        else:
+            after = known.doors.confirm(session, fields.get("code", ""), address(request))
     except (NotLetIn, TooOften) as problem:
-        told = _told(request, problem)
-        return page(request, "code.html", None, _status(problem), problem=told, csrf=session.csrf)
+        return _confirming(request, session, _told(request, problem), _status(problem))
     return with_cookie(_see("/"), known, after)
 
 
@@ -111,11 +116,14 @@ def take_own(request: Request, fields: Form) -> Response:
     if password != again:
         return _enrolling(request, session, words("The two passwords differ."), 422)
     try:
-        after = known.doors.enrol(session, password, fields.get("code", ""), address(request))
+        if said := fields.get("passkey", ""):
+            after = known.doors.enrol_by_passkey(session, password, said, address(request))
+        else:
+            after = known.doors.enrol(session, password, fields.get("code", ""), address(request))
     except TooWeak:
         return _enrolling(request, session, words("That password is too easy to guess."), 422)
     except NotLetIn:
-        return _enrolling(request, session, words("That code is not right. Is your telephone's clock?"), 422)
+        return _enrolling(request, session, words("That is not right. Is your telephone's clock?"), 422)
     except TooOften as problem:
         return _enrolling(request, session, _told(request, problem), 429)
     return with_cookie(_see("/"), known, after)
@@ -143,12 +151,24 @@ def choose_language(request: Request, fields: Form) -> Response:
     return reply
 
 
+def _confirming(request: Request, session: Session, problem: str, status: int) -> Response:
+    passkey = console(request).doors.asked_of_passkey(session)
+    return page(request, "code.html", None, status, problem=problem, csrf=session.csrf, passkey=passkey)
+
+
+def _elsewhere(request: Request) -> str:
+    found = console(request).elsewhere
+    return found.provider.title if found else ""
+
+
 def _enrolling(request: Request, session: Session, problem: str, status: int) -> Response:
-    secret = codes.shown(console(request).doors.pending_secret(session))
+    doors = console(request).doors
+    secret = codes.shown(doors.pending_secret(session))
     spaced = " ".join(secret[at : at + 4] for at in range(0, len(secret), 4))
     return page(
         request, "enrol.html", None, status,
         problem=problem, csrf=session.csrf, secret=spaced, least=passwords.LEAST, name=session.account.name,
+        passkey=doors.wanted_of_passkey(session),
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from louver.failures import Misused
 from louver_server.accounts import codes, passwords, throttle
 from louver_server.accounts.doors import Doors, NotLetIn, TooOften, TooWeak
 from louver_server.accounts.model import IDLE, LONGEST, Asked, Role, Session, Stage
+from louver_server.accounts.passkeys import Site
 from louver_server.accounts.store import Store, Taken
 from louver_server.kept_secret import read_secret
 
@@ -43,7 +44,7 @@ def clock() -> Clock:
 @pytest.fixture
 def doors(tmp_path: Path, clock: Clock) -> Iterator[Doors]:
     store = Store.open(tmp_path / "console.db")
-    yield Doors(store, os.urandom(32), clock, os.urandom)
+    yield Doors(store, os.urandom(32), clock, os.urandom, Site("https://console.example"))
     store.close()
 
 
@@ -185,7 +186,7 @@ def test_what_is_kept_lets_nobody_in(doors: Doors, tmp_path: Path) -> None:
     assert b"wang.fang" in kept
     for private in (session.token.encode(), OWN.encode(), secret, codes.shown(secret).encode()):
         assert private not in kept
-    other = Doors(doors.store, os.urandom(32), doors.clock, os.urandom)
+    other = Doors(doors.store, os.urandom(32), doors.clock, os.urandom, doors.site)
     with pytest.raises(codes.Unreadable):
         other.confirm(session, code(doors, secret, 1), HERE)
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from louver.approving import ToApprove, officers_key, read_version, signature
+from louver.approving import ToApprove, read_version, signature
 from louver.cli.session import Session, ending, print_table, read_bytes, read_text, write_bytes
+from louver.cli.signing import Module, TokenLabel, signer
 from louver.display import visible
 from louver.failures import Misused
 
@@ -279,10 +280,12 @@ def approve(
     name: Name,
     officer: Annotated[str, typer.Option(help="Your name among the officers; with --key.")] = "",
     key: Annotated[
-        Path | None, typer.Option(help="Your private key (PEM): sign here and now. It is not sent.")
-    ] = None,
+        str, typer.Option(help="Your private key (PEM file, or a label in a PKCS#11 token): sign here and now.")
+    ] = "",
     signed: Annotated[Path | None, typer.Option("--signature", help="What `louver policy sign` wrote.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="You have reviewed it; do not ask.")] = False,
+    pkcs11_module: Module = None,
+    token: TokenLabel = "",
 ) -> None:
     """Sign a version and file your signature; the submitter's comes first.
 
@@ -293,14 +296,15 @@ def approve(
     """
     session: Session = context.obj
     with ending(session.language), _office(session) as office:
-        if (key is None) == (signed is None) or (key is not None and not officer):
+        if bool(key) == (signed is not None) or (key and not officer):
             raise Misused("sign with --officer and --key, or send a --signature")
-        if key is not None:
+        if key:
             version = read_version(office.version(name)[1])
             say(version)
             if not yes:
                 typer.confirm("have you reviewed it, and do you approve?", abort=True, err=True)
-            made = signature(version.message, officer, officers_key(*read_key(key)))
+            with signer(key, pkcs11_module, token) as mine:
+                made = signature(version.message, officer, mine)
         else:
             made = _signature(read_bytes(signed)) if signed else {}
         found = office.approve(name, made)
@@ -337,14 +341,6 @@ def say(version: ToApprove) -> None:
         f"submitted  {visible(said['submitter'])}" + (", L4: four eyes" if said["four_eyes"] else ""), err=True
     )
     typer.echo(f"document   sha256 {visible(said['document'])}", err=True)
-
-
-def read_key(path: Path) -> tuple[bytes, bytes | None]:
-    """A key file and its passphrase, which is asked for where there is one."""
-    pem = read_bytes(path)
-    if b"ENCRYPTED" not in pem:
-        return pem, None
-    return pem, str(typer.prompt("passphrase", hide_input=True, err=True)).encode()
 
 
 def _office(session: Session) -> PolicyClient:

@@ -11,26 +11,30 @@ from typing import Annotated
 
 import typer
 
-from louver.approving import new_key, officers_key, read_version, revocation, signature
+from louver.approving import new_key, read_version, revocation, signature
 from louver.cli import office
 from louver.cli.session import Session, ending, read_bytes, write_bytes
+from louver.cli.signing import Module, TokenLabel, signer, token_of
 from louver.failures import Misused
+from louver.officer_tokens import new_token_key
 
 app = typer.Typer(help="Write, try, approve and revoke policies with your own key.", no_args_is_help=True)
 office.register(app)
 
 Officer = Annotated[str, typer.Option(help="Your name among the officers.")]
-Key = Annotated[Path, typer.Option(help="Your private key (PEM); asked for its passphrase where it has one.")]
+Key = Annotated[str, typer.Option(help="Your private key (PEM file, or a label in a PKCS#11 token).")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file.")]
 
 
 @app.command()
 def key(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="The key file to write; it must not exist.")],
+    file: Annotated[str, typer.Argument(help="The key file to write, or the label in a token; it must not exist.")],
     officer: Officer,
     department: Annotated[str, typer.Option(help="The owner in policies, or `platform`.")],
     encrypt: Annotated[bool, typer.Option(help="Protect it with a passphrase, which is asked for.")] = True,
+    pkcs11_module: Module = None,
+    token: TokenLabel = "",
 ) -> None:
     """Make an officer's key, and print the row that the operator writes into officers.json.
 
@@ -38,6 +42,9 @@ def key(
     """
     session: Session = context.obj
     with ending(session.language):
+        if (where := token_of(pkcs11_module, token)) is not None:
+            typer.echo(json.dumps(new_token_key(where, file, officer, department), ensure_ascii=False))
+            return
         passphrase = (
             typer.prompt("passphrase", hide_input=True, confirmation_prompt=True, err=True) if encrypt else ""
         )
@@ -73,6 +80,8 @@ def sign(
     officer: Officer,
     key: Key,
     output: Output = None,
+    pkcs11_module: Module = None,
+    token: TokenLabel = "",
 ) -> None:
     """Sign a version of a policy; the signature goes to the operator, who files it.
 
@@ -82,7 +91,8 @@ def sign(
     with ending(session.language):
         version = read_version(read_bytes(file))
         office.say(version)
-        signed = signature(version.message, officer, officers_key(*office.read_key(key)))
+        with signer(key, pkcs11_module, token) as mine:
+            signed = signature(version.message, officer, mine)
         write_bytes((json.dumps(signed) + "\n").encode(), output)
 
 
@@ -97,6 +107,8 @@ def revoke(
     key: Key,
     output: Output = None,
     send: Annotated[bool, typer.Option("--send", help="File it at once, over the wire.")] = False,
+    pkcs11_module: Module = None,
+    token: TokenLabel = "",
 ) -> None:
     """Sign the end of a policy; filed, by you with --send or by the operator, it counts at the next question.
 
@@ -105,7 +117,8 @@ def revoke(
     session: Session = context.obj
     with ending(session.language):
         said = {"id": policy, "officer": officer, "owner": owner, "reason": reason, "serial": serial}
-        signed = revocation(said, officers_key(*office.read_key(key)))
+        with signer(key, pkcs11_module, token) as mine:
+            signed = revocation(said, mine)
         content = (json.dumps(signed, ensure_ascii=False) + "\n").encode()
         if send:
             office.send_revocation(session, content)
