@@ -17,6 +17,7 @@ from louver_sandbox.settings import Settings
 
 FILES = (
     "louver.toml",
+    "administrators.toml",
     "institutions.toml",
     "log-auditors.toml",
     "policy-officers.toml",

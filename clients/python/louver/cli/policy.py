@@ -12,12 +12,13 @@ from typing import Annotated
 import typer
 
 from louver.approving import new_key, officers_key, read_version, revocation, signature
-from louver.cli import office
+from louver.cli import access_office, office
 from louver.cli.session import Session, ending, read_bytes, write_bytes
 from louver.failures import Misused
 
 app = typer.Typer(help="Write, try, approve and revoke policies with your own key.", no_args_is_help=True)
 office.register(app)
+access_office.register(app)
 
 Officer = Annotated[str, typer.Option(help="Your name among the officers.")]
 Key = Annotated[Path, typer.Option(help="Your private key (PEM); asked for its passphrase where it has one.")]
