@@ -71,9 +71,9 @@ access_requests = Table(
 """One request a row. ``columns`` is a JSON list; ``department`` owns the dataset, and is empty where there is none of
 that name; ``took`` is working days from receipt to decision."""
 
-MOST_WAITING = 50
+MOST_WAITING = 20
 """Requests of one institution that may wait at a time."""
-MOST_A_DAY = 100
+MOST_A_DAY = 50
 MOST_LISTED = 1000
 MOST_COLUMNS = 64
 LONGEST_TEXT = 2000

@@ -25,10 +25,12 @@ from louver_server.connections import Connections
 from louver_server.hardening import Hardened
 from louver_server.kept_secret import read_secret
 from louver_server.pages import (
+    access,
     alerts,
     asking,
     catalogue,
     history,
+    institutions,
     log,
     people,
     policies,
@@ -41,7 +43,21 @@ from louver_server.sessions import Console
 
 ROUTERS: Final = tuple(
     module.router
-    for module in (status, signing_in, asking, subjects, policies, log, alerts, spending, history, catalogue, people)
+    for module in (
+        status,
+        signing_in,
+        asking,
+        subjects,
+        access,
+        policies,
+        log,
+        alerts,
+        spending,
+        history,
+        catalogue,
+        people,
+        institutions,
+    )
 )
 
 

@@ -87,7 +87,7 @@ def ordered(settings: Settings, key: ec.EllipticCurvePrivateKey) -> pb.RequestCe
     )
     message = pb.RequestCertificateRequest(
         request=made.public_bytes(serialization.Encoding.DER),
-        expires=(settings.around.now() + _LIFE).isoformat(timespec="seconds"),
+        expires=(settings.around.clock() + _LIFE).isoformat(timespec="seconds"),
     )
     message.signature = sign_renewal(message, present.signing_key)
     return message

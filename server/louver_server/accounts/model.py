@@ -35,8 +35,8 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One person. `profile` is the client profile the person acts with; administrators have none, for they meet no
-    sandbox. `enrolled`: the person has set a password and a second factor of their own."""
+    """One person. `profile` is the client profile the person acts with; administrators who have none meet no sandbox,
+    and administer the console alone. `enrolled`: the person has set a password and a second factor of their own."""
 
     name: str
     role: Role
