@@ -1,105 +1,95 @@
 """Who asks: from a client certificate to a `Subject`, through the registry of institutions.
 
 An institution is known by one URI name in its certificate *and* by the certificate's SHA-256 fingerprint standing in
-the registry (SECURITY 2.8). The registry file is looked at on every call, so that striking out a fingerprint takes
-effect at once, on open connections too. Common names and request metadata never count.
+the registry (SECURITY 2.8), from and until the moments it says. The registry file is looked at on every call, so
+that striking out a fingerprint takes effect at once, on open connections too. Common names and request metadata
+never count.
 """
 
 from __future__ import annotations
 
-import re
 import threading
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from louver.signing import are_tokens_signed_by, is_match_signed_by, is_registered_by, is_signed_by
+from louver.signing import (
+    are_tokens_signed_by,
+    is_match_signed_by,
+    is_registered_by,
+    is_renewal_signed_by,
+    is_signed_by,
+)
 from louver.v1 import matching_pb2 as matching_pb
+from louver.v1 import registry_pb2 as registry_pb
 from louver.v1 import sandbox_pb2 as pb
 from louver.v1 import tokens_pb2 as tokens_pb
-from louver_sandbox.pki import AUDITOR_URN, OFFICER_URN, URN
-from louver_sandbox.refusals import auditing, drafting
+from louver_sandbox.pki import ADMINISTRATOR_URN, AUDITOR_URN, OFFICER_URN, URN
+from louver_sandbox.refusals import auditing, drafting, registry
 from louver_sandbox.refusals import identity as refusals
-from louver_sandbox.stages import InstitutionType, Subject
+from louver_sandbox.registered import INSTITUTION as INSTITUTION
+from louver_sandbox.registered import Institution as Institution
+from louver_sandbox.registered import RegistryRefused as RegistryRefused
+from louver_sandbox.registered import parse_registry as parse_registry
+from louver_sandbox.stages import Subject
 
-INSTITUTION = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
 LONGEST_LIFE = timedelta(hours=1)
+Taken = Callable[[Mapping[str, Institution]], None]
+"""Told of a registry before it counts; where it raises, the registry does not count."""
 
 
-class RegistryRefused(Exception):
-    """The registry of institutions cannot be used; the text says which entry and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Institution:
-    """One registered institution and the fingerprints of its live certificates (hex SHA-256)."""
-
-    id: str
-    type: InstitutionType
-    title: str
-    groups: frozenset[str]
-    fingerprints: frozenset[str]
-
-
-def _institution(name: str, body: object) -> Institution:
-    if not INSTITUTION.match(name) or not isinstance(body, dict):
-        raise RegistryRefused(f"institution {name!r}: not a name of lower-case letters, digits and _, with a table")
-    unknown = set(body) - {"type", "title", "groups", "fingerprints"}
-    if unknown:
-        raise RegistryRefused(f"institution {name}: unknown key {sorted(unknown)[0]}")
-    fingerprints = body.get("fingerprints", [])
-    groups = body.get("groups", [])
-    if not all(isinstance(item, str) and re.fullmatch(r"[0-9a-f]{64}", item) for item in fingerprints):
-        raise RegistryRefused(f"institution {name}: a fingerprint is 64 hexadecimal digits")
-    if body.get("type") not in set(InstitutionType) or not all(isinstance(group, str) for group in groups):
-        raise RegistryRefused(f"institution {name}: type is one of {', '.join(InstitutionType)}; groups are names")
-    return Institution(
-        id=name,
-        type=InstitutionType(body["type"]),
-        title=str(body.get("title", name)),
-        groups=frozenset(groups),
-        fingerprints=frozenset(fingerprints),
-    )
-
-
-def parse_registry(text: str) -> Mapping[str, Institution]:
-    """Institutions by id. Raises `RegistryRefused`."""
-    try:
-        body = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RegistryRefused(f"not TOML ({error})") from None
-    if set(body) - {"institutions"}:
-        raise RegistryRefused("the only table at the top is [institutions]")
-    return {name: _institution(name, entry) for name, entry in body.get("institutions", {}).items()}
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Registry:
-    """The registry file, read again whenever it changed. A file that cannot be read admits nobody."""
+    """The registry file, read again whenever it changed.
 
-    def __init__(self, path: Path) -> None:
+    A file that is not of its form is refused whole, and what stood there before goes on counting: `problem` says so.
+    One that is gone or cannot be read admits nobody. `taken` is told of a new registry before it counts.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], datetime] = _utc_now, taken: Taken | None = None) -> None:
         self._path = path
+        self._clock = clock
+        self._taken = taken
         self._lock = threading.Lock()
         self._stamp: tuple[int, int, int] | None = None
         self._institutions: Mapping[str, Institution] = {}
+        self._problem = ""
 
     def institutions(self) -> Mapping[str, Institution]:
-        """The institutions as the file says now."""
+        """The institutions as the file says now. Raises what `taken` raises."""
         with self._lock:
             try:
                 status = self._path.stat()
                 stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
                 if stamp != self._stamp:
-                    self._institutions = parse_registry(self._path.read_text(encoding="utf-8"))
+                    self._read(self._path.read_bytes())
                     self._stamp = stamp
-            except (OSError, UnicodeDecodeError, RegistryRefused):
+            except OSError:
                 self._institutions, self._stamp = {}, None
+                self._problem = f"{self._path.name} cannot be read; nobody is known"
             return self._institutions
+
+    def _read(self, content: bytes) -> None:
+        try:
+            found = parse_registry(content.decode())
+        except (UnicodeDecodeError, RegistryRefused) as refused:
+            self._problem = f"{self._path.name}: {refused}; what it said before goes on counting"
+            return
+        if self._taken is not None:
+            self._taken(found)
+        self._institutions, self._problem = found, ""
+
+    def problem(self) -> str:
+        """What is wrong with the file as it is now; empty where nothing is."""
+        self.institutions()
+        return self._problem
 
     def subject(self, certificate: x509.Certificate) -> Subject:
         """The registered institution of this certificate. Raises `Refused` LVR-0101, LVR-0102 or LVR-7x02."""
@@ -109,10 +99,12 @@ class Registry:
             raise auditing.auditors_do_not_ask()
         if name.startswith(OFFICER_URN):
             raise drafting.officers_do_not_ask()
+        if name.startswith(ADMINISTRATOR_URN):
+            raise registry.administrators_do_not_ask()
         if not name.startswith(URN):
             raise refusals.ambiguous_identity()
         institution = self.institutions().get(name.removeprefix(URN))
-        if institution is None or fingerprint not in institution.fingerprints:
+        if institution is None or not institution.knows(fingerprint, self._clock()):
             raise refusals.unknown_certificate()
         return Subject(institution.id, institution.type, institution.groups, fingerprint)
 
@@ -160,6 +152,16 @@ def check_tokens(question: tokens_pb.TokenQuestion, certificate: x509.Certificat
     if not isinstance(key, ec.EllipticCurvePublicKey) or not are_tokens_signed_by(question, key):
         raise refusals.bad_signature()
     check_moment(question.expires, now)
+
+
+def check_renewal(
+    message: registry_pb.RequestCertificateRequest, certificate: x509.Certificate, now: datetime
+) -> None:
+    """Refuses a certificate request that is not signed under the caller's certificate, or not of this hour."""
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not is_renewal_signed_by(message, key):
+        raise refusals.bad_signature()
+    check_moment(message.expires, now)
 
 
 def check_registration(message: pb.RegisterKeyRequest, certificate: x509.Certificate) -> datetime:

@@ -21,6 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 URN = "urn:louver:institution:"
 AUDITOR_URN = "urn:louver:auditor:"
 OFFICER_URN = "urn:louver:officer:"
+ADMINISTRATOR_URN = "urn:louver:administrator:"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Issued:
     def fingerprint(self) -> str:
         """SHA-256 of the DER certificate, hex."""
         return x509.load_pem_x509_certificate(self.certificate).fingerprint(hashes.SHA256()).hex()
+
+    @property
+    def ends(self) -> datetime:
+        """Until when the certificate is valid, in UTC."""
+        return x509.load_pem_x509_certificate(self.certificate).not_valid_after_utc
 
     def write(self, folder: Path, name: str) -> None:
         """Writes `<name>.pem` and `<name>.key`, the key readable by its owner only."""
@@ -99,11 +105,23 @@ class Authority:
         days: int,
     ) -> Issued:
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = (
+        certificate = self._certified(common_name, names, key.public_key(), usage, begins, days)
+        return Issued(certificate.public_bytes(serialization.Encoding.PEM), _pem(key))
+
+    def _certified(
+        self,
+        common_name: str,
+        names: Sequence[x509.GeneralName],
+        public_key: ec.EllipticCurvePublicKey,
+        usage: x509.ObjectIdentifier,
+        begins: datetime,
+        days: int,
+    ) -> x509.Certificate:
+        return (
             x509.CertificateBuilder()
             .subject_name(_named(common_name))
             .issuer_name(self._certificate.subject)
-            .public_key(key.public_key())
+            .public_key(public_key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(begins - timedelta(minutes=5))
             .not_valid_after(begins + timedelta(days=days))
@@ -113,7 +131,6 @@ class Authority:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        return Issued(certificate.public_bytes(serialization.Encoding.PEM), _pem(key))
 
     def server(self, host: str, now: datetime, days: int = 825) -> Issued:
         """A certificate for the service at `host` (a name or an address), also valid for localhost."""
@@ -141,3 +158,16 @@ class Authority:
         """A certificate by which an auditor of the log is known; no question is ever answered to it."""
         names = [x509.UniformResourceIdentifier(AUDITOR_URN + name)]
         return self._issue(name, names, ExtendedKeyUsageOID.CLIENT_AUTH, now, days)
+
+    def administrator(self, name: str, now: datetime, days: int = 90) -> Issued:
+        """A certificate by which an administrator is known; no question is ever answered to it."""
+        names = [x509.UniformResourceIdentifier(ADMINISTRATOR_URN + name)]
+        return self._issue(name, names, ExtendedKeyUsageOID.CLIENT_AUTH, now, days)
+
+    def requested(
+        self, institution: str, public_key: ec.EllipticCurvePublicKey, now: datetime, days: int = 90
+    ) -> bytes:
+        """A certificate (PEM) for an institution's own next key, which only it holds."""
+        names = [x509.UniformResourceIdentifier(URN + institution)]
+        certificate = self._certified(institution, names, public_key, ExtendedKeyUsageOID.CLIENT_AUTH, now, days)
+        return certificate.public_bytes(serialization.Encoding.PEM)

@@ -29,6 +29,7 @@ from louver_sandbox.processes.zygote import isolation_here
 from louver_sandbox.publishing.record_keys import read_key
 from louver_sandbox.settings import Settings
 from louver_sandbox.store import State
+from louver_sandbox.suspensions import require_served
 
 
 class InstallationRefused(Exception):
@@ -120,7 +121,13 @@ def open_books(
     seed = (settings.secrets / "log.seed").read_bytes()
     signer = Ed25519Signer.from_seed(settings.origin, seed)
     log = AuditLog(
-        state, signer, settings.origin, clock=clock, randomness=secrets.token_bytes, marks=_marks(settings, isolation)
+        state,
+        signer,
+        settings.origin,
+        clock=clock,
+        randomness=secrets.token_bytes,
+        marks=_marks(settings, isolation),
+        require_served=require_served,
     )
     return Books(state, log)
 

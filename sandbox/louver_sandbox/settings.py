@@ -192,6 +192,11 @@ class Settings:
         return self.home / "policy-officers.toml"
 
     @property
+    def administrators(self) -> Path:
+        """The registry of those who say which institutions are served, and their certificate fingerprints."""
+        return self.home / "administrators.toml"
+
+    @property
     def officers(self) -> Path:
         """The public keys of the policy officers."""
         return self.home / "officers.json"

@@ -20,8 +20,10 @@ from louver.failures import Misused
 from louver.matching.oprf import library
 from louver.v1 import sandbox_pb2 as pb
 from louver_sandbox import journal
+from louver_sandbox.access import AccessRequests
 from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.accounting.one_at_a_time import OneAtATime
+from louver_sandbox.administrators import Administrators
 from louver_sandbox.annals import (
     activated_serials,
     former_tokens,
@@ -65,6 +67,9 @@ from louver_sandbox.processes.sessions import SessionPool
 from louver_sandbox.processes.zygote import Zygote
 from louver_sandbox.recount import anchor
 from louver_sandbox.refusals import capacity
+from louver_sandbox.registered import Institution
+from louver_sandbox.registrations import note_registry
+from louver_sandbox.renewals import Renewals
 from louver_sandbox.report_line import ReportLine
 from louver_sandbox.scoring.line import ScoreLine
 from louver_sandbox.scoring.models import Models, parse_auditors
@@ -77,6 +82,7 @@ from louver_sandbox.shelf import Shelf
 from louver_sandbox.stages import Plan, Request, Subject
 from louver_sandbox.store import State
 from louver_sandbox.store.alone import own_folder
+from louver_sandbox.suspensions import Append, Suspensions
 from louver_sandbox.token_line import TokenLine
 from louver_sandbox.uploads.own_tables import OwnTables
 from louver_sandbox.withdrawn import Withdrawn
@@ -102,7 +108,7 @@ class Platform:
         self.settings = settings
         self.clock = clock
         self._lock = threading.Lock()
-        self._strangers: set[str] = set()
+        self._strangers: set[tuple[str, str]] = set()
         self._replacing = threading.RLock()
         self._former: list[tuple[float, InForce]] = []
         self._followed: tuple[object, ...] | None = None
@@ -122,9 +128,14 @@ class Platform:
         self.books = open_books(settings, self.state, self.clock, self.isolation.level)
         if (behind := anchor.problem(self.books, settings.anchors)) is not None:
             raise behind
-        self.registry = Registry(settings.institutions)
+        append = partial(journal.appended, self.books)
+        self.registry = Registry(settings.institutions, self.clock, partial(self._registered, append))
         self.log_auditors = Auditors(settings.log_auditors, self.registry)
         self.officers = Callers(settings.officers_certificates, self.registry, self.log_auditors)
+        self.administrators = Administrators(settings.administrators, self.registry, self.officers)
+        self.suspensions = Suspensions(self.state, self.clock, append)
+        self.renewals = Renewals(self.state, self.clock, append)
+        self.access = AccessRequests(self.state, self.clock, append)
         self._replayers: CheckerPool | None = None
         self.shelf = Shelf(settings, self.books)
         workers = self._parts.enter_context(
@@ -182,7 +193,7 @@ class Platform:
         for kid in self.sealing_keys.live():
             self.sealer.keep_ready(kid)
         self.consents = Consents(self.state, self.clock, partial(journal.appended, self.books))
-        append, new_id = partial(journal.appended, self.books), lambda: str(uuid.uuid4())
+        new_id = lambda: str(uuid.uuid4())  # noqa: E731
         self.corrections = Corrections(self.state, self.clock, append, new_id)
         self.disputes = Disputes(self.state, self.clock, append, new_id, self.corrections)
         self.models = Models(
@@ -455,11 +466,16 @@ class Platform:
         request = Request(question.request_id[:64], subject, question.purpose[:64], question.sql[:4096])
         return self.pipeline.logged(request, refused)
 
+    def _registered(self, append: Append, institutions: Mapping[str, Institution]) -> None:
+        """Says in the log what has changed in the registry, before it counts."""
+        note_registry(self.state, append, institutions)
+
     def note_stranger(self, fingerprint: str, refused: Refused) -> None:
-        """Logs that an unregistered certificate was turned away, once per certificate and run: it can ask on."""
+        """Logs that a certificate was turned away, once per certificate, reason and run: it can ask on."""
         with self._lock:
-            known = fingerprint in self._strangers
-            self._strangers.add(fingerprint)
+            reason = (fingerprint, refused.message)
+            known = reason in self._strangers
+            self._strangers.add(reason)
         if not known:
             journal.note(self.books, "refusal", code=refused.code, certificate=fingerprint)
 

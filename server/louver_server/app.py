@@ -28,10 +28,12 @@ from louver_server.federation.asking import Asking
 from louver_server.hardening import Hardened
 from louver_server.kept_secret import read_secret
 from louver_server.pages import (
+    access,
     alerts,
     asking,
     catalogue,
     history,
+    institutions,
     log,
     people,
     policies,
@@ -51,6 +53,7 @@ ROUTERS: Final = tuple(
         provider,
         asking,
         subjects,
+        access,
         policies,
         log,
         alerts,
@@ -58,6 +61,7 @@ ROUTERS: Final = tuple(
         history,
         catalogue,
         people,
+        institutions,
     )
 )
 

@@ -93,7 +93,9 @@ def serve(home: Home = _HERE) -> None:
 def add(
     name: Annotated[str, typer.Argument(help="Small letters, digits, dots and dashes.")],
     role: Annotated[Role, typer.Argument(help="What the account is for; it has one role.")],
-    profile: Annotated[str, typer.Option(help="The profile the person acts with; none for administrators.")] = "",
+    profile: Annotated[
+        str, typer.Option(help="The profile the person acts with; administrators may have none.")
+    ] = "",
     home: Home = _HERE,
 ) -> None:
     """Make an account and print its first password, which its owner replaces at the first sign-in."""
@@ -106,7 +108,7 @@ def add(
             raise Misused(f"there is no profile {profile!r}", f"profiles: {known}")
         if not console.connections.fits(role, profile):
             raise Misused(
-                "an administrator has no profile, an auditor an auditor's, and every other role an institution's",
+                "an administrator has no profile or an administrator's, and every other role one of its own kind",
                 "--profile NAME",
             )
         try:

@@ -9,6 +9,7 @@ from typing import Final
 
 from cryptography import x509
 
+from louver.administration import AdministrationClient
 from louver.audit import AuditClient
 from louver.client import Client
 from louver.failures import Misused
@@ -21,6 +22,7 @@ from louver_server.accounts.model import Role
 _NEEDED: Final = ("target", "certificate", "key", "ca", "log_key")
 AUDITOR_URN: Final = "urn:louver:auditor:"
 OFFICER_URN: Final = "urn:louver:officer:"
+ADMINISTRATOR_URN: Final = "urn:louver:administrator:"
 _TAKEN: Final = (*_NEEDED, "purpose", "dialect", "keys")
 
 
@@ -32,6 +34,7 @@ class Connections:
         self._open: dict[str, Client] = {}
         self._logs: dict[str, AuditClient] = {}
         self._offices: dict[str, PolicyClient] = {}
+        self._administrations: dict[str, AdministrationClient] = {}
         self._lock = threading.Lock()
 
     @classmethod
@@ -71,6 +74,13 @@ class Connections:
                 self._offices[profile] = PolicyClient(_settled(self._known(profile)))
             return self._offices[profile]
 
+    def administration_of(self, profile: str) -> AdministrationClient:
+        """The registry, as the administrator of a profile works on it. Raises `Misused` as `of` does."""
+        with self._lock:
+            if profile not in self._administrations:
+                self._administrations[profile] = AdministrationClient(_settled(self._known(profile)))
+            return self._administrations[profile]
+
     def head(self, profile: str) -> TreeHead:
         """The log's newest head, verified, whether the profile is an institution's or an auditor's. Raises
         `louver.Error`."""
@@ -81,20 +91,23 @@ class Connections:
 
     def ask(self, profile: str) -> None:
         """Asks the sandbox for what the profile may see at any time: the log's head, verified, or to an officer, who
-        reads no log, what is in force. Raises `louver.Error`."""
-        if any(name.startswith(OFFICER_URN) for name in self._names(profile)):
+        reads no log, what is in force, to an administrator who is registered. Raises `louver.Error`."""
+        names = self._names(profile)
+        if any(name.startswith(OFFICER_URN) for name in names):
             self.office_of(profile).status()
+        elif any(name.startswith(ADMINISTRATOR_URN) for name in names):
+            self.administration_of(profile).institutions()
         else:
             self.head(profile)
 
     def fits(self, role: Role, profile: str) -> bool:
         """Whether people of a role act with such a profile: auditors with an auditor's certificate, officers with an
-        officer's of their own, administrators with none, analysts with an institution's. Raises `Misused` where its
-        certificate cannot be read."""
-        if role is Role.ADMINISTRATOR or profile not in self._profiles:
+        officer's of their own, administrators with none or an administrator's, analysts with an institution's. Raises
+        `Misused` where its certificate cannot be read."""
+        if profile not in self._profiles:
             return role is Role.ADMINISTRATOR and not profile
         names = self._names(profile)
-        kinds = {Role.AUDITOR: AUDITOR_URN, Role.OFFICER: OFFICER_URN}
+        kinds = {Role.AUDITOR: AUDITOR_URN, Role.OFFICER: OFFICER_URN, Role.ADMINISTRATOR: ADMINISTRATOR_URN}
         found = [kind for kind, urn in kinds.items() if any(name.startswith(urn) for name in names)]
         return found == ([role] if role in kinds else [])
 
@@ -118,11 +131,13 @@ class Connections:
     def close(self) -> None:
         """Ends all connections."""
         with self._lock:
-            for client in (*self._open.values(), *self._logs.values(), *self._offices.values()):
+            opened = (self._open, self._logs, self._offices, self._administrations)
+            for client in (client for clients in opened for client in clients.values()):
                 client.close()
             self._open.clear()
             self._logs.clear()
             self._offices.clear()
+            self._administrations.clear()
 
 
 def _settled(profile: Mapping[str, object]) -> Settings:

@@ -28,15 +28,25 @@ _NAVIGATION: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
         ("/authorisations", marked("Authorisations")),
         ("/history", marked("History")),
         ("/catalogue", marked("Catalogue")),
+        ("/access", marked("Access")),
     ),
-    Role.OFFICER: (("/policies", marked("Policies")), ("/draft", marked("Draft"))),
+    Role.OFFICER: (
+        ("/policies", marked("Policies")),
+        ("/draft", marked("Draft")),
+        ("/requests", marked("Requests")),
+    ),
     Role.AUDITOR: (
         ("/log", marked("Log")),
         ("/alerts", marked("Alerts")),
         ("/spending", marked("Spending")),
+        ("/figures", marked("Supply and demand")),
         ("/head", marked("Head of the log")),
     ),
-    Role.ADMINISTRATOR: (("/accounts", marked("Accounts")), ("/journal", marked("Journal"))),
+    Role.ADMINISTRATOR: (
+        ("/accounts", marked("Accounts")),
+        ("/institutions", marked("Institutions")),
+        ("/journal", marked("Journal")),
+    ),
 }
 
 _NAMED_ELSEWHERE: Final = (
@@ -66,11 +76,12 @@ _NAMED_ELSEWHERE: Final = (
         marked("high"),
         marked("critical"),
     ),
+    (marked("waiting"), marked("granted"), marked("withdrawn"), marked("live"), marked("ending"), marked("over")),
     (marked("in force"), marked("not yet"), marked("expired"), marked("revoked"), marked("used up")),
 )
 """What pages say by the name that it has in code: roles, states of a question, kinds of limits and their periods,
 kinds of subjects, facets and kinds of entries of the log, treatments, states of a version of a policy, findings and
-changes of a draft, how grave an alert is, states of an authorisation."""
+changes of a draft, how grave an alert is, states of requests for access, certificates and authorisations."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ from louver_sandbox.release.seals import Sealer
 from louver_sandbox.stages import Facts, Plan, Request, Subject
 from louver_sandbox.store import State
 from louver_sandbox.suppression.pattern import choose
+from louver_sandbox.suspensions import require_served
 
 ORIGIN = "louver.example/log"
 NOON = datetime(2026, 7, 1, 4, 0, tzinfo=UTC)
@@ -218,7 +219,9 @@ def line(folder: Path, place: Path | str = "") -> Iterator[Line]:
         path.write_bytes(fresh_books())
         place = path
     with State.open(place, busy_timeout_s=0.05) as state:
-        log = AuditLog(state, SIGNER, ORIGIN, clock=clock, randomness=SeededRandomness())
+        log = AuditLog(
+            state, SIGNER, ORIGIN, clock=clock, randomness=SeededRandomness(), require_served=require_served
+        )
         yield Line(Books(state, log), clock, path)
 
 

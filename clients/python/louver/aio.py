@@ -21,6 +21,7 @@ import grpc
 import grpc.aio
 
 from louver import questions, subjects, wire
+from louver.access_calls import AsyncAccessCalls
 from louver.client import KEY_LIFE, UPLOAD_SECONDS
 from louver.connection import CHANNEL_OPTIONS, open_channel_credentials, translated
 from louver.failures import Misused, Unreachable
@@ -93,7 +94,7 @@ def connect(
     )
 
 
-class AsyncClient(AsyncScoringCalls, AsyncRedressCalls):
+class AsyncClient(AsyncScoringCalls, AsyncRedressCalls, AsyncAccessCalls):
     """A connection to a sandbox within one event loop. Errors are those of ``louver.client``."""
 
     def __init__(self, settings: Settings) -> None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, TypeVar
 import grpc
 
 from louver import questions, subjects, wire
+from louver.access_calls import AccessCalls
 from louver.connection import Connection, awaited
 from louver.matching import asking
 from louver.matching.results import Match, MatchableList
@@ -101,7 +102,7 @@ def connect(
     )
 
 
-class Client(ScoringCalls, RedressCalls, Connection):
+class Client(ScoringCalls, RedressCalls, AccessCalls, Connection):
     """A connection to a sandbox. Threads may share one; close it or use it in a ``with`` statement."""
 
     def __init__(self, settings: Settings) -> None:

@@ -15,12 +15,14 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from louver.v1 import matching_pb2 as matching_pb
+from louver.v1 import registry_pb2 as registry_pb
 from louver.v1 import sandbox_pb2 as pb
 from louver.v1 import tokens_pb2 as tokens_pb
 
 DOMAIN = "louver.dev/question/v1"
 MATCH_DOMAIN = "louver.dev/match/v1"
 EVALUATION_DOMAIN = "louver.dev/token/v1"
+RENEWAL_DOMAIN = "louver.dev/certificate/v1"
 REGISTRATION_DOMAIN = "louver.dev/sealing-key/v1"
 
 
@@ -98,6 +100,26 @@ def sign_registration(request: pb.RegisterKeyRequest, key: ec.EllipticCurvePriva
 def is_registered_by(request: pb.RegisterKeyRequest, key: ec.EllipticCurvePublicKey) -> bool:
     """Whether the registration's signature is by this key."""
     return verifies(request.signature, registration_bytes(request), key)
+
+
+def renewal_bytes(request: registry_pb.RequestCertificateRequest) -> bytes:
+    """The bytes that a request for the next certificate is signed over, by the key of the present one."""
+    lines = (
+        RENEWAL_DOMAIN,
+        f"request_sha256: {hashlib.sha256(request.request).hexdigest()}",
+        f"expires: {request.expires}",
+    )
+    return ("\n".join(lines) + "\n").encode()
+
+
+def sign_renewal(request: registry_pb.RequestCertificateRequest, key: ec.EllipticCurvePrivateKey) -> bytes:
+    """The signature to put into a request for the next certificate."""
+    return key.sign(renewal_bytes(request), ec.ECDSA(hashes.SHA256()))
+
+
+def is_renewal_signed_by(request: registry_pb.RequestCertificateRequest, key: ec.EllipticCurvePublicKey) -> bool:
+    """Whether a request for the next certificate is signed by this key."""
+    return verifies(request.signature, renewal_bytes(request), key)
 
 
 def match_bytes(question: matching_pb.MatchQuestion) -> bytes:

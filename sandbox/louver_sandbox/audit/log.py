@@ -28,14 +28,21 @@ from louver_sandbox.store.clock import Clock, Randomness, rfc3339
 
 MAX_PAGE = 1000
 """Entries in one page of a listing, at most."""
+SERVED_ONLY = frozenset({"admission", "outcome", "report"})
+"""Kinds of entries that are written of institutions only that are served: what is paid, and what leaves."""
+
+
+def _serve_everybody(tx: Connection, institution: str) -> None:
+    """Where nobody can be suspended."""
 
 
 class AuditLog:
     """An append-only Merkle log in the state store. Threads may share it.
 
     ``origin`` names the log for ever and is the name of the key that signs it.
-    ``marks`` are what every entry says of the installation that writes it. Every method may raise the state
-    store's errors; those that prove or sign may raise ``LogDamaged``.
+    ``marks`` are what every entry says of the installation that writes it. ``require_served`` raises, in the
+    transaction of an entry of `SERVED_ONLY`, where its institution is served no more. Every method may raise the
+    state store's errors; those that prove or sign may raise ``LogDamaged``.
     """
 
     def __init__(
@@ -47,6 +54,7 @@ class AuditLog:
         clock: Clock,
         randomness: Randomness,
         marks: Mapping[str, JSON] | None = None,
+        require_served: Callable[[Connection, str], None] = _serve_everybody,
     ) -> None:
         self._key = signer.verifier_key
         if self._key.name != origin:
@@ -57,6 +65,7 @@ class AuditLog:
         self._clock = clock
         self._randomness = randomness
         self._marks = dict(marks or {})
+        self._require_served = require_served
         self._remembering = threading.Lock()
         self._latest: Checkpoint | None = None
         with state.reading() as tx:
@@ -79,8 +88,11 @@ class AuditLog:
         """Add an entry to the caller's transaction; it is in the log when that commits.
 
         ``private`` texts are kept aside and enter the entry as salted commitments. ``repeated`` are the commitments
-        of an earlier entry about the same texts. Raises ``InvalidEntry`` before anything is written.
+        of an earlier entry about the same texts. Raises ``InvalidEntry`` before anything is written, and what
+        ``require_served`` raises: then nothing is paid, and nothing leaves.
         """
+        if body["kind"] in SERVED_ONLY and isinstance(institution := body.get("institution"), str):
+            self._require_served(tx, institution)
         index, time = stored.size_of(tx), rfc3339(self._clock())
         before = dict(repeated or {})
         if private and before.keys() & private.keys():

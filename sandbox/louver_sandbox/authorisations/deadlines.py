@@ -17,6 +17,10 @@ CORRECTION: Final = 5
 """Working days in which a repaired or corrected record must be passed on."""
 DISPUTE: Final = 10
 """Working days in which a dispute must be answered."""
+ACCESS: Final = 10
+"""Working days in which a department answers a request for access; ours, as long as for disputes."""
+
+MOST_DAYS: Final = 3660
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,13 @@ def deadline(received: date, working_days: int) -> Deadline:
         left -= works
         settled &= known
     return Deadline(day, settled)
+
+
+def working_days(received: date, answered: date) -> int:
+    """How many working days it took: those after the day on which the request came, up to that of the answer; of ten
+    years at most."""
+    days = min((answered - received).days, MOST_DAYS)
+    return sum(_works(received + timedelta(days=after))[0] for after in range(1, days + 1))
 
 
 def _works(day: date) -> tuple[bool, bool]:

@@ -44,6 +44,7 @@ from louver_sandbox.publishing.publish_main import Job, published_by_process
 from louver_sandbox.publishing.record_keys import KeyRefused
 from louver_sandbox.publishing.refused import PublishRefused
 from louver_sandbox.refusals import drafting as refuse
+from louver_sandbox.registered import registry_text
 from louver_sandbox.stages import Case, Request, Subject, Verdict
 from louver_sandbox.wiring import Platform
 
@@ -128,7 +129,7 @@ class Office:
     ) -> Mapping[str, Any]:
         if len(text) > LONGEST:
             raise refuse.draft_unfit(f"more than {LONGEST} characters", f"超过 {LONGEST} 个字符")
-        institutions = self._platform.settings.institutions.read_text(encoding="utf-8")
+        institutions = registry_text(self._platform.registry.institutions().values())
         job = {"act": act, "text": text, "institutions": institutions, **more}
         asked = b"" if case is None else checker.case_to_bytes(case)
         try:

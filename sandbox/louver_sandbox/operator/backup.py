@@ -29,6 +29,7 @@ from louver_sandbox.store.copying import copy_store
 
 FILES = (
     "louver.toml",
+    "administrators.toml",
     "institutions.toml",
     "log-auditors.toml",
     "policy-officers.toml",

@@ -12,13 +12,13 @@ from cryptography import x509
 
 from louver.errors import Unproven
 from louver_sandbox.accounting.ledger import SHANGHAI
+from louver_sandbox.administrators import parse_administrators
 from louver_sandbox.audit.head import Ed25519Signer
 from louver_sandbox.audit.stored import LogDamaged
 from louver_sandbox.auditors import parse_auditors
 from louver_sandbox.catalog.positions import CatalogRefused
 from louver_sandbox.catalog.snapshots import snapshot_id
 from louver_sandbox.checker import Judgement
-from louver_sandbox.identity import RegistryRefused, parse_registry
 from louver_sandbox.officers import parse_callers
 from louver_sandbox.policy.bundle import BundleRefused
 from louver_sandbox.policy.documents import PolicyRefused
@@ -29,6 +29,7 @@ from louver_sandbox.premises import NOISE_FILE, isolation_of, load_judgement, no
 from louver_sandbox.processes.isolation.levels import Level, TooLittleIsolation
 from louver_sandbox.publishing.record_keys import KeyRefused
 from louver_sandbox.recount import anchor
+from louver_sandbox.registered import RegistryRefused, ending, parse_registry
 from louver_sandbox.settings import Settings
 from louver_sandbox.store import State, StoreError
 
@@ -74,7 +75,10 @@ def warnings(settings: Settings, now: datetime) -> Iterator[str]:
     for officer in () if settings.development else load_officers(settings.officers):
         if officer.department == EVERY_DEPARTMENT:
             yield f"officers.json: {officer.name} may sign for every department; that is for development"
-    if not parse_registry(settings.institutions.read_text(encoding="utf-8")):
+    registered = parse_registry(settings.institutions.read_text(encoding="utf-8"))
+    for name, pin in ending(registered.values(), now):
+        yield f"institutions.toml: the last certificate of {name} ends at {pin.not_after}; it has no next one"
+    if not registered:
         yield "institutions.toml: empty; `louver-sandbox institution add` registers one"
 
 
@@ -139,6 +143,11 @@ def _registry(settings: Settings) -> Iterator[str]:
             parse_callers(settings.officers_certificates.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, RegistryRefused) as refused:
         yield f"policy-officers.toml: {refused}; no officer can call"
+    try:
+        if settings.administrators.exists():
+            parse_administrators(settings.administrators.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, RegistryRefused) as refused:
+        yield f"administrators.toml: {refused}; no administrator can suspend an institution over the wire"
 
 
 def _books(settings: Settings, now: datetime) -> Iterator[str]:

@@ -20,7 +20,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.audit.head import Ed25519Signer
-from louver_sandbox.identity import INSTITUTION, Institution, parse_registry
 from louver_sandbox.pki import Authority, Issued, write_secret
 from louver_sandbox.policy.approvals import (
     APPROVAL_CONTEXT,
@@ -37,6 +36,8 @@ from louver_sandbox.policy.officers import make_officer, officers_text, sign
 from louver_sandbox.premises import JOIN_FILE, MATCHING_FILE, NOISE_FILE, utc_now
 from louver_sandbox.premises import InstallationRefused as InstallationRefused
 from louver_sandbox.premises import Tools as Tools
+from louver_sandbox.registered import INSTITUTION, Institution, Pin, parse_registry, registry_text
+from louver_sandbox.registered import quoted as quoted
 from louver_sandbox.settings import Settings, load
 from louver_sandbox.stages import InstitutionType
 
@@ -134,7 +135,8 @@ def add_institution(
     authority = Authority(Issued((secrets / "authority.pem").read_bytes(), (secrets / "authority.key").read_bytes()))
     issued = authority.client(name, tools.clock())
     issued.write(settings.home / "clients", name)
-    registered[name] = Institution(name, kind, title or name, frozenset(groups), frozenset({issued.fingerprint}))
+    pin = Pin(issued.fingerprint, None, issued.ends)
+    registered[name] = Institution(name, kind, title or name, frozenset(groups), (pin,))
     write_registry(settings.institutions, list(registered.values()))
     return issued
 
@@ -144,7 +146,7 @@ def revoke(settings: Settings, name: str) -> None:
     registered = dict(parse_registry(settings.institutions.read_text(encoding="utf-8")))
     if name not in registered:
         raise InstallationRefused(f"{name} is not registered")
-    registered[name] = replace(registered[name], fingerprints=frozenset())
+    registered[name] = replace(registered[name], pins=())
     write_registry(settings.institutions, list(registered.values()))
 
 
@@ -158,23 +160,7 @@ def replace_registry(path: Path, text: str, parse: Callable[[str], object]) -> N
 
 def write_registry(path: Path, institutions: Sequence[Institution]) -> None:
     """Writes the registry in one step, so that no reader ever sees half of it."""
-    lines = []
-    for item in sorted(institutions, key=lambda item: item.id):
-        lines += [
-            f"[institutions.{item.id}]",
-            f'type = "{item.type.value}"',
-            f"title = {quoted(item.title)}",
-            f"groups = [{', '.join(quoted(group) for group in sorted(item.groups))}]",
-            f"fingerprints = [{', '.join(quoted(print_) for print_ in sorted(item.fingerprints))}]",
-            "",
-        ]
-    replace_registry(path, "\n".join(lines), parse_registry)
-
-
-def quoted(text: str) -> str:
-    """A text as TOML writes it."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    replace_registry(path, registry_text(institutions), parse_registry)
 
 
 def officer_key(path: Path) -> Ed25519PrivateKey:

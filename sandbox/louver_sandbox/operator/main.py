@@ -12,12 +12,13 @@ import typer
 
 from louver import __version__
 from louver_sandbox.auditing.replay import NotReplayable, decision, replay
-from louver_sandbox.identity import parse_registry
 from louver_sandbox.operator import (
+    administrators,
     auditors,
     authorisations,
     configuration,
     doctor,
+    institutions,
     ledger,
     log,
     matching,
@@ -36,16 +37,13 @@ from louver_sandbox.operator.backup import back_up, checkpoint_of, verify_backup
 from louver_sandbox.operator.health import problems
 from louver_sandbox.operator.installation import (
     TOOLS,
-    add_institution,
     copy_declarations,
     create,
-    revoke,
 )
 from louver_sandbox.operator.output import Home, explained, fail
 from louver_sandbox.operator.restoring import restore
 from louver_sandbox.premises import open_books, utc_now
 from louver_sandbox.settings import load
-from louver_sandbox.stages import InstitutionType
 from louver_sandbox.store import State
 from louver_sandbox.telemetry.messages import speak
 from louver_sandbox.uploads.own_tables import own_tables_ever
@@ -56,9 +54,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-institution_app = typer.Typer(help="Institutions that may ask.", no_args_is_help=True)
 catalog_app = typer.Typer(help="The catalogue: what is registered, and whether it is true.", no_args_is_help=True)
-app.add_typer(institution_app, name="institution")
+app.add_typer(institutions.app, name="institution")
+app.add_typer(administrators.app, name="administrator")
 app.add_typer(auditors.app, name="auditor")
 app.add_typer(officers.app, name="officer")
 qualities.commands(catalog_app)
@@ -224,44 +222,6 @@ def replay_command(entry: int, home: Home = Path("louver-home")) -> None:
     typer.echo(json.dumps({"recorded": result.recorded, "found": result.found, "same": result.same}, indent=2))
     if not result.same:
         raise typer.Exit(1)
-
-
-@institution_app.command("add")
-def institution_add(
-    name: str,
-    kind: Annotated[InstitutionType, typer.Option("--type", help="What it is; decides which rules apply.")],
-    group: Annotated[list[str] | None, typer.Option(help="A policy group it belongs to; may be repeated.")] = None,
-    title: Annotated[str, typer.Option(help="Its name for people.")] = "",
-    home: Home = Path("louver-home"),
-) -> None:
-    """Register an institution and issue its certificate.
-
-    Example: louver-sandbox institution add bank_a --type bank --group banks
-    """
-    with explained():
-        settings = load(home)
-        issued = add_institution(settings, name, kind, group or [], title, TOOLS)
-        typer.echo(f"certificate  {settings.home / 'clients' / (name + '.pem')}")
-        typer.echo(f"fingerprint  {issued.fingerprint}")
-
-
-@institution_app.command("list")
-def institution_list(home: Home = Path("louver-home")) -> None:
-    """List the registered institutions: id, type, groups, number of live certificates."""
-    with explained():
-        registered = parse_registry(load(home).institutions.read_text(encoding="utf-8"))
-        for item in sorted(registered.values(), key=lambda item: item.id):
-            groups = ",".join(sorted(item.groups)) or "-"
-            typer.echo(f"{item.id}  {item.type.value}  {groups}  {len(item.fingerprints)} certificates  {item.title}")
-
-
-@institution_app.command("revoke")
-def institution_revoke(name: str, home: Home = Path("louver-home")) -> None:
-    """Strike out every certificate of an institution; a running service obeys at once, on open connections too."""
-    with explained():
-        settings = load(home)
-        revoke(settings, name)
-        typer.echo(f"{name} is known by no certificate any more")
 
 
 @catalog_app.command("check")

@@ -54,6 +54,17 @@ _STATUS_BY_CODE: Mapping[str, grpc.StatusCode] = {
     "LVR-7206": grpc.StatusCode.PERMISSION_DENIED,
     "LVR-7207": grpc.StatusCode.INVALID_ARGUMENT,
     "LVR-7211": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "LVR-5401": grpc.StatusCode.INVALID_ARGUMENT,
+    "LVR-5402": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "LVR-5403": grpc.StatusCode.NOT_FOUND,
+    "LVR-7301": grpc.StatusCode.PERMISSION_DENIED,
+    "LVR-7302": grpc.StatusCode.PERMISSION_DENIED,
+    "LVR-7303": grpc.StatusCode.PERMISSION_DENIED,
+    "LVR-7304": grpc.StatusCode.INVALID_ARGUMENT,
+    "LVR-7305": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "LVR-7306": grpc.StatusCode.NOT_FOUND,
+    "LVR-7307": grpc.StatusCode.INVALID_ARGUMENT,
+    "LVR-7308": grpc.StatusCode.NOT_FOUND,
 }
 
 

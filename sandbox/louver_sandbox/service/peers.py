@@ -13,10 +13,13 @@ from louver_sandbox.wiring import Platform
 
 
 def peer(platform: Platform, context: grpc.ServicerContext) -> tuple[Subject, x509.Certificate]:
-    """Who asks; somebody with a certificate of our authority that is not registered is noted in the log."""
+    """Who asks. Somebody with a certificate of our authority that is not registered, or of an institution that is
+    suspended, is refused and noted in the log."""
     certificate = peer_certificate(context)
     try:
-        return platform.registry.subject(certificate), certificate
+        subject = platform.registry.subject(certificate)
+        platform.suspensions.check(subject.institution)
+        return subject, certificate
     except Refused as refused:
         platform.note_stranger(certificate.fingerprint(hashes.SHA256()).hex(), refused)
         raise

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import date
 from types import FrameType
 from typing import Final
 
@@ -16,9 +17,11 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from louver.errors import Refused
+from louver.v1 import access_pb2_grpc as access_grpc
 from louver.v1 import audit_pb2_grpc as audit_grpc
 from louver.v1 import matching_pb2_grpc as matching_grpc
 from louver.v1 import policy_pb2_grpc as policy_grpc
+from louver.v1 import registry_pb2_grpc as registry_grpc
 from louver.v1 import sandbox_pb2_grpc as pb_grpc
 from louver.v1 import scoring_pb2_grpc as scoring_grpc
 from louver.v1 import subjects_pb2_grpc as subjects_grpc
@@ -31,12 +34,16 @@ from louver_sandbox.policy.bundle import BundleRefused
 from louver_sandbox.policy.documents import PolicyRefused
 from louver_sandbox.premises import InstallationRefused, utc_now
 from louver_sandbox.publishing.record_keys import KeyRefused
+from louver_sandbox.registered import RegistryRefused, ending
+from louver_sandbox.service.access import AccessDesk, AccessOffice
 from louver_sandbox.service.auditing import Auditing
 from louver_sandbox.service.edge import new_incident
 from louver_sandbox.service.matching import Matching
 from louver_sandbox.service.messages import ReadableMessages
 from louver_sandbox.service.observed import Observed
 from louver_sandbox.service.policies import Policies
+from louver_sandbox.service.presence import StillServed
+from louver_sandbox.service.registry import Administration, Certificates
 from louver_sandbox.service.scoring import Scoring
 from louver_sandbox.service.servicer import Sandbox
 from louver_sandbox.service.subjects import Subjects
@@ -71,8 +78,9 @@ PROBE_S = 5.0
 INDEXED_AT_ONCE = 5_000
 """Entries that the auditors' index takes at each probe."""
 GRACE_S = 10.0
-REFUSED: Final = (BundleRefused, InstallationRefused, KeyRefused, PolicyRefused, Refused)
-"""What says of stored policies that they must not decide: the policies' fault, which their officers can mend."""
+REFUSED: Final = (BundleRefused, InstallationRefused, KeyRefused, PolicyRefused, Refused, RegistryRefused)
+"""What says of stored policies or of a registry that they must not count: their fault, which whoever wrote them can
+mend."""
 
 
 def credentials(settings: Settings) -> grpc.ServerCredentials:
@@ -112,6 +120,7 @@ class Server:
         self._untaken: dict[str, str] = {}
         self._failing: dict[str, str] = {}
         self._serving = False
+        self._warned: date | None = None
         try:
             note_activation(self.platform.books, self.platform.judgement, self.platform.approvals)
             self.platform.keep_anchor()
@@ -121,7 +130,7 @@ class Server:
             self._handlers = ThreadPoolExecutor(limits.concurrent_calls + SPARE, thread_name_prefix="edge")
             self._server = grpc.server(
                 self._handlers,
-                interceptors=[Observed(self._watch.record), ReadableMessages()],
+                interceptors=[Observed(self._watch.record), ReadableMessages(), StillServed(self.platform)],
                 options=OPTIONS,
                 maximum_concurrent_rpcs=MOST_CALLS,
             )
@@ -137,6 +146,12 @@ class Server:
             audit_grpc.add_AuditServiceServicer_to_server(Auditing(self.platform), self._server)
             self.office = Office(self.platform)
             policy_grpc.add_PolicyServiceServicer_to_server(Policies(self.platform, self.office), self._server)
+            access_grpc.add_AccessServiceServicer_to_server(AccessDesk(self.platform), self._server)
+            access_grpc.add_AccessOfficeServiceServicer_to_server(
+                AccessOffice(self.platform, self.office), self._server
+            )
+            registry_grpc.add_CertificateServiceServicer_to_server(Certificates(self.platform), self._server)
+            registry_grpc.add_AdministrationServiceServicer_to_server(Administration(self.platform), self._server)
             self.health = health.HealthServicer()
             health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
             port = _bind(self._server, settings)
@@ -240,6 +255,7 @@ class Server:
         self._taken("what is due", self._put_due_in_force)
         self._taken("the stored bundle", self._follow)
         self._taken("what decided formerly", self.platform.retire)
+        self._taken("the registry of institutions", self._look_at_registry)
 
     def _taken(self, step: str, act: Callable[[], object]) -> None:
         """One step of a round. What must not decide leaves what decides as it is, and `status` says why. Whatever
@@ -287,6 +303,17 @@ class Server:
         """What an operator has activated comes into force at once."""
         if self.office.follow():
             logger.info("bundle %s decides now", self.platform.judgement.bundle.digest)
+
+    def _look_at_registry(self) -> None:
+        """What has changed in it is logged, also while nobody calls; who cannot call for long any more is told to
+        the operator, once a day."""
+        if problem := self.platform.registry.problem():
+            raise RegistryRefused(problem)
+        now = self.platform.clock()
+        if self._warned != now.date():
+            self._warned = now.date()
+            for name, pin in ending(self.platform.registry.institutions().values(), now):
+                logger.warning("the last certificate of %s ends at %s; it has no next one", name, pin.not_after)
 
     def _index(self) -> None:
         """What auditors search by follows the log; while it cannot, they are told how far it is."""

@@ -35,10 +35,10 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One person. `profile` is the client profile the person acts with; administrators have none, for they meet no
-    sandbox. `enrolled`: the person has set a password and a second factor of their own. `subject`: whom a provider
-    knows signs in there and nowhere else; their role and profile stay those of the first time, and where not
-    `enrolled` they are open until the next."""
+    """One person. `profile` is the client profile the person acts with; administrators who have none meet no sandbox,
+    and administer the console alone. `enrolled`: the person has set a password and a second factor of their own.
+    `subject`: whom a provider knows signs in there and nowhere else; their role and profile stay those of the first
+    time, and where not `enrolled` they are open until the next."""
 
     name: str
     role: Role

@@ -45,7 +45,7 @@ def invite(request: Request, session: Administrator, fields: Form) -> Response:
             request,
             session,
             422,
-            words("An administrator has no profile, an auditor an auditor's, and every other role an institution's."),
+            words("An administrator has no profile or an administrator's, and every other role one of its own kind."),
         )
     try:
         first = known.doors.invite(name, role, profile, session.account.name)

@@ -112,21 +112,49 @@ def test_striking_out_a_fingerprint_takes_effect_at_once(tmp_path: Path) -> None
     assert known.subject(certificate(BANK_A)).institution == "bank_a"
 
 
-@pytest.mark.parametrize("damage", ["missing", "not TOML", "not text", "unknown key"])
-def test_a_registry_that_cannot_be_read_admits_nobody(tmp_path: Path, damage: str) -> None:
-    known = registry(tmp_path, BANK_A.fingerprint)
-    known.subject(certificate(BANK_A))
-    path = tmp_path / "institutions.toml"
+def damaged(path: Path, damage: str) -> None:
     match damage:
-        case "missing":
-            path.unlink()
         case "not TOML":
             path.write_text("[institutions.bank_a", encoding="utf-8")
         case "not text":
             path.write_bytes(b"\xff\xfe")
+        case "another bank's mistake":
+            path.write_text("[institutions.bank_b]\ntype = 'shop'\n", encoding="utf-8")
         case _:
             path.write_text(path.read_text(encoding="utf-8") + "admin = true\n", encoding="utf-8")
+
+
+DAMAGES = ["not TOML", "not text", "unknown key", "another bank's mistake"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_registry_that_is_not_of_its_form_is_refused_whole_and_the_former_counts(
+    tmp_path: Path, damage: str
+) -> None:
+    known, path = registry(tmp_path, BANK_A.fingerprint), tmp_path / "institutions.toml"
+    known.subject(certificate(BANK_A))
+    assert known.problem() == ""
+    damaged(path, damage)
+    assert known.subject(certificate(BANK_A)).institution == "bank_a"
+    assert "goes on counting" in known.problem()
+    registry(tmp_path)
+    assert (code(known, certificate(BANK_A)), known.problem()) == ("LVR-0101", "")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_registry_that_never_was_of_its_form_admits_nobody(tmp_path: Path, damage: str) -> None:
+    known = registry(tmp_path, BANK_A.fingerprint)
+    damaged(tmp_path / "institutions.toml", damage)
     assert code(known, certificate(BANK_A)) == "LVR-0101"
+    assert known.problem()
+
+
+def test_a_registry_that_is_gone_admits_nobody(tmp_path: Path) -> None:
+    known = registry(tmp_path, BANK_A.fingerprint)
+    known.subject(certificate(BANK_A))
+    (tmp_path / "institutions.toml").unlink()
+    assert code(known, certificate(BANK_A)) == "LVR-0101"
+    assert "cannot be read" in known.problem()
 
 
 def test_a_file_replaced_within_the_same_second_is_noticed(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from louver_sandbox.operator.installation import (
 from louver_sandbox.pki import Authority
 from louver_sandbox.policy.bundle import BundleRefused
 from louver_sandbox.premises import load_judgement, open_books, utc_now
+from louver_sandbox.registered import Pin
 from louver_sandbox.settings import Settings, load
 from louver_sandbox.stages import InstitutionType
 from louver_sandbox.store import State
@@ -85,7 +86,7 @@ def test_nobody_is_registered_twice_and_nobody_unknown_is_struck_out(fresh: Sett
 @pytest.mark.parametrize("title", ['quote " quote', "back\\slash", "银行", "semi;colon", "a = 1"])
 def test_a_registry_keeps_every_title(tmp_path: Path, title: str) -> None:
     path = tmp_path / "institutions.toml"
-    made = Institution("bank_a", InstitutionType.BANK, title, frozenset({"banks"}), frozenset({"0" * 64}))
+    made = Institution("bank_a", InstitutionType.BANK, title, frozenset({"banks"}), (Pin("0" * 64),))
     write_registry(path, [made])
     assert parse_registry(path.read_text(encoding="utf-8")) == {"bank_a": made}
 

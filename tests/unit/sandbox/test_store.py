@@ -25,7 +25,19 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, delete, insert, select, text, update
 from tests.support.audit_logs import KEY, answer, behind_the_back, open_log
 
-from louver_sandbox import consents, corrections, disputes, inquiries, reports_kept, standing, store
+from louver_sandbox import (
+    access,
+    consents,
+    corrections,
+    disputes,
+    inquiries,
+    registrations,
+    renewals,
+    reports_kept,
+    standing,
+    store,
+    suspensions,
+)
 from louver_sandbox.audit import verify_log
 from louver_sandbox.audit.stored import size_of
 from louver_sandbox.auditing import tables as auditing
@@ -67,6 +79,10 @@ def test_the_migrations_make_the_tables_the_code_uses(state: State) -> None:
         every: Any = [
             schema.metadata,
             registry.metadata,
+            access.metadata,
+            registrations.metadata,
+            renewals.metadata,
+            suspensions.metadata,
             sealing_keys.metadata,
             consents.metadata,
             scores.metadata,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from louver import access
 from louver.audit import results
 from louver.audit.results import Given
 from louver.connection import Connection
@@ -14,7 +15,9 @@ from louver.failures import Misused
 from louver.settings import settle
 from louver.surroundings import Surroundings
 from louver.transparency import Checkpoint, ConsistencyProof, Signature, VerifierKey
+from louver.v1 import access_pb2 as access_pb
 from louver.v1 import audit_pb2 as pb
+from louver.v1.access_pb2_grpc import AccessOfficeServiceStub
 from louver.v1.audit_pb2_grpc import AuditServiceStub
 
 PAGE = 200
@@ -205,6 +208,12 @@ class AuditClient(Connection):
         if response.cut:
             raise Misused("there is more than one answer holds", "name an institution, a dataset or fewer days")
         return [results.day_spent(message) for message in response.days]
+
+    def access_figures(self, *, since: str = "", until: str = "") -> tuple[access.AccessFigures, ...]:
+        """Supply and demand by department: requests for access received in these Beijing days, ``until`` not
+        included."""
+        request = access_pb.GetAccessFiguresRequest(since=since, until=until)
+        return access.figures(self._call(AccessOfficeServiceStub(self._channel).GetAccessFigures, request))
 
     def replay(self, index: int) -> results.Replayed:
         """The decision behind an entry, made again by the service from the log and the versions it names."""

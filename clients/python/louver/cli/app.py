@@ -13,8 +13,10 @@ import typer
 
 from louver import __version__
 from louver.cli import (
+    access,
     alerts,
     auditing,
+    certificates,
     configuration,
     keys,
     matching,
@@ -80,6 +82,8 @@ app.command()(redress.reports)
 app.command("report-check")(redress.check)
 app.command()(redress.corrections)
 app.add_typer(redress.disputes, name="disputes")
+app.add_typer(access.app, name="access")
+app.add_typer(certificates.app, name="certificate")
 
 Sql = Annotated[str | None, typer.Argument(help="The SQL; `-` or nothing reads standard input.", show_default=False)]
 SqlFile = Annotated[Path | None, typer.Option("--file", "-f", help="Read the SQL from a file.")]

@@ -60,7 +60,7 @@ def status(context: typer.Context, as_data: Json = False) -> None:
     Example: louver policy status --json
     """
     session: Session = context.obj
-    with ending(session.language), _office(session) as office:
+    with ending(session.language), office_of(session) as office:
         found = office.status()
         if as_data:
             _print(asdict(found))
@@ -78,7 +78,7 @@ def listed(context: typer.Context, as_data: Json = False) -> None:
     Example: louver policy list
     """
     session: Session = context.obj
-    with ending(session.language), _office(session) as office:
+    with ending(session.language), office_of(session) as office:
         documents, versions = office.documents(), office.versions()
         if as_data:
             _print({"documents": list(map(asdict, documents)), "versions": list(map(asdict, versions))})
@@ -103,7 +103,7 @@ def show(
     Example: louver policy show taxation -o taxation.yaml
     """
     session: Session = context.obj
-    with ending(session.language), _office(session) as office:
+    with ending(session.language), office_of(session) as office:
         if any(one.name == name for one in office.versions()):
             write_bytes(office.version(name)[1] + b"\n", output)
         else:
@@ -116,7 +116,7 @@ def lint(context: typer.Context, draft: Draft, as_data: Json = False) -> None:
     Example: louver policy lint taxation.yaml
     """
     session: Session = context.obj
-    with ending(session.language), _office(session) as office:
+    with ending(session.language), office_of(session) as office:
         found = office.lint(read_text(draft))
         if as_data:
             _print(list(map(asdict, found)))
@@ -132,7 +132,7 @@ def run_tests(context: typer.Context, draft: Draft, as_data: Json = False) -> No
     Example: louver policy test taxation.yaml
     """
     session: Session = context.obj
-    with ending(session.language), _office(session) as office:
+    with ending(session.language), office_of(session) as office:
         found = office.test(read_text(draft))
         if as_data:
             _print(asdict(found))
@@ -154,7 +154,7 @@ def diff(
     Example: louver policy diff taxation.yaml
     """
     session: Session = context.obj
-    with ending(session.language), _office(session) as office:
+    with ending(session.language), office_of(session) as office:
         changes, findings = office.diff(_text(draft, version), version=version)
         if as_data:
             _print({"changes": list(map(asdict, changes)), "findings": list(map(asdict, findings))})
@@ -180,7 +180,7 @@ def explain(
     Example: louver policy explain query.sql --institution bank_a --purpose RESEARCH --draft taxation.yaml
     """
     session: Session = context.obj
-    with ending(session.language), _office(session) as office:
+    with ending(session.language), office_of(session) as office:
         text = read_text(draft) if draft else ""
         found = office.explain(read_text(query), institution=institution, purpose=purpose, text=text, dialect=dialect)
         if as_data:
@@ -209,7 +209,7 @@ def grants_for(
     Example: louver policy grants-for query.sql --institution bank_a --purpose RESEARCH
     """
     session: Session = context.obj
-    with ending(session.language), _office(session) as office:
+    with ending(session.language), office_of(session) as office:
         found = office.grants_for(read_text(query), institution=institution, purpose=purpose, dialect=dialect)
         if found.legal:
             typer.echo("nothing is missing: the question is legal as it is", err=True)
@@ -236,7 +236,7 @@ def simulate(
     Example: louver policy simulate --version taxation-3 --days 90
     """
     session: Session = context.obj
-    with ending(session.language), _office(session) as office:
+    with ending(session.language), office_of(session) as office:
         last: Simulated | None = None
         for last in office.simulate(_text(draft, version), version=version, days=days, examples=examples):
             _say_progress(last)
@@ -265,7 +265,7 @@ def submit(
     Example: louver policy submit taxation.yaml --effective 2026-08-01 -o taxation-3.json
     """
     session: Session = context.obj
-    with ending(session.language), _office(session) as office:
+    with ending(session.language), office_of(session) as office:
         found = office.submit(read_text(draft), effective=effective, expires=expires)
         _say_findings(found.findings, draft, session.language)
         _say_tests(found.tests)
@@ -295,7 +295,7 @@ def approve(
     Example: louver policy approve taxation-3 --officer wang --key wang.key
     """
     session: Session = context.obj
-    with ending(session.language), _office(session) as office:
+    with ending(session.language), office_of(session) as office:
         if bool(key) == (signed is not None) or (key and not officer):
             raise Misused("sign with --officer and --key, or send a --signature")
         if key:
@@ -319,7 +319,7 @@ def activate(context: typer.Context, name: Name) -> None:
     Example: louver policy activate taxation-3
     """
     session: Session = context.obj
-    with ending(session.language), _office(session) as office:
+    with ending(session.language), office_of(session) as office:
         found = office.activate(name)
         when = f", from {found.effective} on" if found.state == "scheduled" else ""
         typer.echo(f"{found.name} is {found.state}{when}")
@@ -327,7 +327,7 @@ def activate(context: typer.Context, name: Name) -> None:
 
 def send_revocation(session: Session, content: bytes) -> None:
     """Files a signed revocation."""
-    with _office(session) as office:
+    with office_of(session) as office:
         name, serial = office.revoke(content)
         typer.echo(f"{name} answers no more, up to version {serial}", err=True)
 
@@ -343,7 +343,8 @@ def say(version: ToApprove) -> None:
     typer.echo(f"document   sha256 {visible(said['document'])}", err=True)
 
 
-def _office(session: Session) -> PolicyClient:
+def office_of(session: Session) -> PolicyClient:
+    """An officer's client, by the settings of the command line."""
     from louver.policies import connect
 
     return connect(

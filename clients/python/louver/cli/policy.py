@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from louver.approving import new_key, read_version, revocation, signature
-from louver.cli import office
+from louver.cli import access_office, office
 from louver.cli.session import Session, ending, read_bytes, write_bytes
 from louver.cli.signing import Module, TokenLabel, signer, token_of
 from louver.failures import Misused
@@ -20,6 +20,7 @@ from louver.officer_tokens import new_token_key
 
 app = typer.Typer(help="Write, try, approve and revoke policies with your own key.", no_args_is_help=True)
 office.register(app)
+access_office.register(app)
 
 Officer = Annotated[str, typer.Option(help="Your name among the officers.")]
 Key = Annotated[str, typer.Option(help="Your private key (PEM file, or a label in a PKCS#11 token).")]

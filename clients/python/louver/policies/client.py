@@ -10,12 +10,15 @@ from typing import TypeVar
 
 import grpc
 
+from louver import access
 from louver.connection import Connection, awaited
 from louver.failures import Misused
 from louver.policies import results
 from louver.settings import settle
 from louver.surroundings import Surroundings
+from louver.v1 import access_pb2 as access_pb
 from louver.v1 import policy_pb2 as pb
+from louver.v1.access_pb2_grpc import AccessOfficeServiceStub
 from louver.v1.policy_pb2_grpc import PolicyServiceStub
 
 Q = TypeVar("Q")
@@ -159,6 +162,33 @@ class PolicyClient(Connection):
         """Files the caller's own signed revocation; it counts at the next question. The document and its serial."""
         found = self._once(self._stub.RevokePolicy, pb.RevokePolicyRequest(revocation=revocation))
         return found.id, found.serial
+
+    @property
+    def _access(self) -> AccessOfficeServiceStub:
+        return AccessOfficeServiceStub(self._channel)
+
+    def access_requests(self, *, waiting: bool = False) -> tuple[access.AccessRequest, ...]:
+        """The requests for access to the caller's department: those that wait first, by the day they are due."""
+        found = self._call(
+            self._access.ListDepartmentRequests, access_pb.ListDepartmentRequestsRequest(waiting=waiting)
+        )
+        return tuple(map(access.request, found.requests))
+
+    def decide_access(self, name: str, *, grant: bool, answer: str, version: str = "") -> access.AccessRequest:
+        """Decides about a request; the answer is shown to the institution. It opens nothing: a policy does, whose
+        ``version`` may be named."""
+        asked = access_pb.DecideAccessRequestRequest(id=name, grant=grant, answer=answer, version=version)
+        return access.request(self._once(self._access.DecideAccessRequest, asked).request)
+
+    def draft_access(self, name: str) -> access.AccessDraft:
+        """The smallest grant that would make the question of a request legal, as a draft to judge."""
+        found = self._call(self._access.DraftAccessGrant, access_pb.DraftAccessGrantRequest(id=name))
+        return access.AccessDraft(found.text, found.legal, found.code, found.message, found.message_zh, found.sql)
+
+    def access_figures(self, *, since: str = "", until: str = "") -> tuple[access.AccessFigures, ...]:
+        """Supply and demand by department, of requests received in these Beijing days, ``until`` not included."""
+        asked = access_pb.GetAccessFiguresRequest(since=since, until=until)
+        return access.figures(self._call(self._access.GetAccessFigures, asked))
 
     def _once(self, method: grpc.UnaryUnaryMultiCallable[Q, R], request: Q) -> R:
         """A call that changes something is not repeated by itself: whoever made it looks first what became of it.
