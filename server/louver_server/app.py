@@ -32,6 +32,7 @@ from louver_server.pages import (
     log,
     people,
     policies,
+    redress,
     signing_in,
     spending,
     status,
@@ -41,7 +42,10 @@ from louver_server.sessions import Console
 
 ROUTERS: Final = tuple(
     module.router
-    for module in (status, signing_in, asking, subjects, policies, log, alerts, spending, history, catalogue, people)
+    for module in (
+        *(status, signing_in, asking, subjects, redress, policies),
+        *(log, alerts, spending, history, catalogue, people),
+    )
 )
 
 

@@ -25,7 +25,10 @@ _NAVIGATION: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
     Role.ANALYST: (
         ("/ask", marked("Ask")),
         ("/lookups", marked("Lookups")),
+        ("/reports", marked("Credit reports")),
         ("/authorisations", marked("Authorisations")),
+        ("/disputes", marked("Disputes")),
+        ("/corrections", marked("Corrections")),
         ("/history", marked("History")),
         ("/catalogue", marked("Catalogue")),
     ),
@@ -66,11 +69,20 @@ _NAMED_ELSEWHERE: Final = (
         marked("high"),
         marked("critical"),
     ),
+    (
+        marked("open"),
+        marked("repaired"),
+        marked("corrected"),
+        marked("withdrawn"),
+        marked("stands"),
+        marked("taken_back"),
+    ),
     (marked("in force"), marked("not yet"), marked("expired"), marked("revoked"), marked("used up")),
 )
 """What pages say by the name that it has in code: roles, states of a question, kinds of limits and their periods,
 kinds of subjects, facets and kinds of entries of the log, treatments, states of a version of a policy, findings and
-changes of a draft, how grave an alert is, states of an authorisation."""
+changes of a draft, how grave an alert is, states of a dispute, kinds of corrections and outcomes, states of
+an authorisation."""
 
 
 @dataclass(frozen=True, slots=True)
