@@ -38,6 +38,7 @@ from louver_server.pages import (
     people,
     policies,
     provider,
+    redress,
     signing_in,
     spending,
     status,
@@ -48,20 +49,8 @@ from louver_server.sessions import Console
 ROUTERS: Final = tuple(
     module.router
     for module in (
-        status,
-        signing_in,
-        provider,
-        asking,
-        subjects,
-        access,
-        policies,
-        log,
-        alerts,
-        spending,
-        history,
-        catalogue,
-        people,
-        institutions,
+        *(status, signing_in, provider, asking, subjects, redress, access, policies),
+        *(log, alerts, spending, history, catalogue, people, institutions),
     )
 )
 

@@ -25,7 +25,10 @@ _NAVIGATION: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
     Role.ANALYST: (
         ("/ask", marked("Ask")),
         ("/lookups", marked("Lookups")),
+        ("/reports", marked("Credit reports")),
         ("/authorisations", marked("Authorisations")),
+        ("/disputes", marked("Disputes")),
+        ("/corrections", marked("Corrections")),
         ("/history", marked("History")),
         ("/catalogue", marked("Catalogue")),
         ("/access", marked("Access")),
@@ -77,11 +80,20 @@ _NAMED_ELSEWHERE: Final = (
         marked("critical"),
     ),
     (marked("waiting"), marked("granted"), marked("withdrawn"), marked("live"), marked("ending"), marked("over")),
+    (
+        marked("open"),
+        marked("repaired"),
+        marked("corrected"),
+        marked("withdrawn"),
+        marked("stands"),
+        marked("taken_back"),
+    ),
     (marked("in force"), marked("not yet"), marked("expired"), marked("revoked"), marked("used up")),
 )
 """What pages say by the name that it has in code: roles, states of a question, kinds of limits and their periods,
 kinds of subjects, facets and kinds of entries of the log, treatments, states of a version of a policy, findings and
-changes of a draft, how grave an alert is, states of requests for access, certificates and authorisations."""
+changes of a draft, how grave an alert is, states of requests for access and certificates, states of a dispute, kinds
+ of corrections and outcomes, states of an authorisation."""
 
 
 @dataclass(frozen=True, slots=True)

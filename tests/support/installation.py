@@ -24,9 +24,10 @@ from louver_sandbox.settings import Settings, load
 PERSONS = 2000
 
 
-def small_city(folder: Path) -> City:
-    """A city of two thousand persons with three institutions, published and ready to serve."""
-    made = build(folder / "home", PERSONS, Tools(utc_now, secrets.token_bytes), lambda text: None)
+def small_city(folder: Path, dirt: float = 0.0) -> City:
+    """A city of two thousand persons with three institutions, published and ready to serve. With `dirt` what the
+    departments deliver is damaged, and tidied before it is registered."""
+    made = build(folder / "home", PERSONS, Tools(utc_now, secrets.token_bytes), lambda text: None, dirt=dirt)
     return City(with_limits(made), made.world)
 
 

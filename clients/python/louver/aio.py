@@ -277,7 +277,7 @@ class AsyncClient(AsyncScoringCalls, AsyncRedressCalls, AsyncAccessCalls):
                         raise table.failure from None
                     raise
 
-            return wire.table((await self._persistently(attempt, timeout)).table)
+            return wire.uploaded(await self._persistently(attempt, timeout))
         finally:
             await asyncio.to_thread(table.close)
 

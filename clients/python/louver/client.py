@@ -257,7 +257,7 @@ class Client(ScoringCalls, RedressCalls, AccessCalls, Connection):
                         raise table.failure from None
                     raise
 
-            return wire.table(self._persistently(attempt, timeout).table)
+            return wire.uploaded(self._persistently(attempt, timeout))
 
     def _resumed(self, table: Outgoing, left: float) -> int:
         """Where a table that was cut off goes on; the service may notice the cut a moment later than we do."""

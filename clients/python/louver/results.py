@@ -316,7 +316,8 @@ class Permission:
 class Column:
     """A catalogue column as the caller may see it. ``level`` is 1 to 5, 0 for a computed column.
 
-    ``rights`` are what can be done with it at all, ``permissions`` under which treatment and for which purposes.
+    ``rights`` are what can be done with it at all, ``permissions`` under which treatment and for which purposes. ``element``
+    is its data element (``uscc``, ``amount``, ...), ``domain`` the values that it may have where they are public.
     """
 
     name: str
@@ -328,6 +329,8 @@ class Column:
     rights: tuple[str, ...] = ()
     bounds: str = ""
     permissions: tuple[Permission, ...] = ()
+    element: str = ""
+    domain: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,8 +379,20 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldIdentifier:
+    """Numbers that say who somebody is in an uploaded column: the data element, and in how many different texts. Zero
+    ``texts`` stand for a column that is of the element, such as the ids that you join by."""
+
+    column: str
+    element: str
+    texts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
-    """A table of the catalogue or one of the caller's own. ``space`` is ``government`` or ``institution``."""
+    """A table of the catalogue or one of the caller's own. ``space`` is ``government`` or ``institution``; ``themes``
+    are the catalogues of themes that it belongs to, ``held`` what the leak scanner found, told by ``upload``.
+    """
 
     schema: str
     name: str
@@ -393,6 +408,8 @@ class Table:
     version: str = ""
     rows: int = 0
     created: str = ""
+    themes: tuple[str, ...] = ()
+    held: tuple[HeldIdentifier, ...] = ()
 
     @property
     def full_name(self) -> str:

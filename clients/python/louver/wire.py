@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from louver.errors import Unproven
@@ -22,6 +22,7 @@ from louver.results import (
     Column,
     ColumnUse,
     Explanation,
+    HeldIdentifier,
     Notice,
     Outcome,
     Permission,
@@ -182,6 +183,8 @@ def _column(column: pb.Column) -> Column:
         description=column.description,
         rights=tuple(column.rights),
         bounds=column.bounds,
+        element=column.element,
+        domain=tuple(column.domain),
         permissions=tuple(
             Permission(item.treatment, tuple(item.rights), tuple(item.purposes), item.rows)
             for item in column.permissions
@@ -206,7 +209,14 @@ def table(message: pb.Table) -> Table:
         version=message.version,
         rows=message.rows,
         created=message.created,
+        themes=tuple(message.themes),
     )
+
+
+def uploaded(message: pb.UploadTableResponse) -> Table:
+    """A table that was just taken in, with what the scanner found in it."""
+    held = tuple(HeldIdentifier(one.column, one.element, one.texts) for one in message.held)
+    return replace(table(message.table), held=held)
 
 
 def records(messages: Iterable[pb.QueryRecord]) -> list[QueryRecord]:

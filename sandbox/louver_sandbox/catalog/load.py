@@ -33,6 +33,7 @@ from louver_sandbox.catalog.model import (
     Column,
     LevelCondition,
     PrivacyUnit,
+    QualityRule,
     Source,
     SpaceKind,
     Table,
@@ -43,6 +44,7 @@ from louver_sandbox.catalog.schema import (
     EXPECTED,
     ColumnDeclaration,
     LevelConditionDeclaration,
+    QualityRuleDeclaration,
     TableDeclaration,
 )
 from louver_sandbox.catalog.sources import data_version
@@ -125,7 +127,7 @@ def catalog_of(tables: Iterable[Table], *, base: Path | None = None) -> Catalog:
     return Catalog(by_name, digest)
 
 
-_LATER = frozenset({"kept", "sunset", "repaired"})
+_LATER = frozenset({"kept", "sunset", "repaired", "rules", "themes"})
 """Keys that came after catalogues had digests: where they are not given they are not in them."""
 
 
@@ -312,7 +314,19 @@ def _table(declaration: TableDeclaration) -> Table:
         kept=declaration.kept,
         sunset=declaration.sunset,
         repaired=declaration.repaired,
+        rules=tuple(map(_rule, declaration.rules)) or None,
+        themes=declaration.themes or None,
     )
+
+
+def _rule(rule: QualityRuleDeclaration) -> QualityRule:
+    title = rule.title or rule.holds or ""
+    if rule.working_days is not None:
+        first, then, days = rule.working_days
+        title = rule.title or f"{then} is within {days} working days of {first}"
+    if rule.magnitude is not None:
+        title = rule.title or f"{rule.magnitude} is of the order of its subject's others"
+    return QualityRule(rule.dimension, title, rule.holds, rule.working_days, rule.magnitude)
 
 
 def _column(name: str, item: ColumnDeclaration, shared: tuple[LevelConditionDeclaration, ...]) -> Column:

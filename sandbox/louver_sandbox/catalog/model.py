@@ -132,6 +132,23 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class QualityRule:
+    """What rows should be, as their department has written it, beside what columns say of themselves. One of three:
+
+    `holds` is SQL over the table's own columns and `:as_of`; `working_days` the day of an act, the day on which
+    what must follow did, and within how many working days of the Chinese calendar; `magnitude` a column of amounts, none of
+    which is a thousand times what its subject's usually are, or a thousandth (万元 in a column of 元). `dimension` is
+    one of GB/T 36344. Nothing is refused for them: they are counted and graded.
+    """
+
+    dimension: str
+    title: str
+    holds: str | None = None
+    working_days: tuple[str, str, int] | None = None
+    magnitude: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """One registered table (or, with `view` set, a named query over registered tables).
 
@@ -139,7 +156,8 @@ class Table:
     a predicate that rows must satisfy to be used at all, by any verb; others are in no snapshot and in no list.
     `sunset` is the last day of a special-purpose dataset: no grant on it holds after, and purging removes it.
     `repaired` is the date column that says since when a record no longer counts (信用修复): whoever was told of one
-    before is told so.
+    before is told so. `rules` are what its quality is measured by beside its columns, `themes` the catalogues
+    of themes (主题目录) that it belongs to.
     """
 
     name: TableName
@@ -160,6 +178,8 @@ class Table:
     kept: str | None = None
     sunset: date | None = None
     repaired: str | None = None
+    rules: tuple[QualityRule, ...] | None = None
+    themes: tuple[str, ...] | None = None
 
     def column(self, name: str) -> Column | None:
         """The column of that exact name, or None."""

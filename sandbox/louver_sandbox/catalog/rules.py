@@ -35,7 +35,14 @@ class Finding:
 
 def table_findings(table: TableDeclaration) -> tuple[Finding, ...]:
     """Everything that is wrong with one declaration whose form is right."""
-    found = [*_origin(table), *_operation(table), *_units(table), *_repaired(table), *_shared_levels(table)]
+    found = [
+        *_origin(table),
+        *_operation(table),
+        *_units(table),
+        *_repaired(table),
+        *_rules(table),
+        *_shared_levels(table),
+    ]
     for name, column in table.columns.items():
         found.extend(_column(("columns", name), name, column))
     seen: set[str] = set()
@@ -110,6 +117,32 @@ def _repaired(table: TableDeclaration) -> Iterator[Finding]:
             "须为本表的日期列，且主体须在本表内",
             EXPECTED["repaired"],
         )
+
+
+def _rules(table: TableDeclaration) -> Iterator[Finding]:
+    """Each rule of quality is of one kind, about columns of this table below L5."""
+    below = {name: column for name, column in table.columns.items() if column.level != "L5"}
+    for index, rule in enumerate(table.rules):
+        at: Path = ("rules", index)
+        if sum(part is not None for part in (rule.holds, rule.working_days, rule.magnitude)) != 1:
+            yield Finding(
+                at,
+                "a rule has exactly one of holds, working_days and magnitude",
+                "规则须且只能给出 holds、working_days、magnitude 之一",
+                EXPECTED["rules"],
+            )
+        days = rule.working_days[:2] if rule.working_days is not None else ()
+        amounts = (rule.magnitude,) if rule.magnitude is not None else ()
+        wrong = any(name not in below or below[name].type != "date" for name in days)
+        wrong |= any(name not in below or below[name].role is not Role.VALUE for name in amounts)
+        wrong |= bool(amounts) and not any(unit.via is None for unit in table.units)
+        if wrong:
+            yield Finding(
+                at,
+                "working_days are of two dates of this table, a magnitude of a value column of a table with subjects",
+                "working_days 须为本表的两个日期列，magnitude 须为含主体的表的数值列",
+                EXPECTED["rules"],
+            )
 
 
 def _units(table: TableDeclaration) -> Iterator[Finding]:

@@ -112,6 +112,16 @@ class UnitDeclaration(Declaration):
     once_per: Annotated[tuple[Identifier, ...], Field(min_length=1, max_length=8)] | None = None
 
 
+class QualityRuleDeclaration(Declaration):
+    """One rule of quality; see `catalog.model.QualityRule`. Exactly one of the three last is given."""
+
+    dimension: Literal["completeness", "validity", "uniqueness", "consistency", "timeliness"]
+    title: Text = ""
+    holds: Predicate | None = None
+    working_days: tuple[Identifier, Identifier, Annotated[int, Field(ge=1, le=250)]] | None = None
+    magnitude: Identifier | None = None
+
+
 class SourceDeclaration(Declaration):
     """Where the rows are: a path or glob below the data folder and, for DuckDB, the table in the database."""
 
@@ -140,6 +150,8 @@ class TableDeclaration(Declaration):
     kept: Predicate | None = None
     sunset: date | None = None
     repaired: Identifier | None = None
+    rules: Annotated[tuple[QualityRuleDeclaration, ...], Field(max_length=64)] = ()
+    themes: Annotated[tuple[Word, ...], Field(max_length=16)] = ()
     when: tuple[LevelConditionDeclaration, ...] = ()
     description: Text = ""
 
@@ -164,6 +176,13 @@ EXPECTED: dict[str, str] = {
     "kept": "SQL over the table's own columns and :as_of that rows must satisfy to be used, or leave it out",
     "sunset": "the last day of a special-purpose dataset, as 2026-12-31, or leave it out",
     "repaired": "the date column that says since when a record no longer counts, or leave it out",
+    "rules": "a list of {dimension, holds: SQL} or {dimension, working_days: [day, later day, 7]} or "
+    "{dimension, magnitude: column}",
+    "dimension": "completeness, validity, uniqueness, consistency or timeliness",
+    "holds": "SQL over the table's own columns and :as_of",
+    "working_days": "[column of the act, column of what must follow, working days from 1 to 250]",
+    "magnitude": "a column of amounts",
+    "themes": "a list of names of theme catalogues, such as 信用, or leave it out",
     "type": "text, integer, decimal(2), double, boolean, date, timestamp, text_list; of a unit: person, enterprise",
     "nullable": "true or false",
     "level": "L1, L2, L3, L4 or L5",

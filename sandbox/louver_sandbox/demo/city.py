@@ -19,6 +19,7 @@ from louver_sandbox.operator.installation import (
     development_keys,
 )
 from louver_sandbox.operator.publishing import publish_all
+from louver_sandbox.operator.tidying import tidied_delivery
 from louver_sandbox.settings import Settings
 from louver_sandbox.stages import InstitutionType
 
@@ -67,15 +68,24 @@ class City:
         return (self.settings.home / "log.pub").read_text(encoding="utf-8").strip()
 
 
-def build(home: Path, persons: int, tools: Tools, say: Callable[[str], None], seed: int = 1) -> City:
-    """Makes the installation; `say` hears what is being done."""
+def build(
+    home: Path, persons: int, tools: Tools, say: Callable[[str], None], seed: int = 1, dirt: float = 0.0
+) -> City:
+    """Makes the installation; `say` hears what is being done. With `dirt` the departments deliver damaged data
+    (below `delivered`), which are tidied before they are registered."""
     settings = create(home, ORIGIN, "127.0.0.1", 0, tools)
     say(f"a city of {persons} made-up persons, their firms and 24 months of records")
-    generate(persons=persons, seed=seed, out=settings.data)
+    delivered = home / "delivered" if dirt else settings.data
+    generate(persons=persons, seed=seed, dirt=dirt, out=delivered)
     say("a catalogue, three institutions and policies signed by their officers")
     for file in sorted(DECLARATIONS.glob("*.yaml")):
         if not file.name.startswith("bank_a."):
             shutil.copyfile(file, settings.catalog / file.name)
+    if dirt:
+        for _, tidied in tidied_delivery(settings, delivered):
+            say(f"{tidied.kept} rows tidied, {sum(tidied.set_aside.values())} set aside")
+        for own in delivered.glob("bank_a.*"):
+            shutil.copytree(own, settings.data / own.name)
     for name, kind, groups, title in INSTITUTIONS:
         add_institution(settings, name, kind, groups, title, tools)
     copy_declarations(policy_library(), settings.home / "policies")

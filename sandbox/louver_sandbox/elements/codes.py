@@ -18,6 +18,9 @@ from louver_sandbox.elements.text import without_blanks
 SECTIONS: Final = "ABCDEFGHIJKLMNOPQRST"
 _FIRST_DIVISIONS: Final = (1, 6, 13, 44, 47, 51, 53, 61, 63, 66, 70, 71, 73, 76, 80, 83, 84, 86, 91, 97)
 """The first division (大类) of each section of GB/T 4754-2017; there are 97."""
+SUCCESSORS: Final = {"370205": "370203", "370282": "370215", "370284": "370211"}
+"""Districts and cities of Qingdao that were merged since, with the district that holds them: 四方区 is 市北区, 即墨市
+即墨区, 胶南市 黄岛区. For where something is now; where somebody was registered first stays what it was."""
 SEX: Final = frozenset("0129")
 MARRIAGE: Final = frozenset(("10", "20", "21", "22", "23", "30", "40", "90"))
 _OF_TESTS: Final = re.compile(r"37029\d", re.ASCII)

@@ -16,8 +16,11 @@ from louver_sandbox.catalog.model import Catalog, Source, SourceKind
 from louver_sandbox.catalog.sources import quote, raw_relation
 from louver_sandbox.elements.dictionary import ELEMENTS
 from louver_sandbox.elements.scanner import scan_all
+from louver_sandbox.operator import listing
 from louver_sandbox.operator.output import Home, explained, fail
+from louver_sandbox.operator.tidying import tidy_command
 from louver_sandbox.premises import utc_now
+from louver_sandbox.publishing.predicates import predicate_sql
 from louver_sandbox.publishing.registration import connect
 from louver_sandbox.quality.conflicts import collected_twice, conflicts
 from louver_sandbox.quality.measure import measure
@@ -36,6 +39,8 @@ def commands(app: typer.Typer) -> None:
     app.command("conflicts")(list_conflicts)
     app.command("suggest")(propose)
     app.command("scan")(scan_file)
+    app.command("tidy")(tidy_command)
+    listing.commands(app)
 
 
 def elements(
@@ -78,7 +83,7 @@ def quality(
         poor = False
         for item in chosen:
             try:
-                report = measure(item, catalog.tables, connect, utc_now().date())
+                report = measure(item, catalog.tables, connect, predicate_sql, utc_now().date())
             except duckdb.Error:  # its text may quote values
                 raise fail(f"{item.name}: the source cannot be read; see `louver-sandbox catalog check`") from None
             poor |= report.grade > least

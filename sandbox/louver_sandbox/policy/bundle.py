@@ -75,8 +75,9 @@ class Bundle:
         With `today`, sets that only held on earlier days are left out.
         """
         templates = [template.name for policy in self.policies for template in policy.templates]
-        found = {*self.rulebook.grant_sets(catalog, today), *lookup_sets(self.rulebook, templates, catalog, today)}
-        return tuple(sorted(found, key=lambda item: (str(item.table), item.columns, item.row_filter or "")))
+        looked_up = lookup_sets(self.rulebook, templates, catalog, today)
+        found = {one: one for one in (*self.rulebook.grant_sets(catalog, today), *looked_up)}
+        return tuple(sorted(found.values(), key=lambda item: (str(item.table), item.columns, item.row_filter or "")))
 
 
 def bundle_content(platform: Platform, policies: Sequence[Policy]) -> bytes:

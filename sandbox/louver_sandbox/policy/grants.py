@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 from louver.errors import Refused
@@ -86,12 +86,14 @@ class Denial:
 @dataclass(frozen=True, slots=True)
 class GrantSet:
     """What one snapshot holds: columns of a table (sorted), the rows of a filter (None: all), and the partition that
-    its dimensions are recoded by (None: they hold what is stored)."""
+    its dimensions are recoded by (None: they hold what is stored). `looked_up`: templates ask it about one subject
+    at a time, which says how it is stored and not what it is."""
 
     table: TableName
     columns: tuple[str, ...]
     row_filter: str | None
     atoms: AtomRules | None = None
+    looked_up: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -80,4 +80,4 @@ def _of_table(
         permits = opening(covering, template, purpose, day)
         columns = readable(table, covering, permits, template) if permits else frozenset()
         if columns:
-            yield GrantSet(table.name, snapshot_columns(table, columns), None)
+            yield GrantSet(table.name, snapshot_columns(table, columns), None, looked_up=True)

@@ -60,6 +60,7 @@ class Job:
                         "columns": list(grant.columns),
                         "row_filter": grant.row_filter,
                         "atoms": None if grant.atoms is None else grant.atoms.model_dump(mode="json"),
+                        "looked_up": grant.looked_up,
                     }
                     for grant in self.grants
                 ],
@@ -83,6 +84,7 @@ def decode_job(text: str) -> Job:
                 tuple(str(column) for column in item["columns"]),
                 None if item["row_filter"] is None else str(item["row_filter"]),
                 None if item["atoms"] is None else AtomRules.model_validate(item["atoms"]),
+                bool(item.get("looked_up")),
             )
             for item in fields["grants"]
         )

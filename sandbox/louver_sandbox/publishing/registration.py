@@ -103,6 +103,9 @@ def view_findings(catalog: Catalog, table: Table) -> Iterator[Finding]:
 def _predicates(table: Table) -> Iterator[tuple[Path, str]]:
     if table.kept is not None:
         yield ("kept",), table.kept
+    for index, rule in enumerate(table.rules or ()):
+        if rule.holds is not None:
+            yield ("rules", index, "holds"), rule.holds
     for index, unit in enumerate(table.units):
         if unit.when is not None:
             yield ("units", index, "when"), unit.when

@@ -11,6 +11,7 @@ from louver_sandbox.catalog.model import Column, PrivacyUnit, Source, SourceKind
 from louver_sandbox.catalog.sources import attach_statement, literal, quote, raw_relation, relation, typed
 from louver_sandbox.elements import codes
 from louver_sandbox.elements.dictionary import ELEMENTS
+from louver_sandbox.quality.declared import Emit, declared
 from louver_sandbox.quality.model import Dimension, Measured, Report
 
 if TYPE_CHECKING:
@@ -22,12 +23,16 @@ _PERIODS: Final[Mapping[str, int]] = {"live": 1, "day": 1, "week": 7, "month": 3
 
 
 def measure(
-    table: Table, tables: Mapping[TableName, Table], connect: Callable[[], DuckDBPyConnection], today: date
+    table: Table,
+    tables: Mapping[TableName, Table],
+    connect: Callable[[], DuckDBPyConnection],
+    emit: Emit,
+    today: date,
 ) -> Report:
     """The quality of a table whose source can be read. L5 columns are not looked at.
 
-    `tables` are all registered ones, in which keys are looked up. Time grows with the distinct values of columns that
-    have a data element: about ten microseconds for each.
+    `tables` are all registered ones, in which keys are looked up; `emit` turns a predicate into engine
+    text. Time grows with the distinct values of columns that have a data element: about ten microseconds for each.
 
     Raises:
         ValueError: the table is a view, which has no rows of its own.
@@ -46,6 +51,7 @@ def measure(
             *_of_elements(connection, table, columns),
             *_of_rows(connection, table, columns, rows),
             *_of_keys(connection, table, tables),
+            *declared(connection, table, emit),
             _timely(table, today),
         ]
     return Report(table.name, rows, tuple(measured))

@@ -64,6 +64,7 @@ def _granted(platform: Platform, bundle: Bundle, table: Table, subject: Subject)
         units=[f"{unit.type.value} by {unit.column}" for unit in table.units],
         purposes=sorted({purpose for permission in usable for purpose in permission.purposes}),
         verbs=sorted({verb.value for permit in covering.permits for verb in permit.grant.verbs}),
+        themes=table.themes or (),
     )
 
 
@@ -77,6 +78,8 @@ def _column(column: Column, held: Sequence[Permission], atoms: str) -> pb.Column
         description="; ".join(filter(None, [column.description, atoms])),
         rights=sorted({right for permission in held for right in permission.rights}),
         bounds=f"[{column.bounds[0]}, {column.bounds[1]}]" if column.bounds else "",
+        element=column.element,
+        domain=column.domain or (),
         permissions=[
             pb.Permission(
                 treatment=permission.treatment.value,

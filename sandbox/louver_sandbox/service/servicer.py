@@ -135,7 +135,10 @@ class Sandbox(pb_grpc.SandboxServiceServicer):
             stored = self._platform.own_tables.receive(
                 subject.institution, name, coming, seconds, cancelled, replace=replace
             )
-            return pb.UploadTableResponse(table=catalogue.own_table(stored))
+            return pb.UploadTableResponse(
+                table=catalogue.own_table(stored),
+                held=[pb.HeldIdentifier(column=o.column, element=o.element, texts=o.texts) for o in stored.held],
+            )
 
     def GetUpload(self, message: pb.GetUploadRequest, context: grpc.ServicerContext) -> pb.GetUploadResponse:
         """How much of one of the caller's own uploads has come, where it was cut off."""

@@ -29,12 +29,14 @@ from louver.sealing.uploading import EncryptedColumn
 from louver.tokens.columns import TokenColumn
 from louver_sandbox.catalog.rules import RESERVED_PREFIX
 from louver_sandbox.catalog.sources import quote
+from louver_sandbox.elements.dictionary import ELEMENTS
 from louver_sandbox.processes.channel import Channel
 from louver_sandbox.processes.child import serve_one
 from louver_sandbox.processes.isolation.confinement import open_only, seal
 from louver_sandbox.uploads.arrow_types import algebra_type, stored_type
 from louver_sandbox.uploads.digest import ColumnDigest, table_digest
 from louver_sandbox.uploads.encrypted import Ciphertexts, EncryptedRefused, ciphertext_path, encrypted_columns
+from louver_sandbox.uploads.held import Held, held
 from louver_sandbox.uploads.tokens import STORED, TokensRefused, token_columns, type_of
 
 NAME = re.compile(r"[^\W\d]\w{0,62}\Z")
@@ -92,12 +94,14 @@ class TakenColumn:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What was stored: the content digest (also the file's name), rows, bytes of the file, and the columns."""
+    """What was stored: the content digest (also the file's name), rows, bytes of the file, the columns, and the
+    identifiers that stand in its texts."""
 
     digest: str
     rows: int
     bytes: int
     columns: tuple[TakenColumn, ...]
+    held: tuple[Held, ...] = ()
 
 
 class UploadRefused(Exception):
@@ -132,7 +136,8 @@ def answer(request: bytes) -> bytes:
     except UploadRefused as refused:
         return json.dumps({"refused": refused.code, "facts": refused.facts}).encode()
     columns = [list(astuple(column)) for column in taken.columns]
-    return json.dumps({"digest": taken.digest, "rows": taken.rows, "bytes": taken.bytes, "columns": columns}).encode()
+    told = {"digest": taken.digest, "rows": taken.rows, "bytes": taken.bytes, "columns": columns}
+    return json.dumps(told | {"held": [astuple(one) for one in taken.held]}).encode()
 
 
 def decode_answer(reply: bytes) -> Taken | UploadRefused:
@@ -149,7 +154,11 @@ def decode_answer(reply: bytes) -> Taken | UploadRefused:
             TakenColumn(str(name), str(type_), nullable is True, unique is True, _counted(distinct), str(key))
             for name, type_, nullable, unique, distinct, key in fields["columns"]
         )
-        taken = Taken(str(fields["digest"]), int(fields["rows"]), int(fields["bytes"]), columns)
+        known = {column.name for column in columns}
+        held = tuple(Held(str(name), str(element), int(texts)) for name, element, texts in fields["held"])
+        if not all(one.column in known and one.element in ELEMENTS and one.texts >= 0 for one in held):
+            raise ValueError("not an answer of the ingesting child")
+        taken = Taken(str(fields["digest"]), int(fields["rows"]), int(fields["bytes"]), columns, held)
     except (KeyError, TypeError, AttributeError):
         raise ValueError("not an answer of the ingesting child") from None
     if not re.fullmatch(r"[0-9a-f]{64}", taken.digest) or not all(NAME.match(column.name) for column in columns):
@@ -263,6 +272,16 @@ def _store(job: Job, private: Path, spool: pa.OSFile) -> Taken:
             _insert(connection, pa.Table.from_batches([stored]), create=False)
         _whole(job.spool, spool.tell())
         counted = _counts(connection, target)
+        found = held(
+            connection,
+            {
+                item.name: kinds.is_integer(item.type)
+                for place, item in enumerate(target)
+                if (kinds.is_large_string(item.type) or kinds.is_integer(item.type))
+                and place not in tokens
+                and place not in encrypted
+            },
+        )
         connection.execute("CHECKPOINT")
         beside = None if sealed is None else sealed.finish()
     content = table_digest(digests)
@@ -281,7 +300,7 @@ def _store(job: Job, private: Path, spool: pa.OSFile) -> Taken:
         )
         for place, (item, count, distinct) in enumerate(zip(target, nulls, counted, strict=True))
     )
-    return Taken(content, rows, sum(path.stat().st_size for path in kept), columns)
+    return Taken(content, rows, sum(path.stat().st_size for path in kept), columns, found)
 
 
 @contextmanager

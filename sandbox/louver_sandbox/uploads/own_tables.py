@@ -6,6 +6,7 @@ another institution has is neither seen nor told.
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 import shutil
 import threading
@@ -112,6 +113,7 @@ class OwnTables:
         file_mib = EXPANSION * settings.limits.upload_mib + 64
         self._zygote = Zygote(
             INGEST_ENTRY,
+            prepare="louver_sandbox.uploads.held:prepare",
             preload=INGEST_PRELOAD,
             environment=INGEST_ENVIRONMENT,
             limits=Limits(memory_mib=CHILD_MEMORY_MIB, file_mib=file_mib),
@@ -214,11 +216,14 @@ class OwnTables:
                 tokens = {column.name: column.key for column in own.columns if element_of(column.type)}
                 keys = {column.name: column.key for column in own.columns if column.key}
                 sealed = {name: key for name, key in keys.items() if name not in tokens}
-                more = {name: said for name, said in (("encrypted", sealed), ("tokens", tokens)) if said}
+                slips = {f"{one.column} {one.element}": one.texts for one in taken.held}
+                more = {
+                    name: said for name, said in (("encrypted", sealed), ("tokens", tokens), ("held", slips)) if said
+                }
                 self._note(
                     tx, "upload", institution=institution, table=name, digest=own.digest, rows=own.rows, **more
                 )
-                return own
+                return dataclasses.replace(own, held=taken.held)
         finally:
             self._sweep(institution)
 

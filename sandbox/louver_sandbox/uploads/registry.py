@@ -45,6 +45,7 @@ from louver_sandbox.catalog.model import Role, SpaceKind, Verb
 from louver_sandbox.catalog.schema import NOT_APPLICABLE
 from louver_sandbox.refusals.catalog import unknown_own_table, upload_table_name
 from louver_sandbox.store.prepared import Prepared
+from louver_sandbox.uploads.held import Held
 from louver_sandbox.uploads.ingest import NAME, Taken, TakenColumn
 from louver_sandbox.uploads.tokens import element_of
 
@@ -96,6 +97,8 @@ class OwnTable:
     rows: int
     bytes: int
     created: datetime
+    held: tuple[Held, ...] = ()
+    """What the scanner found when it was taken in; of tables that were read from the store it is not known."""
 
 
 def register(connection: Connection, institution: str, name: str, taken: Taken, now: datetime) -> OwnTable:

@@ -8,10 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from louver.results import Table
+from louver.catalogue import found, sample
 from louver_server.accounts.model import Role, Session
 from louver_server.problems import Missing
-from louver_server.rendering import page
+from louver_server.rendering import page, wording
 from louver_server.sessions import client_of, only
 
 router = APIRouter()
@@ -20,18 +20,23 @@ Reader = Annotated[Session, Depends(only(Role.ANALYST))]
 
 @router.get("/catalogue")
 def catalogue(
-    request: Request, session: Reader, words: Annotated[str, Query(max_length=200)] = "", owner: str = ""
+    request: Request,
+    session: Reader,
+    words: Annotated[str, Query(max_length=200)] = "",
+    owner: str = "",
+    theme: str = "",
+    level: Annotated[int, Query(ge=0, le=5)] = 0,
 ) -> Response:
-    """The tables whose names, titles, owners or columns have all the words."""
+    """The tables of a department, theme and level whose names, titles, owners or columns have all the words."""
     tables = client_of(request, session).tables()
-    wanted = words.casefold().split()
-    found = [
-        table
-        for table in tables
-        if (not owner or table.owner == owner) and all(word in _text(table) for word in wanted)
-    ]
-    owners = sorted({table.owner for table in tables if table.owner})
-    return page(request, "catalogue.html", session, tables=found, words=words, owner=owner, owners=owners)
+    return page(
+        request, "catalogue.html", session,
+        tables=found(tables, words, department=owner, theme=theme, level=level),
+        words=words, owner=owner, theme=theme, level=level,
+        owners=sorted({table.owner for table in tables if table.owner}),
+        themes=sorted({one for table in tables for one in table.themes}),
+        levels=sorted({column.level for table in tables for column in table.columns if column.level}),
+    )  # fmt: skip
 
 
 @router.get("/catalogue.json")
@@ -43,12 +48,9 @@ def as_json(request: Request, session: Reader) -> Response:
 @router.get("/catalogue/{name}")
 def table(request: Request, session: Reader, name: str) -> Response:
     """One table with its columns."""
-    found = next((one for one in client_of(request, session).tables() if one.full_name == name), None)
-    if found is None:
+    one = next((one for one in client_of(request, session).tables() if one.full_name == name), None)
+    if one is None:
         raise Missing
-    return page(request, "table.html", session, table=found)
-
-
-def _text(table: Table) -> str:
-    columns = " ".join(f"{column.name} {column.description}" for column in table.columns)
-    return f"{table.full_name} {table.title} {table.owner} {columns}".casefold()
+    made, chinese = sample(one), wording(request).language == "zh"
+    note = made.note_zh if chinese else made.note
+    return page(request, "table.html", session, table=one, sample=made, note=note)

@@ -120,6 +120,12 @@ def revoke(request: Request, session: Analyst, fields: Form, identity: str) -> R
     return RedirectResponse("/authorisations", 303)
 
 
+def live(request: Request, client: Client, unit: str) -> list[Authorisation]:
+    """The institution's authorisations by subjects of this kind that are in force today."""
+    today = console(request).doors.clock().astimezone(BEIJING).date()
+    return [one for one in client.authorisations() if one.unit == unit and _state(one, today) == "in force"]
+
+
 def _form(
     request: Request,
     session: Session,
@@ -130,14 +136,11 @@ def _form(
     answer: Answer | None = None,
     refused: Refused | None = None,
 ) -> Response:
-    today = console(request).doors.clock().astimezone(BEIJING).date()
-    live = [
-        one for one in client.authorisations() if one.unit == template.subject and _state(one, today) == "in force"
-    ]
     language = wording(request).language
     return page(
         request, "lookup.html", session, status,
-        template=template, fields=fields, live=live, answer=answer, refused=refused, given=_GIVEN,
+        template=template, fields=fields, live=live(request, client, template.subject), answer=answer,
+        refused=refused, given=_GIVEN,
         request_id=str(uuid.uuid4()),
         columns=columns_of(answer) if answer is not None else [],
         titles={field.name: field.title for field in template.fields},

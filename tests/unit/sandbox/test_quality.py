@@ -1,5 +1,6 @@
 """Quality of data: what a dirty world's own list of defects says, the rules find; the clean world has none."""
 
+import re
 import shutil
 from collections import Counter
 from collections.abc import Mapping
@@ -10,18 +11,21 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from louver_sandbox.algebra.types import TableName
-from louver_sandbox.catalog.load import load_catalog
+from louver_sandbox.catalog.load import load_catalog, read_declarations
 from louver_sandbox.catalog.model import Catalog, Source, SourceKind
 from louver_sandbox.demo import world as demo_world
+from louver_sandbox.operator.listing import declarations, listed
 from louver_sandbox.operator.main import app
+from louver_sandbox.publishing.predicates import predicate_sql
 from louver_sandbox.publishing.registration import connect
 from louver_sandbox.quality.conflicts import collected_twice, conflicts
 from louver_sandbox.quality.measure import measure
 from louver_sandbox.quality.model import Dimension, Grade, Measured, Report
 from louver_sandbox.quality.suggest import declaration, look, suggest
+from louver_sandbox.quality.tidying import tidy
 
 DECLARATIONS = Path(demo_world.__file__).parent.parent / "catalog"
 TODAY = date(2026, 7, 1)
@@ -42,7 +46,7 @@ def catalogue(data: Path) -> Catalog:
 
 def report(data: Path, table: str) -> Report:
     catalog = catalogue(data)
-    return measure(catalog.tables[TableName(*table.split("."))], catalog.tables, connect, TODAY)
+    return measure(catalog.tables[TableName(*table.split("."))], catalog.tables, connect, predicate_sql, TODAY)
 
 
 def faulty(found: Report, column: str, rule: str) -> int:
@@ -50,20 +54,24 @@ def faulty(found: Report, column: str, rule: str) -> int:
     return item.faulty
 
 
-def listed(data: Path) -> Counter[tuple[str, str, str]]:
+def defects_of(data: Path) -> Counter[tuple[str, str, str]]:
     """How often each defect is in the world's own list."""
     rows = pq.read_table(data / "truth" / "dirt.parquet").to_pylist()
     return Counter((row["table"], row["column"], row["kind"]) for row in rows)
 
 
-def test_a_clean_world_is_without_fault(worlds: Mapping[str, Path]) -> None:
+LATE = "published_on is within 7 working days of decided_on"
+
+
+def test_a_clean_world_is_without_fault_but_for_decisions_that_it_publishes_late(worlds: Mapping[str, Path]) -> None:
     for table in ("gov.ent_registry", "gov.pop_person", "gov.hf_account", "gov.tax_quarter", "gov.pen_penalty"):
         found = report(worlds["clean"], table)
-        assert found.grade is Grade.A, [item for item in found.measured if item.faulty]
+        broken = {item.rule for item in found.measured if item.binding and item.grade > Grade.A}
+        assert broken == ({LATE} if table == "gov.pen_penalty" else set()), table
 
 
 def test_what_the_list_of_defects_says_the_rules_find(worlds: Mapping[str, Path]) -> None:
-    defects, dirty = listed(worlds["dirty"]), worlds["dirty"]
+    defects, dirty = defects_of(worlds["dirty"]), worlds["dirty"]
     registry, fund = report(dirty, "gov.ent_registry"), report(dirty, "gov.hf_account")
     written = defects["gov.ent_registry", "ent_name", "traditional_characters"]
     written += defects["gov.ent_registry", "ent_name", "pinyin_noise"]
@@ -83,12 +91,67 @@ def test_what_the_list_of_defects_says_the_rules_find(worlds: Mapping[str, Path]
     assert registry.of(Dimension.COMPLETENESS) is Grade.A
 
 
+KNOWN_TO_THEIR_DEPARTMENT = {
+    *("conflicting_name", "conflicting_address", "impossible_date"),
+    *("wan_for_yuan", "late_publication"),
+}
+"""Defects that no form tells: what is right is not in the delivery."""
+
+
+@pytest.mark.parametrize(
+    "table",
+    ["gov.pop_person", "gov.ent_registry", "gov.tax_quarter", "gov.hf_account", "gov.re_property", "gov.pen_penalty"],
+)
+def test_a_tidied_delivery_is_the_clean_world_but_for_what_its_department_alone_knows(
+    worlds: Mapping[str, Path], tmp_path: Path, table: str
+) -> None:
+    declared = catalogue(worlds["dirty"]).tables[TableName(*table.split("."))]
+    assert declared.source is not None
+    found = tidy(declared, declared.source, tmp_path / "made.parquet", tmp_path / "aside.parquet", connect)
+
+    def rows(path: Path) -> Counter[tuple[str, ...]]:
+        return Counter(tuple(map(str, row.values())) for row in pq.read_table(path).to_pylist())
+
+    clean, made = rows(worlds["clean"] / table), rows(tmp_path / "made.parquet")
+    kinds = Counter({kind: n for (of, _, kind), n in defects_of(worlds["dirty"]).items() if of == table})
+    left = sum(number for kind, number in kinds.items() if kind in KNOWN_TO_THEIR_DEPARTMENT)
+    assert ((made - clean).total(), (clean - made).total()) == (left, left)
+    assert found.repeated == kinds["duplicate_row"]
+    assert sum(found.tidied.values()) == kinds.total() - left - kinds["duplicate_row"], "one defect a row at most"
+    assert dict(found.set_aside) == {}
+    assert found.kept == clean.total()
+    assert not (tmp_path / "aside.parquet").exists()
+
+
+def test_what_breaks_a_promise_is_set_aside_and_said(tmp_path: Path) -> None:
+    text = REGISTER.format(name="filed", owner="税务局").replace("unbounded", "1")
+    text += "  section: {type: text, nullable: true, level: L1, role: qi, domain: [A, B]}\n"
+    (tmp_path / "declared").mkdir()
+    (tmp_path / "declared" / "filed.yaml").write_text(text, encoding="utf-8")
+    lines = [f"{CODES[0]},甲,A", f"{CODES[0]},甲,A", f"{CODES[1]},乙,Z", f"{CODES[2]},丙,A", f"{CODES[2]},丁,B"]
+    lines += [f"{CODES[3].lower()},戊,B"]
+    (tmp_path / "filed.csv").write_text("\n".join(["uscc,ent_name,section", *lines]), encoding="utf-8")
+    table = load_catalog([tmp_path / "declared"], tmp_path).tables[TableName("gov", "filed")]
+    assert table.source is not None
+    found = tidy(table, table.source, tmp_path / "made.csv", tmp_path / "aside.csv", connect)
+    assert dict(found.set_aside) == {"section is in the domain": 1, "at most 1 rows a unit": 2}
+    assert (found.rows, found.repeated, found.kept, dict(found.tidied)) == (6, 1, 2, {"uscc": 1})
+    assert (tmp_path / "made.csv").read_text(encoding="utf-8").splitlines() == [
+        "uscc,ent_name,section", f"{CODES[3]},戊,B", f"{CODES[0]},甲,A",
+    ]  # fmt: skip
+    aside = (tmp_path / "aside.csv").read_text(encoding="utf-8").splitlines()
+    assert aside[0] == "uscc,ent_name,section,louver_set_aside_because"
+    assert [line.rpartition(",")[2] for line in aside[1:]] == [
+        "section is in the domain", "at most 1 rows a unit", "at most 1 rows a unit",
+    ]  # fmt: skip
+
+
 def test_data_that_ought_to_be_fresher_are_late(worlds: Mapping[str, Path]) -> None:
     catalog = catalogue(worlds["clean"])
     table = catalog.tables[TableName("gov", "tax_quarter")]
     assert table.refresh == "quarter"
     for today, grade in ((date(2026, 12, 1), Grade.A), (date(2027, 1, 15), Grade.E)):
-        assert measure(table, catalog.tables, connect, today).of(Dimension.TIMELINESS) is grade
+        assert measure(table, catalog.tables, connect, predicate_sql, today).of(Dimension.TIMELINESS) is grade
 
 
 @pytest.mark.parametrize(
@@ -119,7 +182,7 @@ columns:
   uscc: {{type: text, nullable: false, level: L1, role: id, element: uscc}}
   ent_name: {{type: text, nullable: true, level: L1, role: id, element: firm_name}}
 """
-CODES = ["91370291MA3TEKT122", "92370293MAC0TEY95H", "93370298MA94XRT80X"]
+CODES = ["91370291MA3TEKT122", "92370293MAC0TEY95H", "93370298MA94XRT80X", "51370290MJX000018F"]
 
 
 def test_rows_that_once_per_forbids_are_counted_and_graded(tmp_path: Path) -> None:
@@ -134,7 +197,9 @@ def test_rows_that_once_per_forbids_are_counted_and_graded(tmp_path: Path) -> No
     lines = ["uscc,ent_name,quarter", *(f"{code},甲,{day}" for code, day in rows)]
     (tmp_path / "filed.csv").write_text("\n".join(lines), encoding="utf-8")
     catalog = load_catalog([declarations], tmp_path)
-    found = measure(catalog.tables[TableName("gov", "filed")], catalog.tables, connect, date(2026, 7, 1))
+    found = measure(
+        catalog.tables[TableName("gov", "filed")], catalog.tables, connect, predicate_sql, date(2026, 7, 1)
+    )
     assert faulty(found, "uscc", "at most 1 row a unit for one quarter") == 2
     assert faulty(found, "uscc", "at most 8 rows a unit") == 0
     assert found.of(Dimension.UNIQUENESS) is Grade.E
@@ -187,7 +252,7 @@ def test_injected_conflicts_of_the_dirty_world_are_found(worlds: Mapping[str, Pa
         text = declared.replace("gov.ent_registry", f"gov.{name}", 1).replace("市市场监管局", owner)
         (folder / f"{name}.yaml").write_text(text.replace("gov.ent_registry/", f"{name}/"), encoding="utf-8")
     found = {item.element: item for item in conflicts(load_catalog([folder], tmp_path).tables, connect)}
-    names = listed(worlds["dirty"])["gov.ent_registry", "legal_rep_name", "conflicting_name"]
+    names = defects_of(worlds["dirty"])["gov.ent_registry", "legal_rep_name", "conflicting_name"]
     assert found["person_name"].conflicts == names > 0
     assert found["firm_name"].conflicts == 0, "traditional characters and readings are the same name"
 
@@ -233,7 +298,9 @@ def test_the_known_defects_of_real_loans_are_counted(tmp_path: Path) -> None:
     declared.write_text(text, encoding="utf-8")
     (tmp_path / LOANS.name).symlink_to(LOANS)
     catalog = load_catalog([declared], tmp_path)
-    found = measure(catalog.tables[TableName("gov", "loans")], catalog.tables, connect, date(2018, 7, 1))
+    found = measure(
+        catalog.tables[TableName("gov", "loans")], catalog.tables, connect, predicate_sql, date(2018, 7, 1)
+    )
     assert found.rows == 22_427
     assert faulty(found, "mis_status", "has a value") == 119
     assert faulty(found, "bank", "has a value") == 15
@@ -263,6 +330,47 @@ def test_the_commands_tell_counts_and_no_values(worlds: Mapping[str, Path], tmp_
     unknown = CliRunner().invoke(app, ["catalog", "quality", "gov.nothing", "--home", str(home)])
     assert unknown.exit_code == 1
     assert "no table gov.nothing" in unknown.stderr
+
+
+def test_a_departments_list_is_exported_and_imported_as_the_same_catalogue(tmp_path: Path) -> None:
+    home, listing = tmp_path / "home", tmp_path / "list.csv"
+
+    def run(*words: str) -> Result:
+        return CliRunner().invoke(app, [*words, "--home", str(home)])
+
+    assert run("init").exit_code == 0
+    government = tmp_path / "declared"
+    shutil.copytree(DECLARATIONS, government, ignore=shutil.ignore_patterns("bank_a.*"))
+    assert run("import", "--catalog", str(government)).exit_code == 0
+    before = load_catalog([home / "catalog"], home / "data")
+    taxes = run("catalog", "export", "市税务局").stdout
+    assert taxes.count("\ngov.tax_quarter,") == 9, "a row of the table and one of each column"
+    assert "gov.hf_account" not in taxes
+    listing.write_bytes(run("catalog", "export").stdout.encode("utf-8-sig"))
+    shutil.rmtree(home / "catalog")
+    (home / "catalog").mkdir()
+    assert run("catalog", "import", str(listing)).exit_code == 0
+    assert load_catalog([home / "catalog"], home / "data").digest == before.digest
+    # A list is its department's own, and one with a problem changes nothing.
+    listing.write_text(taxes, encoding="utf-8")
+    assert "is of 市税务局" in run("catalog", "import", str(listing), "--department", "市公安局").stderr
+    listing.write_text(taxes.replace("市税务局", "市公安局"), encoding="utf-8")
+    assert "is of 市税务局" in run("catalog", "import", str(listing)).stderr
+    for wrong in (taxes.replace("有条件共享", "随意"), "a,b\n", taxes + taxes.partition("\n")[2], "\xff"):
+        listing.write_text(wrong, encoding="latin-1" if wrong == "\xff" else "utf-8")
+        assert run("catalog", "import", str(listing)).exit_code == 1, wrong[:40]
+    assert load_catalog([home / "catalog"], home / "data").digest == before.digest
+
+
+def test_texts_that_spreadsheets_would_run_are_quoted(tmp_path: Path) -> None:
+    text = REGISTER.format(name="one", owner="局").replace("title: t", "title: =HYPERLINK(1)")
+    (tmp_path / "one.yaml").write_text(text, encoding="utf-8")
+    declared, problems = read_declarations([tmp_path / "one.yaml"])
+    assert problems == ()
+    told = listed(declared)
+    assert not re.search(r"(^|,)\"?[=+@-]", told, re.MULTILINE)
+    ((_, made),) = declarations(told)
+    assert '"title": "=HYPERLINK(1)"' in made
 
 
 def test_values_are_checked_line_by_line() -> None:

@@ -303,6 +303,18 @@ def test_the_child_answers_what_it_took_and_what_it_refused(tmp_path: Path) -> N
     taken = decode_answer(decode_reply(served(spooled(tmp_path, column("a", [1, None])))))
     assert isinstance(taken, Taken)
     assert (taken.rows, taken.columns) == (2, (TakenColumn("a", "integer", True, unique=True, distinct=1),))
+    ids = ["370291199001011235", "91370291MA3TEKT122", "370293198506150044"]
+    remarks = ["已还款", "身份证 370291199001011235", "卡 4111 1111 1111 1111，电 13800138000"]
+    sent = stream(
+        pa.table({"id_no": ids, "remark": remarks, "n": [110105491231002, 13800138000, 123456789012345678]})
+    )
+    scanned = decode_answer(decode_reply(served(spooled(tmp_path, sent))))
+    assert isinstance(scanned, Taken)
+    assert [(one.column, one.element, one.texts) for one in scanned.held] == [
+        ("id_no", "citizen_number", 0), ("id_no", "uscc", 0),
+        ("remark", "bank_card", 1), ("remark", "citizen_number", 1), ("remark", "mobile", 1),
+        ("n", "citizen_number", 1),
+    ]  # fmt: skip
     error = decode_answer(decode_reply(served(spooled(tmp_path, b"junk"))))
     assert isinstance(error, UploadRefused)
     assert error.code == "LVR-4001"
@@ -313,6 +325,9 @@ FORGE: list[Callable[[dict[str, Any]], None]] = [
     lambda answer: answer.update(columns=[["a b", "text", True, False, 1, ""]]),
     lambda answer: answer.update(columns=5),
     lambda answer: answer.pop("rows"),
+    lambda answer: answer.update(held=[["b", "uscc", 1]]),
+    lambda answer: answer.update(held=[["a", "370291199001011235", 1]]),
+    lambda answer: answer.update(held=[["a", "uscc", -1]]),
 ]
 
 
@@ -323,6 +338,7 @@ def test_an_answer_that_is_not_of_its_form_is_not_believed(forge: Callable[[dict
         "rows": 1,
         "bytes": 1,
         "columns": [["a", "text", True, False, 1, ""]],
+        "held": [["a", "uscc", 1]],
     }
     decode_answer(json.dumps(answer).encode())
     forge(answer)

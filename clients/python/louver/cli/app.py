@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from louver import __version__
+from louver import __version__, catalogue
 from louver.cli import (
     access,
     alerts,
@@ -28,7 +28,7 @@ from louver.cli import (
     subjects,
     verifying,
 )
-from louver.cli.catalogue import columns_of
+from louver.cli.catalogue import columns_of, held_in, listed
 from louver.cli.drawing import accuracies, draw, language_of, notices
 from louver.cli.explaining import explained
 from louver.cli.export import Format, chosen_format, plain_accuracy
@@ -301,6 +301,8 @@ def upload(
                 name, path, replace, sending, encrypted=columns, encrypting=encrypting, tokens=ids, blinding=blinding
             )
         typer.echo(f"{visible(table.full_name)}: {table.rows} rows, version {visible(table.version[:16])}")
+        for line in held_in(table):
+            typer.echo(line, err=True)
 
 
 @app.command()
@@ -308,25 +310,44 @@ def tables(
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(help="Show the columns of this table.", show_default=False)] = None,
     own: Annotated[bool, typer.Option("--own", help="Only your uploads.")] = False,
+    words: Annotated[
+        str, typer.Option("--search", help="Only tables with all these words, also in their columns.")
+    ] = "",
+    department: Annotated[str, typer.Option(help="Only those of this department.")] = "",
+    theme: Annotated[str, typer.Option(help="Only those of this theme.")] = "",
+    level: Annotated[int, typer.Option(min=0, max=5, help="Only those with a column of this level.")] = 0,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Show rows that were made up from the declaration, not from data.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the tables you may use, or the columns of one.
 
-    Example: louver tables gov.ent_registry
+    Example: louver tables gov.ent_registry --sample
     """
     session: Session = context.obj
     with ending(session.language):
+        if sample and name is None:
+            raise Misused("a sample is of one table", "louver tables gov.ent_registry --sample")
         with session.connect() as client:
-            found = client.tables(own_only=own)
+            known = client.tables(own_only=own)
+        found = catalogue.found(known, words, department=department, theme=theme, level=level)
         if name is not None:
             found = [table for table in found if name in (table.full_name, table.name)]
             if not found:
                 raise Misused(f"you see no table {name!r}", "louver tables lists those you do")
-        if as_json:
+        if as_json and sample:
+            rows_of = [asdict(catalogue.sample(table)) for table in found]
+            typer.echo(json.dumps(rows_of, ensure_ascii=False, indent=1, default=str))
+        elif as_json:
             typer.echo(json.dumps([asdict(table) for table in found], ensure_ascii=False, indent=1))
         elif name is None:
-            rows = [(t.full_name, t.title, t.owner, t.as_of, t.rows or None, " ".join(t.purposes)) for t in found]
-            print_table(["table", "title", "owner", "as of", "rows", "purposes"], [tuple(row) for row in rows])
+            print_table(*listed(found))
+        elif sample:
+            for table in found:
+                made = catalogue.sample(table)
+                print_table(list(made.columns), [tuple(map(str, row)) for row in made.rows])
+                typer.echo(made.note_zh if session.language == "zh" else made.note)
         else:
             print_table(*columns_of(found))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from louver.decoding import Row
+from louver.display import visible
 from louver.results import Column, Permission, Table
 
 HEADING = ["column", "type", "level", "role", "leaves", "may be", "for", "rows", "bounds", "description"]
@@ -13,6 +14,25 @@ HEADING = ["column", "type", "level", "role", "leaves", "may be", "for", "rows",
 def columns_of(tables: Sequence[Table]) -> tuple[list[str], list[Row]]:
     """Heading and rows. What is the same for all purposes of a table is said as ``all``."""
     return HEADING, [row for table in tables for column in table.columns for row in _rows(table, column)]
+
+
+def listed(tables: Sequence[Table]) -> tuple[list[str], list[Row]]:
+    """Heading and a row for each table."""
+    heading = ["table", "title", "owner", "themes", "as of", "rows", "purposes"]
+    return heading, [
+        (t.full_name, t.title, t.owner, " ".join(t.themes), t.as_of, t.rows or None, " ".join(t.purposes))
+        for t in tables
+    ]
+
+
+def held_in(table: Table) -> Iterator[str]:
+    """What the scanner found in an upload, a line each."""
+    for one in table.held:
+        name, element = visible(one.column), visible(one.element)
+        if one.texts:
+            yield f"{name}: {one.texts} texts hold a {element}; leave them out if they slipped in"
+        else:
+            yield f"{name}: its values are of {element}"
 
 
 def _rows(table: Table, column: Column) -> Iterator[Row]:

@@ -355,7 +355,7 @@ class ColumnUse(_message.Message):
     def __init__(self, table: _Optional[str] = ..., column: _Optional[str] = ..., clause: _Optional[str] = ..., function: _Optional[str] = ...) -> None: ...
 
 class Column(_message.Message):
-    __slots__ = ("name", "type", "nullable", "level", "role", "description", "rights", "bounds", "permissions")
+    __slots__ = ("name", "type", "nullable", "level", "role", "description", "rights", "bounds", "permissions", "element", "domain")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     NULLABLE_FIELD_NUMBER: _ClassVar[int]
@@ -365,6 +365,8 @@ class Column(_message.Message):
     RIGHTS_FIELD_NUMBER: _ClassVar[int]
     BOUNDS_FIELD_NUMBER: _ClassVar[int]
     PERMISSIONS_FIELD_NUMBER: _ClassVar[int]
+    ELEMENT_FIELD_NUMBER: _ClassVar[int]
+    DOMAIN_FIELD_NUMBER: _ClassVar[int]
     name: str
     type: str
     nullable: bool
@@ -374,7 +376,9 @@ class Column(_message.Message):
     rights: _containers.RepeatedScalarFieldContainer[str]
     bounds: str
     permissions: _containers.RepeatedCompositeFieldContainer[Permission]
-    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., nullable: bool = ..., level: _Optional[int] = ..., role: _Optional[str] = ..., description: _Optional[str] = ..., rights: _Optional[_Iterable[str]] = ..., bounds: _Optional[str] = ..., permissions: _Optional[_Iterable[_Union[Permission, _Mapping]]] = ...) -> None: ...
+    element: str
+    domain: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., nullable: bool = ..., level: _Optional[int] = ..., role: _Optional[str] = ..., description: _Optional[str] = ..., rights: _Optional[_Iterable[str]] = ..., bounds: _Optional[str] = ..., permissions: _Optional[_Iterable[_Union[Permission, _Mapping]]] = ..., element: _Optional[str] = ..., domain: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Permission(_message.Message):
     __slots__ = ("treatment", "rights", "purposes", "rows")
@@ -389,7 +393,7 @@ class Permission(_message.Message):
     def __init__(self, treatment: _Optional[str] = ..., rights: _Optional[_Iterable[str]] = ..., purposes: _Optional[_Iterable[str]] = ..., rows: _Optional[str] = ...) -> None: ...
 
 class Table(_message.Message):
-    __slots__ = ("schema", "name", "title", "owner", "space", "refresh", "as_of", "columns", "units", "purposes", "verbs", "version", "rows", "created")
+    __slots__ = ("schema", "name", "title", "owner", "space", "refresh", "as_of", "columns", "units", "purposes", "verbs", "version", "rows", "created", "themes")
     SCHEMA_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -404,6 +408,7 @@ class Table(_message.Message):
     VERSION_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
+    THEMES_FIELD_NUMBER: _ClassVar[int]
     schema: str
     name: str
     title: str
@@ -418,7 +423,8 @@ class Table(_message.Message):
     version: str
     rows: int
     created: str
-    def __init__(self, schema: _Optional[str] = ..., name: _Optional[str] = ..., title: _Optional[str] = ..., owner: _Optional[str] = ..., space: _Optional[str] = ..., refresh: _Optional[str] = ..., as_of: _Optional[str] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., units: _Optional[_Iterable[str]] = ..., purposes: _Optional[_Iterable[str]] = ..., verbs: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., rows: _Optional[int] = ..., created: _Optional[str] = ...) -> None: ...
+    themes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, schema: _Optional[str] = ..., name: _Optional[str] = ..., title: _Optional[str] = ..., owner: _Optional[str] = ..., space: _Optional[str] = ..., refresh: _Optional[str] = ..., as_of: _Optional[str] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., units: _Optional[_Iterable[str]] = ..., purposes: _Optional[_Iterable[str]] = ..., verbs: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., rows: _Optional[int] = ..., created: _Optional[str] = ..., themes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ListTablesRequest(_message.Message):
     __slots__ = ("own_only",)
@@ -475,10 +481,22 @@ class GetUploadResponse(_message.Message):
     def __init__(self, received: _Optional[int] = ..., sha256: _Optional[bytes] = ...) -> None: ...
 
 class UploadTableResponse(_message.Message):
-    __slots__ = ("table",)
+    __slots__ = ("table", "held")
     TABLE_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
     table: Table
-    def __init__(self, table: _Optional[_Union[Table, _Mapping]] = ...) -> None: ...
+    held: _containers.RepeatedCompositeFieldContainer[HeldIdentifier]
+    def __init__(self, table: _Optional[_Union[Table, _Mapping]] = ..., held: _Optional[_Iterable[_Union[HeldIdentifier, _Mapping]]] = ...) -> None: ...
+
+class HeldIdentifier(_message.Message):
+    __slots__ = ("column", "element", "texts")
+    COLUMN_FIELD_NUMBER: _ClassVar[int]
+    ELEMENT_FIELD_NUMBER: _ClassVar[int]
+    TEXTS_FIELD_NUMBER: _ClassVar[int]
+    column: str
+    element: str
+    texts: int
+    def __init__(self, column: _Optional[str] = ..., element: _Optional[str] = ..., texts: _Optional[int] = ...) -> None: ...
 
 class DropTableRequest(_message.Message):
     __slots__ = ("name",)
