@@ -63,6 +63,21 @@ class Isolation:
     least: str = "default"
 
 
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """For how many days entries of a kind keep what they say; 0 is for ever."""
+
+    admission: int = 0
+    outcome: int = 0
+    aborted: int = 0
+    refusal: int = 0
+    explain: int = 0
+    audit_look: int = 0
+
+
+LEAST_DAYS = 183
+"""How long any entry is kept at least (网络安全法: six months)."""
+
 LEAST_LEVELS = ("default", "hardened")
 """What `isolation.least` may be. Less is no setting: only development goes without."""
 
@@ -79,6 +94,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     isolation: Isolation = field(default_factory=Isolation)
     development: bool = False
+    retention: Retention = field(default_factory=Retention)
 
     @property
     def state(self) -> Path:
@@ -195,6 +211,8 @@ def _section(cls: type[Any], body: Any, where: str, problems: list[str]) -> Any:
             problems.append(f"{name}: {type(default).__name__} is expected")
         elif isinstance(value, int) and cls is Limits and value < MINIMA[key]:
             problems.append(f"{name}: at least {MINIMA[key]}")
+        elif cls is Retention and value != 0 and value < LEAST_DAYS:
+            problems.append(f"{name}: 0, or at least {LEAST_DAYS}")
         elif key == "port" and not 0 <= value <= 65535:
             problems.append(f"{name}: 0 to 65535")
         elif key == "least" and value not in LEAST_LEVELS:
@@ -213,6 +231,7 @@ class _File:
     limits: Limits = field(default_factory=Limits)
     isolation: Isolation = field(default_factory=Isolation)
     development: bool = False
+    retention: Retention = field(default_factory=Retention)
 
 
 def load(home: Path) -> Settings:
@@ -228,7 +247,8 @@ def load(home: Path) -> Settings:
     parsed = _section(_File, body, "", problems)
     if problems:
         raise SettingsRefused(tuple(problems))
-    return Settings(home.resolve(), parsed.origin, parsed.listen, parsed.limits, parsed.isolation, parsed.development)
+    said = (parsed.listen, parsed.limits, parsed.isolation, parsed.development, parsed.retention)
+    return Settings(home.resolve(), parsed.origin, *said)
 
 
 def pairs(settings: Settings) -> Iterator[tuple[str, str]]:

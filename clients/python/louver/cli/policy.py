@@ -11,9 +11,19 @@ from typing import Annotated
 
 import typer
 
-from louver.approving import new_key, officers_key, read_version, revocation, signature
+from louver.approving import (
+    REDACTION_CONTEXT,
+    canonical,
+    new_key,
+    officers_key,
+    read_order,
+    read_version,
+    revocation,
+    signature,
+)
 from louver.cli import office
 from louver.cli.session import Session, ending, read_bytes, write_bytes
+from louver.display import visible
 from louver.failures import Misused
 
 app = typer.Typer(help="Write, try, approve and revoke policies with your own key.", no_args_is_help=True)
@@ -84,6 +94,27 @@ def sign(
         office.say(version)
         signed = signature(version.message, officer, officers_key(*office.read_key(key)))
         write_bytes((json.dumps(signed) + "\n").encode(), output)
+
+
+@app.command()
+def redaction(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="An order, as `louver-sandbox log redact` wrote it.")],
+    officer: Officer,
+    key: Key,
+    output: Output = None,
+) -> None:
+    """Sign the order to redact all entries about a request; two officers have to, and the operator carries it out.
+
+    Example: louver policy redaction order.json --officer wang --key wang.key -o wang.json
+    """
+    session: Session = context.obj
+    with ending(session.language):
+        said = read_order(read_bytes(file))
+        for name in sorted(said):
+            typer.echo(f"{name}: {visible(said[name])}", err=True)
+        signed = signature(REDACTION_CONTEXT + canonical(said), officer, officers_key(*office.read_key(key)))
+        write_bytes((json.dumps(signed, ensure_ascii=False) + "\n").encode(), output)
 
 
 @app.command()

@@ -133,6 +133,13 @@ def _verify_log(
         raise typer.Exit(EXIT_UNPROVEN)
     counts = {"charges": found.totals.charges, "losses": found.totals.losses}
     typer.echo(SAID[language].format(size=found.size, covered=found.covered, heads=found.heads, **counts), err=totals)
+    if found.pruned or found.holds:
+        left = {
+            "zh": "其中 {0} 条已依保存期限清理；有效的保全：{1}",
+            "en": "{0} of them were pruned; holds in force: {1}",
+        }
+        names = ", ".join(map(visible, found.holds)) or "-"
+        typer.echo(left[language].format(found.pruned, names), err=totals)
     for name, one in found.cosigned.items():
         typer.echo(f"{visible(name)}: {one.head.size}, {one.time}", err=totals)
 
