@@ -169,7 +169,9 @@ def test_a_hold_keeps_what_it_covers_and_is_read_from_the_log_alone(stolen: Path
         with pytest.raises(holds.Held, match="stands already"):
             holds.place(books, Hold("case-1", "again"))
         mine = [
-            one.index for one in books.log.entries(0, 1000, institution="bank_a") if one.fields["time"] < "2026-03"
+            one.index
+            for one in books.log.entries(0, 1000, institution="bank_a")
+            if str(one.fields["time"]) < "2026-03"
         ]
     with pruned(stolen) as (state, books):
         found = pruning.by_age(books, pruning.limits(DAYS, END), execute=False)

@@ -1,8 +1,8 @@
 """Pruning: entries lose their bytes and texts, and keep leaf, residue and proofs. Each pruning is itself an entry.
 
-What is left of an entry is decided in `louver.transparency.retention`, where offline verification reads it. The texts
-behind an entry's commitments are erased with it unless an entry that stays repeats them, and so are the answer that is
-kept for retries and what questions are compared by. The newest admission stays: it says what the ledgers hold.
+What is left of an entry is decided in `louver.transparency.retention`, where offline verification reads it. The
+texts behind an entry's commitments are erased with it unless an entry that stays repeats them, and so are the answer
+that is kept for retries and what questions are compared by. The newest admission stays: it says what ledgers hold.
 """
 
 from __future__ import annotations

@@ -36,6 +36,11 @@ SAID = {
     ),
 }
 
+PRUNED = {
+    "en": "{0} of them were pruned; holds in force: {1}",
+    "zh": "其中 {0} 条已依保存期限清理；有效的保全：{1}",
+}
+
 
 def verify(
     context: typer.Context,
@@ -134,12 +139,8 @@ def _verify_log(
     counts = {"charges": found.totals.charges, "losses": found.totals.losses}
     typer.echo(SAID[language].format(size=found.size, covered=found.covered, heads=found.heads, **counts), err=totals)
     if found.pruned or found.holds:
-        left = {
-            "zh": "其中 {0} 条已依保存期限清理；有效的保全：{1}",
-            "en": "{0} of them were pruned; holds in force: {1}",
-        }
-        names = ", ".join(map(visible, found.holds)) or "-"
-        typer.echo(left[language].format(found.pruned, names), err=totals)
+        holds = ", ".join(map(visible, found.holds)) or "-"
+        typer.echo(PRUNED[language].format(found.pruned, holds), err=totals)
     for name, one in found.cosigned.items():
         typer.echo(f"{visible(name)}: {one.head.size}, {one.time}", err=totals)
 
