@@ -106,6 +106,7 @@ def test_nobody_is_named_to_an_auditor(auditor: audit.AuditClient) -> None:
     assert {one.sql for one in found} == {NUMBERED.replace("91350100M000100Y43", "‹18›")}
     whole = auditor.show(found[0].index)
     assert whole.covered
+    assert whole.receipt is not None
     assert not whole.receipt.openings, "a salt would let the number be guessed"
     assert "91350100" not in whole.receipt.to_bytes().decode()
     assert list(auditor.search(text="91350100M000100Y43")) == []

@@ -89,6 +89,7 @@ def regroup(tx: Connection, lefts: Mapping[int, Mapping[str, Any]]) -> None:
     for some in _split(known):
         _forget_words(tx, some)
     batch, moved = _Batch(tx, _Known()), Counter[tuple[int, int]]()
+    days = Counter[tuple[str, int]]()
     before = {row.entry: row.group_id for row in tx.execute(select(_r.entry, _r.group_id).where(_r.entry.in_(known)))}
     for index in known:
         found = describe(lefts[index])
@@ -97,6 +98,8 @@ def regroup(tx: Connection, lefts: Mapping[int, Mapping[str, Any]]) -> None:
         group, block = batch.group_of(found), index // tables.BLOCK
         moved[block, before[index]] -= 1
         moved[block, group] += 1
+        days[found.time[:10], before[index]] -= 1
+        days[found.time[:10], group] += 1
         changed = update(tables.rows).where(tables.rows.c.entry == index)
         tx.execute(changed.values(group_id=group, cost=found.cost, about=found.about))
     rows = [{"block": block, "group_id": group, "entries": n} for (block, group), n in moved.items() if n]
@@ -107,6 +110,14 @@ def regroup(tx: Connection, lefts: Mapping[int, Mapping[str, Any]]) -> None:
             totals[group] += count
         _TOTALS.run(tx, *({"group": group, "more": count} for group, count in totals.items()))
         tx.execute(delete(tables.blocks).where(tables.blocks.c.entries <= 0))
+        _add_days(tx, days)
+        tx.execute(delete(tables.days).where(tables.days.c.entries <= 0))
+
+
+def _add_days(tx: Connection, days: Mapping[tuple[str, int], int]) -> None:
+    rows = [{"day": day, "group_id": group, "entries": n} for (day, group), n in days.items() if n]
+    if rows:
+        _DAYS.run(tx, *rows)
 
 
 def _forget_words(tx: Connection, entries: Sequence[int]) -> None:
@@ -144,6 +155,7 @@ class _Batch:
     datasets: dict[int, tuple[str, ...]] = field(default_factory=dict)
     rows: list[dict[str, object]] = field(default_factory=list)
     blocks: Counter[tuple[int, int]] = field(default_factory=Counter)
+    days: Counter[tuple[str, int]] = field(default_factory=Counter)
     spans: dict[int, tuple[str, str]] = field(default_factory=dict)
     words: list[tuple[int, str]] = field(default_factory=list)
 
@@ -158,6 +170,7 @@ class _Batch:
         )
         block = index // tables.BLOCK
         self.blocks[block, group] += 1
+        self.days[found.time[:10], group] += 1
         earliest, latest = self.spans.get(block, (found.time, found.time))
         self.spans[block] = min(earliest, found.time), max(latest, found.time)
         value = commitments_of(fields).get("sql")
@@ -196,6 +209,7 @@ class _Batch:
         _ROWS.run(self.tx, *self.rows)
         rows = [{"block": block, "group_id": group, "entries": n} for (block, group), n in self.blocks.items()]
         _BLOCKS.run(self.tx, *rows)
+        _add_days(self.tx, self.days)
         _SPANS.run(self.tx, *({"block": block, "earliest": a, "latest": b} for block, (a, b) in self.spans.items()))
         totals: Counter[int] = Counter()
         for (_, group), count in self.blocks.items():
@@ -258,7 +272,7 @@ def _widened() -> Prepared:
     return Prepared(made.on_conflict_do_update(index_elements=["block"], set_=wider))
 
 
-_r = tables.rows.c
+_r, _DAYS = tables.rows.c, _added(tables.days, "day", "group_id")
 _ROWS, _WORDS = Prepared(insert(tables.rows)), Prepared(insert(tables.words))
 _BLOCKS, _TERMS, _SPANS = _added(tables.blocks, "block", "group_id"), _added(tables.terms, "word"), _widened()
 _TOTALS = Prepared(

@@ -110,7 +110,7 @@ def proof(request: Request, session: Auditor, index: int) -> Response:
     """The entry and its proof as a file that verifies anywhere (C2SP tlog-proof)."""
     found = _log(request, session).show(_known(index))
     named = {"content-disposition": f'attachment; filename="louver-{index}.tlog-proof"'}
-    return Response(found.receipt.to_bytes(), media_type="text/plain; charset=utf-8", headers=named)
+    return Response(found.file, media_type="text/plain; charset=utf-8", headers=named)
 
 
 def _entry(request: Request, session: Session, index: int, replayed: Replayed | None = None) -> Response:
