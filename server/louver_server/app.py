@@ -30,18 +30,36 @@ from louver_server.pages import (
     catalogue,
     history,
     log,
+    over_time,
     people,
     policies,
+    searches,
     signing_in,
     spending,
     status,
     subjects,
+    tail,
 )
 from louver_server.sessions import Console
 
 ROUTERS: Final = tuple(
     module.router
-    for module in (status, signing_in, asking, subjects, policies, log, alerts, spending, history, catalogue, people)
+    for module in (
+        status,
+        signing_in,
+        asking,
+        subjects,
+        policies,
+        over_time,
+        tail,
+        searches,
+        log,
+        alerts,
+        spending,
+        history,
+        catalogue,
+        people,
+    )
 )
 
 

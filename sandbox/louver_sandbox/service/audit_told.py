@@ -132,7 +132,7 @@ def _line(tx: Connection, entry: Entry, text: _Text) -> pb.LogEntry:
 
 def _summary(tx: Connection, index: int, fields: Mapping[str, object], text: _Text) -> pb.LogEntry:
     said = _described(tx, fields)
-    request = fields.get("request_id")
+    request, actor = fields.get("request_id"), fields.get("auditor", fields.get("officer"))
     return pb.LogEntry(
         index=index,
         time=said.time,
@@ -146,6 +146,7 @@ def _summary(tx: Connection, index: int, fields: Mapping[str, object], text: _Te
         datasets=said.datasets,
         cost=said.cost,
         sql=text.sql,
+        actor=actor if isinstance(actor, str) else "",
     )
 
 

@@ -168,6 +168,17 @@ class AuditClient(Connection):
             finally:
                 call.cancel()
 
+    def follow(self, start: int | None = None, **wanted: Any) -> Iterator[tuple[int, tuple[results.AuditEntry, ...]]]:
+        """Entries as they come in one call, with the index from which a later call goes on; none of them is a sign of
+        life. It ends when the service ends it, or the caller stops."""
+        request = pb.TailEntriesRequest(filter=entry_filter(**wanted), start=start or 0, from_now=start is None)
+        call = self._stub.TailEntries(request)
+        try:
+            for response in self._parts(call):
+                yield response.next_start, tuple(map(results.entry, response.entries))
+        finally:
+            call.cancel()
+
     def read_entries(self, start: int) -> tuple[Checkpoint, Iterator[Given]]:
         """The newest head, and the entries from index ``start`` on up to it, whole: for whoever follows the log.
         Nothing of it is verified here (``louver.alerts.following`` does); the call is one look in the log."""

@@ -18,7 +18,8 @@ class AuditEntry:
     """A line of the log as the service tells it; ``AuditClient.show`` proves one.
 
     ``verdict`` is admitted, answered, refused, aborted or explained, empty for acts of the platform. ``cost`` is in
-    units of access budget. ``sql`` is without literals that may name somebody.
+    units of access budget. ``sql`` is without literals that may name somebody. ``actor`` is the auditor of a look, or
+    the officer of a step.
     """
 
     index: int
@@ -33,6 +34,7 @@ class AuditEntry:
     datasets: tuple[str, ...]
     cost: int
     sql: str
+    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,7 @@ def entry(message: pb.LogEntry) -> AuditEntry:
         datasets=tuple(message.datasets),
         cost=message.cost,
         sql=message.sql,
+        actor=message.actor,
     )
 
 

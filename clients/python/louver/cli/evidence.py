@@ -10,8 +10,9 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
+from louver.cli.alerts import rules_of
 from louver.cli.auditing import connect_log
-from louver.cli.session import Session, ending, read_bytes, write_bytes
+from louver.cli.session import Session, ending, write_bytes
 from louver.failures import Misused
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def pack(
     with ending(session.language):
         scope = _scope(since, until, institution)
         with connect_log(session) as log, tempfile.TemporaryFile() as whole:
-            counted = _alerts(log, rules, scope)
+            counted = _alerts(log, rules, scope, session.language)
             try:
                 target = output.open("xb")
             except OSError as failed:
@@ -92,7 +93,7 @@ def report(
     with ending(session.language):
         scope = _scope(since, until, institution)
         with connect_log(session) as log:
-            counted = _alerts(log, rules, scope)
+            counted = _alerts(log, rules, scope, session.language)
             head, records = read_records(log, str(log.settings.log_key), scope)
         found = compliance.sections((one.fields for one in records), scope, counted)
         written = compliance.html if shape is Shape.HTML else compliance.markdown
@@ -105,15 +106,14 @@ def _scope(since: str, until: str, institutions: list[str] | None) -> Scope:
     return Scope(since, until, tuple(institutions or ()))
 
 
-def _alerts(log: AuditClient, rules: Path | None, scope: Scope) -> dict[str, int] | None:
+def _alerts(log: AuditClient, rules: Path | None, scope: Scope, language: str) -> dict[str, int] | None:
     """How often the rules speak of the log in that time; None without rules."""
     if rules is None:
         return None
     from louver.alerts.following import over_export
     from louver.alerts.memory import Memory
-    from louver.alerts.rules import parse
 
-    read = parse(read_bytes(rules).decode(errors="replace"))
+    read = rules_of(rules, language)
     with tempfile.TemporaryFile() as lines:
         log.export(lines)
         lines.seek(0)

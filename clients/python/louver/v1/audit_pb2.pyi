@@ -90,7 +90,7 @@ class FacetValue(_message.Message):
     def __init__(self, value: _Optional[str] = ..., entries: _Optional[int] = ...) -> None: ...
 
 class LogEntry(_message.Message):
-    __slots__ = ("index", "time", "kind", "institution", "request_id", "purpose", "verdict", "code", "treatment", "datasets", "cost", "sql")
+    __slots__ = ("index", "time", "kind", "institution", "request_id", "purpose", "verdict", "code", "treatment", "datasets", "cost", "sql", "actor")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -103,6 +103,7 @@ class LogEntry(_message.Message):
     DATASETS_FIELD_NUMBER: _ClassVar[int]
     COST_FIELD_NUMBER: _ClassVar[int]
     SQL_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
     index: int
     time: str
     kind: str
@@ -115,7 +116,8 @@ class LogEntry(_message.Message):
     datasets: _containers.RepeatedScalarFieldContainer[str]
     cost: int
     sql: str
-    def __init__(self, index: _Optional[int] = ..., time: _Optional[str] = ..., kind: _Optional[str] = ..., institution: _Optional[str] = ..., request_id: _Optional[str] = ..., purpose: _Optional[str] = ..., verdict: _Optional[str] = ..., code: _Optional[str] = ..., treatment: _Optional[str] = ..., datasets: _Optional[_Iterable[str]] = ..., cost: _Optional[int] = ..., sql: _Optional[str] = ...) -> None: ...
+    actor: str
+    def __init__(self, index: _Optional[int] = ..., time: _Optional[str] = ..., kind: _Optional[str] = ..., institution: _Optional[str] = ..., request_id: _Optional[str] = ..., purpose: _Optional[str] = ..., verdict: _Optional[str] = ..., code: _Optional[str] = ..., treatment: _Optional[str] = ..., datasets: _Optional[_Iterable[str]] = ..., cost: _Optional[int] = ..., sql: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
 
 class GetEntryRequest(_message.Message):
     __slots__ = ("index",)
