@@ -86,6 +86,21 @@ class Store:
     url: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """For how many days entries of a kind keep what they say; 0 is for ever."""
+
+    admission: int = 0
+    outcome: int = 0
+    aborted: int = 0
+    refusal: int = 0
+    explain: int = 0
+    audit_look: int = 0
+
+
+LEAST_DAYS = 183
+"""How long any entry is kept at least (网络安全法: six months)."""
+
 LEAST_LEVELS = ("default", "hardened")
 """What `isolation.least` may be. Less is no setting: only development goes without."""
 
@@ -104,6 +119,7 @@ class Settings:
     store: Store = field(default_factory=Store)
     development: bool = False
     telemetry: Telemetry = field(default_factory=Telemetry)
+    retention: Retention = field(default_factory=Retention)
 
     @property
     def state(self) -> Path | str:
@@ -236,6 +252,8 @@ def _section(cls: type[Any], body: Any, where: str, problems: list[str]) -> Any:
             problems.append(f"{name}: {type(default).__name__} is expected")
         elif isinstance(value, int) and cls is Limits and value < MINIMA[key]:
             problems.append(f"{name}: at least {MINIMA[key]}")
+        elif cls is Retention and value != 0 and value < LEAST_DAYS:
+            problems.append(f"{name}: 0, or at least {LEAST_DAYS}")
         elif key == "port" and not 0 <= value <= 65535:
             problems.append(f"{name}: 0 to 65535")
         elif key == "least" and value not in LEAST_LEVELS:
@@ -260,6 +278,7 @@ class _File:
     store: Store = field(default_factory=Store)
     development: bool = False
     telemetry: Telemetry = field(default_factory=Telemetry)
+    retention: Retention = field(default_factory=Retention)
 
 
 def load(home: Path) -> Settings:

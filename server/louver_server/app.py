@@ -35,21 +35,24 @@ from louver_server.pages import (
     history,
     institutions,
     log,
+    over_time,
     people,
     policies,
     provider,
     redress,
+    searches,
     signing_in,
     spending,
     status,
     subjects,
+    tail,
 )
 from louver_server.sessions import Console
 
 ROUTERS: Final = tuple(
     module.router
     for module in (
-        *(status, signing_in, provider, asking, subjects, redress, access, policies),
+        *(status, signing_in, provider, asking, subjects, redress, access, policies, over_time, tail, searches),
         *(log, alerts, spending, history, catalogue, people, institutions),
     )
 )

@@ -5,6 +5,7 @@ origin = "https://console.example.gov.cn"   # what browsers write in their addre
 certificate = "console.pem"                 # paths are relative to this file
 key = "console.key"
 profiles = "profiles.toml"                  # who the console may be towards sandboxes, see louver.profiles
+witnesses = "witnesses.txt"                 # public keys of the log's witnesses, one a line
 alerts = "alerts.db"                        # the file of `louver audit alerts watch`, shown to auditors
 
 [oidc]                                      # where people may sign in besides here, see louver_server.federation
@@ -27,7 +28,7 @@ from louver.failures import Misused
 from louver_server.federation.settings import Provider, parse_provider
 
 FILE: Final = "console.toml"
-_FIELDS: Final = ("address", "origin", "certificate", "key", "profiles", "alerts")
+_FIELDS: Final = ("address", "origin", "certificate", "key", "profiles", "alerts", "witnesses")
 _ADDRESS: Final = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>\d{1,5})")
 
 
@@ -44,6 +45,7 @@ class Configuration:
     profiles: Path
     alerts: Path | None = None
     provider: Provider | None = None
+    witnesses: Path | None = None
 
     @property
     def state(self) -> Path:
@@ -102,8 +104,9 @@ def parse(document: Mapping[str, object], home: Path) -> Configuration:
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise Misused("`origin` must begin with https:// where it is not a loopback address")
     alerts = home / texts["alerts"] if "alerts" in texts else None
+    witnesses = home / texts["witnesses"] if "witnesses" in texts else None
     profiles = home / texts.get("profiles", "profiles.toml")
-    return Configuration(home, host, port, origin, certificate, key, profiles, alerts, provider)
+    return Configuration(home, host, port, origin, certificate, key, profiles, alerts, provider, witnesses)
 
 
 def _is_loopback(host: str) -> bool:

@@ -67,6 +67,7 @@ _NAMED_ELSEWHERE: Final = (
         marked("code"),
     ),
     (marked("admission"), marked("outcome"), marked("refusal"), marked("explain"), marked("audit_look")),
+    (marked("pruning"), marked("hold"), marked("hold_released"), marked("erasure")),
     (marked("policy"), marked("activation"), marked("snapshot")),
     (marked("exact"), marked("threshold"), marked("dp"), marked("matched"), marked("authorised")),
     (marked("draft"), marked("review"), marked("approved"), marked("scheduled"), marked("active")),

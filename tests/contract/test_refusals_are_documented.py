@@ -35,6 +35,7 @@ FAMILIES = {
     "encrypted": "LVR-53",
     "lookups": "LVR-61",
     "auditing": "LVR-71",
+    "retention": "LVR-73",
     "drafting": "LVR-72",
 }
 

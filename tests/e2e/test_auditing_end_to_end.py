@@ -9,9 +9,10 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
@@ -19,20 +20,24 @@ import pytest
 from tests.e2e.conftest import PROTECTED, SIMPLE
 from tests.support.installation import Service, copy_of, service
 from tests.support.watched import BURST
+from typer.testing import CliRunner
 
 from louver import audit
 from louver.alerts.following import Follower
 from louver.alerts.memory import Memory
 from louver.alerts.rules import parse
 from louver.audit.witness import Contradiction, look, new_key
+from louver.cli.app import app as client_app
 from louver.errors import Refused
+from louver.evidence import Scope, make_pack, verify_pack
 from louver.transparency import VerifierKey
 from louver.transparency.cosignature import cosignatures
 from louver.v1 import audit_pb2 as pb
 from louver.v1.audit_pb2_grpc import AuditServiceStub
 from louver_sandbox.demo.city import City
 from louver_sandbox.operator.auditors import add_auditor, add_witness
-from louver_sandbox.operator.installation import TOOLS
+from louver_sandbox.operator.installation import TOOLS, development_keys
+from louver_sandbox.operator.main import app as operator
 
 GRADES = PROTECTED.format(1949)
 NUMBERED = "SELECT count(*) AS n FROM gov.ent_registry WHERE uscc = '91350100M000100Y43'"
@@ -106,6 +111,7 @@ def test_nobody_is_named_to_an_auditor(auditor: audit.AuditClient) -> None:
     assert {one.sql for one in found} == {NUMBERED.replace("91350100M000100Y43", "‹18›")}
     whole = auditor.show(found[0].index)
     assert whole.covered
+    assert whole.receipt is not None
     assert not whole.receipt.openings, "a salt would let the number be guessed"
     assert "91350100" not in whole.receipt.to_bytes().decode()
     assert list(auditor.search(text="91350100M000100Y43")) == []
@@ -320,3 +326,102 @@ def test_an_institution_follows_nothing(audited: Service) -> None:
         with pytest.raises(Refused) as refused:
             stranger.read_entries(0)
         assert refused.value.code == "LVR-7101"
+
+
+def by_operator(served: Service, *words: object) -> str:
+    """What an operator's command prints; it succeeds."""
+    home = ["--home", str(served.city.settings.home)]
+    result = CliRunner().invoke(operator, [*map(str, words), *home])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def ordered(served: Service, tmp_path: Path, request: str) -> list[object]:
+    """The options by which two officers have a request of the bank redacted."""
+    order = tmp_path / "order.json"
+    words = ["log", "redact", "bank_a", request, "--reason", "court order 17"]
+    assert "refusal" in by_operator(served, *words, "-o", order)
+    options: list[object] = []
+    for number, key in enumerate(development_keys(served.city.settings)[:2]):
+        signed = tmp_path / f"{number}.json"
+        made = CliRunner().invoke(
+            client_app,
+            ["policy", "redaction", str(order), "--officer", key.stem, "--key", str(key), "-o", str(signed)],
+        )
+        assert made.exit_code == 0, made.output
+        options += ["--signature", signed]
+    return [*words, *options]
+
+
+def test_a_request_is_held_then_redacted_by_two_officers_and_every_proof_stands(
+    audited: Service, auditor: audit.AuditClient, tmp_path: Path
+) -> None:
+    (asked,) = auditor.search(kind="refusal", text="nothing_like_it")
+    whole = auditor.show(asked.index)
+    words = ordered(audited, tmp_path, asked.request_id)
+    home = ["--home", str(audited.city.settings.home)]
+    alone = CliRunner().invoke(operator, [*map(str, words[:-2]), "--execute", *home])
+    assert alone.exit_code == 1
+    assert "2 officers have to sign, and 1 did" in alone.stderr
+    by_operator(audited, "log", "hold", "case-17", "--reason", "a court", "--request-id", asked.request_id)
+    for refused in ([*words, "--execute"], ["log", "erase", asked.index, "--field", "sql"]):
+        held = CliRunner().invoke(operator, [*map(str, refused), *home])
+        assert held.exit_code == 1
+        assert "is under the hold 'case-17': a court" in held.stderr
+    by_operator(audited, "log", "release", "case-17", "--reason", "closed", "--execute")
+    assert "1 entries are redacted" in by_operator(audited, *words, "--execute")
+    left = auditor.show(asked.index)
+    assert left.head is not None
+    assert left.receipt is None
+    assert left.leaf is not None
+    assert left.fields["code"] == asked.code
+    assert set(left.fields) <= {"index", "kind", "institution", "purpose", "time", "code"}
+    assert list(auditor.search(text="nothing_like_it")) == []
+    file = tmp_path / "left.tlog-proof"
+    file.write_bytes(left.file)
+    key = str(auditor.settings.log_key)
+    told = CliRunner().invoke(client_app, ["audit", "verify", str(file), "--log-key", key])
+    assert "the entry was pruned" in told.stderr, told.output
+    assert whole.receipt is not None
+    assert whole.receipt.verify(key, sql=asked.sql).index == asked.index, "who has kept a receipt has it still"
+    assert left.pruned_by is not None
+    said = auditor.show(left.pruned_by).fields
+    assert (said["kind"], said["rule"], said["reason"]) == ("pruning", "redaction", "court order 17")
+    memory = Memory.open(tmp_path / "alerts.db")
+    step = Follower(parse(BURST), memory, key).look(auditor, lambda: datetime.now(UTC))
+    assert step.size > left.pruned_by, "a follower reads over what was pruned"
+    memory.close()
+    exported = io.BytesIO()
+    auditor.export(exported)
+    found = audit.verify_export(io.BytesIO(exported.getvalue()), key)
+    assert (found.findings, found.pruned) == ((), 1)
+
+
+def test_a_pack_over_the_wire_verifies_and_the_timeline_counts_what_there_is(
+    audited: Service, auditor: audit.AuditClient, tmp_path: Path
+) -> None:
+    day = datetime.now(UTC).date()
+    ends = {"since": (day - timedelta(days=1)).isoformat(), "until": (day + timedelta(days=2)).isoformat()}
+    target, whole = io.BytesIO(), io.BytesIO()
+    key = str(auditor.settings.log_key)
+    make_pack(auditor, key, Scope(ends["since"], ends["until"], ("bank_a",)), target, whole_log=whole)
+    found = verify_pack(io.BytesIO(target.getvalue()), key)
+    assert found.findings == ()
+    assert found.complete
+    with zipfile.ZipFile(target) as files:
+        kinds = {name.split("/")[0] for name in files.namelist()}
+        assert {"bundles", "catalogs", "records"} <= kinds
+        assert "Every admission was decided by what an activation" in files.read("report.en.md").decode()
+    over = auditor.over_time(since=ends["since"], until=ends["until"])
+    counts = auditor.count(until="2999-01-01").facets["verdict"]
+    assert over.exact
+    for verdict, number in counts:
+        assert sum(n for (_, one), n in over.counts.items() if one == verdict) == number
+    hours = auditor.over_time(hours=True, since=ends["since"], until=ends["until"])
+    assert sum(hours.counts.values()) == sum(over.counts.values()) + 2, "and the looks between"
+    with pytest.raises(Refused) as refused:
+        auditor.over_time(since="2026-01-01", until="2028-01-01")
+    assert refused.value.code == "LVR-7105"
+    with pytest.raises(Refused) as unknown:
+        auditor.decider("../../secrets/log.key")
+    assert unknown.value.code == "LVR-7351"

@@ -20,6 +20,8 @@ from louver.failures import Misused
 
 APPROVAL_CONTEXT = b"louver policy approval v1\n"
 REVOCATION_CONTEXT = b"louver policy revocation v1\n"
+REDACTION_CONTEXT = b"louver redaction v1\n"
+ORDER = ("entries", "institution", "leaves", "origin", "reason", "request_id")
 STATEMENT = ("document", "effective", "expires", "four_eyes", "id", "owner", "serial", "submitter")
 
 
@@ -66,6 +68,19 @@ def read_version(text: bytes) -> ToApprove:
     if digest != statement["document"] or not same:
         raise Misused("the statement is of another document: do not sign it")
     return found
+
+
+def read_order(text: bytes) -> Mapping[str, str]:
+    """What an order to redact says. Raises `Misused` where it is none, or says more than this version knows."""
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        raise Misused("not an order to redact") from None
+    if not isinstance(said, dict) or sorted(said) != list(ORDER):
+        raise Misused("not an order to redact, or one that says more than this version of louver knows")
+    if not all(isinstance(value, str) for value in said.values()):
+        raise Misused("not an order to redact")
+    return said
 
 
 def officers_key(pem: bytes, passphrase: bytes | None) -> Ed25519PrivateKey:

@@ -17,7 +17,7 @@ from louver.receipt import Receipt
 from louver.transparency.checkpoint import Checkpoint, TreeHead
 from louver.transparency.merkle import verify_inclusion
 from louver.transparency.proofs import ConsistencyProof, TlogProof
-from louver_sandbox.audit import commitments, stored, tree
+from louver_sandbox.audit import commitments, pruned, stored, tree
 from louver_sandbox.audit.commitments import Opening
 from louver_sandbox.audit.entries import JSON, Entry, encode
 from louver_sandbox.audit.head import Signer, sign_head
@@ -138,6 +138,17 @@ class AuditLog:
         with self.state.reading() as tx:
             return _receipt(tx, stored.find(tx, index), checkpoint, disclose)
 
+    def leaf_proof(self, index: int) -> TlogProof:
+        """The proof that a leaf is in the log, for an entry whose bytes were pruned. Raises ``UnknownEntry``."""
+        checkpoint = self._latest
+        if checkpoint is None or index >= checkpoint.claimed.size:
+            checkpoint = self._sign(index + 1)
+        with self.state.reading() as tx:
+            if index >= checkpoint.claimed.size:
+                raise UnknownEntry("no such log entry")
+            path = stored.span_hashes(tx, tree.inclusion_path(index, checkpoint.claimed.size))
+        return TlogProof(index, path, checkpoint)
+
     def consistency(self, old: int, new: int | None = None) -> ConsistencyProof:
         """The proof that the signed head of size ``new`` (default: the current one) extends size ``old``.
 
@@ -200,7 +211,7 @@ class AuditLog:
     ) -> tuple[Entry, ...]:
         """Entries of these kinds (none named: of all) from the newest back, below index ``before`` if given."""
         table = schema.entries.c
-        query = select(table.index, table.body)
+        query = select(table.index, table.body).where(table.body != pruned.NOTHING)
         if before is not None:
             query = query.where(table.index < before)
         if institution is not None:

@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from louver.transparency.checkpoint import Checkpoint
 from louver_sandbox.audit import stored
 from louver_sandbox.audit.entries import Entry, commitments_of
-from louver_sandbox.audit.sources import ExportSource
-from louver_sandbox.audit.stored import LogDamaged
+from louver_sandbox.audit.pruned import Pruned
+from louver_sandbox.audit.sources import ExportSource, StoredEntry
+from louver_sandbox.audit.stored import LogDamaged, PrunedEntry
 from louver_sandbox.audit.verify import verify_log
 from louver_sandbox.store import State, schema
 from louver_sandbox.store.clock import Clock, rfc3339
@@ -36,6 +39,9 @@ def restore_log(state: State, log_key: str, file: Path, anchors: Sequence[Checkp
         source, size = ExportSource(lines), stored.size_of(tx)
         heads = [Checkpoint.parse(note) for _, note in source.heads()]
         for entry in (entry for page in source.pages() for entry in page):
+            if entry.left is not None:
+                added += _restore_pruned(tx, entry, entry.left, size)
+                continue
             found = Entry(entry.index, entry.leaf_hash, entry.body)
             if entry.index < size:
                 if stored.find(tx, entry.index).body != entry.body:
@@ -54,6 +60,20 @@ def restore_log(state: State, log_key: str, file: Path, anchors: Sequence[Checkp
             if stored.head(tx, head.claimed.size) is None:
                 stored.add_head(tx, head, time)
     return added
+
+
+def _restore_pruned(tx: Connection, entry: StoredEntry, left: Pruned, size: int) -> int:
+    """An entry of which the export has what is left; the store may still have it whole."""
+    if entry.index >= size:
+        stored.add_pruned(tx, entry.index, entry.leaf_hash, left.residue, left.by)
+        return 1
+    try:
+        same = stored.find(tx, entry.index).leaf_hash == entry.leaf_hash
+    except PrunedEntry as pruned:
+        same = pruned.left == left
+    if not same:
+        raise LogDamaged(f"entry {entry.index} of the export is another than the log's")
+    return 0
 
 
 def _text(value: object) -> str | None:

@@ -10,7 +10,9 @@ from typing import BinaryIO, NoReturn, Protocol
 from sqlalchemy import Connection, func, select
 
 from louver.receipt import SALT_BYTES, commitment
-from louver_sandbox.audit.export import FORMAT
+from louver_sandbox.audit import pruned
+from louver_sandbox.audit.export import FORMAT, PRUNED_FORMAT
+from louver_sandbox.audit.pruned import Pruned
 from louver_sandbox.audit.tree import NodeId
 from louver_sandbox.store import schema
 
@@ -27,13 +29,14 @@ class StoredEntry:
     """An entry as it lies there, believed or not.
 
     ``leaf_hash`` is the tree's leaf, empty when the tree has none. ``columns`` are the copies of the entry's
-    fields by which it is found.
+    fields by which it is found. ``left`` is what is left of an entry that was pruned.
     """
 
     index: int
     leaf_hash: bytes
     body: bytes
     columns: Mapping[str, str | None] = field(default_factory=dict)
+    left: Pruned | None = None
 
 
 class LogSource(Protocol):
@@ -83,8 +86,11 @@ class StateSource:
             rows = self._tx.execute(query).all()
             if not rows:
                 return
+            lefts = pruned.between(self._tx, rows[0][0], rows[-1][0] + 1)
             yield [
-                StoredEntry(row[0], row.hash or b"", row.body, {name: getattr(row, name) for name in names})
+                StoredEntry(
+                    row[0], row.hash or b"", row.body, {name: getattr(row, name) for name in names}, lefts.get(row[0])
+                )
                 for row in rows
             ]
             following = rows[-1][0]
@@ -127,7 +133,7 @@ class ExportSource:
 
     def heads(self) -> Iterator[tuple[int | None, bytes]]:
         first = self._next()
-        if first is None or first.get("format") != FORMAT:
+        if first is None or first.get("format") not in (FORMAT, PRUNED_FORMAT):
             raise MalformedExport("the file is not the export of a log")
         while (item := self._next()) is not None and "head" in item:
             yield None, self._text(item, "head")
@@ -138,7 +144,7 @@ class ExportSource:
         page: list[StoredEntry] = []
         try:
             while item is not None:
-                page.append(StoredEntry(index, self._hash(item), self._text(item, "entry")))
+                page.append(self._entry(index, item))
                 index += 1
                 if len(page) == _PAGE:
                     yield page
@@ -163,6 +169,13 @@ class ExportSource:
 
     def openings(self) -> Iterator[str]:
         return iter(())
+
+    def _entry(self, index: int, item: dict[str, object]) -> StoredEntry:
+        if "pruned" not in item:
+            return StoredEntry(index, self._hash(item), self._text(item, "entry"))
+        left = Pruned(_number(item.get("by")), self._text(item, "pruned").decode())
+        leaf = left.fields.get("leaf")
+        return StoredEntry(index, self._hash({"leaf": leaf}), pruned.NOTHING, left=left)
 
     def _next(self) -> dict[str, object] | None:
         line = self._lines.readline(_MAX_LINE)
@@ -190,3 +203,7 @@ class ExportSource:
 
     def _damaged(self) -> NoReturn:
         raise MalformedExport(f"line {self._number} of the file is damaged")
+
+
+def _number(value: object) -> int:
+    return value if type(value) is int else -1

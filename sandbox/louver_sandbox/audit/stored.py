@@ -13,8 +13,9 @@ from sqlalchemy import BindParameter, Connection, bindparam, func, insert, selec
 
 from louver.transparency.checkpoint import Checkpoint
 from louver.transparency.merkle import leaf_hash
-from louver_sandbox.audit import tree
+from louver_sandbox.audit import pruned, tree
 from louver_sandbox.audit.entries import JSON, Entry
+from louver_sandbox.audit.pruned import Pruned
 from louver_sandbox.audit.tree import NodeId, Span
 from louver_sandbox.store import schema
 from louver_sandbox.store.prepared import Prepared
@@ -26,6 +27,14 @@ class LogDamaged(Exception):
 
 class UnknownEntry(LookupError):
     """There is no such entry, or none with such a field."""
+
+
+class PrunedEntry(UnknownEntry):
+    """The entry was pruned; `left` is what is left of it."""
+
+    def __init__(self, left: Pruned) -> None:
+        super().__init__(f"the entry was pruned, as entry {left.by} says")
+        self.left = left
 
 
 def size_of(tx: Connection) -> int:
@@ -60,16 +69,30 @@ def add(tx: Connection, entry: Entry, kind: str, time: str, request_id: JSON, in
 
 
 def find(tx: Connection, index: int) -> Entry:
-    """One entry. Raises ``UnknownEntry``."""
+    """One entry. Raises ``UnknownEntry``, ``PrunedEntry`` where its bytes are gone."""
     row = _ENTRY.row(tx, {"wanted": index})
     if row is None:
         raise UnknownEntry("no such log entry")
+    left = None if row[1] else pruned.find(tx, index)
+    if left is not None:
+        raise PrunedEntry(left)
     return entry_of(*row)
 
 
 def entries(tx: Connection, start: int, limit: int, wanted: dict[str, str]) -> tuple[Entry, ...]:
-    """At most ``limit`` entries from index ``start`` on whose columns have the ``wanted`` values, in order."""
+    """At most ``limit`` entries from index ``start`` on whose columns have the ``wanted`` values, in order; pruned
+    ones are passed over."""
     return tuple(entry_of(*row) for row in _listing(*wanted).rows(tx, {**wanted, "start": start, "limit": limit}))
+
+
+def add_pruned(tx: Connection, index: int, leaf: bytes, line: str, by: int) -> None:
+    """Store at the end of the log an entry that was pruned elsewhere: its leaf, and what is left of it."""
+    nodes = tree.completed(index, leaf, _hashes(tx, tree.left_siblings(index)))
+    fields = Pruned(by, line).fields
+    found_by = {"kind": fields["kind"], "request_id": None, "institution": fields.get("institution")}
+    _INSERT_ENTRY.run(tx, {"index": index, "body": pruned.NOTHING, "time": fields["time"], **found_by})
+    pruned.left(tx, index, line, by)
+    _INSERT_NODE.run(tx, *({"id": node.key, "hash": value} for node, value in nodes.items()))
 
 
 def entry_of(index: int, body: bytes) -> Entry:
@@ -112,7 +135,7 @@ def _nodes(count: int) -> Prepared:
 def _listing(*names: str) -> Prepared:
     """Entries in order, from `start` on and at most `limit`, with the named columns equal to what is given."""
     equal = (_e[name] == bindparam(name) for name in names)
-    found = select(_e.index, _e.body).where(_e.index >= bindparam("start"), *equal)
+    found = select(_e.index, _e.body).where(_e.index >= bindparam("start"), _e.body != pruned.NOTHING, *equal)
     return Prepared(found.order_by(_e.index).limit(bindparam("limit")))
 
 

@@ -21,6 +21,7 @@ from louver.errors import Unproven
 from louver.transparency.checkpoint import Checkpoint, TreeHead
 from louver.transparency.merkle import leaf_hash, node_hash
 from louver.transparency.note import VerifierKey
+from louver.transparency.retention import Prunings
 from louver_sandbox.audit import tree
 from louver_sandbox.audit.entries import InvalidEntry, commitments_of, parse
 from louver_sandbox.audit.sources import ExportSource, LogSource, MalformedExport, StateSource, StoredEntry
@@ -44,12 +45,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What verification found: ``size`` entries, of which the first ``covered`` lie under a signed head."""
+    """What verification found: ``size`` entries, of which the first ``covered`` lie under a signed head, and of which
+    ``pruned`` have lost their bytes."""
 
     size: int
     covered: int
     root: bytes
     findings: tuple[Finding, ...]
+    pruned: int = 0
 
     @property
     def ok(self) -> bool:
@@ -92,6 +95,7 @@ class _Verification:
     anchors: Sequence[TreeHead]
     findings: list[Finding] = field(default_factory=list)
     frontier: list[tuple[NodeId, bytes]] = field(default_factory=list)
+    prunings: Prunings = field(default_factory=Prunings)
     size: int = 0
     proven: int = 0
     broken: bool = False
@@ -102,6 +106,8 @@ class _Verification:
             self._check_entries(heads)
             self._check_heads(heads)
             self._check_cut(heads)
+            for index, what in self.prunings.unsaid():
+                self._find(index, what)
             for what in self.source.openings():
                 self._find(self.size, what)
         except MalformedExport as malformed:
@@ -109,7 +115,8 @@ class _Verification:
         except _Enough:
             self.findings.append(Finding(self.size, "verification stopped here: too many contradictions"))
         root = tree.fold([value for _, value in self.frontier])
-        return Report(self.size, self.proven, root, tuple(sorted(self.findings, key=lambda finding: finding.index)))
+        findings = tuple(sorted(self.findings, key=lambda finding: finding.index))
+        return Report(self.size, self.proven, root, findings, self.prunings.count)
 
     def _find(self, index: int, what: str) -> None:
         self.findings.append(Finding(index, what))
@@ -140,7 +147,7 @@ class _Verification:
             committed: dict[str, tuple[int, str]] = {}
             for entry in page:
                 self._check_sequence(entry, heads)
-                fields = self._check_entry(entry)
+                fields = self._check_entry(entry) if entry.left is None else self._check_left(entry)
                 committed |= {value: (entry.index, name) for name, value in commitments_of(fields).items()}
                 self._grow(entry.leaf_hash, nodes, heads)
             for value in self.source.unkept(committed):
@@ -155,6 +162,25 @@ class _Verification:
         stored = self.source.nodes(self.size, entry.index) or {}
         for index in range(self.size, entry.index):
             self._grow(stored.get(NodeId(0, index), b""), stored, heads)
+
+    def _check_left(self, entry: StoredEntry) -> Mapping[str, object]:
+        """Compare what is left of a pruned entry with the leaf and the copies of its fields."""
+        where, left = f"entry {entry.index}:", entry.left
+        if left is None:
+            return {}
+        if entry.body:
+            self._find(entry.index, f"{where} it was pruned, and has bytes again")
+        try:
+            found = self.prunings.take(entry.index, left.by, left.residue)
+        except ValueError as invalid:
+            self._find(entry.index, f"{where} {invalid}")
+            return {}
+        if found.leaf != entry.leaf_hash:
+            self._find(entry.index, f"{where} what is left of it has another leaf than the tree")
+        for name, value in entry.columns.items():
+            if name != "request_id" and found.fields.get(name) != value:
+                self._find(entry.index, f"{where} it is filed under another {name} than is left of it")
+        return {}
 
     def _check_entry(self, entry: StoredEntry) -> Mapping[str, object]:
         """Compare the bytes with the leaf, with their place and with the copies of their fields."""
@@ -173,6 +199,8 @@ class _Verification:
         for name, value in entry.columns.items():
             if fields.get(name) != value:
                 self._find(entry.index, f"{where} it is filed under another {name} than its bytes say")
+        for index, what in self.prunings.entry(entry.index, fields):
+            self._find(index, what)
         return fields
 
     def _grow(self, leaf: bytes, stored: Mapping[NodeId, bytes] | None, heads: Heads) -> None:

@@ -5,6 +5,7 @@
 * ``texts``       the SQL as auditors see it, and its words
 * ``index``       following the log
 * ``search``      finding entries, and counting them by what they say
+* ``timeline``    counting them by the day or the hour
 * ``replay``      making a decision again
 * ``replayer``    the process in which that is done for a service
 * ``spending``    what was spent, day by day

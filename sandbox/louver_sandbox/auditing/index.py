@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, case, delete, func, insert, select, update
 
-from louver_sandbox.audit import commitments, stored
+from louver_sandbox.audit import commitments, pruned, stored
 from louver_sandbox.audit.entries import commitments_of
 from louver_sandbox.auditing import tables
 from louver_sandbox.auditing.described import Described, describe, order_of
@@ -83,6 +83,53 @@ def forget(tx: Connection, entries: Sequence[int], sql: str) -> None:
     tx.execute(delete(tables.terms).where(tables.terms.c.entries <= 0))
 
 
+def regroup(tx: Connection, lefts: Mapping[int, Mapping[str, Any]]) -> None:
+    """Takes what was pruned of these entries out of the index: their words, and all that is not left of them."""
+    known = sorted(set(lefts) & set(tx.execute(select(_r.entry).where(_r.entry.in_(lefts))).scalars()))
+    for some in _split(known):
+        _forget_words(tx, some)
+    batch, moved = _Batch(tx, _Known()), Counter[tuple[int, int]]()
+    days = Counter[tuple[str, int]]()
+    before = {row.entry: row.group_id for row in tx.execute(select(_r.entry, _r.group_id).where(_r.entry.in_(known)))}
+    for index in known:
+        found = describe(lefts[index])
+        if not found.datasets and found.about is not None and found.verdict:
+            found = describe(lefts[index], batch.datasets_of(found.about))
+        group, block = batch.group_of(found), index // tables.BLOCK
+        moved[block, before[index]] -= 1
+        moved[block, group] += 1
+        days[found.time[:10], before[index]] -= 1
+        days[found.time[:10], group] += 1
+        changed = update(tables.rows).where(tables.rows.c.entry == index)
+        tx.execute(changed.values(group_id=group, cost=found.cost, about=found.about))
+    rows = [{"block": block, "group_id": group, "entries": n} for (block, group), n in moved.items() if n]
+    if rows:
+        _BLOCKS.run(tx, *rows)
+        totals: Counter[int] = Counter()
+        for (_, group), count in moved.items():
+            totals[group] += count
+        _TOTALS.run(tx, *({"group": group, "more": count} for group, count in totals.items()))
+        tx.execute(delete(tables.blocks).where(tables.blocks.c.entries <= 0))
+        _add_days(tx, days)
+        tx.execute(delete(tables.days).where(tables.days.c.entries <= 0))
+
+
+def _add_days(tx: Connection, days: Mapping[tuple[str, int], int]) -> None:
+    rows = [{"day": day, "group_id": group, "entries": n} for (day, group), n in days.items() if n]
+    if rows:
+        _DAYS.run(tx, *rows)
+
+
+def _forget_words(tx: Connection, entries: Sequence[int]) -> None:
+    of = tables.words.c
+    counts = tx.execute(select(of.term, func.count()).where(of.entry.in_(entries)).group_by(of.term)).all()
+    tx.execute(delete(tables.words).where(of.entry.in_(entries)))
+    for term, gone in counts:
+        fewer = update(tables.terms).where(tables.terms.c.id == term)
+        tx.execute(fewer.values(entries=tables.terms.c.entries - gone))
+    tx.execute(delete(tables.terms).where(tables.terms.c.entries <= 0))
+
+
 def entries_with(tx: Connection, institution: str, request_id: str, commitment: str) -> list[int]:
     """The entries of a request that repeat a commitment."""
     table = schema.entries.c
@@ -108,21 +155,22 @@ class _Batch:
     datasets: dict[int, tuple[str, ...]] = field(default_factory=dict)
     rows: list[dict[str, object]] = field(default_factory=list)
     blocks: Counter[tuple[int, int]] = field(default_factory=Counter)
+    days: Counter[tuple[str, int]] = field(default_factory=Counter)
     spans: dict[int, tuple[str, str]] = field(default_factory=dict)
     words: list[tuple[int, str]] = field(default_factory=list)
 
-    def take(self, index: int, body: bytes) -> None:
-        fields = fields_of(body)
+    def take(self, index: int, fields: Mapping[str, Any]) -> None:
         found = describe(fields)
         if not found.datasets and found.about is not None and found.verdict:
-            found = describe(fields, self._datasets_of(found.about))
-        group = self._group(found)
+            found = describe(fields, self.datasets_of(found.about))
+        group = self.group_of(found)
         self.datasets[index] = found.datasets
         self.rows.append(
             {"entry": index, "group_id": group, "time": found.time, "cost": found.cost, "about": found.about}
         )
         block = index // tables.BLOCK
         self.blocks[block, group] += 1
+        self.days[found.time[:10], group] += 1
         earliest, latest = self.spans.get(block, (found.time, found.time))
         self.spans[block] = min(earliest, found.time), max(latest, found.time)
         value = commitments_of(fields).get("sql")
@@ -130,7 +178,7 @@ class _Batch:
         if opening is not None:
             self.words.extend((index, word) for word in words(opening.text))
 
-    def _group(self, found: Described) -> int:
+    def group_of(self, found: Described) -> int:
         least, most = order_of(found.cost)
         said = {name: getattr(found, name) for name in tables.FACETS}
         key = json.dumps([*said.values(), list(found.datasets), least], ensure_ascii=False)
@@ -149,7 +197,7 @@ class _Batch:
             self.known.groups[key] = known
         return known
 
-    def _datasets_of(self, entry: int) -> tuple[str, ...]:
+    def datasets_of(self, entry: int) -> tuple[str, ...]:
         if entry not in self.datasets:
             of = tables.group_datasets.c
             query = select(of.dataset).join(tables.rows, tables.rows.c.group_id == of.group_id)
@@ -161,6 +209,7 @@ class _Batch:
         _ROWS.run(self.tx, *self.rows)
         rows = [{"block": block, "group_id": group, "entries": n} for (block, group), n in self.blocks.items()]
         _BLOCKS.run(self.tx, *rows)
+        _add_days(self.tx, self.days)
         _SPANS.run(self.tx, *({"block": block, "earliest": a, "latest": b} for block, (a, b) in self.spans.items()))
         totals: Counter[int] = Counter()
         for (_, group), count in self.blocks.items():
@@ -189,8 +238,9 @@ def _advance(tx: Connection, limit: int, known: _Known) -> int:
     found = tx.execute(query).all()
     if found:
         batch = _Batch(tx, known)
+        lefts = pruned.between(tx, start, found[-1][0] + 1)
         for index, body in found:
-            batch.take(index, body)
+            batch.take(index, fields_of(body) if body or index not in lefts else lefts[index].fields)
         batch.write()
         known.end = start + len(found)
     return len(found)
@@ -230,6 +280,7 @@ def _widened() -> Prepared:
     return Prepared(made)
 
 
+_r, _DAYS = tables.rows.c, _added(tables.days, "day", "group_id")
 _ROWS, _WORDS = Prepared(insert(tables.rows)), Prepared(insert(tables.words))
 _BLOCKS, _TERMS, _SPANS = _added(tables.blocks, "block", "group_id"), _added(tables.terms, "word"), _widened()
 _TOTALS = Prepared(

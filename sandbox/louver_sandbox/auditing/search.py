@@ -89,7 +89,7 @@ def counts(tx: Connection, wanted: Filter) -> Counts:
     if wanted.text and not _asked(wanted.text):
         return _counted(tx, {}, True)
     if wanted.text or wanted.request_id:
-        found, further = _candidates(tx, wanted, index.indexed(tx) - 1, ascending=False)
+        found, further = candidates(tx, wanted, index.indexed(tx) - 1, ascending=False)
         return _counted(tx, _looked_at(tx, wanted, _r.entry.in_(found)), further is None)
     if not (wanted.since or wanted.until or wanted.has_costs):
         query = select(_g.id, _g.entries)
@@ -103,18 +103,18 @@ def _counted_by_blocks(tx: Connection, wanted: Filter) -> Counts:
     """Whole blocks from their sums, the others entry by entry."""
     total: Counter[int] = Counter()
     inside = literal(False) if wanted.has_costs else _b.block.in_(select(_s.block).where(*_inside(wanted)))
-    query = select(_b.group_id, func.sum(_b.entries)).where(_in_groups(_b.group_id, wanted), inside)
+    query = select(_b.group_id, func.sum(_b.entries)).where(in_groups(_b.group_id, wanted), inside)
     for group, count in tx.execute(query.group_by(_b.group_id)):
         total[group] += int(count)
-    parts = _near_blocks(wanted).where(~inside).order_by(_b.block.desc()).limit(MOST_BLOCKS + 1)
+    parts = near_blocks(wanted).where(~inside).order_by(_b.block.desc()).limit(MOST_BLOCKS + 1)
     blocks = list(tx.execute(parts).scalars())
     for block in blocks[:MOST_BLOCKS]:
-        total.update(_looked_at(tx, wanted, _of_block(block)))
+        total.update(_looked_at(tx, wanted, of_block(block)))
     return _counted(tx, total, len(blocks) <= MOST_BLOCKS)
 
 
 def _looked_at(tx: Connection, wanted: Filter, looked: ColumnElement[bool]) -> dict[int, int]:
-    query = select(_r.group_id, func.count()).where(looked, *_residual(wanted)).group_by(_r.group_id)
+    query = select(_r.group_id, func.count()).where(looked, *residual(wanted)).group_by(_r.group_id)
     return {group: int(count) for group, count in tx.execute(query)}
 
 
@@ -157,7 +157,7 @@ def _groups(wanted: Filter) -> Select[Any] | None:
     return select(_g.id).where(*chosen) if chosen else None
 
 
-def _in_groups(column: ColumnElement[int], wanted: Filter) -> ColumnElement[bool]:
+def in_groups(column: ColumnElement[int], wanted: Filter) -> ColumnElement[bool]:
     found = _groups(wanted)
     return literal(True) if found is None else column.in_(found)
 
@@ -168,9 +168,9 @@ def _inside(wanted: Filter) -> list[ColumnElement[bool]]:
     return since + ([_s.latest < wanted.until] if wanted.until else [])
 
 
-def _near_blocks(wanted: Filter) -> Select[Any]:
+def near_blocks(wanted: Filter) -> Select[Any]:
     """The blocks that may hold what is wanted."""
-    query = select(_b.block).where(_in_groups(_b.group_id, wanted)).distinct()
+    query = select(_b.block).where(in_groups(_b.group_id, wanted)).distinct()
     if wanted.since:
         query = query.where(_b.block.in_(select(_s.block).where(_s.latest >= wanted.since)))
     if wanted.until:
@@ -178,13 +178,13 @@ def _near_blocks(wanted: Filter) -> Select[Any]:
     return query
 
 
-def _of_block(block: int) -> ColumnElement[bool]:
+def of_block(block: int) -> ColumnElement[bool]:
     return and_(_r.entry >= block * tables.BLOCK, _r.entry < (block + 1) * tables.BLOCK)
 
 
-def _residual(wanted: Filter) -> list[ColumnElement[bool]]:
+def residual(wanted: Filter) -> list[ColumnElement[bool]]:
     """Everything but the words, entry by entry."""
-    found = [_in_groups(_r.group_id, wanted)]
+    found = [in_groups(_r.group_id, wanted)]
     if wanted.since:
         found.append(_r.time >= wanted.since)
     if wanted.until:
@@ -199,14 +199,14 @@ def _residual(wanted: Filter) -> list[ColumnElement[bool]]:
 def _by_blocks(tx: Connection, wanted: Filter, start: int, limit: int, ascending: bool) -> Page:
     """Block by block, those only that may hold what is wanted."""
     here = start // tables.BLOCK
-    blocks = _near_blocks(wanted).where(_b.block >= here if ascending else _b.block <= here)
+    blocks = near_blocks(wanted).where(_b.block >= here if ascending else _b.block <= here)
     blocks = blocks.order_by(_b.block.asc() if ascending else _b.block.desc()).limit(MOST_BLOCKS + 1)
     near = list(tx.execute(blocks).scalars())
     order = _r.entry.asc() if ascending else _r.entry.desc()
     reach = _r.entry >= start if ascending else _r.entry <= start
     found: list[int] = []
     for block in near[:MOST_BLOCKS]:
-        query = select(_r.entry).where(_of_block(block), reach, *_residual(wanted))
+        query = select(_r.entry).where(of_block(block), reach, *residual(wanted))
         found += tx.execute(query.order_by(order).limit(limit + 1 - len(found))).scalars()
         if len(found) > limit:
             return Page(tuple(found[:limit]), found[limit])
@@ -218,16 +218,16 @@ def _by_blocks(tx: Connection, wanted: Filter, start: int, limit: int, ascending
 
 def _by_candidates(tx: Connection, wanted: Filter, start: int, limit: int, ascending: bool) -> Page:
     """Among the next entries that have the words or the request's id."""
-    candidates, further = _candidates(tx, wanted, start, ascending=ascending)
+    near, further = candidates(tx, wanted, start, ascending=ascending)
     order = _r.entry.asc() if ascending else _r.entry.desc()
-    query = select(_r.entry).where(_r.entry.in_(candidates), *_residual(wanted)).order_by(order).limit(limit + 1)
+    query = select(_r.entry).where(_r.entry.in_(near), *residual(wanted)).order_by(order).limit(limit + 1)
     found = list(tx.execute(query).scalars())
     if len(found) > limit:
         return Page(tuple(found[:limit]), found[limit])
     return Page(tuple(found), further)
 
 
-def _candidates(
+def candidates(
     tx: Connection, wanted: Filter, start: int, *, ascending: bool
 ) -> tuple[Select[Any] | list[int], int | None]:
     """The next entries that may be wanted, at most so many, and where to look on if there are more."""

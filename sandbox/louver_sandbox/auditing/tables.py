@@ -71,6 +71,17 @@ spans = Table(
 )
 """Between which times the entries of a block are, whatever the clock did meanwhile."""
 
+days = Table(
+    "audit_days",
+    metadata,
+    Column("day", Text, nullable=False),
+    Column("group_id", _Big, nullable=False),
+    Column("entries", _Big, nullable=False),
+    PrimaryKeyConstraint("day", "group_id"),
+    sqlite_with_rowid=False,
+)
+"""How many entries of a group a day (UTC) has."""
+
 rows = Table(
     "audit_rows",
     metadata,
@@ -113,5 +124,5 @@ cosignatures = Table(
 )
 """Signature lines of witnesses under the head of a size, and when they were made (POSIX seconds)."""
 
-DERIVED = (words, terms, rows, spans, blocks, group_datasets, groups)
+DERIVED = (words, terms, rows, days, spans, blocks, group_datasets, groups)
 """What follows from the log."""

@@ -15,12 +15,15 @@ from louver_sandbox.audit.export import export_log
 from louver_sandbox.audit.log import MAX_PAGE
 from louver_sandbox.audit.verify import verify_log
 from louver_sandbox.auditing import index
+from louver_sandbox.operator import retention
 from louver_sandbox.operator.output import Home, explained, fail
 from louver_sandbox.premises import open_books, utc_now
+from louver_sandbox.retention import holds
 from louver_sandbox.settings import load
 from louver_sandbox.store import State, StoreBusy
 
-app = typer.Typer(help="The query log: verify it, export it, show its head, erase a text.", no_args_is_help=True)
+app = typer.Typer(help="The query log: verify it, export it, prune it, hold it, erase a text.", no_args_is_help=True)
+retention.register(app)
 
 
 @app.command("head")
@@ -59,6 +62,8 @@ def verify(
         if not report.ok:
             raise fail(*map(str, report.findings))
         typer.echo(f"{report.size} entries, every leaf, node and signed head holds")
+        if report.pruned:
+            typer.echo(f"{report.pruned} of them were pruned, and what is left of each is what an entry says")
 
 
 @app.command("export")
@@ -131,6 +136,10 @@ def erase(
             asked, kept = books.log.entry(entry), books.log.open(entry).get(field)
             who, request = str(asked.fields.get("institution", "")), str(asked.fields.get("request_id", ""))
             with state.transaction() as tx:
+                try:
+                    holds.demand_free(tx, entry)
+                except holds.Held as held:
+                    raise fail(str(held)) from None
                 books.log.erased(tx, entry, field)
                 if kept is not None and field == "sql":
                     index.forget(tx, index.entries_with(tx, who, request, asked.commitments[field]), kept.text)

@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, insert, select
 
 from louver_sandbox import journal
-from louver_sandbox.audit import stored
+from louver_sandbox.audit import pruned, stored
 from louver_sandbox.audit.log import MAX_PAGE
 from louver_sandbox.journal import Books
 from louver_sandbox.recount import charged
@@ -78,14 +78,30 @@ def _scratch() -> Iterator[State]:
 
 
 def _charge_again(tx: Connection, counted: Connection) -> Iterator[Difference]:
+    for index, fields in heapq.merge(_whole(tx), _pruned(tx), key=_index):
+        try:
+            charged.again(counted, fields)
+        except charged.Unreadable as unreadable:
+            yield Difference(f"log entry {index}", str(unreadable))
+
+
+def _whole(tx: Connection) -> Iterator[tuple[int, Mapping[str, Any]]]:
     start = 0
     while page := stored.entries(tx, start, MAX_PAGE, {"kind": "admission"}):
-        for entry in page:
-            try:
-                charged.again(counted, entry.fields)
-            except charged.Unreadable as unreadable:
-                yield Difference(f"log entry {entry.index}", str(unreadable))
+        yield from ((entry.index, entry.fields) for entry in page)
         start = page[-1].index + 1
+
+
+def _pruned(tx: Connection) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """What pruned admissions were charged is left of them, bound by the entries that say that they were pruned."""
+    start = 0
+    while page := pruned.admissions(tx, start, MAX_PAGE):
+        yield from ((index, left.fields) for index, left in page)
+        start = page[-1][0] + 1
+
+
+def _index(item: tuple[int, Mapping[str, Any]]) -> int:
+    return item[0]
 
 
 def _compared(table: Table, tx: Connection, counted: Connection) -> Iterator[Difference]:

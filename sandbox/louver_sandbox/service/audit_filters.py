@@ -19,6 +19,8 @@ LONGEST_VALUE = 200
 LONGEST_TEXT = 500
 MOST_WORDS = 20
 LARGEST_PAGE = 200
+MOST_DAYS = 366
+MOST_HOURS_DAYS = 7
 _FACETS = {
     "kinds": "kind",
     "institutions": "institution",
@@ -77,6 +79,23 @@ def page(size: int, token: str) -> tuple[int, int | None]:
     if token and not (token.isascii() and token.isdigit() and len(token) <= 18):
         raise auditing.filter_malformed("page_token", "not one of ours", "不是本服务给出的")
     return size or 50, int(token) if token else None
+
+
+def over_time(message: pb.CountOverTimeRequest) -> Filter:
+    """What to count over time: between two ends that are not too far from one another. Raises `Refused` LVR-7105."""
+    wanted, most = read(message.filter), MOST_HOURS_DAYS if message.hours else MOST_DAYS
+    try:
+        ends = [datetime.fromisoformat(text).date() for text in (wanted.since, wanted.until)]
+        fits = 0 < (ends[1] - ends[0]).days <= most
+    except ValueError:
+        fits = False
+    if not fits:
+        raise auditing.filter_malformed(
+            "since",
+            f"from and before have to be named, at most {most} days apart",
+            f"须给出起止，且相隔不超过 {most} 天",
+        )
+    return wanted
 
 
 def accounts(message: pb.ListSpendingRequest) -> Accounts:

@@ -21,7 +21,7 @@ from louver_sandbox import journal
 from louver_sandbox.audit.entries import JSON
 from louver_sandbox.audit.export import export_log
 from louver_sandbox.audit.stored import LogDamaged, UnknownEntry
-from louver_sandbox.auditing import index, replayer, search, spending, witnesses
+from louver_sandbox.auditing import index, replayer, search, spending, timeline, witnesses
 from louver_sandbox.auditing.replay import NotReplayable, Replayed, decision, replay
 from louver_sandbox.auditors import Auditor
 from louver_sandbox.processes.pool import CheckerFailed
@@ -86,6 +86,28 @@ class Auditing(pb_grpc.AuditServiceServicer):
             response.log_size = books.log.size()
             self._look(caller, "search", filter=audit_filters.told(wanted), found=len(response.entries))
             return response
+
+    def CountOverTime(
+        self, message: pb.CountOverTimeRequest, context: grpc.ServicerContext
+    ) -> pb.CountOverTimeResponse:
+        """Counts by the day or the hour."""
+        with self._call(context, self._calls) as caller:
+            wanted = audit_filters.over_time(message)
+            index.catch_up(self._platform.state, FRESH)
+            with self._platform.state.reading() as tx:
+                found = timeline.timeline(tx, wanted, hours=message.hours)
+            self._look(caller, "count", filter=audit_filters.told(wanted))
+            counts = [
+                pb.TimeCount(start=start, verdict=verdict, entries=n)
+                for (start, verdict), n in sorted(found.counts.items())
+            ]
+            return pb.CountOverTimeResponse(counts=counts, exact=found.exact)
+
+    def GetDecider(self, message: pb.GetDeciderRequest, context: grpc.ServicerContext) -> pb.GetDeciderResponse:
+        """What decided, as it was kept. It shows no entry, so it is no look."""
+        with self._call(context, self._calls):
+            kind, content = audit_told.decider(self._platform.settings.run, message.digest)
+            return pb.GetDeciderResponse(kind=kind, content=content)
 
     def GetEntry(self, message: pb.GetEntryRequest, context: grpc.ServicerContext) -> pb.GetEntryResponse:
         """One entry whole."""

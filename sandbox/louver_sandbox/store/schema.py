@@ -38,7 +38,8 @@ entries = Table(
     Index("entries_by_institution", "institution", "index"),
     Index("entries_by_kind", "kind", "index"),
 )
-"""The log. ``body`` is the entry; the other columns repeat parts of it so that it can be found."""
+"""The log. ``body`` is the entry, empty once it was pruned; the other columns repeat parts of it so that it can be
+found."""
 
 nodes = Table(
     "nodes",
@@ -51,6 +52,15 @@ nodes = Table(
 One number as key, since SQLite scans the table when asked for a list of pairs. Bodies of old entries can be
 pruned without touching this table.
 """
+
+pruned = Table(
+    "pruned",
+    metadata,
+    Column("entry", _Big, ForeignKey("entries.index"), primary_key=True, autoincrement=False),
+    Column("by", _Big, nullable=False),
+    Column("residue", Text, nullable=False),
+)
+"""What is left of entries whose bodies are empty (`audit.pruned`), and the entry that says that they were pruned."""
 
 openings = Table(
     "openings",
@@ -194,5 +204,6 @@ health = Table(
 )
 """One row that the health probe writes, to know that writing works."""
 
-APPEND_ONLY = ("entries", "nodes", "heads", "ledger", "privacy_ledger")
-"""Tables whose rows are never changed or removed; triggers see to it."""
+APPEND_ONLY = ("entries", "nodes", "heads", "ledger", "privacy_ledger", "pruned")
+"""Tables whose rows are never changed or removed; triggers see to it. A body of ``entries`` may be emptied where
+``pruned`` has what is left of it."""

@@ -14,19 +14,21 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from louver.audit import AuditClient, AuditEntry, Replayed
+from louver.audit import AuditClient, AuditEntry, Replayed, WholeEntry
 from louver.cli.export import csv_lines
 from louver_server.accounts.model import Role, Session
 from louver_server.languages import marked
 from louver_server.problems import Missing
 from louver_server.rendering import page
 from louver_server.sessions import BadForm, Form, check_csrf, console, only
+from louver_server.witnessed import Witnessed, read_keys, witnessed
 
 router = APIRouter()
 Auditor = Annotated[Session, Depends(only(Role.AUDITOR))]
 
 SHOWN: Final = 50
 IN_FILE: Final = 5000
+LOOKS: Final = 10
 """Entries of a file for programs."""
 
 TEXTS: Final = {
@@ -52,6 +54,10 @@ CHOICES: Final = {
         "explain",
         "aborted",
         "audit_look",
+        "pruning",
+        "hold",
+        "hold_released",
+        "erasure",
         "policy",
         "activation",
         "snapshot",
@@ -68,13 +74,14 @@ _COLUMNS: Final = (
 @router.get("/log")
 def search(request: Request, session: Auditor, token: Annotated[str, Query(max_length=500)] = "") -> Response:
     """What fits the filter, the newest first, and of what there is how much."""
-    asked = _asked(request)
-    found = _log(request, session).page(SHOWN, token, with_counts=not token, **_filter(asked))
+    asked = asked_of(request.query_params)
+    found = log_of(request, session).page(SHOWN, token, with_counts=not token, **filter_of(asked))
     return page(
         request, "log.html", session,
         found=found, asked=asked, texts=TEXTS, choices=CHOICES, query=urlencode(asked),
         facets=_facets(found.counts.facets if found.counts else {}, asked),
         further=urlencode({**asked, "token": found.token}) if found.token else "",
+        saved=console(request).doors.store.searches(session.account.name),
     )  # fmt: skip
 
 
@@ -83,7 +90,9 @@ def as_file(request: Request, session: Auditor, form: str) -> Response:
     """The same for programs and spreadsheets."""
     if form not in {"csv", "json"}:
         raise Missing
-    rows = [_plain(one) for one in _log(request, session).search(IN_FILE, **_filter(_asked(request)))]
+    rows = [
+        _plain(one) for one in log_of(request, session).search(IN_FILE, **filter_of(asked_of(request.query_params)))
+    ]
     if form == "json":
         objects = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
         return Response(json.dumps(objects, ensure_ascii=False, indent=1), media_type="application/json")
@@ -102,26 +111,39 @@ def entry(request: Request, session: Auditor, index: int) -> Response:
 def replay(request: Request, session: Auditor, fields: Form, index: int) -> Response:
     """Its decision made again from the log and the versions that it names."""
     check_csrf(session, fields)
-    return _entry(request, session, index, _log(request, session).replay(_known(index)))
+    return _entry(request, session, index, log_of(request, session).replay(_known(index)))
 
 
 @router.get("/log/{index}/proof")
 def proof(request: Request, session: Auditor, index: int) -> Response:
     """The entry and its proof as a file that verifies anywhere (C2SP tlog-proof)."""
-    found = _log(request, session).show(_known(index))
+    found = log_of(request, session).show(_known(index))
     named = {"content-disposition": f'attachment; filename="louver-{index}.tlog-proof"'}
-    return Response(found.receipt.to_bytes(), media_type="text/plain; charset=utf-8", headers=named)
+    return Response(found.file, media_type="text/plain; charset=utf-8", headers=named)
 
 
 def _entry(request: Request, session: Session, index: int, replayed: Replayed | None = None) -> Response:
-    found = _log(request, session).show(_known(index))
+    log = log_of(request, session)
+    found = log.show(_known(index))
     told = json.dumps(dict(found.fields), ensure_ascii=False, indent=1, sort_keys=True, default=str)
     return page(
         request, "whole.html", session, 200 if replayed is None or replayed.same else 409,
-        found=found, told=told, replayed=replayed,
+        found=found, told=told, replayed=replayed, witnessed=seen_by(request, log),
+        looks=looks(found),
+        beside=[one for one in found.related if one.kind != "audit_look"],
         compared=_compared(replayed) if replayed else [],
         replayable=found.entry.kind in {"admission", "outcome"},
     )  # fmt: skip
+
+
+def looks(found: WholeEntry) -> list[AuditEntry]:
+    """The newest looks at an entry; that which shows them is one of them."""
+    return [one for one in found.related if one.kind == "audit_look"][-LOOKS:]
+
+
+def seen_by(request: Request, log: AuditClient) -> Witnessed:
+    """What of the log witnesses have cosigned, verified with the keys of this console."""
+    return witnessed(log, read_keys(console(request).configuration.witnesses))
 
 
 def _compared(replayed: Replayed) -> list[tuple[str, str, str]]:
@@ -129,13 +151,14 @@ def _compared(replayed: Replayed) -> list[tuple[str, str, str]]:
     return [(name, replayed.recorded.get(name, ""), replayed.found.get(name, "")) for name in names]
 
 
-def _log(request: Request, session: Session) -> AuditClient:
+def log_of(request: Request, session: Session) -> AuditClient:
+    """The log as the account's auditor reads it."""
     return console(request).connections.log_of(session.account.profile)
 
 
-def _asked(request: Request) -> dict[str, str]:
+def asked_of(query: Mapping[str, str]) -> dict[str, str]:
     """What the address narrows the search by. Raises `BadForm` for what cannot be meant."""
-    given = {name: value.strip() for name, value in request.query_params.items() if value.strip()}
+    given = {name: value.strip() for name, value in query.items() if value.strip()}
     found = {name: given[name] for name in (*TEXTS, *CHOICES) if name in given}
     chosen = all(found.get(name, values[0]) in values for name, values in CHOICES.items() if name != "kind")
     counted = all(found.get(name, "0").isascii() and found.get(name, "0").isdigit() for name in _NUMBERS)
@@ -144,7 +167,7 @@ def _asked(request: Request) -> dict[str, str]:
     return found
 
 
-def _filter(asked: Mapping[str, str]) -> dict[str, Any]:
+def filter_of(asked: Mapping[str, str]) -> dict[str, Any]:
     return {name: int(value[:18]) if name in _NUMBERS else value for name, value in asked.items()}
 
 

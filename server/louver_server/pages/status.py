@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from louver.errors import Error, Unproven
 from louver_server.accounts.model import Role, Session
+from louver_server.pages.log import log_of, seen_by
 from louver_server.rendering import page
 from louver_server.sessions import console, only
 
@@ -30,7 +31,9 @@ def health(request: Request) -> Response:
 def head(request: Request, session: Reader) -> Response:
     """The log's newest head, shown only when its signature holds."""
     found = console(request).connections.head(session.account.profile)
-    return page(request, "head.html", session, head=found, root=base64.b64encode(found.root).decode())
+    witnessed = seen_by(request, log_of(request, session))
+    root = base64.b64encode(found.root).decode()
+    return page(request, "head.html", session, head=found, root=root, witnessed=witnessed)
 
 
 def _state(request: Request, profile: str) -> str:

@@ -139,13 +139,14 @@ def test_append_only_tables_refuse_change_and_removal(state: State, table: str) 
     answer(log, 1)
     log.head()
     with state.transaction() as tx:
+        tx.execute(insert(schema.pruned).values(entry=0, by=1, residue="{}"))
         account = {"institution": "b", "dataset": "d", "purpose": "p", "kind": "k", "period": "day", "window": "w"}
         tx.execute(insert(schema.ledger).values(**account, sequence=1, amount=1, spent=1, time="t"))
         loss = dict.fromkeys(("rho", "delta", "spent_rho", "spent_delta"), "0")
         of = {"institution": "b", "dataset": "d", "unit": "person", "purpose": "p", "request_id": "r", "day": "d"}
         tx.execute(insert(schema.privacy_ledger).values(**of, **loss, sequence=1, time="t"))
     target = schema.metadata.tables[table]
-    column = target.columns["hash" if table == "nodes" else "time"]
+    column = target.columns[{"nodes": "hash", "pruned": "residue"}.get(table, "time")]
     for statement in (delete(target), update(target).values({column: b"x"})):
         with pytest.raises(StoreConflict), state.transaction() as tx:
             tx.execute(statement)

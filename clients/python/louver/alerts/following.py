@@ -30,6 +30,7 @@ from louver.receipt import commitment
 from louver.transparency.checkpoint import Checkpoint, TreeHead
 from louver.transparency.merkle import EMPTY_ROOT, leaf_hash, node_hash
 from louver.transparency.note import VerifierKey
+from louver.transparency.retention import PRUNABLE, PRUNING, Residue, read_residue
 from louver.transparency.whole_log import read_entry
 
 BATCH: Final = 500
@@ -63,6 +64,8 @@ class Follower:
         self._rules = rules
         self._memory = memory
         self._key = VerifierKey.parse(log_key)
+        self._gone: dict[int, list[int]] = {}
+        """Entries of this look that were pruned, by the entry that has to say so."""
 
     def look(self, log: Log, now: Callable[[], datetime]) -> Step:
         """Reads what is new. Raises ``Contradiction``, which is an alert too, ``Unproven`` for a head that the log
@@ -91,12 +94,17 @@ class Follower:
             head = checkpoint.verify(self._key)
             self._check_same(position, head, checkpoint)
             entries = iter(entries)
+            self._gone.clear()
             while batch := list(islice(entries, BATCH)):
                 at, made = self._take(at, batch, head, checkpoint)
                 alerts += made
             if at.size != head.size:
                 raise self._contradiction(
                     at, checkpoint, f"the log signed {head.size} entries and gives {at.size} of them"
+                )
+            for first, *_ in self._gone.values():
+                raise self._contradiction(
+                    at, checkpoint, f"entry {first} is gone, and no entry says that it was pruned"
                 )
         with self._memory.transaction():
             said = checkpoint.to_bytes().decode()
@@ -122,7 +130,17 @@ class Follower:
                 raise Misused("another follower writes this file", "each follower has a file of its own")
             engine = Engine(self._rules, self._memory, at.origin, at.key)
             for given in batch:
+                if given.residue:
+                    grow(frontier, _left(given, size).leaf)
+                    self._gone.setdefault(given.pruned_by, []).append(size)
+                    size += 1
+                    continue
                 fields = _fields(given, size)
+                gone = self._gone.pop(size, [])
+                if gone and (fields.get("kind") != PRUNING or int(fields.get("entries", 0)) < len(gone)):
+                    raise self._contradiction(
+                        at, checkpoint, f"entry {gone[0]} is gone, and entry {size} does not say why"
+                    )
                 grow(frontier, leaf_hash(given.body))
                 size += 1
                 event = event_of(fields, given.sql, given.datasets)
@@ -151,6 +169,19 @@ class Follower:
         )  # fmt: skip
         with self._memory.transaction():
             self._memory.add(told)
+
+
+def _left(given: Given, size: int) -> Residue:
+    """What is left of a pruned entry, which a later one has to say. Raises ``Unproven``."""
+    try:
+        found = read_residue(given.residue)
+    except ValueError as invalid:
+        raise Unproven(f"entry {size}: {invalid}", given.residue.encode()) from None
+    if found.index != size or given.pruned_by <= size or found.fields["kind"] not in PRUNABLE:
+        raise Unproven(
+            f"entry {size}: what is left of it is of another, or it is never pruned", given.residue.encode()
+        )
+    return found
 
 
 def _fields(given: Given, size: int) -> Mapping[str, Any]:

@@ -140,6 +140,18 @@ class AuditClient(Connection):
         request = pb.SearchEntriesRequest(filter=entry_filter(**wanted), page_size=1, with_counts=True)
         return results.counts(self._call(self._stub.SearchEntries, request).counts)
 
+    def over_time(self, *, hours: bool = False, **wanted: Any) -> results.TimeCounts:
+        """How many entries fit a filter by the day, or by the hour; ``since`` and ``until`` have to be given, at most
+        366 days apart, or 7 for hours."""
+        request = pb.CountOverTimeRequest(filter=entry_filter(**wanted), hours=hours)
+        response = self._call(self._stub.CountOverTime, request)
+        return results.TimeCounts({(one.start, one.verdict): one.entries for one in response.counts}, response.exact)
+
+    def decider(self, digest: str) -> tuple[str, bytes]:
+        """The bundle of policies or catalogue that entries name by this digest, and which of them it is."""
+        response = self._call(self._stub.GetDecider, pb.GetDeciderRequest(digest=digest))
+        return response.kind, response.content
+
     def show(self, index: int) -> results.WholeEntry:
         """One entry whole, proved to be in the log. Raises ``Unproven``."""
         response = self._call(self._stub.GetEntry, pb.GetEntryRequest(index=index))
@@ -159,6 +171,17 @@ class AuditClient(Connection):
             finally:
                 call.cancel()
 
+    def follow(self, start: int | None = None, **wanted: Any) -> Iterator[tuple[int, tuple[results.AuditEntry, ...]]]:
+        """Entries as they come in one call, with the index from which a later call goes on; none of them is a sign of
+        life. It ends when the service ends it, or the caller stops."""
+        request = pb.TailEntriesRequest(filter=entry_filter(**wanted), start=start or 0, from_now=start is None)
+        call = self._stub.TailEntries(request)
+        try:
+            for response in self._parts(call):
+                yield response.next_start, tuple(map(results.entry, response.entries))
+        finally:
+            call.cancel()
+
     def read_entries(self, start: int) -> tuple[Checkpoint, Iterator[Given]]:
         """The newest head, and the entries from index ``start`` on up to it, whole: for whoever follows the log.
         Nothing of it is verified here (``louver.alerts.following`` does); the call is one look in the log."""
@@ -171,7 +194,7 @@ class AuditClient(Connection):
         try:
             for part in parts:
                 for one in part.entries:
-                    yield Given(one.body, one.sql, one.salt, tuple(one.datasets))
+                    yield Given(one.body, one.sql, one.salt, tuple(one.datasets), one.residue, one.pruned_by)
         finally:
             call.cancel()
 

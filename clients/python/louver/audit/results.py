@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from louver.errors import Unproven
 from louver.receipt import Receipt, VerifiedReceipt
+from louver.transparency import Checkpoint, TlogProof, TreeHead, VerifierKey
+from louver.transparency.retention import read_residue
 from louver.v1 import audit_pb2 as pb
 
 
@@ -16,7 +18,8 @@ class AuditEntry:
     """A line of the log as the service tells it; ``AuditClient.show`` proves one.
 
     ``verdict`` is admitted, answered, refused, aborted or explained, empty for acts of the platform. ``cost`` is in
-    units of access budget. ``sql`` is without literals that may name somebody.
+    units of access budget. ``sql`` is without literals that may name somebody. ``actor`` is the auditor of a look, or
+    the officer of a step.
     """
 
     index: int
@@ -31,6 +34,7 @@ class AuditEntry:
     datasets: tuple[str, ...]
     cost: int
     sql: str
+    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +42,39 @@ class WholeEntry:
     """An entry with its proof. ``fields`` is what it says; ``proof`` what was verified, None without a log key.
 
     ``covered`` means that something in the SQL is not shown, ``erased`` that the text is gone for ever. ``receipt``
-    is a C2SP tlog-proof; its bytes verify anywhere.
+    is a C2SP tlog-proof; its bytes verify anywhere. Of an entry that was pruned ``fields`` is what is left of it,
+    ``receipt`` is None, ``leaf`` the proof of its leaf, and ``pruned_by`` the entry that binds what is left of it.
     """
 
     entry: AuditEntry
     fields: Mapping[str, object]
-    receipt: Receipt
+    receipt: Receipt | None
     proof: VerifiedReceipt | None
     covered: bool
     erased: bool
     related: tuple[AuditEntry, ...]
+    leaf: TlogProof | None = None
+    pruned_by: int | None = None
+    leaf_head: TreeHead | None = None
+
+    @property
+    def head(self) -> TreeHead | None:
+        """The head under which it was proved here; None without a log key."""
+        return self.leaf_head if self.proof is None else self.proof.head
+
+    @property
+    def file(self) -> bytes:
+        """The proof as a file that verifies anywhere (C2SP tlog-proof); of a pruned entry with what is left of it."""
+        if self.receipt is not None:
+            return self.receipt.to_bytes()
+        return self.leaf.to_bytes() if self.leaf is not None else b""
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The head under which it is proved, with the cosignatures of witnesses."""
+        proof = self.leaf if self.receipt is None else self.receipt
+        assert proof is not None  # noqa: S101 # an entry has one or the other
+        return proof.checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +127,17 @@ class Given:
     sql: str = ""
     salt: bytes = b""
     datasets: tuple[str, ...] = ()
+    residue: str = ""
+    pruned_by: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TimeCounts:
+    """How many entries of which verdict (empty: acts of the platform) by the beginning of a day or an hour in UTC
+    (``2026-07-01``, ``2026-07-01T08``). Not ``exact``: at least so many."""
+
+    counts: Mapping[tuple[str, str], int]
+    exact: bool
 
 
 def entry(message: pb.LogEntry) -> AuditEntry:
@@ -117,6 +155,7 @@ def entry(message: pb.LogEntry) -> AuditEntry:
         datasets=tuple(message.datasets),
         cost=message.cost,
         sql=message.sql,
+        actor=message.actor,
     )
 
 
@@ -134,6 +173,8 @@ def page(message: pb.SearchEntriesResponse) -> Page:
 
 def whole(message: pb.GetEntryResponse, index: int, log_key: str) -> WholeEntry:
     """An entry, if its proof holds and what is told of it is what it says. Raises ``Unproven``."""
+    if message.residue:
+        return _pruned(message, index, log_key)
     receipt = Receipt.from_bytes(message.proof)
     told = entry(message.summary)
     if receipt.index != index or told.index != index:
@@ -149,6 +190,21 @@ def whole(message: pb.GetEntryResponse, index: int, log_key: str) -> WholeEntry:
     return WholeEntry(
         told, fields, receipt, proof, message.covered, message.erased, tuple(map(entry, message.related))
     )
+
+
+def _pruned(message: pb.GetEntryResponse, index: int, log_key: str) -> WholeEntry:
+    """What is left of a pruned entry, if its leaf is in the log's tree. Raises ``Unproven``."""
+    proof, told = TlogProof.parse(message.proof), entry(message.summary)
+    try:
+        left = read_residue(message.residue)
+    except ValueError as invalid:
+        raise Unproven(f"entry {index}: {invalid}", message.residue.encode()) from None
+    if {left.index, told.index, proof.index} != {index} or message.pruned_by <= index:
+        raise Unproven("the service has answered with another entry", message.proof)
+    head = proof.verify(left.leaf, VerifierKey.parse(log_key)) if log_key else None
+    related = tuple(map(entry, message.related))
+    proof = TlogProof(proof.index, proof.path, proof.checkpoint, message.residue.encode())
+    return WholeEntry(told, left.fields, None, None, False, True, related, proof, message.pruned_by, head)
 
 
 def _fields(body: bytes) -> Mapping[str, object]:

@@ -35,7 +35,7 @@ def standard_text() -> str:
     return resources.files("louver.alerts").joinpath("standard.yaml").read_text(encoding="utf-8")
 
 
-def _rules(path: Path | None, language: str) -> tuple[Rule, ...]:
+def rules_of(path: Path | None, language: str) -> tuple[Rule, ...]:
     """The rules of a file. Ends the command with every problem, each on a line."""
     from louver.alerts.rules import RulesRefused, parse
 
@@ -61,7 +61,7 @@ def lint(context: typer.Context, rules: Rules = None) -> None:
 
     session: Session = context.obj
     with ending(session.language):
-        tried = try_rules(_rules(rules, session.language))
+        tried = try_rules(rules_of(rules, session.language))
         for one in tried:
             found = one.problem or str(one.alerts)
             if not one.ok:
@@ -111,7 +111,7 @@ def count(
 
     session: Session = context.obj
     with ending(session.language):
-        used = _rules(rules, session.language)
+        used = rules_of(rules, session.language)
         found = dict.fromkeys((rule.id for rule in used), 0)
         memory = Memory.passing()
         try:
@@ -148,7 +148,7 @@ def watch(
 
     session: Session = context.obj
     with ending(session.language):
-        used = _rules(rules, session.language)
+        used = rules_of(rules, session.language)
         receivers = (
             () if outputs is None else sending.parse(read_bytes(outputs).decode(errors="replace"), outputs.parent)
         )

@@ -18,6 +18,7 @@ from louver.cli import (
     auditing,
     certificates,
     configuration,
+    evidence,
     keys,
     matching,
     policy,
@@ -67,6 +68,8 @@ auditing.app.command()(verifying.verify)
 auditing.app.command("witness-key")(verifying.witness_key)
 auditing.app.command()(verifying.witness)
 auditing.app.add_typer(alerts.app, name="alerts")
+auditing.app.command()(evidence.pack)
+auditing.app.command()(evidence.report)
 app.add_typer(auditing.app, name="audit")
 app.add_typer(sampling.app, name="samples")
 app.command("match")(matching.match)

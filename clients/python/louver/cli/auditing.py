@@ -189,7 +189,7 @@ def show(context: typer.Context, index: Index, as_json: Annotated[bool, typer.Op
     with ending(session.language):
         with connect_log(session) as log:
             found = log.show(index)
-        proven = found.proof is not None
+        proven = found.head is not None
         if as_json:
             said = {
                 "index": index,
@@ -198,11 +198,12 @@ def show(context: typer.Context, index: Index, as_json: Annotated[bool, typer.Op
                 "sql": found.entry.sql,
                 "covered": found.covered,
                 "erased": found.erased,
+                "pruned_by": found.pruned_by,
                 "related": [asdict(one) for one in found.related],
             }
             typer.echo(json.dumps(said, ensure_ascii=False, indent=1))
             return
-        typer.echo(visible_json(found.receipt.entry))
+        typer.echo(visible_json(json.dumps(dict(found.fields), ensure_ascii=False, sort_keys=True).encode()))
         if found.entry.sql:
             typer.echo("\n".join(map(visible, found.entry.sql.split("\n"))))
         chinese = session.language == "zh"
@@ -211,14 +212,18 @@ def show(context: typer.Context, index: Index, as_json: Annotated[bool, typer.Op
                 "SQL 中可能指明个人或企业的内容未显示",
                 found.covered,
             ),
-            "the SQL was erased": ("SQL 已被清除", found.erased),
+            "the SQL was erased": ("SQL 已被清除", found.erased and found.pruned_by is None),
+            f"it was pruned, as entry {found.pruned_by} says; its leaf is proved": (
+                f"已清理（见条目 {found.pruned_by}），其叶子哈希仍可证明",
+                found.pruned_by is not None,
+            ),
         }
         for english, (translated, said_so) in notes.items():
             if said_so:
                 typer.echo(translated if chinese else english, err=True)
         for one in found.related:
             typer.echo(f"-> {one.index}  {visible(one.kind)}  {visible(one.time)}", err=True)
-        head = found.receipt.checkpoint.claimed
+        head = found.checkpoint.claimed
         words = ("已证明", "未证明") if chinese else ("proven", "NOT proven")
         where = f"{visible(head.origin)}, {head.size}"
         typer.echo(f"{words[0] if proven else words[1]}: {index} / {where}", err=True)
@@ -311,7 +316,7 @@ def proof(context: typer.Context, index: Index, output: Output = None) -> None:
     with ending(session.language):
         with connect_log(session) as log:
             found = log.show(index)
-        write_bytes(found.receipt.to_bytes(), output)
+        write_bytes(found.file, output)
 
 
 @app.command()

@@ -11,10 +11,19 @@ from typing import Annotated
 
 import typer
 
-from louver.approving import new_key, read_version, revocation, signature
+from louver.approving import (
+    REDACTION_CONTEXT,
+    canonical,
+    new_key,
+    read_order,
+    read_version,
+    revocation,
+    signature,
+)
 from louver.cli import access_office, office
 from louver.cli.session import Session, ending, read_bytes, write_bytes
 from louver.cli.signing import Module, TokenLabel, signer, token_of
+from louver.display import visible
 from louver.failures import Misused
 from louver.officer_tokens import new_token_key
 
@@ -95,6 +104,30 @@ def sign(
         with signer(key, pkcs11_module, token) as mine:
             signed = signature(version.message, officer, mine)
         write_bytes((json.dumps(signed) + "\n").encode(), output)
+
+
+@app.command()
+def redaction(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="An order, as `louver-sandbox log redact` wrote it.")],
+    officer: Officer,
+    key: Key,
+    output: Output = None,
+    pkcs11_module: Module = None,
+    token: TokenLabel = "",
+) -> None:
+    """Sign the order to redact all entries about a request; two officers have to, and the operator carries it out.
+
+    Example: louver policy redaction order.json --officer wang --key wang.key -o wang.json
+    """
+    session: Session = context.obj
+    with ending(session.language):
+        said = read_order(read_bytes(file))
+        for name in sorted(said):
+            typer.echo(f"{name}: {visible(said[name])}", err=True)
+        with signer(key, pkcs11_module, token) as mine:
+            signed = signature(REDACTION_CONTEXT + canonical(said), officer, mine)
+        write_bytes((json.dumps(signed, ensure_ascii=False) + "\n").encode(), output)
 
 
 @app.command()

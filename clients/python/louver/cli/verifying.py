@@ -36,10 +36,19 @@ SAID = {
     ),
 }
 
+PACKED = {
+    "en": "{0} entries ({1} pruned) of {2}, all proved under its head of {3}; the report follows from them",
+    "zh": "{2} 的 {0} 条（其中 {1} 条已清理）均在其 {3} 条的检查点之下得到证明，报告与条目一致",
+}
+PRUNED = {
+    "en": "{0} of them were pruned; holds in force: {1}",
+    "zh": "其中 {0} 条已依保存期限清理；有效的保全：{1}",
+}
+
 
 def verify(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="An exported log, a .tlog-proof, or a checkpoint.")],
+    file: Annotated[Path, typer.Argument(help="An exported log, an evidence pack, a .tlog-proof, or a checkpoint.")],
     log_key: LogKey = None,
     anchor: Annotated[
         list[Path] | None, typer.Option(help="A checkpoint kept elsewhere, which the log must extend; repeatable.")
@@ -72,6 +81,8 @@ def verify(
             raise Misused(f"cannot read {file}") from None
         if begin == MAGIC.encode():
             _verify_proof(read_bytes(file), key, witnesses, session.language)
+        elif begin[:2] == b"PK":
+            _verify_pack(file, key, witnesses, session.language)
         elif begin[:1] == b"{":
             anchors = [Checkpoint.parse(read_bytes(path)) for path in anchor or ()]
             _verify_log(file, key, anchors, witnesses, totals, chosen_form(shape), session.language)
@@ -79,9 +90,43 @@ def verify(
             _verify_checkpoint(Checkpoint.parse(read_bytes(file)), key, witnesses, session.language)
 
 
+def _verify_pack(file: Path, key: str, witnesses: Sequence[WitnessKey], language: str) -> None:
+    from louver.evidence import verify_pack
+
+    with file.open("rb") as packed:
+        found = verify_pack(packed, key, witnesses)
+    for what in found.findings:
+        typer.echo(visible(what), err=True)
+    if not found.ok:
+        raise typer.Exit(EXIT_UNPROVEN)
+    chinese = language == "zh"
+    whole = ("，无遗漏" if chinese else ", and none is missing") if found.complete else ""
+    typer.echo(PACKED[language].format(found.entries, found.pruned, visible(found.origin), found.head) + whole)
+    for one in found.cosigned:
+        typer.echo(f"{visible(one.witness)}: {one.head.size}, {one.time}")
+
+
 def _verify_proof(content: bytes, key: str, witnesses: Sequence[WitnessKey], language: str) -> None:
     from louver.receipt import Receipt
+    from louver.transparency import TlogProof, VerifierKey
+    from louver.transparency.retention import read_residue
 
+    left = TlogProof.parse(content)
+    if left.extra is not None and b'"leaf":' in left.extra and b'"entry":' not in left.extra:
+        try:
+            residue = read_residue(left.extra.decode())
+        except ValueError:
+            raise Unproven("the proof does not enclose what is left of an entry", content) from None
+        head = left.verify(residue.leaf, VerifierKey.parse(key))
+        _demand(left.checkpoint, witnesses)
+        typer.echo(visible_json(left.extra))
+        said = (
+            "已证明：条目 {0} 的叶子属于 {1}，共 {2} 条；该条目已清理"
+            if language == "zh"
+            else "proven: the leaf of entry {0} of {1}, {2} entries; the entry was pruned"
+        )
+        typer.echo(said.format(left.index, visible(head.origin), head.size), err=True)
+        return
     receipt = Receipt.from_bytes(content)
     proven = receipt.verify(key)
     _demand(receipt.checkpoint, witnesses)
@@ -133,6 +178,9 @@ def _verify_log(
         raise typer.Exit(EXIT_UNPROVEN)
     counts = {"charges": found.totals.charges, "losses": found.totals.losses}
     typer.echo(SAID[language].format(size=found.size, covered=found.covered, heads=found.heads, **counts), err=totals)
+    if found.pruned or found.holds:
+        holds = ", ".join(map(visible, found.holds)) or "-"
+        typer.echo(PRUNED[language].format(found.pruned, holds), err=totals)
     for name, one in found.cosigned.items():
         typer.echo(f"{visible(name)}: {one.head.size}, {one.time}", err=totals)
 

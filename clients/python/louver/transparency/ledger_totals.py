@@ -83,7 +83,7 @@ class Totals:
     def _privacy(self, fields: Mapping[str, Any]) -> None:
         institution, purpose = str(fields["institution"]), str(fields["purpose"])
         for item in fields.get("privacy", ()):
-            rho, delta = _exact(item["cost"]["rho"]), _exact(item["cost"]["delta"])
+            rho, delta = exact_decimal(item["cost"]["rho"]), exact_decimal(item["cost"]["delta"])
             if rho == delta == 0:
                 continue
             for holder, of in ((EVERYBODY, ANY), (institution, ANY), (institution, purpose)):
@@ -134,7 +134,7 @@ def decimal(value: Fraction) -> str:
     return f"{whole}.{part:030d}".rstrip("0").rstrip(".")
 
 
-def _exact(text: str) -> Fraction:
+def exact_decimal(text: str) -> Fraction:
     """A plain decimal. Raises ``ValueError``: `1e99999999` is a number too, and would take a verifier hours."""
     if not _DECIMAL.fullmatch(text):
         raise ValueError("not a decimal")

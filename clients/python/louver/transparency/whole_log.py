@@ -23,8 +23,11 @@ from louver.transparency.cosignature import Cosigned, WitnessKey, cosignatures
 from louver.transparency.ledger_totals import Totals
 from louver.transparency.merkle import EMPTY_ROOT, leaf_hash, node_hash
 from louver.transparency.note import VerifierKey
+from louver.transparency.retention import Prunings
 
 FORMAT = "louver-log/1"
+PRUNED_FORMAT = "louver-log/2"
+"""Of a log some of whose entries were pruned."""
 MAX_LINE = 1 << 20
 MAX_FINDINGS = 100
 MAX_INTEGER = 2**53 - 1
@@ -45,7 +48,8 @@ class Finding:
 class WholeLog:
     """What a file holds: ``size`` entries, of which the first ``covered`` lie under one of ``heads`` signed heads.
 
-    ``cosigned`` is the newest cosignature of each witness that was asked for.
+    ``cosigned`` is the newest cosignature of each witness that was asked for, ``pruned`` how many of the entries were
+    pruned, under ``holds`` that stand.
     """
 
     origin: str
@@ -56,6 +60,8 @@ class WholeLog:
     totals: Totals
     cosigned: Mapping[str, Cosigned]
     findings: tuple[Finding, ...]
+    pruned: int = 0
+    holds: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -77,6 +83,7 @@ class _Pass:
     cosigned: dict[str, Cosigned] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     totals: Totals = field(default_factory=Totals)
+    prunings: Prunings = field(default_factory=Prunings)
     frontier: list[tuple[int, bytes]] = field(default_factory=list)
     size: int = 0
     covered: int = 0
@@ -119,10 +126,26 @@ class _Pass:
         if hashed != leaf:
             self.find(index, f"entry {index}: its bytes hash to {hashed.hex()}, the tree holds {leaf.hex()}")
         fields = self._fields(index, body)
-        if fields.get("kind") == "admission" and (wrong := self.totals.take(fields)):
-            self.find(index, f"entry {index}: {wrong}")
+        self._charge(index, fields)
+        for where, what in self.prunings.entry(index, fields):
+            self.find(where, what)
         # On from the leaf in the file, so that one changed entry is one finding and not one for each later head.
         self.grow(leaf)
+
+    def left(self, line: bytes, by: int) -> None:
+        """What is left of an entry that was pruned: its leaf, and what it was charged."""
+        index, leaf = self.size, b""
+        try:
+            found = self.prunings.take(index, by, line.decode())
+            leaf = found.leaf
+            self._charge(index, found.fields)
+        except ValueError as invalid:
+            self.find(index, f"entry {index}: {invalid}")
+        self.grow(leaf)
+
+    def _charge(self, index: int, fields: Mapping[str, Any]) -> None:
+        if fields.get("kind") == "admission" and (wrong := self.totals.take(fields)):
+            self.find(index, f"entry {index}: {wrong}")
 
     def _fields(self, index: int, body: bytes) -> Mapping[str, Any]:
         try:
@@ -182,6 +205,9 @@ def verify_export(
                 continue
             if not done.size:
                 done.check()
+            if kind == "pruned":
+                done.left(content, int.from_bytes(leaf))
+                continue
             done.entry(content, leaf)
         _check_end(done)
     except _Enough:
@@ -196,22 +222,27 @@ def verify_export(
         done.totals,
         done.cosigned,
         found,
+        done.prunings.count,
+        tuple(done.prunings.holds.standing),
     )
 
 
 def _check_end(done: _Pass) -> None:
     if not done.size:
         done.check()
+    for index, what in done.prunings.unsaid():
+        done.find(index, what)
     largest = max(done.heads, default=0)
     if largest > done.size:
         done.find(done.size, f"entries from {done.size} on are missing: the log signed a head over {largest} entries")
 
 
 def _lines(lines: BinaryIO, done: _Pass) -> Iterator[tuple[str, bytes, bytes]]:
-    """`head` with a note, or `entry` with its bytes and leaf; heads come first."""
+    """`head` with a note, `entry` with its bytes and leaf, or `pruned` with what is left of one and the number of the
+    entry that pruned it; heads come first."""
     number = 1
     first = _object(lines.readline(MAX_LINE))
-    if first is None or first.get("format") != FORMAT:
+    if first is None or first.get("format") not in (FORMAT, PRUNED_FORMAT):
         done.findings.append(Finding(0, "the file is not the export of a log"))
         return
     while line := lines.readline(MAX_LINE):
@@ -224,9 +255,18 @@ def _lines(lines: BinaryIO, done: _Pass) -> Iterator[tuple[str, bytes, bytes]]:
             if item is not None and item.keys() == {"entry", "leaf"}:
                 yield "entry", item["entry"].encode(), bytes.fromhex(item["leaf"])
                 continue
+            if item is not None and item.keys() == {"pruned", "by"} and first["format"] == PRUNED_FORMAT:
+                yield "pruned", item["pruned"].encode(), _index(item["by"]).to_bytes(8)
+                continue
         except (AttributeError, TypeError, ValueError):
             pass
         done.stop(number)
+
+
+def _index(value: object) -> int:
+    if type(value) is not int or not 0 <= value <= MAX_INTEGER:
+        raise ValueError("no index")
+    return value
 
 
 def _object(line: bytes) -> dict[str, Any] | None:

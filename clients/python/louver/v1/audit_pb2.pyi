@@ -90,7 +90,7 @@ class FacetValue(_message.Message):
     def __init__(self, value: _Optional[str] = ..., entries: _Optional[int] = ...) -> None: ...
 
 class LogEntry(_message.Message):
-    __slots__ = ("index", "time", "kind", "institution", "request_id", "purpose", "verdict", "code", "treatment", "datasets", "cost", "sql")
+    __slots__ = ("index", "time", "kind", "institution", "request_id", "purpose", "verdict", "code", "treatment", "datasets", "cost", "sql", "actor")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -103,6 +103,7 @@ class LogEntry(_message.Message):
     DATASETS_FIELD_NUMBER: _ClassVar[int]
     COST_FIELD_NUMBER: _ClassVar[int]
     SQL_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
     index: int
     time: str
     kind: str
@@ -115,7 +116,8 @@ class LogEntry(_message.Message):
     datasets: _containers.RepeatedScalarFieldContainer[str]
     cost: int
     sql: str
-    def __init__(self, index: _Optional[int] = ..., time: _Optional[str] = ..., kind: _Optional[str] = ..., institution: _Optional[str] = ..., request_id: _Optional[str] = ..., purpose: _Optional[str] = ..., verdict: _Optional[str] = ..., code: _Optional[str] = ..., treatment: _Optional[str] = ..., datasets: _Optional[_Iterable[str]] = ..., cost: _Optional[int] = ..., sql: _Optional[str] = ...) -> None: ...
+    actor: str
+    def __init__(self, index: _Optional[int] = ..., time: _Optional[str] = ..., kind: _Optional[str] = ..., institution: _Optional[str] = ..., request_id: _Optional[str] = ..., purpose: _Optional[str] = ..., verdict: _Optional[str] = ..., code: _Optional[str] = ..., treatment: _Optional[str] = ..., datasets: _Optional[_Iterable[str]] = ..., cost: _Optional[int] = ..., sql: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
 
 class GetEntryRequest(_message.Message):
     __slots__ = ("index",)
@@ -124,18 +126,62 @@ class GetEntryRequest(_message.Message):
     def __init__(self, index: _Optional[int] = ...) -> None: ...
 
 class GetEntryResponse(_message.Message):
-    __slots__ = ("summary", "proof", "covered", "erased", "related")
+    __slots__ = ("summary", "proof", "covered", "erased", "related", "residue", "pruned_by")
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
     PROOF_FIELD_NUMBER: _ClassVar[int]
     COVERED_FIELD_NUMBER: _ClassVar[int]
     ERASED_FIELD_NUMBER: _ClassVar[int]
     RELATED_FIELD_NUMBER: _ClassVar[int]
+    RESIDUE_FIELD_NUMBER: _ClassVar[int]
+    PRUNED_BY_FIELD_NUMBER: _ClassVar[int]
     summary: LogEntry
     proof: bytes
     covered: bool
     erased: bool
     related: _containers.RepeatedCompositeFieldContainer[LogEntry]
-    def __init__(self, summary: _Optional[_Union[LogEntry, _Mapping]] = ..., proof: _Optional[bytes] = ..., covered: bool = ..., erased: bool = ..., related: _Optional[_Iterable[_Union[LogEntry, _Mapping]]] = ...) -> None: ...
+    residue: str
+    pruned_by: int
+    def __init__(self, summary: _Optional[_Union[LogEntry, _Mapping]] = ..., proof: _Optional[bytes] = ..., covered: bool = ..., erased: bool = ..., related: _Optional[_Iterable[_Union[LogEntry, _Mapping]]] = ..., residue: _Optional[str] = ..., pruned_by: _Optional[int] = ...) -> None: ...
+
+class CountOverTimeRequest(_message.Message):
+    __slots__ = ("filter", "hours")
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    HOURS_FIELD_NUMBER: _ClassVar[int]
+    filter: EntryFilter
+    hours: bool
+    def __init__(self, filter: _Optional[_Union[EntryFilter, _Mapping]] = ..., hours: bool = ...) -> None: ...
+
+class CountOverTimeResponse(_message.Message):
+    __slots__ = ("counts", "exact")
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    EXACT_FIELD_NUMBER: _ClassVar[int]
+    counts: _containers.RepeatedCompositeFieldContainer[TimeCount]
+    exact: bool
+    def __init__(self, counts: _Optional[_Iterable[_Union[TimeCount, _Mapping]]] = ..., exact: bool = ...) -> None: ...
+
+class TimeCount(_message.Message):
+    __slots__ = ("start", "verdict", "entries")
+    START_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    start: str
+    verdict: str
+    entries: int
+    def __init__(self, start: _Optional[str] = ..., verdict: _Optional[str] = ..., entries: _Optional[int] = ...) -> None: ...
+
+class GetDeciderRequest(_message.Message):
+    __slots__ = ("digest",)
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    digest: str
+    def __init__(self, digest: _Optional[str] = ...) -> None: ...
+
+class GetDeciderResponse(_message.Message):
+    __slots__ = ("kind", "content")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    content: bytes
+    def __init__(self, kind: _Optional[str] = ..., content: _Optional[bytes] = ...) -> None: ...
 
 class TailEntriesRequest(_message.Message):
     __slots__ = ("filter", "start", "from_now")
@@ -170,16 +216,20 @@ class ReadEntriesResponse(_message.Message):
     def __init__(self, checkpoint: _Optional[str] = ..., entries: _Optional[_Iterable[_Union[WholeEntry, _Mapping]]] = ...) -> None: ...
 
 class WholeEntry(_message.Message):
-    __slots__ = ("body", "sql", "salt", "datasets")
+    __slots__ = ("body", "sql", "salt", "datasets", "residue", "pruned_by")
     BODY_FIELD_NUMBER: _ClassVar[int]
     SQL_FIELD_NUMBER: _ClassVar[int]
     SALT_FIELD_NUMBER: _ClassVar[int]
     DATASETS_FIELD_NUMBER: _ClassVar[int]
+    RESIDUE_FIELD_NUMBER: _ClassVar[int]
+    PRUNED_BY_FIELD_NUMBER: _ClassVar[int]
     body: bytes
     sql: str
     salt: bytes
     datasets: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, body: _Optional[bytes] = ..., sql: _Optional[str] = ..., salt: _Optional[bytes] = ..., datasets: _Optional[_Iterable[str]] = ...) -> None: ...
+    residue: str
+    pruned_by: int
+    def __init__(self, body: _Optional[bytes] = ..., sql: _Optional[str] = ..., salt: _Optional[bytes] = ..., datasets: _Optional[_Iterable[str]] = ..., residue: _Optional[str] = ..., pruned_by: _Optional[int] = ...) -> None: ...
 
 class GetCheckpointRequest(_message.Message):
     __slots__ = ("size", "cosigned")

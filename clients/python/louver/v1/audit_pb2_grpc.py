@@ -42,6 +42,11 @@ class AuditServiceStub(object):
                 request_serializer=louver_dot_v1_dot_audit__pb2.SearchEntriesRequest.SerializeToString,
                 response_deserializer=louver_dot_v1_dot_audit__pb2.SearchEntriesResponse.FromString,
                 _registered_method=True)
+        self.CountOverTime = channel.unary_unary(
+                '/louver.v1.AuditService/CountOverTime',
+                request_serializer=louver_dot_v1_dot_audit__pb2.CountOverTimeRequest.SerializeToString,
+                response_deserializer=louver_dot_v1_dot_audit__pb2.CountOverTimeResponse.FromString,
+                _registered_method=True)
         self.GetEntry = channel.unary_unary(
                 '/louver.v1.AuditService/GetEntry',
                 request_serializer=louver_dot_v1_dot_audit__pb2.GetEntryRequest.SerializeToString,
@@ -77,6 +82,11 @@ class AuditServiceStub(object):
                 request_serializer=louver_dot_v1_dot_audit__pb2.ReplayEntryRequest.SerializeToString,
                 response_deserializer=louver_dot_v1_dot_audit__pb2.ReplayEntryResponse.FromString,
                 _registered_method=True)
+        self.GetDecider = channel.unary_unary(
+                '/louver.v1.AuditService/GetDecider',
+                request_serializer=louver_dot_v1_dot_audit__pb2.GetDeciderRequest.SerializeToString,
+                response_deserializer=louver_dot_v1_dot_audit__pb2.GetDeciderResponse.FromString,
+                _registered_method=True)
         self.ExportLog = channel.unary_stream(
                 '/louver.v1.AuditService/ExportLog',
                 request_serializer=louver_dot_v1_dot_audit__pb2.ExportLogRequest.SerializeToString,
@@ -97,6 +107,13 @@ class AuditServiceServicer(object):
 
     def SearchEntries(self, request, context):
         """Entries by what they say, and how many there are of which; a page at a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CountOverTime(self, request, context):
+        """How many entries there are of which verdict, day by day or hour by hour.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -151,6 +168,13 @@ class AuditServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDecider(self, request, context):
+        """A bundle of policies or a catalogue that entries name as what decided; it shows no entry and is no look.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExportLog(self, request, context):
         """The whole log as a file that verifies offline.
         """
@@ -172,6 +196,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.SearchEntries,
                     request_deserializer=louver_dot_v1_dot_audit__pb2.SearchEntriesRequest.FromString,
                     response_serializer=louver_dot_v1_dot_audit__pb2.SearchEntriesResponse.SerializeToString,
+            ),
+            'CountOverTime': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountOverTime,
+                    request_deserializer=louver_dot_v1_dot_audit__pb2.CountOverTimeRequest.FromString,
+                    response_serializer=louver_dot_v1_dot_audit__pb2.CountOverTimeResponse.SerializeToString,
             ),
             'GetEntry': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEntry,
@@ -207,6 +236,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.ReplayEntry,
                     request_deserializer=louver_dot_v1_dot_audit__pb2.ReplayEntryRequest.FromString,
                     response_serializer=louver_dot_v1_dot_audit__pb2.ReplayEntryResponse.SerializeToString,
+            ),
+            'GetDecider': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDecider,
+                    request_deserializer=louver_dot_v1_dot_audit__pb2.GetDeciderRequest.FromString,
+                    response_serializer=louver_dot_v1_dot_audit__pb2.GetDeciderResponse.SerializeToString,
             ),
             'ExportLog': grpc.unary_stream_rpc_method_handler(
                     servicer.ExportLog,
@@ -249,6 +283,33 @@ class AuditService(object):
             '/louver.v1.AuditService/SearchEntries',
             louver_dot_v1_dot_audit__pb2.SearchEntriesRequest.SerializeToString,
             louver_dot_v1_dot_audit__pb2.SearchEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountOverTime(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/louver.v1.AuditService/CountOverTime',
+            louver_dot_v1_dot_audit__pb2.CountOverTimeRequest.SerializeToString,
+            louver_dot_v1_dot_audit__pb2.CountOverTimeResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -438,6 +499,33 @@ class AuditService(object):
             '/louver.v1.AuditService/ReplayEntry',
             louver_dot_v1_dot_audit__pb2.ReplayEntryRequest.SerializeToString,
             louver_dot_v1_dot_audit__pb2.ReplayEntryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDecider(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/louver.v1.AuditService/GetDecider',
+            louver_dot_v1_dot_audit__pb2.GetDeciderRequest.SerializeToString,
+            louver_dot_v1_dot_audit__pb2.GetDeciderResponse.FromString,
             options,
             channel_credentials,
             insecure,

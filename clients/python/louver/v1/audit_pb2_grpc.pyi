@@ -30,6 +30,12 @@ class AuditServiceStub:
     ]
     """Entries by what they say, and how many there are of which; a page at a time."""
 
+    CountOverTime: grpc.UnaryUnaryMultiCallable[
+        louver.v1.audit_pb2.CountOverTimeRequest,
+        louver.v1.audit_pb2.CountOverTimeResponse,
+    ]
+    """How many entries there are of which verdict, day by day or hour by hour."""
+
     GetEntry: grpc.UnaryUnaryMultiCallable[
         louver.v1.audit_pb2.GetEntryRequest,
         louver.v1.audit_pb2.GetEntryResponse,
@@ -72,6 +78,12 @@ class AuditServiceStub:
     ]
     """The decision behind an entry, made again."""
 
+    GetDecider: grpc.UnaryUnaryMultiCallable[
+        louver.v1.audit_pb2.GetDeciderRequest,
+        louver.v1.audit_pb2.GetDeciderResponse,
+    ]
+    """A bundle of policies or a catalogue that entries name as what decided; it shows no entry and is no look."""
+
     ExportLog: grpc.UnaryStreamMultiCallable[
         louver.v1.audit_pb2.ExportLogRequest,
         louver.v1.audit_pb2.ExportLogResponse,
@@ -95,6 +107,12 @@ class AuditServiceAsyncStub:
         louver.v1.audit_pb2.SearchEntriesResponse,
     ]
     """Entries by what they say, and how many there are of which; a page at a time."""
+
+    CountOverTime: grpc.aio.UnaryUnaryMultiCallable[
+        louver.v1.audit_pb2.CountOverTimeRequest,
+        louver.v1.audit_pb2.CountOverTimeResponse,
+    ]
+    """How many entries there are of which verdict, day by day or hour by hour."""
 
     GetEntry: grpc.aio.UnaryUnaryMultiCallable[
         louver.v1.audit_pb2.GetEntryRequest,
@@ -138,6 +156,12 @@ class AuditServiceAsyncStub:
     ]
     """The decision behind an entry, made again."""
 
+    GetDecider: grpc.aio.UnaryUnaryMultiCallable[
+        louver.v1.audit_pb2.GetDeciderRequest,
+        louver.v1.audit_pb2.GetDeciderResponse,
+    ]
+    """A bundle of policies or a catalogue that entries name as what decided; it shows no entry and is no look."""
+
     ExportLog: grpc.aio.UnaryStreamMultiCallable[
         louver.v1.audit_pb2.ExportLogRequest,
         louver.v1.audit_pb2.ExportLogResponse,
@@ -163,6 +187,14 @@ class AuditServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[louver.v1.audit_pb2.SearchEntriesResponse, collections.abc.Awaitable[louver.v1.audit_pb2.SearchEntriesResponse]]:
         """Entries by what they say, and how many there are of which; a page at a time."""
+
+    @abc.abstractmethod
+    def CountOverTime(
+        self,
+        request: louver.v1.audit_pb2.CountOverTimeRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[louver.v1.audit_pb2.CountOverTimeResponse, collections.abc.Awaitable[louver.v1.audit_pb2.CountOverTimeResponse]]:
+        """How many entries there are of which verdict, day by day or hour by hour."""
 
     @abc.abstractmethod
     def GetEntry(
@@ -219,6 +251,14 @@ class AuditServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[louver.v1.audit_pb2.ReplayEntryResponse, collections.abc.Awaitable[louver.v1.audit_pb2.ReplayEntryResponse]]:
         """The decision behind an entry, made again."""
+
+    @abc.abstractmethod
+    def GetDecider(
+        self,
+        request: louver.v1.audit_pb2.GetDeciderRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[louver.v1.audit_pb2.GetDeciderResponse, collections.abc.Awaitable[louver.v1.audit_pb2.GetDeciderResponse]]:
+        """A bundle of policies or a catalogue that entries name as what decided; it shows no entry and is no look."""
 
     @abc.abstractmethod
     def ExportLog(

@@ -1,0 +1,173 @@
+"""Pruning: entries lose their bytes and texts, and keep leaf, residue and proofs. Each pruning is itself an entry.
+
+What is left of an entry is decided in `louver.transparency.retention`, where offline verification reads it. The
+texts behind an entry's commitments are erased with it unless an entry that stays repeats them, and so are the answer
+that is kept for retries and what questions are compared by. The newest admission stays: it says what ledgers hold.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, delete, func, or_, select
+
+from louver.transparency.retention import BY_AGE, LEAST_DAYS, PRUNABLE, PRUNING, REDACTION, digest_of, residue
+from louver_sandbox.accounting import history
+from louver_sandbox.audit import commitments, pruned
+from louver_sandbox.audit.entries import JSON, Entry, commitments_of
+from louver_sandbox.audit.stored import entry_of
+from louver_sandbox.auditing import index
+from louver_sandbox.auditing.index import fields_of
+from louver_sandbox.journal import Books
+from louver_sandbox.retention import holds
+from louver_sandbox.store import schema
+from louver_sandbox.store.clock import rfc3339
+
+BATCH = 500
+"""Entries of one transaction, for which a question may have to wait, and of one entry about them."""
+_PARAMETERS = 400
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a run has pruned, or would: by kind; and how many entries a hold has kept."""
+
+    pruned: Counter[str] = field(default_factory=Counter)
+    held: Counter[str] = field(default_factory=Counter)
+
+
+def limits(days: Mapping[str, int], now: datetime) -> dict[str, str]:
+    """Before which time entries of a kind go, for those that do not stay for ever (0 days). Raises ``ValueError`` for
+    a kind that is never pruned, or too few days."""
+    found = {}
+    for kind, number in days.items():
+        if kind not in PRUNABLE:
+            raise ValueError(f"entries of kind {kind} are never pruned")
+        if 0 < number < LEAST_DAYS:
+            raise ValueError(f"entries are kept for {LEAST_DAYS} days at least")
+        if number:
+            found[kind] = rfc3339(now.astimezone(UTC) - timedelta(days=number))
+    return found
+
+
+def by_age(books: Books, before: Mapping[str, str], *, execute: bool) -> Found:
+    """Prunes what is older than its kind may be, batch by batch; without `execute` it only counts. A hold that is
+    placed meanwhile counts from the next batch on."""
+    found, start = Found(), 0
+    while True:
+        if not execute:
+            with books.state.reading() as tx:
+                batch, held, last = _next(tx, before, start)
+        else:
+            with books.state.transaction() as tx:
+                batch, held, last = _next(tx, before, start)
+                if batch:
+                    _empty(books, tx, batch, {"rule": BY_AGE, "before": dict(before)})
+        found.pruned.update(str(entry.fields["kind"]) for entry in batch)
+        found.held.update(held)
+        if last is None:
+            if execute and found.pruned:
+                books.log.head()
+            return found
+        start = last + 1
+
+
+def redact(books: Books, institution: str, request_id: str, more: Mapping[str, JSON]) -> Sequence[int]:
+    """Empties every entry about a request, whatever its age, and erases all its texts; their indices.
+
+    `more` says in the log who has ordered it and why. Raises ``Held``, and ``LookupError`` where there is none.
+    """
+    with books.state.transaction() as tx:
+        batch = of_request(tx, institution, request_id)
+        if not batch:
+            raise LookupError("there is no entry about this request that could be redacted")
+        for entry in batch:
+            holds.demand_free(tx, entry.index)
+        if _newest_admission(tx) in {entry.index for entry in batch}:
+            raise holds.Held("the newest admission says what the ledgers hold; it can go once there is another")
+        _empty(books, tx, batch, {"rule": REDACTION, **more})
+    books.log.head()
+    return [entry.index for entry in batch]
+
+
+def of_request(tx: Connection, institution: str, request_id: str) -> list[Entry]:
+    """The entries about a request that may be pruned, in order."""
+    table = schema.entries.c
+    query = select(table.index, table.body).where(
+        table.request_id == request_id, table.institution == institution, table.kind.in_(PRUNABLE)
+    )
+    return [entry_of(number, body) for number, body in tx.execute(query.order_by(table.index)) if body]
+
+
+def _next(tx: Connection, before: Mapping[str, str], start: int) -> tuple[list[Entry], list[str], int | None]:
+    """The next entries that may go, kinds of those that are held, and where they end: None at the end of the log."""
+    table = schema.entries.c
+    old = [(table.kind == kind) & (table.time < time) for kind, time in before.items()]
+    query = select(table.index, table.body, table.kind, table.institution, table.time)
+    query = query.where(table.index >= start, table.body != pruned.NOTHING, or_(*old)).order_by(table.index)
+    rows = tx.execute(query.limit(BATCH)).all() if old else []
+    standing, newest = holds.standing(tx), _newest_admission(tx)
+    batch: list[Entry] = []
+    held: list[str] = []
+    for number, body, kind, institution, time in rows:
+        if standing.over(number, kind, institution or "", time) is not None:
+            held.append(kind)
+        elif number != newest:
+            batch.append(entry_of(number, body))
+    return batch, held, rows[-1][0] if len(rows) == BATCH else None
+
+
+def _newest_admission(tx: Connection) -> int | None:
+    table = schema.entries.c
+    found: int | None = tx.execute(select(func.max(table.index)).where(table.kind == "admission")).scalar_one()
+    return found
+
+
+def _empty(books: Books, tx: Connection, batch: Sequence[Entry], said: Mapping[str, JSON]) -> Entry:
+    """Says what goes, then lets it go, in the caller's transaction."""
+    lines = {entry.index: residue(entry.fields, entry.leaf_hash) for entry in batch}
+    kinds = Counter(str(entry.fields["kind"]) for entry in batch)
+    made = books.log.append(
+        tx,
+        {
+            "kind": PRUNING,
+            "entries": len(lines),
+            "first": min(lines),
+            "last": max(lines),
+            "kinds": dict(kinds),
+            "digest": digest_of(lines[index] for index in sorted(lines)),
+            **said,
+        },
+    )
+    _erase(tx, batch, str(made.fields["time"]))
+    pruned.empty(tx, lines, made.index)
+    index.regroup(tx, {number: pruned.Pruned(made.index, line).fields for number, line in lines.items()})
+    return made
+
+
+def _erase(tx: Connection, batch: Sequence[Entry], time: str) -> None:
+    """The texts that no entry repeats which stays, the answers, and what questions are compared by."""
+    gone = {entry.index for entry in batch}
+    requests = {(str(e.fields.get("institution", "")), str(e.fields.get("request_id", ""))) for e in batch}
+    requests = {(who, request) for who, request in requests if request}
+    kept = _still_said(tx, requests, gone)
+    for value in {value for entry in batch for value in entry.commitments.values()} - kept:
+        commitments.erase(tx, value, time)
+    for some in (sorted(gone)[at : at + _PARAMETERS] for at in range(0, len(gone), _PARAMETERS)):
+        tx.execute(delete(schema.answers).where(schema.answers.c.outcome_index.in_(some)))
+    for who, request in sorted(requests):
+        history.forget(tx, who, request)
+
+
+def _still_said(tx: Connection, requests: set[tuple[str, str]], gone: set[int]) -> set[str]:
+    """Commitments of entries about these requests that stay."""
+    table, found = schema.entries.c, set[str]()
+    for who, request in requests:
+        query = select(table.index, table.body).where(table.request_id == request, table.institution == who)
+        for number, body in tx.execute(query):
+            if number not in gone and body:
+                found.update(commitments_of(fields_of(body)).values())
+    return found
