@@ -48,6 +48,9 @@ class Limits:
     upload_mib: int = 512
     upload_rows: int = 20_000_000
     own_tables_mib: int = 4096
+    audit_days: int = 30
+    unfinished_uploads: int = 256
+    unfinished_mib: int = 8192
     upload_seconds: int = 900
     concurrent_calls: int = 512
     sealed_cells: int = 1_000

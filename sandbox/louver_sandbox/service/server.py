@@ -205,6 +205,7 @@ class Server:
         self._taken("what is due", self._put_due_in_force)
         self._taken("the stored bundle", self._follow)
         self._taken("what decided formerly", self.platform.retire)
+        self._taken("what uploads have left", self.platform.own_tables.tidy)
 
     def _taken(self, step: str, act: Callable[[], object]) -> None:
         """One step of a round. What must not decide leaves what decides as it is, and `status` says why. Whatever
