@@ -134,6 +134,11 @@ class Settings:
         return self.home / "matching"
 
     @property
+    def score_tables(self) -> Path:
+        """Tables of registered models, which scorers read; made anew where they are not there."""
+        return self.home / "score-tables"
+
+    @property
     def pki(self) -> Path:
         """Certificates: the authority that banks are known by, and the server's own."""
         return self.home / "pki"
