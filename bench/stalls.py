@@ -28,6 +28,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from bench.matching import matchers, subjects
 from bench.report import arguments, report
 from bench.seal import answering, longest
+from louver.encoding import encode
 from louver.matching import oprf
 from louver.matching.subjects import value_of
 from louver.scoring import layout
@@ -35,6 +36,7 @@ from louver.sealing import bulk, proofs
 from louver.sealing.ciphertexts import Owner, encrypt
 from louver.sealing.keys import PrivateKey, generate_key
 from louver.sealing.randomisers import randomisers
+from louver.sealing.uploading import with_encrypted
 from louver_sandbox import scorer
 from louver_sandbox.delegates import AddInProcesses
 from louver_sandbox.engines import WORKER_ENVIRONMENT
@@ -48,7 +50,7 @@ from louver_sandbox.service.server import TURN_S
 
 ROUNDS, ROUNDS_FULL = 3, 9
 SECONDS = 0.5
-IDS, ROWS = 1000, 20_000
+IDS, ROWS, MATCHED = 1000, 20_000, 500
 FEATURES, BINS = 20, 8
 
 Work = Callable[[], object]
@@ -174,16 +176,24 @@ def client(key: PrivateKey) -> Mapping[str, Work]:
     owner = Owner(key)
     ciphertexts = owner.encrypt(range(64))
     evaluator = oprf.Evaluator.of(bytes(range(32)))
-    blinded = oprf.blind([value_of(subject) for subject in subjects(oprf.BATCH)])
+    blinded = oprf.blind([value_of(subject) for subject in subjects(MATCHED)])
     answer = evaluator.evaluate(blinded.elements)
+    rows = [{"n": number} for number in range(ROWS)]
+
+    def upload() -> None:
+        with with_encrypted(encode(rows), {"n": 0}, key):
+            pass
+
     return {
         "client: making a key": partial(generate_key, key.public.bits),
         "client: reading a key": lambda: PrivateKey.from_jwk(key.to_jwk()),
         "client: proving a key": lambda: proofs.prove(key, "bench"),
         "client: encrypting, tables and all": lambda: Owner(key).encrypt(range(200)),
         "client: opening": lambda: Owner(key).decrypt(ciphertexts),
-        "client: blinding 500 ids": lambda: oprf.blind([b"%d" % number for number in range(oprf.BATCH)]),
+        "client: an upload of 20,000 numbers encrypted": upload,
+        "client: blinding 500 ids": lambda: oprf.blind([b"%d" % number for number in range(MATCHED)]),
         "client: finishing 500 ids": lambda: oprf.finalize(blinded, answer, evaluator.public),
+        "client: evaluating 500 of a list": lambda: evaluator.evaluate(blinded.elements),
     }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gmpy2 import mpz
 
+from louver.sealing import bulk
 from louver.sealing.keys import PublicKey
 from louver_sandbox import checker, codec, scorer
 from louver_sandbox.catalog.model import Table
@@ -178,6 +179,15 @@ class AddUpInProcess:
         with ThreadPoolExecutor(self._size, thread_name_prefix="score") as threads:
             for reply in threads.map(ask, parts):
                 yield from (reply[at : at + key.width] for at in range(0, len(reply), key.width))
+
+    def shifted(self, key: PublicKey, ciphertexts: Sequence[mpz]) -> list[mpz]:
+        """These shifted by one slot. Raises `Failed`."""
+        asked = scorer.shift_to_bytes(key, ciphertexts)
+        return bulk.numbers(memoryview(self._asked(asked, len(ciphertexts) * key.width)), key.width)
+
+    def renew(self) -> None:
+        """Has every scorer look for tables anew."""
+        self._pool.reload()
 
     def _asked(self, job: bytes, expected: int) -> bytes:
         try:

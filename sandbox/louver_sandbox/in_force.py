@@ -43,8 +43,10 @@ from louver_sandbox.processes.sessions import SessionPool
 from louver_sandbox.processes.zygote import Zygote
 from louver_sandbox.release.complementary import Solve, no_solver
 from louver_sandbox.report_line import ReportLine
+from louver_sandbox.scoring.ahead import Ahead
 from louver_sandbox.scoring.line import AddUp, Parts, ScoreLine, no_scorer
 from louver_sandbox.scoring.models import Models
+from louver_sandbox.sealing import tables
 from louver_sandbox.sealing.keys import SealingKeys
 from louver_sandbox.sealing.sealer import Sealer
 from louver_sandbox.settings import Settings
@@ -99,6 +101,7 @@ class InForce:
         self._parts = ExitStack()
         self._counting = threading.Lock()
         self._uses, self._ended = 0, False
+        self.tables: Ahead | None = None
         try:
             self._open(content, revoked)
         except BaseException:
@@ -160,18 +163,26 @@ class InForce:
         """Scorers start only where policies declare features."""
         if not self.judgement.bundle.platform.feature_sets:
             return no_scorer
-        limits = self._house.settings.limits
+        house, limits, folder = self._house, self._house.settings.limits, self._house.settings.score_tables
+        # An installation from before there were tables has no such folder.
+        folder.mkdir(mode=0o700, exist_ok=True)
         zygote = self._parts.enter_context(
             Zygote(
                 scorer.ENTRY,
                 preload=scorer.PRELOAD,
-                environment=WORKER_ENVIRONMENT,
-                limits=ProcessLimits(memory_mib=limits.memory_mib, cpu_seconds=CHECKER_CPU_S),
-                readable=(),
+                prepare=scorer.PREPARE,
+                environment={**WORKER_ENVIRONMENT, scorer.LOCATION: str(folder)},
+                limits=ProcessLimits(
+                    memory_mib=limits.memory_mib, cpu_seconds=CHECKER_CPU_S, open_files=64 + tables.MOST_OPEN
+                ),
+                readable=(folder,),
             )
         )
         pool = self._parts.enter_context(CheckerPool(zygote, size=limits.scorers, reply_cap=scorer.REPLY_CAP))
-        return AddUpInProcess(pool, limits.scorers, self._house.sealer, limits.score_seconds)
+        add_up = AddUpInProcess(pool, limits.scorers, house.sealer, limits.score_seconds)
+        models, public = house.models, house.sealing_keys.public
+        self.tables = Ahead(folder, models.in_use, models.of_digest, public, add_up.shifted, add_up.renew)
+        return add_up
 
     def _solve(self) -> Solve:
         """What keeps totals; its processes are started only where a policy in force asks for it.

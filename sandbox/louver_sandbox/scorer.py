@@ -1,15 +1,17 @@
-"""The scorer: adds up encrypted points in a process without data, files or secrets, off the service's own lock.
+"""The scorer: adds up encrypted points in a process without data or secrets, off the service's own lock.
 
-It is given ciphertexts, bins and randomisers and gives ciphertexts; it never sees who is scored. A message is a JSON
+The tables of models are opened when it starts, and nothing afterwards. It is given ciphertexts, bins and randomisers and gives ciphertexts; it never sees who is scored. A message is a JSON
 header and numbers of one width, in our own form; what is not exactly so is an error without a text.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from gmpy2 import mpz
@@ -19,12 +21,16 @@ from louver.sealing.keys import PublicKey
 from louver_sandbox.processes.channel import Channel
 from louver_sandbox.processes.child import serve
 from louver_sandbox.processes.isolation.confinement import seal
-from louver_sandbox.sealing.packing import Bins, Scorer
+from louver_sandbox.sealing import tables
+from louver_sandbox.sealing.packing import Bins, Scorer, shifted
 
 ENTRY: Final = "louver_sandbox.scorer:main"
+PREPARE: Final = "louver_sandbox.scorer:prepare"
 PRELOAD: Final = ("gmpy2",)
+LOCATION: Final = "LOUVER_SCORE_TABLES"
+"""In the zygote's environment: the folder with the tables."""
 REPLY_CAP: Final = 1 << 20
-"""Bytes of the ciphertexts of one message."""
+"""Bytes of the ciphertexts of one message: of those of a whole model, where they are shifted."""
 
 PACKS: Final = 8
 """Ciphertexts made for one message: some 30 ms to a second of work."""
@@ -72,21 +78,38 @@ def job_of(message: bytes) -> Job:
     )
 
 
+def shift_to_bytes(key: PublicKey, ciphertexts: Sequence[mpz]) -> bytes:
+    """The message that asks for these shifted by one slot."""
+    header = json.dumps({"shifted": True, "modulus": format(int(key.n), "x")}).encode()
+    return len(header).to_bytes(4, "big") + header + packed_numbers(ciphertexts, key.width)
+
+
 def packed_numbers(several: Sequence[mpz], width: int) -> bytes:
     """Numbers of one width, one after the other."""
     return b"".join(int(each).to_bytes(width, "big") for each in several)
 
 
 def answer(scorer: Scorer, message: bytes) -> bytes:
-    """The ciphertexts of a job's packs."""
+    """The ciphertexts of a job's packs, or those given shifted by one slot."""
+    size = int.from_bytes(message[:4], "big")
+    told: Any = json.loads(message[4 : 4 + size])
+    if told.get("shifted"):
+        key = PublicKey(mpz(int(told["modulus"], 16)))
+        return packed_numbers(shifted(key, numbers(memoryview(message)[4 + size :], key.width)), key.width)
     job = job_of(message)
     key = PublicKey(mpz(job.modulus))
     made = scorer.score(job.digest, key, job.ciphertexts, job.bins, job.packs, job.powers)
     return packed_numbers(made, key.width)
 
 
-def main(channel: Channel) -> None:
+def prepare() -> Path:
+    """Run once in the zygote; children see no environment."""
+    return Path(os.environ[LOCATION])
+
+
+def main(channel: Channel, folder: Path) -> None:
     """A scorer's life: message after message, until the service closes the channel."""
-    seal()
-    scorer = Scorer(secrets.randbelow)
-    serve(channel, lambda message: answer(scorer, message))
+    with tables.Kept(folder) as kept:
+        seal()
+        scorer = Scorer(secrets.randbelow, kept.of)
+        serve(channel, lambda message: answer(scorer, message))

@@ -50,6 +50,9 @@ class Limits:
     upload_mib: int = 512
     upload_rows: int = 20_000_000
     own_tables_mib: int = 4096
+    audit_days: int = 30
+    unfinished_uploads: int = 256
+    unfinished_mib: int = 8192
     upload_seconds: int = 900
     concurrent_calls: int = 512
     sealed_cells: int = 1_000
@@ -181,6 +184,11 @@ class Settings:
     def matching(self) -> Path:
         """The key of private matching and the sets made with it; only matchers and the set builder read them."""
         return self.home / "matching"
+
+    @property
+    def score_tables(self) -> Path:
+        """Tables of registered models, which scorers read; made anew where they are not there."""
+        return self.home / "score-tables"
 
     @property
     def pki(self) -> Path:

@@ -346,6 +346,11 @@ class Platform:
         files = (self.settings.bundle, self.settings.bundle / CONTENT_FILE, self.settings.officers)
         return today, *((status.st_mtime_ns, status.st_ino) for status in (path.stat() for path in files))
 
+    def make_score_table(self) -> bool:
+        """Goes on with the next table of a registered model, by a part; whether one was missing. Raises `Failed`."""
+        ahead = self._deciding.tables
+        return ahead is not None and ahead.make_next()
+
     def retire(self, *, at_once: bool = False) -> None:
         """Ends what decided formerly, when no question can be left that met it and no simulation uses it."""
         with self._replacing:

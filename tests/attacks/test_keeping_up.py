@@ -112,10 +112,16 @@ def test_a_version_that_is_due_does_not_wait_for_another_departments(
 
 
 @pytest.mark.parametrize("failure", [WorkerFailed("died"), ValueError("not JSON")], ids=repr)
-def test_tables_of_tokens_are_kept_whatever_one_of_them_met(
+def test_tables_are_kept_whatever_one_of_them_met(
     server: Server, failure: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """And those of tokens do not wait for those of models, nor the other way round."""
     tries: list[int] = []
+    others: list[int] = []
+
+    def fails_too() -> bool:
+        others.append(len(others))
+        raise failure
 
     def fails() -> bool:
         tries.append(len(tries))
@@ -123,8 +129,9 @@ def test_tables_of_tokens_are_kept_whatever_one_of_them_met(
             server._stopping.set()
         raise failure
 
-    monkeypatch.setattr(serving, "TOKENS_S", 0.0)
+    monkeypatch.setattr(serving, "TABLES_S", 0.0)
     monkeypatch.setattr(server, "_stopping", threading.Event())
     monkeypatch.setattr(server.platform.token_upkeep, "make_next", fails)
-    server._keep_tokens()
-    assert tries == [0, 1, 2]
+    monkeypatch.setattr(server.platform, "make_score_table", fails_too)
+    server._keep_tables()
+    assert tries == others == [0, 1, 2]

@@ -124,7 +124,7 @@ def test_a_platform_cannot_mark_one_customer_by_a_key_of_its_own(here: House) ->
     key, marking = Key(bytes(32), "use", "bank_a"), Key(bytes(32), "use", "marked")
     blinded = oprf.blind(values)
     honest, marked = key.evaluate(blinded.elements), marking.evaluate(blinded.elements)
-    at = oprf.PROOF_BYTES + 7 * oprf.ELEMENT_BYTES
+    at = oprf.evaluated_bytes(8) - oprf.ELEMENT_BYTES  # the eighth
     tampered = honest[:at] + marked[at : at + oprf.ELEMENT_BYTES] + honest[at + oprf.ELEMENT_BYTES :]
     assert oprf.finalize(blinded, honest, key.public) == list(key.tokens(values))
     with pytest.raises(Unproven):

@@ -104,7 +104,7 @@ def test_what_is_no_upload_or_no_longer_there_is_told(served: Service, tmp_path:
         output = str(tmp_path / "sample.json")
         refused = CliRunner().invoke(operator, ["uploads", "sample", str(request), "-o", output, "--home", home])
         assert refused.exit_code == 1
-        assert "no such upload" in refused.output
+        assert "never such an upload" in refused.output
         assert not Path(output).exists()
     assert len(entries(served.city, kind="upload_sample")) == before
     assert run(served, "bank_a", "samples", "draw", str(uploaded["index"]), "-o", str(request)).exit_code == 1

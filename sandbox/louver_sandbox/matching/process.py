@@ -48,7 +48,7 @@ PERSONS = b"P"
 TOKEN_SENT: Final = 32
 """Bytes of each of the requester's tokens that are compared: two different ids never share them."""
 AMOUNT_BYTES: Final = 8
-CHUNK: Final = 20 * requester.BATCH
+CHUNK: Final = requester.AT_ONCE
 """Elements of one request to a matcher: below the megabyte that a child takes."""
 CHUNK_BYTES: Final = requester.evaluated_bytes(CHUNK)
 PIECE: Final = 512 * 1024

@@ -37,8 +37,8 @@ def sampled(settings: Settings, request: Request, tools: Tools) -> tuple[Sample,
     """The ciphertexts of the rows that an auditor asks for, and the index of the entry that says so.
 
     Raises:
-        InstallationRefused: there is no such table any more, or none of its columns is encrypted, or its file of
-            ciphertexts is not what the table says.
+        InstallationRefused: there was never such a table, or it was dropped and its time for auditors is over, or none
+            of its columns is encrypted, or its file of ciphertexts is not what the table says.
     """
     with State.open(settings.state) as state:
         with state.reading() as tx:
@@ -47,6 +47,10 @@ def sampled(settings: Settings, request: Request, tools: Tools) -> tuple[Sample,
             (column.name, int(scale[1])) for column in own.columns if (scale := _ENCRYPTED.match(column.type))
         )
         path = ciphertext_path(table_path(settings.uploads / own.institution, own.digest))
+        if not path.exists():
+            raise InstallationRefused(
+                f"the upload was dropped or replaced more than {settings.limits.audit_days} days ago and is gone"
+            )
         rows = tuple(_rows(path, key, columns, own.rows, request.chosen))
         entry = journal.note(
             open_books(settings, state, tools.clock),
@@ -61,9 +65,9 @@ def sampled(settings: Settings, request: Request, tools: Tools) -> tuple[Sample,
 
 
 def _found(tx: Connection, request: Request) -> tuple[OwnTable, PublicKey]:
-    own = registry.find(tx, request.institution, request.table)
-    if own is None or (own.digest, own.rows) != (request.content, request.rows):
-        raise InstallationRefused("there is no such upload, or it was replaced or dropped since")
+    own = registry.of_content(tx, request.institution, request.table, request.content)
+    if own is None or own.rows != request.rows:
+        raise InstallationRefused("there was never such an upload")
     kid = next((column.key for column in own.columns if _ENCRYPTED.match(column.type)), "")
     known = keys.find(tx, kid) if kid else None
     if known is None:

@@ -167,6 +167,20 @@ class Models:
         with self._state.reading() as tx:
             return registry.models_of(tx, institution)
 
+    def in_use(self) -> list[str]:
+        """The digests of the models that may be scored by now: those under present keys."""
+        kids = self._keys.live()
+        with self._state.reading() as tx:
+            return registry.under_keys(tx, kids)
+
+    def of_digest(self, digest: str) -> RegisteredModel:
+        """One of them, whosever it is. Raises `Refused` LVR-5211."""
+        with self._state.reading() as tx:
+            found = registry.of_digest(tx, digest)
+        if found is None:
+            raise refuse.unknown_model({})
+        return found
+
     def find(self, institution: str, digest: str) -> RegisteredModel:
         """The institution's model. Raises `Refused` LVR-5211."""
         with self._state.reading() as tx:

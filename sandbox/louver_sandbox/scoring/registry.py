@@ -121,6 +121,18 @@ def named(tx: Connection, institution: str, model: str, version: str) -> Registe
     return None if row is None else RegisteredModel(*row)
 
 
+def of_digest(tx: Connection, digest: str) -> RegisteredModel | None:
+    """The model of that digest, whosever it is."""
+    row = tx.execute(_MODELS.where(_m.digest == digest)).one_or_none()
+    return None if row is None else RegisteredModel(*row)
+
+
+def under_keys(tx: Connection, kids: Iterable[str]) -> list[str]:
+    """The digests of all models under these keys."""
+    query = select(_m.digest).where(_m.kid.in_(list(kids))).order_by(_m.id)
+    return list(tx.execute(query).scalars())
+
+
 def models_of(tx: Connection, institution: str) -> tuple[RegisteredModel, ...]:
     """The institution's models, the newest first."""
     rows = tx.execute(_MODELS.where(_m.institution == institution).order_by(_m.id.desc()))

@@ -4,7 +4,8 @@ For a subject the ciphertexts of its bins are multiplied, which adds their point
 squaring: for a few subjects on the way (Horner), for a model in much use from a table of every ciphertext shifted to
 every slot. Then a flood and a fresh r^n go on; toward a key holder nothing else hides what went in (CRYPTO 5.0).
 
-When to make a table: once as many squarings went into shifting sums as the table takes. So nobody ever pays more than
+A table is made ahead, once for a model, and lies in a file (`sealing.tables`). Until it is there, a scorer makes its
+own: once as many squarings went into shifting sums as the table takes. So nobody ever pays more than
 twice the least there was to pay, however many subjects come. It is made a few slots with each message, so that no
 message waits for all of it, and not at all where it would take too much memory.
 """
@@ -12,7 +13,7 @@ message waits for all of it, and not at all where it would take too much memory.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import gmpy2
 from gmpy2 import mpz
@@ -41,18 +42,20 @@ class Misfit(ValueError):
 class Points:
     """A model's ciphertexts by feature and bin, with its base in those of the first feature."""
 
-    def __init__(self, key: PublicKey, ciphertexts: Sequence[mpz], bins: Sequence[int]) -> None:
+    def __init__(
+        self, key: PublicKey, ciphertexts: Sequence[mpz], bins: Sequence[int], table: Sequence[mpz] | None = None
+    ) -> None:
+        """``table`` has the ciphertexts shifted to every slot, from the lowest on, these among them."""
         if not bins or min(bins) < 1 or len(ciphertexts) != 1 + sum(bins):
             raise Misfit("another number of ciphertexts than bins")
         self.key = key
-        self.features: list[list[mpz]] = []
-        at = 1
-        for number in bins:
-            self.features.append(list(ciphertexts[at : at + number]))
-            at += number
-        base, square = ciphertexts[0], key.square
-        self.features[0] = [base * each % square for each in self.features[0]]
-        self._table = [self.features]
+        each, given = len(ciphertexts), ciphertexts if table is None else table
+        if table is not None and len(table) != each * layout.slots(key):
+            raise Misfit("another number of entries than slots")
+        self._table = [
+            _by_feature(given[start : start + each], bins, key.square) for start in range(0, len(given), each)
+        ]
+        self.features = self._table[0]
 
     @property
     def worth_a_table(self) -> int:
@@ -113,8 +116,14 @@ class Points:
 class Scorer:
     """Scores packs of subjects, and remembers the models that it is asked for."""
 
-    def __init__(self, below: RandomBelow) -> None:
+    def __init__(
+        self,
+        below: RandomBelow,
+        table: Callable[[str, PublicKey, Sequence[mpz]], Sequence[mpz] | None] = lambda digest, key, of: None,
+    ) -> None:
+        """``table`` gives the one that is kept of a model, if any."""
         self._below = below
+        self._table = table
         self._known: OrderedDict[str, tuple[Points, int]] = OrderedDict()
 
     def score(
@@ -122,19 +131,37 @@ class Scorer:
         packs: Sequence[Sequence[Bins]], powers: Sequence[mpz],
     ) -> list[mpz]:  # fmt: skip
         """A ciphertext for each pack. Raises ``Misfit``."""
-        points, seen = self._known.get(digest) or (Points(key, ciphertexts, bins), 0)
+        points, seen = self._known.get(digest) or (self._points(digest, key, ciphertexts, bins), 0)
         for pack in packs:
             for subject in pack:
                 if subject is not None and not _fits(subject, bins):
                     raise Misfit("a bin that the model does not have")
         seen += sum(map(len, packs))
-        if seen > points.worth_a_table and points.fits_a_table:
+        if seen > points.worth_a_table and points.fits_a_table and not points.prepared:
             points.prepare(SQUARINGS)
         self._known[digest] = (points, seen)
         self._known.move_to_end(digest)
         if len(self._known) > MOST_TABLES:
             self._known.popitem(last=False)
         return [points.leaving(pack, power, self._below) for pack, power in zip(packs, powers, strict=True)]
+
+    def _points(self, digest: str, key: PublicKey, ciphertexts: Sequence[mpz], bins: Sequence[int]) -> Points:
+        return Points(key, ciphertexts, bins, self._table(digest, key, ciphertexts))
+
+
+def shifted(key: PublicKey, ciphertexts: Sequence[mpz]) -> list[mpz]:
+    """Ciphertexts of the same numbers one slot higher."""
+    return list(gmpy2.powmod_base_list(list(ciphertexts), mpz(1) << layout.SLOT_BITS, key.square))
+
+
+def _by_feature(ciphertexts: Sequence[mpz], bins: Sequence[int], square: mpz) -> list[list[mpz]]:
+    """By feature and bin, with the base in those of the first feature."""
+    features, at = [], 1
+    for number in bins:
+        features.append(list(ciphertexts[at : at + number]))
+        at += number
+    features[0] = [ciphertexts[0] * each % square for each in features[0]]
+    return features
 
 
 def _fits(subject: tuple[int, ...], bins: Sequence[int]) -> bool:

@@ -72,8 +72,8 @@ MOST_CALLS = 4096
 """Calls gRPC lets in at all; those above `concurrent_calls` are turned away by a handler, with a code."""
 SPARE = 64
 """Threads for all that is not a question, so that a crowd of those cannot keep the service from saying it is well."""
-TOKENS_S = 30.0
-"""Seconds between two looks for tables of tokens that are to be made ahead."""
+TABLES_S = 30.0
+"""Seconds between two looks for tables that are to be made ahead."""
 PROBE_S = 5.0
 INDEXED_AT_ONCE = 5_000
 """Entries that the auditors' index takes at each probe."""
@@ -161,7 +161,7 @@ class Server:
             raise
         self.address = f"{settings.listen.host}:{port}"
         self._prober = threading.Thread(target=self._probe, name="probe", daemon=True)
-        self._keeper = threading.Thread(target=self._keep_tokens, name="tokens", daemon=True)
+        self._keeper = threading.Thread(target=self._keep_tables, name="tables", daemon=True)
 
     def start(self) -> None:
         """Begins to answer, once its processes stand ready."""
@@ -219,20 +219,33 @@ class Server:
             except StoreError:
                 logger.error("the state store does not take writes; nothing is answered until it does")
 
-    def _keep_tokens(self) -> None:
-        """Makes tables of tokens ahead of the questions that need them, one by one, and takes old ones away."""
-        pause = TOKENS_S
+    def _keep_tables(self) -> None:
+        """Makes tables of tokens and of models ahead of the questions that need them, a part at a time, and takes old
+        ones away."""
+        kept = {"tables of tokens": self._token_tables, "tables of models": self.platform.make_score_table}
+        pause = TABLES_S
         while not self._stopping.wait(pause):
-            pause = TOKENS_S
-            try:
-                upkeep = self.platform.token_upkeep
-                pause = 0.0 if upkeep.make_next() else TOKENS_S
-                if pause and (gone := upkeep.sweep()):
-                    logger.info("%d tables of tokens that no question reads are gone", len(gone))
-            except (OSError, StoreError, LogDamaged) as error:
-                logger.error("tables of tokens are not kept: %s", error)
-            except Exception as error:  # a question makes what is missing itself, so nobody waits for this one
-                logger.error("tables of tokens are not kept: incident %s", new_incident(error))
+            went_on = [self._made_ahead(what, make) for what, make in kept.items()]
+            pause = 0.0 if any(went_on) else TABLES_S
+
+    def _made_ahead(self, what: str, make: Callable[[], bool]) -> bool:
+        """One part of a table; whether there may be more to do. Nobody waits for it: without tables a question makes
+        its own, or takes longer."""
+        try:
+            return make()
+        except (OSError, StoreError, LogDamaged) as error:
+            logger.error("%s are not kept: %s", what, error)
+        except Exception as error:
+            logger.error("%s are not kept: incident %s", what, new_incident(error))
+        return False
+
+    def _token_tables(self) -> bool:
+        upkeep = self.platform.token_upkeep
+        if upkeep.make_next():
+            return True
+        if gone := upkeep.sweep():
+            logger.info("%d tables of tokens that no question reads are gone", len(gone))
+        return False
 
     def _keep_status(self) -> None:
         """Where it cannot be kept `louver-sandbox status` says that the service has said nothing for a while."""
@@ -256,6 +269,7 @@ class Server:
         self._taken("the stored bundle", self._follow)
         self._taken("what decided formerly", self.platform.retire)
         self._taken("the registry of institutions", self._look_at_registry)
+        self._taken("what uploads have left", self.platform.own_tables.tidy)
 
     def _taken(self, step: str, act: Callable[[], object]) -> None:
         """One step of a round. What must not decide leaves what decides as it is, and `status` says why. Whatever

@@ -14,10 +14,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
+
+from sqlalchemy import Connection
 
 from louver.errors import Refused
 from louver.sealing.keys import PublicKey
@@ -40,7 +42,7 @@ from louver_sandbox.settings import Settings
 from louver_sandbox.store import State
 from louver_sandbox.store.alone import alone, own_folder
 from louver_sandbox.uploads import INGEST_ENTRY, INGEST_ENVIRONMENT, INGEST_PRELOAD, registry
-from louver_sandbox.uploads.encrypted import ENDING
+from louver_sandbox.uploads.encrypted import ENDING, ciphertext_path
 from louver_sandbox.uploads.ingest import (
     NAME,
     NO_ROOM,
@@ -51,6 +53,7 @@ from louver_sandbox.uploads.ingest import (
     Taken,
     UploadRefused,
     decode_answer,
+    table_path,
 )
 from louver_sandbox.uploads.partial import Partial, Partials
 from louver_sandbox.uploads.registry import OwnTable
@@ -107,7 +110,9 @@ class OwnTables:
         self._receiving: Counter[str] = Counter()
         self._parts = ExitStack()
         self._spool = self._parts.enter_context(own_folder(settings.spool))
-        self.partials = Partials(self._spool, time.monotonic)
+        limits = settings.limits
+        self.partials = Partials(self._spool, time.monotonic, limits.unfinished_uploads, limits.unfinished_mib * MIB)
+        self._expires: datetime | None = None
         self._counting = threading.Lock()
         # A table may need as much file as its rows need memory, and a little for the engine's own pages.
         file_mib = EXPANSION * settings.limits.upload_mib + 64
@@ -123,9 +128,8 @@ class OwnTables:
         )
         self._pool = WorkerPool(self._zygote, size=1, queue=QUEUE, per_institution=1)
         with self._alone():
-            for folder in settings.uploads.iterdir():
-                # What was dropped, or taken in but never registered, just before the service was killed.
-                self._sweep(folder.name)
+            # What was dropped, or taken in but never registered, just before the service was killed.
+            self._sweep_all()
 
     def stored(self, institution: str) -> tuple[OwnTable, ...]:
         """The institution's live tables."""
@@ -161,12 +165,9 @@ class OwnTables:
     def _spooled(self, institution: str, coming: Coming) -> Iterator[Path]:
         """A file with the whole upload, which is gone afterwards whatever becomes of it."""
         if not coming.upload:
-            whole = Partial(self._spool / secrets.token_hex(16))
-            try:
+            with self.partials.whole(institution) as whole:
                 self._write(whole, coming)
                 yield whole.file
-            finally:
-                whole.file.unlink(missing_ok=True)
             return
         with self.partials.going_on(institution, coming.upload, coming.offset) as part:
             try:
@@ -211,7 +212,7 @@ class OwnTables:
                 current = registry.find(tx, institution, name)
                 if current is not None and current.digest != taken.digest and not replace:
                     raise upload_name_taken({})
-                self._check_quota(registry.used_bytes(tx, institution) + taken.bytes)
+                self._check_quota(tx, institution, taken)
                 own = registry.register(tx, institution, name, taken, self._clock())
                 tokens = {column.name: column.key for column in own.columns if element_of(column.type)}
                 keys = {column.name: column.key for column in own.columns if column.key}
@@ -241,16 +242,42 @@ class OwnTables:
         with self._changing, alone(self._settings.spool):
             yield
 
+    def tidy(self) -> None:
+        """Removes what has had its time, though nobody asks for it: uploads that were cut off, and ciphertexts that
+        auditors could look into for as long as was promised. To be called now and then."""
+        self.partials.sweep()
+        if self._expires is not None and self._expires <= self._clock():
+            with self._alone():
+                self._sweep_all()
+
+    def _sweep_all(self) -> None:
+        self._expires = None
+        for folder in self._settings.uploads.iterdir():
+            self._sweep(folder.name)
+
     def _sweep(self, institution: str) -> None:
         """Removes the contents that no live table names, and what a process that was killed had half made: tables are
-        taken in one by one. A query that has them open keeps what it opened."""
+        taken in one by one. A query that has them open keeps what it opened. Ciphertexts stay for auditors."""
         with self._state.reading() as tx:
-            live = registry.live_digests(tx, institution)
+            live, held = registry.live_digests(tx, institution), self._held(tx, institution)
+        if held:
+            self._expires = min([*held.values(), *filter(None, [self._expires])])
         for file in (self._settings.uploads / institution).glob("*.*"):
             if file.name.startswith(TEMPORARY):
                 shutil.rmtree(file, ignore_errors=True)
+            elif file.suffix == ENDING and file.stem in held:
+                continue
             elif file.suffix in (".duckdb", ENDING) and file.stem not in live:
                 file.unlink(missing_ok=True)
+
+    def _held(self, tx: Connection, institution: str) -> dict[str, datetime]:
+        """What was dropped or replaced and is kept all the same, and until when.
+
+        Under contract a bank's values are believed because somebody may look into them (CRYPTO 5.1). What went with
+        its table would never be looked into."""
+        period = timedelta(days=self._settings.limits.audit_days)
+        dropped = registry.dropped_encrypted(tx, institution, self._clock() - period)
+        return {digest: at + period for digest, at in dropped.items()}
 
     def _write(self, part: Partial, coming: Iterable[bytes]) -> None:
         most = self._settings.limits.upload_mib * MIB
@@ -261,6 +288,7 @@ class OwnTables:
                 for chunk in coming:
                     if part.size + len(chunk) > most:
                         raise upload_too_large({"what": "bytes", "limit": str(most)})
+                    self.partials.make_room(part, len(chunk))
                     if file.write(chunk) != len(chunk):
                         raise OSError("the disk took a part of it")
                     part.add(chunk)
@@ -292,10 +320,16 @@ class OwnTables:
             raise UPLOAD_REFUSALS[answer.code](answer.facts)
         return answer
 
-    def _check_quota(self, used: int) -> None:
+    def _check_quota(self, tx: Connection, institution: str, taken: Taken) -> None:
         most = self._settings.limits.own_tables_mib * MIB
+        used = registry.used_bytes(tx, institution) + taken.bytes
         if used > most:
             raise upload_too_large({"what": "bytes of all your tables", "limit": str(most)})
+        held = self._held(tx, institution)
+        paths = (ciphertext_path(table_path(self._settings.uploads / institution, digest)) for digest in held)
+        if held and used + sum(path.stat().st_size for path in paths if path.exists()) > most:
+            until = min(held.values()).date().isoformat()
+            raise refuse.kept_for_auditors(most // MIB, until)
 
     def close(self) -> None:
         """Ends the processes it started."""

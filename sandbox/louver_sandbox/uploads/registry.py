@@ -52,6 +52,9 @@ from louver_sandbox.uploads.tokens import element_of
 OWN_LEVEL = 3
 """Level of every own column: the institution's business, nobody else's."""
 
+ENCRYPTED = "encrypted("
+"""Begins the type of an encrypted column."""
+
 REMEMBERED = 1024
 """Own tables of all institutions whose rows are not read from JSON again for every question."""
 
@@ -145,6 +148,12 @@ def find(connection: Connection, institution: str, name: str) -> OwnTable | None
     return None if row is None else _own(*row)
 
 
+def of_content(connection: Connection, institution: str, name: str, digest: str) -> OwnTable | None:
+    """The table of that name with that content, live, dropped or replaced, or None."""
+    row = _OF_CONTENT.row(connection, {"of": institution, "name": name, "digest": digest})
+    return None if row is None else _own(*row)
+
+
 def drop(connection: Connection, institution: str, name: str, now: datetime) -> None:
     """End a live table.
 
@@ -159,6 +168,20 @@ def live_digests(connection: Connection, institution: str) -> frozenset[str]:
     """The contents some live table of the institution still names; other files of its folder may go."""
     query = select(uploads.c.digest).where(uploads.c.institution == institution, uploads.c.dropped.is_(None))
     return frozenset(connection.execute(query).scalars())
+
+
+def dropped_encrypted(connection: Connection, institution: str, since: datetime) -> dict[str, datetime]:
+    """The contents with encrypted columns that were dropped or replaced since then and no live table names: when each
+    was last named."""
+    query = select(uploads.c.digest, uploads.c.columns, uploads.c.dropped).where(
+        uploads.c.institution == institution, uploads.c.dropped > _text(since)
+    )
+    live = live_digests(connection, institution)
+    return {
+        digest: datetime.fromisoformat(dropped)
+        for digest, columns, dropped in connection.execute(query.order_by(uploads.c.dropped))
+        if digest not in live and any(TakenColumn(*item).type.startswith(ENCRYPTED) for item in json.loads(columns))
+    }
 
 
 def used_bytes(connection: Connection, institution: str) -> int:
@@ -234,4 +257,7 @@ _ROWS = select(_u.institution, _u.name, _u.digest, _u.columns, _u.rows, _u.bytes
 )
 _LIVE = Prepared(_ROWS.where(_u.dropped.is_(None)).order_by(_u.name))
 _NAMED = Prepared(_ROWS.where(_u.name == bindparam("name"), _u.dropped.is_(None)))
+_OF_CONTENT = Prepared(
+    _ROWS.where(_u.name == bindparam("name"), _u.digest == bindparam("digest")).order_by(_u.id.desc()).limit(1)
+)
 _EVER = Prepared(_ROWS.order_by(_u.id))

@@ -127,7 +127,7 @@ def test_the_batch_of_the_rfc_is_evaluated_with_a_proof_that_holds() -> None:
     assert rfc9497.proof_holds(bytes.fromhex(VECTOR_PUBLIC), before, after, made)
 
 
-@pytest.mark.parametrize("count", [1, 2, 7])
+@pytest.mark.parametrize("count", [1, 2, client.BATCH])
 def test_the_client_accepts_proofs_of_the_second_implementation_and_no_others(count: int) -> None:
     """That one makes the RFC's proofs to the byte; so what the product accepts is what the RFC says."""
     values = [b"id %d" % number for number in range(count)]
@@ -154,10 +154,10 @@ def test_both_implementations_agree_key_by_key_and_input_by_input() -> None:
 
 def test_the_second_implementation_accepts_the_proofs_of_the_first_and_no_others() -> None:
     key = Key(SEED, MATCH_USE, "a")
-    blinded = client.blind([b"%d" % number for number in range(7)])
-    answer = key.evaluate(blinded.elements)
-    before = [blinded.elements[start : start + 32] for start in range(0, 7 * 32, 32)]
-    proof, after = answer[:64], [answer[64 + start : 96 + start] for start in range(0, 7 * 32, 32)]
+    blinded = client.blind([b"%d" % number for number in range(client.BATCH)])
+    answer, starts = key.evaluate(blinded.elements), range(0, client.BATCH * 32, 32)
+    before = [blinded.elements[start : start + 32] for start in starts]
+    proof, after = answer[:64], [answer[64 + start : 96 + start] for start in starts]
     assert rfc9497.proof_holds(key.public, before, after, proof)
     assert not rfc9497.proof_holds(Key(SEED, MATCH_USE, "b").public, before, after, proof)
     assert not rfc9497.proof_holds(key.public, before, [*after[1:], after[0]], proof)

@@ -104,6 +104,77 @@ def test_what_is_old_or_too_much_goes(partials: Partials, clock: Clock, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def fill(partials: Partials, institution: str, upload: str, size: int) -> None:
+    """As an upload writes: room is made for each piece before it comes."""
+    with partials.going_on(institution, upload, 0) as part:
+        partials.make_room(part, size)
+        part.file.write_bytes(bytes(size))
+        part.add(bytes(size))
+
+
+def held(partials: Partials, *of: tuple[str, str]) -> list[int]:
+    return [partials.received(institution, upload).size for institution, upload in of]
+
+
+def test_what_was_cut_off_goes_in_time_though_nobody_asks(partials: Partials, clock: Clock, tmp_path: Path) -> None:
+    put(partials, "bank_a", ONE, 0, b"abc")
+    clock.now += KEPT_S - 1
+    partials.sweep()
+    assert len(list(tmp_path.iterdir())) == 1
+    with partials.going_on("bank_b", ONE, 0) as busy:
+        busy.file.touch()
+        clock.now += 2
+        partials.sweep()
+        assert list(tmp_path.iterdir()) == [busy.file], "a call holds it"
+
+
+def test_all_institutions_together_have_so_many_bytes(tmp_path: Path, clock: Clock) -> None:
+    """The greedy one loses its own uploads, the oldest first, and the others keep theirs."""
+    partials = Partials(tmp_path, clock, most_bytes=100)
+    for institution, upload, size in (("bank_b", ONE, 20), ("bank_a", ONE, 30), ("bank_a", TWO, 30)):
+        clock.now += 1
+        fill(partials, institution, upload, size)
+    clock.now += 1
+    fill(partials, "bank_a", "3" * 32, 30)
+    uploads = (("bank_b", ONE), ("bank_a", ONE), ("bank_a", TWO), ("bank_a", "3" * 32))
+    assert held(partials, *uploads) == [20, 0, 30, 30]
+    fill(partials, "bank_c", ONE, 50)
+    assert held(partials, *uploads, ("bank_c", ONE)) == [20, 0, 0, 30, 50]
+    # Nobody has more than bank_d would have.
+    with pytest.raises(Refused, match="LVR-3101"):
+        fill(partials, "bank_d", ONE, 60)
+    partials.done("bank_d", ONE)
+    assert held(partials, *uploads, ("bank_c", ONE)) == [20, 0, 0, 30, 50]
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) == 100
+
+
+def test_what_comes_in_now_is_never_taken_away_and_counts(tmp_path: Path, clock: Clock) -> None:
+    partials = Partials(tmp_path, clock, most_bytes=100)
+    with partials.going_on("bank_a", ONE, 0) as first, partials.whole("bank_b") as second:
+        partials.make_room(first, 60)  # before it is written, so that two at once cannot both have the room
+        with pytest.raises(Refused, match="LVR-3101"):
+            partials.make_room(second, 41)
+        partials.make_room(second, 40)
+        second.add(bytes(40))
+        first.add(bytes(60))
+        with pytest.raises(Refused, match="LVR-3101"):
+            partials.make_room(first, 1)
+    with partials.whole("bank_b") as third:
+        partials.make_room(third, 40)  # what has no id is gone with its call
+
+
+def test_all_institutions_together_have_so_many_uploads(tmp_path: Path, clock: Clock) -> None:
+    partials = Partials(tmp_path, clock, most=3)
+    for number, institution in enumerate(("bank_a", "bank_a", "bank_b", "bank_c")):
+        clock.now += 1
+        fill(partials, institution, f"{number:032x}", 1)
+    uploads = [(institution, f"{n:032x}") for n, institution in enumerate(("bank_a", "bank_a", "bank_b", "bank_c"))]
+    assert held(partials, *uploads) == [0, 1, 1, 1]
+    with partials.whole("bank_a"), pytest.raises(Refused, match="LVR-3101"), partials.whole("bank_d"):
+        pass
+    assert held(partials, *uploads) == [0, 0, 1, 1]
+
+
 def test_two_calls_do_not_write_one_upload(partials: Partials, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partial, "WAITED_S", 0.05)
     with (

@@ -280,7 +280,7 @@ class Exchange:
         """The list's subjects under our key, with the proofs of it."""
         if self._question.evaluator is None:
             raise Unproven("blinded subjects came for a match in mode hits", b"")
-        size = 20 * oprf.BATCH * oprf.ELEMENT_BYTES
+        size = oprf.AT_ONCE * oprf.ELEMENT_BYTES
         done = 0
         for start in range(0, len(self._blinded), size):
             piece = bytes(self._blinded[start : start + size])

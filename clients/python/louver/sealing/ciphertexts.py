@@ -177,6 +177,11 @@ class _Table:
             self._rows.append(row)
             step = row[-1] * step % self._square
 
+    def __del__(self) -> None:
+        # A row at a time: letting go of all its numbers in one go keeps the interpreter's lock for ten milliseconds.
+        while self._rows:
+            self._rows.pop()
+
     def power(self, exponent: int) -> mpz:
         """The base's power. One multiplication for each byte, whatever the byte is."""
         square, product = self._square, mpz(1)

@@ -29,7 +29,7 @@ METADATA = b"louver.encrypted"
 MOST_SCALE = 12
 """Most digits after the point that an encrypted column can have."""
 
-AT_ONCE = 16_384
+AT_ONCE = 4096
 """Rows of one batch: numbers encrypted between two words about progress."""
 
 _IN_MEMORY = 32 << 20

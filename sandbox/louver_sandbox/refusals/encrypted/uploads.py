@@ -1,4 +1,5 @@
-"""Refusals LVR-5311 to LVR-5314: uploads that were cut off. None says anything of what has come."""
+"""Refusals LVR-5311 to LVR-5314 and LVR-5328: uploads that were cut off, and those that an auditor may still look
+into. None says anything of what has come."""
 
 from __future__ import annotations
 
@@ -47,4 +48,17 @@ def malformed_id() -> Refused:
         hint="draw 16 random bytes",
         message_zh="上传标识须为 32 位小写十六进制数字",
         hint_zh="请随机生成 16 字节",
+    )
+
+
+def kept_for_auditors(limit_mib: int, until: str) -> Refused:
+    """LVR-5328: what was dropped or replaced is kept for auditors, and with it there is no room for more."""
+    return refusal(
+        "LVR-5328",
+        message=f"with what you have dropped or replaced your tables would have more than {limit_mib} MiB",
+        hint="ciphertexts are kept for a while, so that an auditor can look into them; room comes back "
+        f"from {until} on, or the operator raises limits.own_tables_mib",
+        message_zh=f"连同已删除或已替换的表，贵机构的表将超过 {limit_mib} MiB",
+        hint_zh=f"密文须保留一段时间以备审计员抽查；{until} 起逐步释放空间，或由运营机构提高 limits.own_tables_mib",
+        details={"limit": str(limit_mib), "until": until},
     )
