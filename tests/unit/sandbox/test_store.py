@@ -67,6 +67,7 @@ def test_the_migrations_make_the_tables_the_code_uses(state: State) -> None:
             corrections.metadata,
             disputes.metadata,
             inquiries.metadata,
+            warning_tables.metadata,
             reports_kept.metadata,
             auditing.metadata,
         ]  # the library takes a list; its types do not say so

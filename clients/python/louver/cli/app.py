@@ -25,6 +25,7 @@ from louver.cli import (
     scoring,
     subjects,
     verifying,
+    warnings,
 )
 from louver.cli.catalogue import columns_of
 from louver.cli.drawing import accuracies, draw, language_of, notices
@@ -80,6 +81,7 @@ app.command()(redress.reports)
 app.command("report-check")(redress.check)
 app.command()(redress.corrections)
 app.add_typer(redress.disputes, name="disputes")
+app.add_typer(warnings.app, name="warnings")
 
 Sql = Annotated[str | None, typer.Argument(help="The SQL; `-` or nothing reads standard input.", show_default=False)]
 SqlFile = Annotated[Path | None, typer.Option("--file", "-f", help="Read the SQL from a file.")]
