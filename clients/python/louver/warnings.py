@@ -25,6 +25,7 @@ from louver.receipt import Receipt
 
 if TYPE_CHECKING:
     from louver.connection import Connection
+    from louver.questions import Parameter
     from louver.subjects import Template
     from louver.v1 import warnings_pb2
     from louver.v1.warnings_pb2_grpc import WarningServiceStub
@@ -210,7 +211,7 @@ class Warnings:
         for place, one in enumerate(borrowers):
             if type(one.until) is not date:
                 raise Misused("until is a day, such as datetime.date(2027, 6, 30)")
-            given = {"subject": one.subject, "authorisation": one.authorisation, "until": one.until}
+            given: dict[str, Parameter] = {"subject": one.subject, "authorisation": one.authorisation, "until": one.until}
             identity = None if ids is None else ids[place]
             questions.append(
                 settings.question(template, purpose, given, identity, allowed, DIALECT, False, None, None)

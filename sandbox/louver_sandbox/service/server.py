@@ -65,7 +65,7 @@ SPARE = 64
 """Threads for all that is not a question, so that a crowd of those cannot keep the service from saying it is well."""
 TOKENS_S = 30.0
 """Seconds between two looks for tables of tokens that are to be made ahead."""
-WARNINGS_S = 5.0
+WARNINGS_S = 2.0
 """Seconds between two looks for warnings that are to be evaluated or posted."""
 PROBE_S = 5.0
 INDEXED_AT_ONCE = 5_000

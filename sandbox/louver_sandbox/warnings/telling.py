@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, false, or_, select
 
-from louver_sandbox.audit.entries import Entry, canonical
+from louver_sandbox.audit.entries import JSON, Entry, canonical
 from louver_sandbox.authorisations.decide import BEIJING
 from louver_sandbox.consents import authorisations
 from louver_sandbox.journal import Books
@@ -58,7 +58,7 @@ class Telling:
             rows = list(tx.execute(self._query(tx, institution, after, min(max(most, 1), MOST))))
             document = canonical(_document(institution, rows))
             left.append(Told(document, b"", rows[-1].id if rows else after, len(rows)))
-            body = {
+            body: dict[str, JSON] = {
                 "kind": "warnings_told",
                 "institution": institution,
                 "by": by,
@@ -87,7 +87,7 @@ class Telling:
         )
         covered = _a.revoked_at.is_(None) & (_a.granted_on <= today) & (_a.expires_on >= today)
         return (
-            select(_n, _s.template)
+            select(notices, _s.template)
             .select_from(joined)
             .where(_n.institution == institution, _n.seq > seq, _s.cancelled.is_(None), _s.until >= today)
             .where(or_(_n.needed == false(), covered))

@@ -325,6 +325,7 @@ CHILD = """
 import secrets, sys
 from pathlib import Path
 from louver_sandbox.store import State
+from louver_sandbox.warnings import tables as warning_tables
 from tests.support.audit_logs import answer, open_log
 with State.open(Path(sys.argv[1])) as state:
     log = open_log(state, randomness=secrets.token_bytes)
