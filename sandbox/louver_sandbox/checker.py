@@ -29,6 +29,8 @@ from louver_sandbox.plan.features import judge_scores, statement_about_nobody
 from louver_sandbox.plan.lookups import about_nobody
 from louver_sandbox.plan.verify import form, verify
 from louver_sandbox.plan.verify_scores import verify_scores
+from louver_sandbox.plan.warnings import about_nobody as warned_about_nobody
+from louver_sandbox.plan.warnings import judge_warnings, verify_warnings
 from louver_sandbox.policy.bundle import Bundle, parse_bundle
 from louver_sandbox.policy.called import is_call
 from louver_sandbox.processes.channel import Channel
@@ -36,6 +38,7 @@ from louver_sandbox.processes.child import serve
 from louver_sandbox.processes.isolation.confinement import seal
 from louver_sandbox.score_plan import ScoreCase, ScoreVerdict
 from louver_sandbox.stages import Case, RefusalRecord, Verdict
+from louver_sandbox.warning_plan import WarningCase, WarningVerdict
 
 LOCATION = "LOUVER_JUDGEMENT"
 PRELOAD = ("sqlglot", "encodings.utf_16_be")
@@ -48,6 +51,8 @@ YOUNG_OBJECTS = 100_000
 """Objects a question may make before the collector stops it; a large one makes some ten thousand."""
 SCORES = b"S"
 """Before a case about scores; one about a question begins with a brace."""
+WARNINGS = b"W"
+"""Before a case about warnings."""
 ALL_SWEPT = 256
 """Questions after which everything made since the checker's start is looked at."""
 
@@ -276,6 +281,18 @@ def check_scores(case: ScoreCase, judgement: Judgement, engine: FormReader) -> S
     return ScoreVerdict(planned, None)
 
 
+def check_warnings(case: WarningCase, judgement: Judgement, engine: FormReader) -> WarningVerdict:
+    """The verdict on a template of warnings, its statement read as any lookup's and once more as it will run."""
+    try:
+        made, planned = judge_warnings(case, judgement.catalog, judgement.bundle)
+    except Refused as reason:
+        return WarningVerdict(None, record(reason))
+    for one in (planned, *about_nobody(planned)):
+        verify(one, tuple(engine.parse(statement) for statement in one.statements))
+    verify_warnings(made, planned, engine.parse(warned_about_nobody(made)))
+    return WarningVerdict(made, None)
+
+
 def check_scores_here(case: ScoreCase, judgement: Judgement) -> ScoreVerdict:
     """The verdict on scores in this very process: for replaying what a checker has already let through."""
     with worker.prepare() as connection:
@@ -305,6 +322,10 @@ def main(channel: Channel, prepared: tuple[Path, DuckDBPyConnection]) -> None:
     def answer(request: bytes) -> bytes:
         if request.startswith(SCORES):
             return codec.encode(check_scores(codec.decode(request[len(SCORES) :], ScoreCase), judgement, engine))
+        if request.startswith(WARNINGS):
+            return codec.encode(
+                check_warnings(codec.decode(request[len(WARNINGS) :], WarningCase), judgement, engine)
+            )
         return codec.encode(checks.check(case_from_bytes(request)))
 
     seal()

@@ -33,6 +33,7 @@ from louver_sandbox import (
     score_plan,
     selections,
     stages,
+    warning_plan,
 )
 from louver_sandbox.algebra import expressions, regions, relations
 from louver_sandbox.algebra import types as algebra_types
@@ -78,6 +79,7 @@ REGISTRY = _registered(
     lookups,
     stages,
     score_plan,
+    warning_plan,
 )
 
 

@@ -193,6 +193,11 @@ def find(tx: Connection, identity: str) -> Authorisation | None:
     return None if row is None else _authorisation(row)
 
 
+def find_all(tx: Connection, identities: Sequence[str]) -> tuple[Authorisation, ...]:
+    """The authorisations of these ids that there are."""
+    return tuple(map(_authorisation, tx.execute(select(authorisations).where(_a.id.in_(identities)))))
+
+
 def of_grantee(tx: Connection, grantee: str, most: int) -> tuple[tuple[Authorisation, int], ...]:
     """The newest that an institution has recorded, each with the log's entry about it."""
     rows = tx.execute(select(authorisations).where(_a.grantee == grantee).order_by(_a.entry.desc()).limit(most))

@@ -32,6 +32,7 @@ from louver_sandbox.shelf import SnapshotUnfit
 from louver_sandbox.stages import Case, Facts, Plan, Request, SourceRef, Treatment, Verdict
 from louver_sandbox.suppression.pattern import Pattern, Problem
 from louver_sandbox.suppression.wire import Malformed, pattern_from_bytes, problem_to_bytes
+from louver_sandbox.warning_plan import WarningCase, WarningPlan, WarningVerdict
 from louver_sandbox.withdrawn import Withdrawn
 
 MIB = 1024 * 1024
@@ -115,6 +116,26 @@ class JudgeScoresInChecker:
         if verdict.plan is None or verdict.plan.case != case:
             raise codec.Malformed("a verdict without a plan of this case")
         self._withdrawn.check(verdict.plan.rules.policies, case.today)
+        return verdict.plan
+
+
+class JudgeWarningsInChecker:
+    """`judge_warnings` asked of a checker process, which knows of no subject."""
+
+    def __init__(self, pool: CheckerPool, seconds: float, withdrawn: Withdrawn) -> None:
+        self._pool = pool
+        self._seconds = seconds
+        self._withdrawn = withdrawn
+
+    def __call__(self, case: WarningCase) -> WarningPlan:
+        """The plan. Raises `Refused`."""
+        asked = checker.WARNINGS + codec.encode(case)
+        verdict = codec.decode(_checked(self._pool, asked, self._seconds), WarningVerdict)
+        if verdict.refusal is not None:
+            raise checker.refused(verdict.refusal)
+        if verdict.plan is None or verdict.plan.case != case:
+            raise codec.Malformed("a verdict without a plan of this case")
+        self._withdrawn.check(verdict.plan.policies, case.today)
         return verdict.plan
 
 

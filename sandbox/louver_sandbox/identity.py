@@ -91,6 +91,11 @@ class Registry:
         self.institutions()
         return self._problem
 
+    def institution(self, name: str) -> Subject | None:
+        """The institution of this id as what is done for it without a call of its own, None where none is registered."""
+        found = self.institutions().get(name)
+        return None if found is None else Subject(found.id, found.type, found.groups, "")
+
     def subject(self, certificate: x509.Certificate) -> Subject:
         """The registered institution of this certificate. Raises `Refused` LVR-0101, LVR-0102 or LVR-7x02."""
         fingerprint = certificate.fingerprint(hashes.SHA256()).hex()

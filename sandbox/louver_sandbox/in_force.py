@@ -24,6 +24,7 @@ from louver_sandbox.delegates import (
     AddUpInProcess,
     JudgeInChecker,
     JudgeScoresInChecker,
+    JudgeWarningsInChecker,
     SolveInProcess,
     Worker,
     checker_zygote,
@@ -144,6 +145,7 @@ class InForce:
         )
         self.tokens = TokenLine(judging, books, clock, incident, house.sessions)
         self.matches = MatchLine(judging, books, clock, incident, house.editions, house.sessions, sampler)
+        self.judge_warnings = JudgeWarningsInChecker(self.checkers, limits.check_seconds, self.withdrawn)
         self.scores = ScoreLine(
             Parts(
                 books,

@@ -85,6 +85,11 @@ from louver_sandbox.store.alone import own_folder
 from louver_sandbox.suspensions import Append, Suspensions
 from louver_sandbox.token_line import TokenLine
 from louver_sandbox.uploads.own_tables import OwnTables
+from louver_sandbox.warnings.evaluation import Evaluation
+from louver_sandbox.warnings.evaluation import Parts as WarningParts
+from louver_sandbox.warnings.posting import HOOKS_FILE, Posting
+from louver_sandbox.warnings.subscriptions import Subscriptions
+from louver_sandbox.warnings.telling import Telling
 from louver_sandbox.withdrawn import Withdrawn
 
 WARM_S = 30.0
@@ -196,6 +201,19 @@ class Platform:
         new_id = lambda: str(uuid.uuid4())  # noqa: E731
         self.corrections = Corrections(self.state, self.clock, append, new_id)
         self.disputes = Disputes(self.state, self.clock, append, new_id, self.corrections)
+        self.subscriptions = Subscriptions(lambda: self.judgement.bundle, self.books, self.clock)
+        self.telling = Telling(self.books, self.clock)
+        self.posting = Posting(settings.home / HOOKS_FILE, self.books, self.clock, self.telling, new_incident)
+        self.evaluation = Evaluation(
+            WarningParts(
+                self.books,
+                self.clock,
+                lambda case: self.in_force.judge_warnings(case),
+                self.reserve,
+                self.registry.institution,
+                new_incident,
+            )
+        )
         self.models = Models(
             self.state,
             self.clock,

@@ -12,21 +12,19 @@ import hmac
 import json
 import re
 import socket
-import ssl
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.receivers import Receiver
 from tests.support.watched import ALERT, BURST
 
-from louver.alerts import outputs
+from louver.alerts import posting
 from louver.alerts.addresses import NotAllowed, chosen, networks
 from louver.alerts.engine import Engine
 from louver.alerts.events import event_of
@@ -35,7 +33,6 @@ from louver.alerts.memory import Alert, Memory
 from louver.alerts.outputs import SIGNATURE, NotTaken, Output, deliver, parse
 from louver.alerts.rules import parse as parse_rules
 from louver.failures import Misused
-from louver_sandbox.pki import Authority
 
 EVIL = 'bank_a"] forged="1"]\n<0>1 - evil - - - -\r\n\x1b[2J\u202e\u2028{"class_uid":1}'
 
@@ -145,45 +142,6 @@ def test_outputs_that_are_none_are_refused(text: str, tmp_path: Path) -> None:
         parse(text, tmp_path)
 
 
-class Receiver:
-    """A webhook's other end, with a certificate for `hooks.example`."""
-
-    def __init__(self, folder: Path) -> None:
-        self.status, self.headers = 204, dict[str, str]()
-        self.taken: list[tuple[str, dict[str, str], bytes]] = []
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                receiver.taken.append((self.path, dict(self.headers), body))
-                self.send_response(receiver.status)
-                for name, value in receiver.headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-
-            def log_message(self, *args: object) -> None:
-                """Says nothing."""
-
-        authority = Authority.create(datetime.now(UTC))
-        issued = authority.server("hooks.example", datetime.now(UTC))
-        (folder / "ca.pem").write_bytes(authority.issued.certificate)
-        (folder / "chain.pem").write_bytes(issued.key + issued.certificate)
-        self.ca = folder / "ca.pem"
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(folder / "chain.pem")
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
-        self.port = self.server.server_address[1]
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        self.thread.start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
-
-
 @pytest.fixture
 def receiver(tmp_path: Path) -> Iterator[Receiver]:
     found = Receiver(tmp_path)
@@ -255,7 +213,7 @@ def test_a_certificate_of_another_name_or_authority_is_not_trusted(receiver: Rec
 def test_whoever_answers_a_byte_at_a_time_is_left(
     receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outputs, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(posting, "TIMEOUT_S", 0.3)
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
         target = f"https://hooks.example:{silent.getsockname()[1]}/"
         with pytest.raises(NotTaken, match="cannot be reached"):

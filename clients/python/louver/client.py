@@ -47,6 +47,7 @@ from louver.wishes import Accuracy, Epsilon
 
 if TYPE_CHECKING:
     from louver.sealing.keys import PrivateKey
+    from louver.warnings import Warnings
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -209,6 +210,13 @@ class Client(ScoringCalls, RedressCalls, AccessCalls, Connection):
         """The authorisations this institution has recorded, the newest first."""
         response = self._call(self._subjects.ListAuthorisations, subjects_pb2.ListAuthorisationsRequest())
         return subjects.authorisations(response.authorisations)
+
+    @property
+    def warnings(self) -> Warnings:
+        """Flags of borrowers after the loan: subscriptions and the notices that come of them (``louver.warnings``)."""
+        from louver.warnings import Warnings
+
+        return Warnings(self)
 
     def tables(self, own_only: bool = False) -> list[Table]:
         """The catalogue as this caller may see it; with ``own_only`` just the uploaded tables."""

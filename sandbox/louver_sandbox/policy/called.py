@@ -48,8 +48,11 @@ def ruling_of(policy: Policy, template: Template) -> Ruling:
     return Ruling(f"{policy.id}/{template.name}", policy.version)
 
 
-def offered(bundle: Bundle, subject: Subject, facts: Facts) -> Iterator[tuple[Policy, Template]]:
-    """The templates that some grant in force names for this subject, by name."""
+def offered(
+    bundle: Bundle, subject: Subject, facts: Facts, *, warnings: bool = False
+) -> Iterator[tuple[Policy, Template]]:
+    """The templates that some grant in force names for this subject, by name: those that are asked, or those of
+    `warnings`, which are subscribed to."""
     named = {
         name
         for permits in bundle.rulebook.permits.values()
@@ -60,7 +63,10 @@ def offered(bundle: Bundle, subject: Subject, facts: Facts) -> Iterator[tuple[Po
         for name in permit.grant.templates
     }
     found = [
-        (policy, template) for policy in bundle.policies for template in policy.templates if template.name in named
+        (policy, template)
+        for policy in bundle.policies
+        for template in policy.templates
+        if template.name in named and (template.warning is not None) is warnings
     ]
     return iter(sorted(found, key=lambda item: item[1].name))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from louver.errors import Refused
 from louver_sandbox.algebra.one_subject import about, needs_subject
 from louver_sandbox.algebra.relations import Project, Scan, scans
+from louver_sandbox.algebra.types import BOOLEAN
 from louver_sandbox.catalog.model import Catalog, PrivacyUnit, Role, SpaceKind, Table, Verb
 from louver_sandbox.lookups import NOBODY, LookupRules, LookupSource, ShownField
 from louver_sandbox.policy.bundle import Bundle
@@ -54,6 +55,8 @@ def decide_lookup(bound: Bound, call: Called, bundle: Bundle, facts: Facts) -> A
         raise refuse.template_unfit(*why, call.ruling)
     if {column.name for column in bound.columns} != call.template.fields.keys():
         raise refuse.template_unfit("its fields are not its columns", "声明的字段与查询列不一致", call.ruling)
+    if call.template.warning is not None and any(column.type != BOOLEAN for column in bound.columns):
+        raise refuse.template_unfit("a warning tells flags alone", "预警只能给出标志", call.ruling)
     narrowed = replace(bound, request=call.statement, relation=about(relation, units, call.subject))
     return Admitted(
         bound=narrowed,

@@ -11,9 +11,9 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, StringConstraints, model_serializer, model_validator
 
 from louver_sandbox.algebra.expressions import Value
 from louver_sandbox.catalog.model import UnitType
@@ -86,6 +86,20 @@ class TemplateField(Document):
     show: Show = Show.WHOLE
 
 
+class WarningTerms(Document):
+    """Makes a template one of warnings (贷后预警): it is subscribed to, never asked, and its fields are flags.
+
+    `most` subscriptions that are live at once and `per_day` new ones for each institution; `per_subject` new ones of
+    an institution about one subject in thirty days, since each begins with what holds then; `longest_days` from the
+    first day of one to its last.
+    """
+
+    most: int = Field(default=200_000, ge=1, le=5_000_000)
+    per_day: int = Field(default=20_000, ge=1, le=1_000_000)
+    per_subject: int = Field(default=3, ge=1, le=31)
+    longest_days: int = Field(default=1_830, ge=1, le=11_000)
+
+
 class Template(Document):
     """One approved statement about one subject, and what of its answer leaves."""
 
@@ -98,6 +112,22 @@ class Template(Document):
     sql: Statement
     fields: Mapping[FieldName, TemplateField] = Field(min_length=1, max_length=100)
     most_rows: int = Field(default=1, ge=1, le=MOST_ROWS)
+    warning: WarningTerms | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `warning` where it is none, so that bundles signed before it was a key stay canonical."""
+        written: dict[str, Any] = handler(self)
+        if self.warning is None:
+            del written["warning"]
+        return written
+
+    @model_validator(mode="after")
+    def _flags(self) -> Template:
+        plain = all(field.show is Show.WHOLE for field in self.fields.values())
+        if self.warning is not None and (self.parameters or self.most_rows != 1 or not plain):
+            raise ValueError("a warning takes no parameters, has one row about a subject, and fields that are whole")
+        return self
 
     @model_validator(mode="after")
     def _names(self) -> Template:

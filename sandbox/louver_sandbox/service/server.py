@@ -26,6 +26,7 @@ from louver.v1 import sandbox_pb2_grpc as pb_grpc
 from louver.v1 import scoring_pb2_grpc as scoring_grpc
 from louver.v1 import subjects_pb2_grpc as subjects_grpc
 from louver.v1 import tokens_pb2_grpc as tokens_grpc
+from louver.v1 import warnings_pb2_grpc as warnings_grpc
 from louver_sandbox.annals import note_activation
 from louver_sandbox.audit.stored import LogDamaged
 from louver_sandbox.auditing import index
@@ -50,6 +51,7 @@ from louver_sandbox.service.subjects import Subjects
 from louver_sandbox.service.tokens import Tokens
 from louver_sandbox.service.turnstile import Turnstile
 from louver_sandbox.service.watch import Watch
+from louver_sandbox.service.warnings import Warnings
 from louver_sandbox.settings import Settings
 from louver_sandbox.store import StoreError
 from louver_sandbox.store.alone import only_service
@@ -74,6 +76,8 @@ SPARE = 64
 """Threads for all that is not a question, so that a crowd of those cannot keep the service from saying it is well."""
 TABLES_S = 30.0
 """Seconds between two looks for tables that are to be made ahead."""
+WARNINGS_S = 2.0
+"""Seconds between two looks for warnings that are to be evaluated or posted."""
 PROBE_S = 5.0
 INDEXED_AT_ONCE = 5_000
 """Entries that the auditors' index takes at each probe."""
@@ -143,6 +147,8 @@ class Server:
                 Scoring(self.platform, self._executor, turnstile), self._server
             )
             subjects_grpc.add_SubjectServiceServicer_to_server(Subjects(self.platform, turnstile), self._server)
+            self.warnings = Warnings(self.platform, turnstile, self._stopping)
+            warnings_grpc.add_WarningServiceServicer_to_server(self.warnings, self._server)
             audit_grpc.add_AuditServiceServicer_to_server(Auditing(self.platform), self._server)
             self.office = Office(self.platform)
             policy_grpc.add_PolicyServiceServicer_to_server(Policies(self.platform, self.office), self._server)
@@ -162,6 +168,8 @@ class Server:
         self.address = f"{settings.listen.host}:{port}"
         self._prober = threading.Thread(target=self._probe, name="probe", daemon=True)
         self._keeper = threading.Thread(target=self._keep_tables, name="tables", daemon=True)
+        self._warner = threading.Thread(target=self._warn, name="warnings", daemon=True)
+        self._poster = threading.Thread(target=self._post, name="webhooks", daemon=True)
 
     def start(self) -> None:
         """Begins to answer, once its processes stand ready."""
@@ -171,6 +179,8 @@ class Server:
         self._watch.start(self.address)
         self._prober.start()
         self._keeper.start()
+        self._warner.start()
+        self._poster.start()
 
     def stop(self, grace_s: float = GRACE_S) -> None:
         """Refuses new calls, lets running ones end within `grace_s`, then ends every process it started."""
@@ -180,7 +190,7 @@ class Server:
         self._server.stop(grace_s).wait()
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._handlers.shutdown(wait=True, cancel_futures=True)
-        for thread in (self._prober, self._keeper):
+        for thread in (self._prober, self._keeper, self._warner, self._poster):
             if thread.is_alive():
                 thread.join()
         self._keep_anchor()
@@ -253,6 +263,24 @@ class Server:
             self._watch.keep()
         except OSError as error:
             logger.error("the status is not kept: %s", error)
+
+    def _warn(self) -> None:
+        """Evaluates warnings whose data are new, and says so to those who follow them."""
+        while not self._stopping.wait(WARNINGS_S):
+            try:
+                if self.platform.state.healthy and self.platform.evaluation.round(self._stopping):
+                    self.warnings.wake()
+            except Exception as error:  # the next round does what this one did not
+                logger.error("warnings are not evaluated: incident %s", new_incident(error))
+
+    def _post(self) -> None:
+        """Posts notices to the addresses that wait for them."""
+        while not self._stopping.wait(WARNINGS_S):
+            try:
+                if self.platform.state.healthy:
+                    self.platform.posting.round()
+            except Exception as error:  # the next round does what this one did not
+                logger.error("notices are not posted: incident %s", new_incident(error))
 
     def _keep_anchor(self) -> None:
         """Without it nothing is less safe but a restore, so what stands in the way is told and not fatal."""

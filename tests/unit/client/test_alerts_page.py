@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 from louver.alerts.forms import FILTERS, GENERAL, PATTERNS, PER, SEVERITIES
-from louver.alerts.outputs import TIMEOUT_S, parse
+from louver.alerts.outputs import parse
+from louver.alerts.posting import TIMEOUT_S
 from louver.alerts.reading import MAX_BYTES
 from louver.alerts.rules import parse as parse_rules
 from louver.alerts.trying import try_rules

@@ -90,6 +90,7 @@ def test_the_migrations_make_the_tables_the_code_uses(state: State) -> None:
             corrections.metadata,
             disputes.metadata,
             inquiries.metadata,
+            warning_tables.metadata,
             reports_kept.metadata,
             auditing.metadata,
         ]  # the library takes a list; its types do not say so
@@ -353,6 +354,7 @@ CHILD = """
 import secrets, sys
 from pathlib import Path
 from louver_sandbox.store import State
+from louver_sandbox.warnings import tables as warning_tables
 from tests.support.audit_logs import answer, open_log
 with State.open(sys.argv[1]) as state:
     log = open_log(state, randomness=secrets.token_bytes)

@@ -21,9 +21,8 @@ import os
 import re
 import socket
 import ssl
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -32,10 +31,10 @@ from urllib.parse import urlsplit
 from louver.alerts.addresses import Network, NotAllowed, Resolve, chosen, networks, resolve
 from louver.alerts.formats import ocsf_line, syslog
 from louver.alerts.memory import Alert, Memory
+from louver.alerts.posting import TIMEOUT_S, post, trust
 from louver.alerts.reading import NotRead, Tree, read
 from louver.failures import Misused
 
-TIMEOUT_S: Final = 10.0
 SIGNATURE: Final = "Louver-Signature"
 """Header of a webhook: `sha256=` and the HMAC of the body under the secret."""
 _KEYS: Final = {
@@ -169,12 +168,6 @@ def _append(path: Path, line: str) -> None:
         os.close(opened)
 
 
-def _trust(ca: Path | None) -> ssl.SSLContext:
-    made = ssl.create_default_context(cafile=None if ca is None else str(ca))
-    made.minimum_version = ssl.TLSVersion.TLSv1_2
-    return made
-
-
 def _send_syslog(output: Output, message: bytes, look_up: Resolve) -> None:
     """UDP as RFC 5426 has it, TCP with its length before it (RFC 6587), TLS likewise (RFC 5425)."""
     parts = urlsplit(output.target)
@@ -190,54 +183,15 @@ def _send_syslog(output: Output, message: bytes, look_up: Resolve) -> None:
         if parts.scheme == "tcp":
             plain.sendall(framed)
             return
-        with _trust(output.ca).wrap_socket(plain, server_hostname=host) as secured:
+        with trust(output.ca).wrap_socket(plain, server_hostname=host) as secured:
             secured.sendall(framed)
 
 
-class _Pinned(http.client.HTTPSConnection):
-    """A connection to an address that was looked at, under the receiver's own name."""
-
-    def __init__(self, host: str, port: int, address: str, context: ssl.SSLContext) -> None:
-        super().__init__(host, port, timeout=TIMEOUT_S, context=context)
-        self._address, self._trusting = address, context
-
-    def connect(self) -> None:
-        plain = socket.create_connection((self._address, self.port), TIMEOUT_S)
-        try:
-            self.sock = self._trusting.wrap_socket(plain, server_hostname=self.host)
-        except BaseException:
-            plain.close()
-            raise
-
-    def hang_up(self) -> None:
-        """Ends it from another thread; whoever reads meets the end."""
-        with suppress(OSError):
-            if self.sock is not None:
-                self.sock.shutdown(socket.SHUT_RDWR)
-
-
-@contextmanager
-def _bounded(connection: _Pinned) -> Iterator[None]:
-    """Ends a connection on which somebody answers a byte at a time, for ever."""
-    timer = threading.Timer(2 * TIMEOUT_S, connection.hang_up)
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
 def _post(output: Output, body: bytes, look_up: Resolve) -> None:
-    parts = urlsplit(output.target)
-    host, port = str(parts.hostname), parts.port or 443
-    address = chosen(host, port, output.networks, look_up)
-    headers = {"content-type": "application/json", "connection": "close", "user-agent": "louver"}
+    headers = {"content-type": "application/json"}
     if output.secret:
         headers[SIGNATURE] = "sha256=" + hmac.new(output.secret, body, hashlib.sha256).hexdigest()
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    with closing(_Pinned(host, port, address, _trust(output.ca))) as connection, _bounded(connection):
-        connection.request("POST", path, body=body, headers=headers)
-        status = connection.getresponse().status
+    status = post(output.target, body, headers, output.networks, trust(output.ca), look_up)
     if not 200 <= status < 300:
         # A redirection is not followed: what is behind it was not looked at.
         raise NotTaken(f"it has answered with status {status}")

@@ -28,6 +28,7 @@ from louver.cli import (
     scoring,
     subjects,
     verifying,
+    warnings,
 )
 from louver.cli.catalogue import columns_of, held_in, listed
 from louver.cli.drawing import accuracies, draw, language_of, notices
@@ -87,6 +88,7 @@ app.command()(redress.corrections)
 app.add_typer(redress.disputes, name="disputes")
 app.add_typer(access.app, name="access")
 app.add_typer(certificates.app, name="certificate")
+app.add_typer(warnings.app, name="warnings")
 
 Sql = Annotated[str | None, typer.Argument(help="The SQL; `-` or nothing reads standard input.", show_default=False)]
 SqlFile = Annotated[Path | None, typer.Option("--file", "-f", help="Read the SQL from a file.")]
