@@ -47,9 +47,7 @@ def truth(city: City) -> dict[str, tuple[str, ...]]:
         for table in ("ent_registry", "tax_quarter", "ss_ent_month", "court_dishonest"):
             engine.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet('{city.world}/gov.{table}/*.parquet')")
         rows = engine.execute(TRUTH).fetchall()
-    return {
-        str(firm): tuple(flag for flag, up in zip(FLAGS[:3], told, strict=True) if up) for firm, *told in rows
-    }
+    return {str(firm): tuple(flag for flag, up in zip(FLAGS[:3], told, strict=True) if up) for firm, *told in rows}
 
 
 def consent(bank: louver.Client, firm: str, **more: object) -> str:
@@ -177,7 +175,10 @@ def test_what_a_subscription_must_be(served: Service, truth: dict[str, tuple[str
         assert code(until=TODAY - timedelta(days=2)) == "LVR-5144"
         assert code(until=TODAY + timedelta(days=9_000)) == "LVR-5144"
         assert code(until=SETTLED + timedelta(days=1)) == "LVR-5144", "the authorisation lasts until settlement"
-        assert refusal(lambda: stranger.warnings.subscribe(TEMPLATE, firm, authorisation="", until=SETTLED)) == "LVR-5141"
+        assert (
+            refusal(lambda: stranger.warnings.subscribe(TEMPLATE, firm, authorisation="", until=SETTLED))
+            == "LVR-5141"
+        )
         identity = str(uuid.uuid4())
         first = ours.subscribe(TEMPLATE, firm, authorisation=held, until=SETTLED, request_id=identity)
         assert ours.subscribe(TEMPLATE, firm, authorisation=held, until=SETTLED, request_id=identity) == first

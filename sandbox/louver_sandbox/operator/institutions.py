@@ -356,7 +356,7 @@ def _read(path: Path, name: str) -> x509.Certificate:
 
 def _suspended(settings: Settings) -> Mapping[str, str]:
     """Since when, by institution; nobody where there are no books yet."""
-    if not settings.state.is_file():
+    if settings.state == settings.state_file and not settings.state_file.is_file():
         return {}
     with State.open(settings.state) as state:
         held = Suspensions(state, TOOLS.clock, lambda tx, body, private: 0).all()

@@ -86,3 +86,12 @@ ACTS: Final = Table(
     Column("what", Text, nullable=False),
     Column("about", Text, nullable=False),
 )
+SEARCHES: Final = Table(
+    "searches",
+    METADATA,
+    Column("account", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("query", Text, nullable=False),
+    Column("saved", Text, nullable=False),
+)
+"""Searches of the log that an auditor keeps by name."""

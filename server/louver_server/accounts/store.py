@@ -23,19 +23,11 @@ from louver_server.accounts.schema import (
     METADATA,
     PASSKEYS,
     QUESTIONS,
+    SEARCHES,
     SESSIONS,
     SPENT,
     STEPS,
     VERSION,
-)
-
-_SEARCHES: Final = Table(
-    "searches",
-    _METADATA,
-    Column("account", Text, primary_key=True),
-    Column("name", Text, primary_key=True),
-    Column("query", Text, nullable=False),
-    Column("saved", Text, nullable=False),
 )
 
 
@@ -311,21 +303,21 @@ class Store:
 
     def save_search(self, account: str, name: str, query: str, now: datetime) -> None:
         """An auditor's search under a name of their own; one of that name is replaced."""
-        of = (_SEARCHES.c.account == account, _SEARCHES.c.name == name)
+        of = (SEARCHES.c.account == account, SEARCHES.c.name == name)
         with self._engine.begin() as connection:
-            connection.execute(delete(_SEARCHES).where(*of))
-            connection.execute(insert(_SEARCHES).values(account=account, name=name, query=query, saved=_text(now)))
+            connection.execute(delete(SEARCHES).where(*of))
+            connection.execute(insert(SEARCHES).values(account=account, name=name, query=query, saved=_text(now)))
 
     def searches(self, account: str) -> list[tuple[str, str]]:
         """The names and queries of an auditor's searches, by name."""
         with self._engine.begin() as connection:
-            wanted = select(_SEARCHES.c.name, _SEARCHES.c.query).where(_SEARCHES.c.account == account)
-            return [(row.name, row.query) for row in connection.execute(wanted.order_by(_SEARCHES.c.name))]
+            wanted = select(SEARCHES.c.name, SEARCHES.c.query).where(SEARCHES.c.account == account)
+            return [(row.name, row.query) for row in connection.execute(wanted.order_by(SEARCHES.c.name))]
 
     def forget_search(self, account: str, name: str) -> None:
         """Removes one; that there is none is no error."""
         with self._engine.begin() as connection:
-            connection.execute(delete(_SEARCHES).where(_SEARCHES.c.account == account, _SEARCHES.c.name == name))
+            connection.execute(delete(SEARCHES).where(SEARCHES.c.account == account, SEARCHES.c.name == name))
 
     def write(self, act: Act) -> None:
         """A line of the journal."""
