@@ -49,7 +49,7 @@ def wrongs(expression: str) -> Iterator[str]:
     if not words(expression) & METRICS:
         yield "no metric"
     for label, sign, value in re.findall(r'(\w+)(!=|=~|=)"([^"]*)"', expression):
-        known = sign != "=" or value in VALUES or label in PATTERNS and re.fullmatch(PATTERNS[label], value)
+        known = sign != "=" or value in VALUES or (label in PATTERNS and re.fullmatch(PATTERNS[label], value))
         if not known:
             yield f"no value of {label}: {value}"
 
