@@ -5,7 +5,7 @@ BIN    := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 PIP    := $(BIN)/pip install -q --no-compile --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test attack soak check proto bench bench-peers help
+.PHONY: demo test attack soak check lock audit proto bench bench-peers help
 help:            ## Show this help
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+: *##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 10
 
@@ -34,6 +34,12 @@ soak: .venv/.dev   ## The same at length, for hours: SEED=n for other statements
 	@LOUVER_SOAK=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -o timeout=36000 tests/attacks tests/property/test_suppression.py tests/e2e/test_fuzzed_wire.py tests/e2e/test_bad_sql.py
 check: .venv/.dev  ## Format, lint, types, layers
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
+lock: .venv/.dev   ## What the container image installs, by SHA-256, and its bill of materials
+	@$(BIN)/python -m tests.support.lock deploy/requirements.txt
+	@test -x .venv-lock/bin/python || { $(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install -q cyclonedx-bom==7.5.0 pip-audit==2.10.1; }
+	@.venv-lock/bin/cyclonedx-py requirements --spec-version 1.6 --output-reproducible --of JSON -o deploy/sbom.cdx.json deploy/requirements.txt
+audit: lock        ## Ask the public database for known vulnerabilities of what the image installs
+	@.venv-lock/bin/pip-audit --disable-pip --require-hashes -r deploy/requirements.txt
 bench: .venv/.dev  ## Run one benchmark: make bench NAME=line
 	@$(BIN)/python -m bench.$(NAME) $(ARGS)
 bench-peers: .venv/.dev ## Install what tests and benchmarks compare with, each in an environment of its own

@@ -50,7 +50,7 @@ def test_the_image_runs_as_nobody_in_particular_and_installs_only_what_has_a_dig
     assert json.loads(final["ENTRYPOINT"]) == ["louver-sandbox"]
     assert json.loads(final["CMD"]) == ["serve"]
     assert "status" in final["HEALTHCHECK"]
-    installs = [rest for name, rest in found if name == "RUN" and "/opt/louver/bin/pip install" in rest]
+    installs = [rest for name, rest in found if name == "RUN" and "/usr/lib/louver/bin/pip install" in rest]
     assert any("--require-hashes" in rest and "--only-binary :all:" in rest for rest in installs)
     assert all("--require-hashes" in rest or "--no-deps" in rest for rest in installs)
     assert not any("ADD " in rest or "curl" in rest or "wget" in rest for _, rest in found)

@@ -46,8 +46,8 @@ class Collector(traces_grpc.TraceServiceServicer, metrics_grpc.MetricsServiceSer
         self.spans: list[Span] = []
         self.raw: list[bytes] = []
         self._server = grpc.server(ThreadPoolExecutor(2))
-        traces_grpc.add_TraceServiceServicer_to_server(self, self._server)
-        metrics_grpc.add_MetricsServiceServicer_to_server(self, self._server)
+        traces_grpc.add_TraceServiceServicer_to_server(self, self._server)  # type: ignore[no-untyped-call] # generated
+        metrics_grpc.add_MetricsServiceServicer_to_server(self, self._server)  # type: ignore[no-untyped-call] # generated
         self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
         self._server.start()
 

@@ -135,7 +135,8 @@ def flipped(chance: Random, content: bytes) -> bytes:
 
 
 @cache
-def _texts(folder: Path) -> tuple[str, ...]:
+def texts_in(folder: Path) -> tuple[str, ...]:
+    """The YAML files of a folder."""
     return tuple(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.yaml")))
 
 
@@ -148,10 +149,16 @@ def _says(texts: Sequence[str]) -> None:
 
 def catalogue(chance: Random) -> str:
     """A declaration of the demonstration's catalogue, damaged, in a file of its own."""
+    return read_catalogue(
+        damaged(chance, chance.choice(texts_in(DEMO_DECLARATIONS))).encode("utf-8", "surrogatepass")
+    )
+
+
+def read_catalogue(content: bytes) -> str:
+    """What becomes of these bytes as a declaration."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "table.yaml"
-        text = damaged(chance, chance.choice(_texts(DEMO_DECLARATIONS)))
-        path.write_bytes(text.encode("utf-8", "surrogatepass"))
+        path.write_bytes(content)
         try:
             load_catalog([path], NOWHERE)
         except CatalogRefused as refused:
@@ -162,7 +169,12 @@ def catalogue(chance: Random) -> str:
 
 def policy(chance: Random) -> str:
     """A policy of the library, damaged."""
-    _, problems = read_policy_text("policy.yaml", damaged(chance, chance.choice(_texts(LIBRARY))))
+    return read_policy(damaged(chance, chance.choice(texts_in(LIBRARY))))
+
+
+def read_policy(text: str) -> str:
+    """What becomes of this text as a policy."""
+    _, problems = read_policy_text("policy.yaml", text)
     _says([part for item in problems for part in (item.message, item.message_zh)])
     return "refused" if problems else "taken"
 
@@ -170,7 +182,13 @@ def policy(chance: Random) -> str:
 def bundle(chance: Random) -> str:
     """The library's bundle, as the service hands it to checkers, damaged."""
     content = bundle_content(library().platform, library().policies)
-    broken = flipped(chance, content) if chance.random() < 0.5 else damaged(chance, content.decode()).encode()
+    return read_bundle(
+        flipped(chance, content) if chance.random() < 0.5 else damaged(chance, content.decode()).encode()
+    )
+
+
+def read_bundle(broken: bytes) -> str:
+    """What becomes of these bytes as a bundle."""
     try:
         parse_bundle(broken)
     except BundleRefused as refused:
@@ -189,15 +207,20 @@ fingerprints = ["{fingerprint}"]
 
 def registry(chance: Random) -> str:
     """The registry of institutions, damaged."""
+    return read_registry(damaged(chance, REGISTERED.format(fingerprint="a" * 64)))
+
+
+def read_registry(text: str) -> str:
+    """What becomes of this text as the registry."""
     try:
-        parse_registry(damaged(chance, REGISTERED.format(fingerprint="a" * 64)))
+        parse_registry(text)
     except RegistryRefused:
         return "refused"
     return "taken"
 
 
 @cache
-def _issued() -> bytes:
+def issued() -> bytes:
     # Its signatures have no randomness, so that every run damages the same bytes.
     key = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bank_a")])
@@ -209,8 +232,12 @@ def _issued() -> bytes:
 
 def certificate(chance: Random) -> str:
     """A registered certificate, damaged: none but the very one is anybody. What is no certificate is none to TLS."""
-    genuine = _issued()
-    broken = flipped(chance, genuine)
+    return read_certificate(flipped(chance, issued()))
+
+
+def read_certificate(broken: bytes) -> str:
+    """Whom these bytes are taken for, as a certificate."""
+    genuine = issued()
     try:
         with warnings.catch_warnings():
             # A serial number of zero or less is deprecated, and nobody's with us.

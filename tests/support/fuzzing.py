@@ -194,9 +194,9 @@ class Judge:
                     raise Bypass(f"column {used} of {of_source[name]}")
             if canaries := found.names & set(FORBIDDEN.values()):
                 raise Bypass(f"columns: {sorted(canaries)}")
-            read = {of_source[name] for name in found.tables}
-            own = all(name.startswith("bank_a.") or name not in UNITS for name in read)
-            if unknown := found.functions - FUNCTIONS - (OF_OWN_ROWS if own else frozenset()):
+            mine = {source for source, name in of_source.items() if name.startswith("bank_a.") or name not in UNITS}
+            own = {name for name in OF_OWN_ROWS if found.beside.get(name, frozenset()) <= mine}
+            if unknown := found.functions - FUNCTIONS - own:
                 raise Bypass(f"functions: {sorted(unknown)}")
 
 

@@ -7,7 +7,7 @@ found by walking its JSON. Aliases are taken for unique in a statement, as the p
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,8 @@ _SOURCES = frozenset({"TABLE_FUNCTION", "SHOW_REF", "PIVOT", "COLUMN_DATA"})
 @dataclass(frozen=True)
 class Touched:
     """The number of statements, stored tables, their columns, the names in any reference to a column, functions, and
-    whatever else gives rows. What a WITH defines is no stored table."""
+    whatever else gives rows. What a WITH defines is no stored table. `beside` are, for each function, the tables (what a
+    WITH defines too) that are read by the innermost SELECTs in which it stands, or below them."""
 
     statements: int
     tables: frozenset[Name]
@@ -30,6 +31,7 @@ class Touched:
     names: frozenset[str]
     functions: frozenset[str]
     sources: frozenset[str]
+    beside: Mapping[str, frozenset[Name]]
 
 
 class NotRead(Exception):
@@ -63,7 +65,34 @@ def touched(connection: duckdb.DuckDBPyConnection, statement: str) -> Touched:
         frozenset(name for names in references for name in names),
         frozenset(str(node["function_name"]).lower() for node in nodes if isinstance(node.get("function_name"), str)),
         frozenset(str(node["type"]) for node in nodes if node.get("type") in _SOURCES),
+        _beside(read),
     )
+
+
+def _beside(read: Any) -> Mapping[str, frozenset[Name]]:
+    found: dict[str, frozenset[Name]] = {}
+
+    def walk(node: Any, select: Any) -> None:
+        if isinstance(node, list):
+            for item in node:
+                walk(item, select)
+        if not isinstance(node, dict):
+            return
+        select = node if node.get("type") == "SELECT_NODE" else select
+        if isinstance(name := node.get("function_name"), str):
+            found[name.lower()] = found.get(name.lower(), frozenset()) | frozenset(_read_below(select))
+        for item in node.values():
+            walk(item, select)
+
+    walk(read, read)
+    return found
+
+
+def _read_below(node: Any) -> Iterator[Name]:
+    if isinstance(node, dict) and node.get("type") == "BASE_TABLE":
+        yield _name(node)
+    for item in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _read_below(item)
 
 
 def _name(node: Mapping[str, Any]) -> Name:

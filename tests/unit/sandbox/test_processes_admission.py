@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 
 import pytest
@@ -185,7 +185,7 @@ class Storm:
     def __init__(self, admission: Admission, held: dict[str, float], lines: dict[str, int]) -> None:
         self.admission = admission
         self.held = held
-        self.had = Counter[str]()
+        self.had: dict[str, float] = defaultdict(float)
         self.refused = Counter[str]()
         self._in_line: dict[str, list[Turn]] = {name: [] for name in held}
         self._lines = lines
