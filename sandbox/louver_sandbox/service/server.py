@@ -39,6 +39,7 @@ from louver_sandbox.service.policies import Policies
 from louver_sandbox.service.scoring import Scoring
 from louver_sandbox.service.servicer import Sandbox
 from louver_sandbox.service.subjects import Subjects
+from louver_sandbox.service.tls import credentials
 from louver_sandbox.service.tokens import Tokens
 from louver_sandbox.service.turnstile import Turnstile
 from louver_sandbox.settings import Settings
@@ -71,14 +72,6 @@ INDEXED_AT_ONCE = 5_000
 GRACE_S = 10.0
 REFUSED: Final = (BundleRefused, InstallationRefused, KeyRefused, PolicyRefused, Refused)
 """What says of stored policies that they must not decide: the policies' fault, which their officers can mend."""
-
-
-def credentials(settings: Settings) -> grpc.ServerCredentials:
-    """Mutual TLS: our certificate, and callers known by our authority only."""
-    key = (settings.secrets / "server.key").read_bytes()
-    chain = (settings.secrets / "server.pem").read_bytes()
-    roots = (settings.pki / "authority.pem").read_bytes()
-    return grpc.ssl_server_credentials([(key, chain)], roots, require_client_auth=True)
 
 
 def _bind(server: grpc.Server, settings: Settings) -> int:

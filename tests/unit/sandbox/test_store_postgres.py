@@ -62,11 +62,15 @@ def test_processes_that_share_a_store_spend_nothing_twice_and_keep_one_order(pos
     for child in children:
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
-    told = [child.communicate("go\n")[0].split("\n")[:-1] for child in children]
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    told = [child.communicate()[0].split("\n")[:-1] for child in children]
     paid = [int(line.split()[1]) for lines in told for line in lines if line.startswith("paid")]
     assert sum(map(len, told)) == PROCESSES * CLIENTS * EACH > LIMIT
     assert sorted(paid) == list(range(LIMIT)), "so many as the limit allows, one entry each and none between them"
-    if PROCESSES > 2:
+    if PROCESSES > 2:  # with many questions left to each
         assert all(any(line.startswith("paid") for line in lines) for lines in told), "each had its turns"
     with State.open(url) as state:
         log = open_log(state)
