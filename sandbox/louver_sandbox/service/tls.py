@@ -68,7 +68,9 @@ def credentials(settings: Settings) -> grpc.ServerCredentials:
     """Mutual TLS: our certificate, and callers known by our authority only. Raises what `Certificates` raises."""
     certificates = Certificates(settings)
     return grpc.dynamic_ssl_server_credentials(
-        certificates.first, certificates.renewed, require_client_authentication=True
+        certificates.first,
+        certificates.renewed,  # type: ignore[arg-type] # None, as documented, changes nothing
+        require_client_authentication=True,
     )
 
 
