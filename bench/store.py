@@ -48,10 +48,10 @@ def asked(places: list[State], each: int) -> list[float]:
     return seconds
 
 
-def measured(place: Path | str, services: int, each: int) -> dict[str, object]:
+def measured(place: Path | str, services: int, each: int) -> dict[str, float | str]:
     """Figures of one database."""
     states = [State.open(place, busy_timeout_s=300) for _ in range(services)]
-    found: dict[str, object] = {}
+    found: dict[str, float | str] = {}
     try:
         for name, used in (("questions_per_s", states[:1]), ("shared_per_s", states if services > 1 else [])):
             found[name] = "-"
@@ -75,11 +75,12 @@ def main() -> None:
     """Prints the figures of both."""
     each = EACH * (10 if arguments(__doc__ or "").full else 1)
     with tempfile.TemporaryDirectory() as folder:
-        rows = [{"store": "file", **measured(Path(folder) / "state.db", 1, each)}]
+        rows: list[dict[str, float | str]] = [{"store": "file", **measured(Path(folder) / "state.db", 1, each)}]
     if not postgres.missing():
         with postgres.server(in_memory=False) as server:
             rows.append({"store": "postgresql", **measured(server.database(), SERVICES, max(1, each // 4))})
-    report("questions committed", rows, {str(row.pop("store")): dict(row) for row in map(dict, rows)})
+    figures = {f"{row['store']}_{name}": value for row in rows for name, value in row.items() if name != "store"}
+    report("questions committed", rows, figures)
 
 
 if __name__ == "__main__":
