@@ -33,9 +33,9 @@ from louver_sandbox.settings import load
 
 pytestmark = pytest.mark.skipif(bool(postgres.missing()), reason=postgres.missing())
 
-PATIENCE_S = 90.0
+PATIENCE_S = 200.0
 AT_LENGTH = at_length(0, 1)
-EACH = at_length(1, 20)
+EACH = at_length(1, 5)
 """Questions that are answered at each stage."""
 
 
