@@ -51,7 +51,7 @@ def binaries() -> Path | None:
 class Server:
     """One server with its folder. `stop`, `kill` and `start` are what a test does to it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, archive: Path | None = None) -> None:
         bin_ = binaries()
         assert bin_ is not None
         self._bin, self.folder, self._data = bin_, folder, folder / "data"
@@ -68,6 +68,11 @@ class Server:
                 f"unix_socket_directories = '{folder}'\nlisten_addresses = ''\nmax_connections = 400\n"
                 "shared_buffers = 32MB\nautovacuum = off\nrecovery_init_sync_method = syncfs\n"
             )
+            if archive is not None:
+                archive.mkdir()
+                if self._user is not None:
+                    shutil.chown(archive, self._user)
+                settings.write(f"archive_mode = on\narchive_command = 'cp %p {archive}/%f'\n")
         self.start()
 
     def url(self, database: str) -> str:
@@ -119,6 +124,26 @@ class Server:
         """Ends it: `fast` as an operator does, `immediate` as a power cut."""
         self._run("pg_ctl", "-D", str(self._data), "-m", mode, "-w", "stop")
 
+    def base_backup(self, folder: Path) -> None:
+        """A copy of all its files to begin a recovery from, taken while it runs."""
+        self._run(
+            "pg_basebackup", "-h", str(self.folder), "-U", "louver", "-D", str(folder), "-c", "fast", "-X", "none"
+        )
+
+    def recover(self, base: Path, archive: Path, moment: str) -> None:
+        """Puts a base backup in the place of its files, and takes it to what the archive says of a moment."""
+        shutil.rmtree(self._data)
+        base.rename(self._data)
+        with self._data.joinpath("postgresql.conf").open("a") as settings:
+            settings.write(
+                f"archive_mode = off\nrestore_command = 'cp {archive}/%f %p'\n"
+                f"recovery_target_time = '{moment}'\nrecovery_target_action = promote\n"
+            )
+        (self._data / "recovery.signal").touch()
+        if self._user is not None:
+            shutil.chown(self._data / "recovery.signal", self._user)
+        self.start()
+
     def kill(self) -> None:
         """kill -9 of the whole server; what the kernel was given is in its files, nothing else."""
         self.stop("immediate")
@@ -136,12 +161,12 @@ class Server:
 
 
 @contextlib.contextmanager
-def server() -> Iterator[Server]:
+def server(*, in_memory: bool = True) -> Iterator[Server]:
     """A server while the block lasts."""
     # A socket's path may have a hundred characters, so pytest's folders are too deep. In memory, where there is such
     # a folder: what is tried is what the server promises when it ends, not what the disk does.
     memory = Path("/dev/shm")
-    place = str(memory) if os.access(memory, os.W_OK) else None
+    place = str(memory) if in_memory and os.access(memory, os.W_OK) else None
     folder = Path(tempfile.mkdtemp(prefix="louver-pg-", dir=place))
     running = Server(folder)
     try:

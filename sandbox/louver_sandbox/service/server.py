@@ -48,6 +48,7 @@ from louver_sandbox.service.registry import Administration, Certificates
 from louver_sandbox.service.scoring import Scoring
 from louver_sandbox.service.servicer import Sandbox
 from louver_sandbox.service.subjects import Subjects
+from louver_sandbox.service.tls import credentials
 from louver_sandbox.service.tokens import Tokens
 from louver_sandbox.service.turnstile import Turnstile
 from louver_sandbox.service.watch import Watch
@@ -85,14 +86,6 @@ GRACE_S = 10.0
 REFUSED: Final = (BundleRefused, InstallationRefused, KeyRefused, PolicyRefused, Refused, RegistryRefused)
 """What says of stored policies or of a registry that they must not count: their fault, which whoever wrote them can
 mend."""
-
-
-def credentials(settings: Settings) -> grpc.ServerCredentials:
-    """Mutual TLS: our certificate, and callers known by our authority only."""
-    key = (settings.secrets / "server.key").read_bytes()
-    chain = (settings.secrets / "server.pem").read_bytes()
-    roots = (settings.pki / "authority.pem").read_bytes()
-    return grpc.ssl_server_credentials([(key, chain)], roots, require_client_auth=True)
 
 
 def _bind(server: grpc.Server, settings: Settings) -> int:

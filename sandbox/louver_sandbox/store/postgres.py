@@ -177,6 +177,12 @@ class Claims:
         """Lets others have it."""
         self._asked("SELECT pg_advisory_unlock(%s)", name)
 
+    def close(self) -> None:
+        """Gives all of them back."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+
     def _asked(self, question: str, name: str) -> bool:
         key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
         with self._lock:

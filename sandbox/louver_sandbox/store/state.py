@@ -47,6 +47,7 @@ class State:
         self._lock = threading.Lock()
         self._holder: int | None = None
         self._failed = False
+        self._claims = database.claims() if isinstance(database, Postgres) else None
 
     @classmethod
     def open(cls, location: str | Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> State:
@@ -77,7 +78,7 @@ class State:
 
     def claims(self) -> Claims | None:
         """What tells services apart that would do the same at the same time; None where there is only one."""
-        return self._database.claims() if isinstance(self._database, Postgres) else None
+        return self._claims
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -170,6 +171,8 @@ class State:
         """Close every connection. Nothing may use the store afterwards."""
         self._reader.dispose()
         self._writer.dispose()
+        if self._claims is not None:
+            self._claims.close()
 
     def __enter__(self) -> State:
         return self
@@ -217,7 +220,7 @@ def _revision(connection: Connection) -> str | None:
     return str(found[0]) if len(found) == 1 else None
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, revision: str = "head") -> None:
     # Every process of the platform imports this module, and hardly any has a schema to change.
     from alembic import command
     from alembic.config import Config
@@ -227,7 +230,7 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
     except CommandError:
         raise StoreUnavailable("the state store's schema is not one this release knows") from None
 

@@ -140,3 +140,15 @@ def test_whoever_revokes_the_rules_of_the_house_stops_everything_but_own_data(fi
 
 def test_revocations_survive_their_text() -> None:
     assert parse_revocations(revocations_text([revoked(), revoked("chen", 1)])) == (revoked(), revoked("chen", 1))
+
+
+def test_what_another_service_has_replaced_or_revoked_answers_no_more_here(file: Path) -> None:
+    """The log says which version decides; where the folder here has an older one, that must not go on."""
+    withdrawn = watched(file, serial=2)
+    withdrawn.know({"taxation": 2 - 1, "court": 2 - 1})  # in force elsewhere: the same versions
+    withdrawn.check(PLAN, TODAY)
+    withdrawn.know({"taxation": 3 - 1})  # the third version of one of them
+    assert refusal(withdrawn) == "policy taxation is revoked: its grants answer no more"
+    withdrawn.know({"taxation": 1})
+    assert refusal(withdrawn), "and nothing that is said later revives it"
+    withdrawn.check(("court@1",), TODAY)
