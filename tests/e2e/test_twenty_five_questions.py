@@ -256,7 +256,10 @@ def test_b06_one_person_with_separate_consent_alone(scene: Scene) -> None:
     together = bank.record_authorisation(person, **{**by_person, "single_consent": False})
     assert told(bank, PERSON, person, together) == [], "without separate consent"
     with scene.served.connect("agency_c") as agency:
-        assert PERSON not in {one.name for one in agency.templates()}, "a credit agency is not even offered it"
+        unwarned = agency.record_authorisation(person, **by_person)
+        assert told(agency, PERSON, person, unwarned) == [], "a credit agency without adverse notice (art. 14)"
+        warned = agency.record_authorisation(person, **{**by_person, "adverse_notice": True})
+        assert told(agency, PERSON, person, warned) == [row]
 
 
 def test_b07_the_book_against_the_lists(scene: Scene) -> None:
