@@ -336,7 +336,7 @@ def test_c04_in_two_questions_is_a_risk_that_an_officer_has_named_or_costs_noise
     for part in ("", apart):
         answer = scene.bank.analyse(total.format("sum(q.revenue)", part), purpose="RESEARCH")
         assert "free-predicates" in " ".join(one.message for one in answer.notices if one.code == "RISK_ACCEPTED")
-    noisy = [
+    noisy: list[dict[Any, Any]] = [
         dict(scene.bank.analyse(total.format("quantile_cont(q.revenue, 0.5)", part), purpose="RESEARCH").rows)
         for part in ("", apart)
     ]
