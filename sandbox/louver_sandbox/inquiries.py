@@ -8,7 +8,7 @@ in it too, and the two take as long.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -44,6 +44,8 @@ inquiries = Table(
 SECTION = "#"
 """Stands in the id of a section of a report between the report's own id and the section's number. No caller's id has
 it: those are UUIDs."""
+SCORED = "@"
+"""Stands in the id of one subject of a request for scores, between the request's own id and the subject's number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +68,13 @@ class Inquiry:
 
     @property
     def asked_as(self) -> str:
-        """The id that the institution knows the question by: of a section, its report's."""
+        """The id that the institution knows the question by: of a section its report's, of a score its request's."""
         return asked_as(self.request_id)
 
 
 def asked_as(request_id: str) -> str:
-    """The id that a caller gave: of a section of a report, the report's."""
-    return request_id.partition(SECTION)[0]
+    """The id that a caller gave: of a section of a report the report's, of a score the request's for all of them."""
+    return request_id.partition(SECTION)[0].partition(SCORED)[0]
 
 
 def used_as(request_id: str) -> str:
@@ -112,6 +114,44 @@ def note(
     )
 
 
+def note_scores(
+    tx: Connection,
+    unit: UnitType,
+    scorecard: str,
+    sources: Sequence[LookupSource],
+    asked: tuple[str, str, str],
+    scored: Sequence[tuple[str, str, bool]],
+    outcome: int,
+    now: datetime,
+) -> None:
+    """Keeps whom an institution had scored, in the transaction that records what left: each subject, its
+    authorisation, and whether a score of it left. One row each, whichever it was."""
+    institution, request_id, purpose = asked
+    listed = {source.table: [source.owner, source.as_of.isoformat()] for source in sources}
+    common = {
+        "institution": institution,
+        "unit": unit.value,
+        "purpose": purpose,
+        "template": scorecard,
+        "needed": 1,
+        "sources": json.dumps(listed, ensure_ascii=False),
+        "admission": outcome,
+        "time": now.astimezone(UTC).isoformat(),
+    }
+    rows = [
+        {
+            **common,
+            "request_id": f"{request_id}{SCORED}{number}",
+            "subject": subject,
+            "authorisation": authorisation,
+            "covered": int(left),
+        }
+        for number, (subject, authorisation, left) in enumerate(scored)
+    ]
+    if rows:
+        tx.execute(insert(inquiries), rows)
+
+
 def of_request(tx: Connection, institution: str, request_id: str) -> tuple[Inquiry, ...]:
     """What an institution asked under one id of its own: a lookup, or the sections of a report."""
     until = request_id + chr(ord(SECTION) + 1)
@@ -146,10 +186,10 @@ def read_of(tx: Connection, unit: UnitType, table: str) -> Mapping[str, date]:
 def was_told(tx: Connection, inquiry: Inquiry) -> bool:
     """Whether anything of the subject left: its authorisation covered it, and the outcome has rows.
 
-    What was asked for a report left with it, or not at all.
+    What was asked for a report left with it, or not at all; of a score it was noted when it left.
     """
-    if not inquiry.covered:
-        return False
+    if not inquiry.covered or SCORED in inquiry.request_id:
+        return inquiry.covered
     if SECTION in inquiry.request_id:
         report = reports_kept.find(tx, inquiry.institution, inquiry.asked_as)
         if report is None or not report.told:

@@ -12,6 +12,7 @@ from datetime import date
 
 from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.model import UnitType
+from louver_sandbox.lookups import LookupSource
 from louver_sandbox.obligations import Charge
 from louver_sandbox.stages import RefusalRecord, SourceRef, Subject
 
@@ -37,8 +38,8 @@ class ScoreCase:
 class ScoreRules:
     """A permit: what is read of which table, by which rules, and on the strictest of their terms.
 
-    `bins` is how many bins each feature has, in order. `sensitive` says that a column needs a separate consent,
-    `unit` whose rows they are. Made by `policy.scoring.decide_score`.
+    `bins` is how many bins each feature has, in order, `read` the tables with the days of their data. `sensitive`
+    says that a column needs a separate consent, `unit` whose rows they are. Made by `policy.scoring.decide_score`.
     """
 
     bins: tuple[int, ...]
@@ -49,6 +50,7 @@ class ScoreRules:
     subjects_per_day: int
     sensitive: bool
     unit: UnitType
+    read: tuple[LookupSource, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -23,9 +24,12 @@ from tests.support.installation import Service, eventually, service
 from tests.support.watched import BURST
 from typer.testing import CliRunner
 
+from louver.catalogue import sample
 from louver.cli.app import app as client_command
 from louver.receipt import Receipt
+from louver.reports.document import load
 from louver_sandbox.demo.city import City
+from louver_sandbox.operator.main import app as operator_command
 from louver_server.accounts.model import Role
 from louver_server.app import create_app, open_console
 from louver_server.command import app as console_command
@@ -221,6 +225,93 @@ def test_the_catalogue_is_browsed_and_searched(analyst: Browser, served: Service
     assert all(column.name in detail for column in one.columns)
     assert {item["name"] for item in json.loads(analyst.get("/catalogue.json").text)} == {t.name for t in tables}
     assert analyst.get("/catalogue/gov.nothing").status_code == 404
+    for asked, shown, hidden in (
+        ({"theme": "社会保障"}, "gov.hf_account", "gov.tax_quarter"),
+        ({"owner": "市税务局"}, "gov.tax_quarter", "gov.hf_account"),
+        ({"level": "4"}, "gov.hf_account", "gov.tax_quarter"),
+    ):
+        listed = analyst.get("/catalogue", params=asked).text
+        assert shown in listed
+        assert hidden not in listed
+    # Rows that nobody is in, the same for everybody, and said to be so in either language.
+    made = sample(one)
+    assert all(str(value) in detail for value in made.rows[0])
+    assert made.note in detail
+    chinese = analyst.get(f"/catalogue/{one.full_name}", headers={"accept-language": "zh"}).text
+    assert made.note_zh in chinese
+
+
+def test_a_report_is_made_filed_disputed_and_corrected_in_the_console(
+    running: RunningConsole, analyst: Browser, served: Service, tmp_path: Path
+) -> None:
+    with duckdb.connect() as engine:
+        ((firm, name),) = engine.execute(
+            f"SELECT uscc, ent_name FROM '{served.city.world}/gov.ent_registry/*.parquet' WHERE subject_class = 'E' "
+            "ORDER BY uscc DESC LIMIT 1"
+        ).fetchall()
+    path = "/reports/credit-enterprise@1"
+    assert "credit-enterprise@1" in analyst.get("/reports").text
+    scope = (
+        "gov.tax_credit",
+        "gov.tax_quarter",
+        "gov.ss_ent_month",
+        "gov.pen_penalty",
+        "gov.court_dishonest",
+        "gov.credit_list",
+    )
+    held = analyst.submit(
+        "/authorisations", subject=firm, unit="enterprise", purpose="LOAN_ORIGINATION", granted_on="2026-01-01",
+        uses="1", expires_on="2099-12-31", evidence="cd" * 32, **{f"t.{table}": "on" for table in scope},
+    )  # fmt: skip
+    consent = held.text.split("Recorded:")[1].split("<code>")[1].split("</code>")[0]
+    form = analyst.get(path).text
+    (request_id,) = re.findall(r'name="request_id" value="([^"]+)"', form)
+    asked = {"subject": firm, "authorisation": consent, "purpose": "LOAN_ORIGINATION", "request_id": request_id}
+    told = analyst.submit(path, **asked)
+    assert told.status_code == 200
+    assert name in told.text
+    assert "登记信息" in told.text
+    # The files are the same report, not another: one use of the authorisation, and its receipt proves it.
+    files = {
+        kind: analyst.submit(f"{path}/file.{kind}", page=path, **asked).content for kind in ("json", "receipt", "pdf")
+    }
+    (tmp_path / "firm.json").write_bytes(files["json"])
+    (tmp_path / "firm.json.receipt").write_bytes(files["receipt"])
+    (tmp_path / "firm.pdf").write_bytes(files["pdf"])
+    for file in ("firm.json", "firm.pdf"):
+        report = load(tmp_path / file)
+        assert report.verify(served.city.log_key) >= 0
+        assert (report.request_id, report.subject) == (request_id, firm)
+    assert analyst.submit(f"{path}/file.exe", page=path, **asked).status_code == 404
+    again = analyst.submit(path, **{**asked, "request_id": str(uuid.uuid4())})
+    assert "There is nothing to tell." in again.text
+    # A dispute of what was told, and one of what nobody asked.
+    said = {"table": "gov.ent_registry", "statement": "<b>已缴清</b>罚款", "evidence": "ef" * 32}
+    filed = analyst.submit("/disputes", request_id=request_id, **said)
+    assert filed.status_code == 201
+    listed = analyst.get("/disputes").text
+    assert request_id in listed
+    assert "open" in listed
+    assert analyst.submit("/disputes", request_id=str(uuid.uuid4()), **said).status_code == 422
+    assert analyst.submit("/disputes", request_id=request_id, **{**said, "evidence": "short"}).status_code == 422
+    assert analyst.submit("/disputes", request_id="nothing", **said).status_code == 400
+    # The record is corrected by the operator: the notice is there, and read once for all.
+    done = CliRunner().invoke(
+        operator_command,
+        ["corrections", "record", "--subject", firm, "--table", "gov.ent_registry", "--kind", "corrected",
+         "--effective", "2026-07-01", "--home", str(served.city.settings.home)],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    first, second = (analyst.get("/corrections").text for _ in range(2))
+    assert firm in first
+    assert request_id in first
+    assert "now" in first
+    assert '<td class="time">now</td>' not in second
+    other = running.signed_in(running.person("bo.li", Role.ANALYST, "bank_b"))
+    assert firm not in other.get("/corrections").text
+    assert request_id not in other.get("/disputes").text
+    kept = b"".join(path.read_bytes() for path in running.home.glob("console.db*"))
+    assert firm.encode() not in kept
 
 
 def test_every_page_is_for_its_role_and_for_nobody_without_one(running: RunningConsole) -> None:

@@ -256,7 +256,10 @@ def test_b06_one_person_with_separate_consent_alone(scene: Scene) -> None:
     together = bank.record_authorisation(person, **{**by_person, "single_consent": False})
     assert told(bank, PERSON, person, together) == [], "without separate consent"
     with scene.served.connect("agency_c") as agency:
-        assert PERSON not in {one.name for one in agency.templates()}, "a credit agency is not even offered it"
+        unwarned = agency.record_authorisation(person, **by_person)
+        assert told(agency, PERSON, person, unwarned) == [], "a credit agency without adverse notice (art. 14)"
+        warned = agency.record_authorisation(person, **{**by_person, "adverse_notice": True})
+        assert told(agency, PERSON, person, warned) == [row]
 
 
 def test_b07_the_book_against_the_lists(scene: Scene) -> None:
@@ -333,7 +336,7 @@ def test_c04_in_two_questions_is_a_risk_that_an_officer_has_named_or_costs_noise
     for part in ("", apart):
         answer = scene.bank.analyse(total.format("sum(q.revenue)", part), purpose="RESEARCH")
         assert "free-predicates" in " ".join(one.message for one in answer.notices if one.code == "RISK_ACCEPTED")
-    noisy = [
+    noisy: list[dict[Any, Any]] = [
         dict(scene.bank.analyse(total.format("quantile_cont(q.revenue, 0.5)", part), purpose="RESEARCH").rows)
         for part in ("", apart)
     ]

@@ -316,8 +316,8 @@ class Permission:
 class Column:
     """A catalogue column as the caller may see it. ``level`` is 1 to 5, 0 for a computed column.
 
-    ``rights`` are what can be done with it at all, ``permissions`` under which treatment and for which purposes. ``element``
-    is its data element (``uscc``, ``amount``, ...), ``domain`` the values that it may have where they are public.
+    ``rights`` are what can be done with it at all, ``permissions`` under which treatment and for which purposes.
+    ``element`` is its data element (``uscc``, ...), ``domain`` the values that it may have where they are public.
     """
 
     name: str

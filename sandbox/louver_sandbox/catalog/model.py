@@ -136,9 +136,9 @@ class QualityRule:
     """What rows should be, as their department has written it, beside what columns say of themselves. One of three:
 
     `holds` is SQL over the table's own columns and `:as_of`; `working_days` the day of an act, the day on which
-    what must follow did, and within how many working days of the Chinese calendar; `magnitude` a column of amounts, none of
-    which is a thousand times what its subject's usually are, or a thousandth (万元 in a column of 元). `dimension` is
-    one of GB/T 36344. Nothing is refused for them: they are counted and graded.
+    what must follow did, and within how many working days of the Chinese calendar; `magnitude` a column of amounts,
+    none of which is a thousand times what its subject's usually are, or a thousandth (万元 in a column of 元).
+    `dimension` is one of GB/T 36344. Nothing is refused for them: they are counted and graded.
     """
 
     dimension: str

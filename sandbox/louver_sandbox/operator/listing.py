@@ -110,7 +110,7 @@ def import_list(
     department: Annotated[str, typer.Option(help="Whose list it must be: it may declare no table of others.")] = "",
     home: Home = Path("louver-home"),
 ) -> None:
-    """Register a department's data list, in place of what it declared before: all of it, or nothing with its problems.
+    """Register a department's data list in place of what it declared before: all of it, or nothing.
 
     Example: louver-sandbox catalog import taxes.csv --department 市税务局
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +16,7 @@ from louver_sandbox.catalog.load import load_catalog
 from louver_sandbox.catalog.model import Catalog, Source, SourceKind
 from louver_sandbox.catalog.sources import quote, raw_relation
 from louver_sandbox.elements.dictionary import ELEMENTS
-from louver_sandbox.elements.scanner import scan_all
+from louver_sandbox.elements.scanner import scan
 from louver_sandbox.operator import listing
 from louver_sandbox.operator.output import Home, explained, fail
 from louver_sandbox.operator.tidying import tidy_command
@@ -178,8 +179,14 @@ def scan_file(
             described = connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()  # noqa: S608 - quoted path
             for name in [str(name) for name, kind, *_ in described if kind in ("VARCHAR", "BIGINT", "HUGEINT")]:
                 text = f"CAST({quote(name)} AS VARCHAR)"
-                values = connection.execute(f"SELECT {text} FROM {rows} WHERE {quote(name)} IS NOT NULL")  # noqa: S608
-                for code, count in sorted(scan_all(_texts(values)).items()):
+                values = connection.execute(
+                    f"SELECT {text}, count(*) FROM {rows} WHERE {quote(name)} IS NOT NULL GROUP BY 1"  # noqa: S608
+                )
+                counts: Counter[str] = Counter()
+                for value, number in _texts(values):
+                    for code in scan(value):
+                        counts[code] += number
+                for code, count in sorted(counts.items()):
                     held = True
                     typer.echo(f"{name}\t{code}\t{count}")
     except duckdb.Error:  # its text may quote values
@@ -188,9 +195,9 @@ def scan_file(
         raise typer.Exit(1)
 
 
-def _texts(rows: duckdb.DuckDBPyConnection) -> Iterator[str]:
+def _texts(rows: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, int]]:
     while batch := rows.fetchmany(50_000):
-        yield from (text for (text,) in batch)
+        yield from batch
 
 
 def _source(file: Path) -> Source:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import date
 
 from louver_sandbox.catalog.model import Catalog, Role, Table, UnitType, Verb
+from louver_sandbox.lookups import LookupSource
 from louver_sandbox.obligations import Charge
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.feature_columns import read_columns, table_named
@@ -51,6 +52,7 @@ def decide_score(case: ScoreCase, catalog: Catalog, bundle: Bundle) -> ScoreRule
         min(terms.subjects_per_day for terms in _of(permits)),
         any(_is_sensitive(catalog.tables[name], wanted) for name, wanted in columns.items()),
         features.unit,
+        tuple(LookupSource(str(one), catalog.tables[one].owner, catalog.tables[one].as_of) for one in columns),
     )
 
 

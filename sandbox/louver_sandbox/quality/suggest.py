@@ -7,6 +7,7 @@ out, so that the catalogue's check asks for it; levels err on the strict side.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -52,6 +53,34 @@ _NAMES: Final = {
     "education": ("education", "学历"),
 }
 """Parts of a column's name that tell an element whose form does not."""
+_SENSITIVE: Final = {
+    "race": "race or ethnicity",
+    "ethnic": "race or ethnicity",
+    "hispanic": "race or ethnicity",
+    "民族": "race or ethnicity",
+    "religio": "religion",
+    "宗教": "religion",
+    "health": "health",
+    "disab": "health",
+    "illness": "health",
+    "disease": "health",
+    "medical": "health",
+    "疾病": "health",
+    "残疾": "health",
+    "健康": "health",
+    "病": "health",
+    "gene": "genes",
+    "基因": "genes",
+    "blood": "blood type",
+    "血型": "blood type",
+    "fingerprint": "biometrics",
+    "指纹": "biometrics",
+    "人脸": "biometrics",
+    "special": "a special group",
+    "特殊群体": "a special group",
+}
+"""Parts of a column's name that tell sensitive personal information (PIPL art. 28, 征信业管理条例 art. 14): what no
+rule of forms can see, and a department must not miss."""
 _IDENTIFIES: Final = {"uscc": 1, "organisation_code": 1, "citizen_number": 4, "property_unit": 3, "bank_card": 4}
 _KNOWN: Final = {
     **{code: (level, Role.IDENTIFIER) for code, level in _IDENTIFIES.items()},
@@ -136,6 +165,9 @@ def _seen(connection: DuckDBPyConnection, rows: str, name: str, type_: Type | No
 
 def suggest(seen: Seen) -> Suggestion:
     """What to declare of a column."""
+    if sensitive := _sensitive(seen.name):
+        reason = f"its name says {sensitive}: sensitive personal information (PIPL art. 28)"
+        return Suggestion(seen, "", 4, Role.SENSITIVE, reason, "列名涉及敏感个人信息（个人信息保护法第二十八条）")
     element, share = _element(seen)
     if element:
         level, role = _KNOWN[element]
@@ -157,6 +189,20 @@ def suggest(seen: Seen) -> Suggestion:
     if kind in (Kind.INTEGER, Kind.DECIMAL, Kind.DOUBLE):
         return Suggestion(seen, "", 3, Role.VALUE, "a number of many values", "取值众多的数值")
     return Suggestion(seen, "", 4, Role.TEXT, "free text may name persons", "自由文本可能含有个人姓名")
+
+
+def _sensitive(name: str) -> str:
+    """What of a person the name of a column tells that law protects apart; empty for nothing."""
+    words = re.split(r"[^0-9a-z\u4e00-\u9fff]+", name.casefold())
+    return next(
+        (
+            said
+            for part, said in _SENSITIVE.items()
+            for word in words
+            if word.startswith(part) or (not part.isascii() and part in word)
+        ),
+        "",
+    )
 
 
 def _element(seen: Seen) -> tuple[str, float]:

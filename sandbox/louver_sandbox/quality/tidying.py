@@ -1,8 +1,8 @@
 """Delivered data made ready to register (清洗): what is certain is tidied, repeats dropped, the rest set aside.
 
-A number in its old form or in full width is the same subject as in the new one; left alone it would count as another,
-join nothing, and be told of nobody. What breaks a promise that publishing relies on (a code outside its domain,
-several rows where one is declared) stays out of the registered file and goes back to its department: nothing is guessed.
+A number in its old form or in full width is the same subject as in the new one: left alone it would count as another,
+join nothing, be told of nobody. What breaks a promise that publishing relies on (a code outside its domain,
+several rows where one is declared) stays out of the registered file and goes back to its department.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from louver.receipt import Receipt
 from louver.scoring.results import Scores
-from louver_sandbox import journal, standing
+from louver_sandbox import inquiries, journal, standing
 from louver_sandbox.accounting import ledger
 from louver_sandbox.audit import stored as log_rows
 from louver_sandbox.audit.entries import JSON, Entry
@@ -132,10 +132,22 @@ def record(
         registry.keep(tx, paid.order.model.digest, packs, places)
         content = _content(tx, paid, codes)
         left.append(content)
-        return _answered(tx, paid, codes, content, books)
+        entry = _answered(tx, paid, codes, content, books)
+        _note_scored(tx, paid.order, codes, entry)
+        return entry
 
     receipt = books.log.attested(write)
     return left[-1], receipt
+
+
+def _note_scored(tx: Connection, order: Order, codes: Sequence[str], outcome: Entry) -> None:
+    """Keeps of whom a score has left: whoever it was hears of corrections of what it was made of."""
+    request, left = order.request, (SCORED, GIVEN_AGAIN)
+    scored = [(*pair, code in left) for pair, code in zip(order.pairs, codes, strict=True)]
+    asked = request.subject.institution, request.id, request.purpose
+    when = datetime.fromisoformat(str(outcome.fields["time"]))
+    rules = order.plan.rules
+    inquiries.note_scores(tx, rules.unit, order.model.name, rules.read, asked, scored, outcome.index, when)
 
 
 def abort(paid: Paid, reason: str, books: Books) -> None:

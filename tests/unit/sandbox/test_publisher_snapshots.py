@@ -94,6 +94,24 @@ def test_the_record_key_is_the_keyed_hash_of_type_and_id(tmp_path: Path) -> None
         assert key == int.from_bytes(digest, "little", signed=True)
 
 
+def test_a_snapshot_that_templates_read_is_found_in_by_subject(tmp_path: Path) -> None:
+    """By an index, for whoever is there, absent or nobody: a scan would take longer for the first two than for the
+    last, which is above every number. What is only analysed has none."""
+    catalog = firms(tmp_path)
+    whole = one(catalog, tmp_path / "s", GrantSet(FIRM, ("amount", "uscc"), None))
+    assert rows(tmp_path / "s", whole, "SELECT count(*) FROM duckdb_indexes()") == [(0,)]
+    looked_up = GrantSet(FIRM, ("amount", "uscc"), None, looked_up=True)
+    assert looked_up == GrantSet(FIRM, ("amount", "uscc"), None), "it is the same data"
+    made = one(catalog, tmp_path / "t", looked_up)
+    assert made.id == whole.id
+    assert rows(tmp_path / "t", made, "SELECT expressions FROM duckdb_indexes()") == [("[uscc]",)]
+    for everything in (whole, made):
+        folder = tmp_path / ("s" if everything is whole else "t")
+        assert rows(folder, everything, "SELECT * FROM data ORDER BY ALL") == rows(
+            tmp_path / "s", whole, "SELECT * FROM data ORDER BY ALL"
+        )
+
+
 def test_the_same_unit_has_the_same_key_in_every_table_whatever_type_it_is_stored_in(tmp_path: Path) -> None:
     text = registered(
         tmp_path, a_table("gov.text"), "SELECT i::VARCHAR AS uscc, 'A' AS section, i AS amount FROM range(9) t(i)"

@@ -6,8 +6,9 @@ import json
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,9 @@ from louver.errors import Fault, Refused
 from louver.receipt import Receipt
 from louver.scoring.audit import Certificate, certify
 from louver.scoring.results import Scores, opened
-from louver_sandbox import standing
-from louver_sandbox.catalog.model import Catalog, Verb
+from louver_sandbox import inquiries, journal, standing
+from louver_sandbox.catalog.model import Catalog, UnitType, Verb
+from louver_sandbox.corrections import Change, Corrections, Kind
 from louver_sandbox.plan.features import feature_plan, statement_about
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.features import Feature, FeatureSet
@@ -260,6 +262,38 @@ def test_a_subject_can_be_told_what_its_authorisation_was_used_for(world: ScoreW
         assert all(uses.values())
         plan = tx.exec_driver_sql("EXPLAIN QUERY PLAN SELECT * FROM scores WHERE authorisation = 'a'").fetchall()
         assert "scores_by_authorisation" in str(plan)
+
+
+def test_whoever_scored_a_subject_hears_of_a_correction_and_whoever_did_in_vain_does_not(
+    world: ScoreWorld, model: RegisteredModel
+) -> None:
+    """A score was computed on the record as it was. Who had none of a subject, since it had not authorised or is not
+    there, is told nothing: a notice would say that it exists."""
+    absent = NOBODY
+    told, revoked = world.authorise(FIRMS[0]), world.authorise(FIRMS[1])
+    world.consents.revoke(revoked, BANK_A.institution)
+    pairs = [(FIRMS[0], told), (FIRMS[1], revoked), (absent, world.authorise(absent))]
+    request_id = str(uuid.uuid4())
+    world.score(model, pairs, request_id)
+    books = world.line.books
+    made = Corrections(books.state, world.line.clock, partial(journal.appended, books), lambda: str(uuid.uuid4()))
+    numbers = [
+        made.record(Change(UnitType.ENTERPRISE, firm, "gov.firm", Kind.REPAIRED, date(2026, 7, 1)))[1]
+        for firm in (FIRMS[0], FIRMS[1], absent)
+    ]
+    assert numbers == [1, 0, 0]
+    (notice,) = made.fetch(BANK_A.institution, 10)
+    assert (notice.correction.change.subject, notice.requests) == (FIRMS[0], (request_id,))
+    with books.state.reading() as tx:
+        asked = [inquiries.about(tx, UnitType.ENTERPRISE, firm) for firm, _ in pairs]
+        assert [[one.covered for one in found] for found in asked] == [[True], [False], [False]], "all are kept"
+        assert inquiries.of_request(tx, BANK_A.institution, request_id) == (), (
+            "a score is disputed as a lookup is not"
+        )
+    # The same score again is no other one, and a table that it was not made of is nothing to hear of.
+    world.score(model, pairs[:1])
+    other = Change(UnitType.ENTERPRISE, FIRMS[0], "gov.other", Kind.REPAIRED, date(2026, 7, 1))
+    assert made.record(other)[1] == 0
 
 
 def test_the_statement_reads_what_is_granted_and_repeats_no_text_of_a_caller() -> None:
