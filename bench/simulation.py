@@ -48,11 +48,13 @@ def questions(kinds: int) -> Iterator[tuple[dict[str, JSON], dict[str, str]]]:
 
 
 def simulated(office: Office, draft: str, *, to_the_end: bool) -> tuple[float, Simulation | None, float]:
-    """After how many seconds the first were told of as judged, the last that was told, and the processor's seconds."""
-    begun, first, last, spent = time.monotonic(), 0.0, None, 0.0
+    """After how many seconds the first were told of as judged, the last that was told, and the processor's time."""
+    begun, first, spent = time.monotonic(), 0.0, 0.0
+    last: Simulation | None = None
     office.warm()
     content = str(office.at_desk("content", draft)["content"]).encode()
-    for last, judged in office.simulation(content, 30, 3, threading.Event()):
+    for found, judged in office.simulation(content, 30, 3, threading.Event()):
+        last = found
         first = first or (time.monotonic() - begun if judged else 0.0)
         spent = time.process_time() + sum(map(processor_seconds, below(os.getpid())))
         if first and not to_the_end:
