@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from dataclasses import dataclass
 from typing import Final
 
 from louver.errors import Error
 from louver.policies import PolicyClient, Simulated
 
-MOST: Final = 20
-"""Simulations that are remembered; the oldest is forgotten."""
+MOST: Final = 5
+"""Simulations of one officer's that are remembered; the oldest of theirs is forgotten, and nobody else's."""
 EXAMPLES: Final = 5
 
 
@@ -34,15 +34,16 @@ class Simulations:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._followed: OrderedDict[tuple[str, str], Followed] = OrderedDict()
+        self._followed: defaultdict[str, OrderedDict[str, Followed]] = defaultdict(OrderedDict)
 
     def begin(self, who: str, office: PolicyClient, text: str, version: str, days: int) -> str:
         """Begins one, of a draft or of a version; its number."""
         number, followed = secrets.token_urlsafe(12), Followed(version)
         with self._lock:
-            self._followed[(who, number)] = followed
-            while len(self._followed) > MOST:
-                self._followed.popitem(last=False)[1].forgotten = True
+            mine = self._followed[who]
+            mine[number] = followed
+            while len(mine) > MOST:
+                mine.popitem(last=False)[1].forgotten = True
         arguments = (followed, office, text, version, days)
         threading.Thread(target=_follow, args=arguments, name="simulation", daemon=True).start()
         return number
@@ -50,13 +51,14 @@ class Simulations:
     def of(self, who: str, number: str) -> Followed | None:
         """One of somebody's own."""
         with self._lock:
-            return self._followed.get((who, number))
+            return self._followed[who].get(number) if who in self._followed else None
 
     def close(self) -> None:
         """Stops following."""
         with self._lock:
-            for followed in self._followed.values():
-                followed.forgotten = True
+            for mine in self._followed.values():
+                for followed in mine.values():
+                    followed.forgotten = True
 
 
 def _follow(followed: Followed, office: PolicyClient, text: str, version: str, days: int) -> None:

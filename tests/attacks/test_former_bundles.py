@@ -38,4 +38,6 @@ def test_what_decided_formerly_ends_with_its_last_use(own_city: City, tmp_path: 
 
 def case_of(house: House) -> bytes:
     request = ask(QUESTION, purpose="POST_LOAN")
-    return checker.case_to_bytes(house.office.case("bank_a", request.purpose, request.sql, ""))
+    return checker.case_to_bytes(
+        house.office.case(house.caller("wang"), "explaining", "bank_a", request.purpose, request.sql, "")
+    )

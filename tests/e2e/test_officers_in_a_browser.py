@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
-from tests.e2e.test_console_in_a_browser import sign_in
+from tests.e2e.test_console_in_a_browser import fit, sign_in
 from tests.e2e.test_officers_end_to_end import AFTER, BEFORE, PURPOSE, QUESTION, YAML
 from tests.support import chromium
 from tests.support.console import AUDITOR, RunningConsole, console
@@ -34,13 +33,6 @@ def office(city: City, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
 def browser() -> Iterator[Browser]:
     with chromium.browser() as found:
         yield found
-
-
-def fit(page: Page) -> None:
-    """No violation of WCAG 2.1 AA, and nothing beside the screen."""
-    found = Axe().run(page).response["violations"]
-    assert not found, (page.url, [(one["id"], one["nodes"][0]["html"]) for one in found])
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), page.url
 
 
 @pytest.mark.parametrize("locale", ["en-US"])

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 from playwright.sync_api import Browser, Page
+from tests.e2e.test_console_in_a_browser import fit
 from tests.support import chromium
 from tests.support.console import PASSWORD, RunningConsole, console
 from tests.support.installation import Service
@@ -52,6 +53,7 @@ def test_a_passkey_is_made_and_lets_its_owner_in_and_nobody_else(running: Runnin
         with_authenticator(page)
         knock(page, running, "wang.fang", first)
         page.wait_for_url("**/login/enrol")
+        fit(page)
         page.locator("[data-passkey-begin]").click()
         assert page.locator("#password").evaluate("field => !field.validity.valid"), "a password of one's own first"
         page.locator("#password").fill(PASSWORD)
@@ -62,6 +64,7 @@ def test_a_passkey_is_made_and_lets_its_owner_in_and_nobody_else(running: Runnin
         page.wait_for_url("**/login")
         knock(page, running, "wang.fang", PASSWORD)
         page.wait_for_url("**/login/code")
+        fit(page)
         assert page.locator("#code").count() == 0, "there is no code to be talked out of"
         sent: list[str] = []
         page.on("request", lambda request: sent.append(request.post_data or ""))

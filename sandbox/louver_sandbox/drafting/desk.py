@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +23,7 @@ from louver_sandbox.drafting.outcomes import outcome_of
 from louver_sandbox.drafting.texts import Draft, placed, told
 from louver_sandbox.identity import parse_registry
 from louver_sandbox.policy.approvals import owner_of
-from louver_sandbox.policy.bundle import bundle_content, document_content
+from louver_sandbox.policy.bundle import Bundle, bundle_content, document_content
 from louver_sandbox.policy.difference.compare import compare
 from louver_sandbox.policy.difference.offers import Documents
 from louver_sandbox.policy.difference.told import as_json, as_lines
@@ -31,7 +31,7 @@ from louver_sandbox.policy.documents import PolicyRefused
 from louver_sandbox.policy.lint import lint
 from louver_sandbox.policy.model import Policy
 from louver_sandbox.policy.severity import Severity
-from louver_sandbox.policy.testing import CaseResult, own_cases_of, run_cases, untested
+from louver_sandbox.policy.testing import CaseResult, confined, own_cases_of, run_cases, stands_against, untested
 from louver_sandbox.processes.channel import Channel
 from louver_sandbox.processes.child import serve_one
 from louver_sandbox.processes.isolation.confinement import seal
@@ -134,18 +134,22 @@ class Desk:
         found = self._lint(job, case)["findings"]
         if any(item["severity"] == Severity.ERROR.value for item in found):
             return {"findings": found}
-        tried = self._tried(draft.bundle.policies, draft)
+        tried = self._tried(draft.bundle, {draft.document.id})
         if "tests" in tried:
             return tried
         return {
             "document": document_content(draft.document).decode(),
             "expires": draft.bundle.platform.expires.isoformat(),
-            "report": {"tests": tried["counts"], "difference": self._diff(job, case)["difference"]},
+            "report": {
+                "tests": tried["counts"],
+                "refused_now": tried["refused_now"],
+                "difference": self._diff(job, case)["difference"],
+            },
         }
 
     def _together(self, job: Job, case: bytes) -> Reply:
         """The tests of every policy in a bundle that is to be in force."""
-        return self._tried(self._judgement.bundle.policies, None)
+        return self._tried(self._judgement.bundle, set(job["changed"].split()))
 
     def _content(self, job: Job, case: bytes) -> Reply:
         """The bundle with a draft in it, and whose document that is; what is wrong with it otherwise."""
@@ -157,23 +161,27 @@ class Desk:
         named = {"id": draft.document.id, "owner": owner_of(draft.document)}
         return {"content": content.decode(), "digest": hashlib.sha256(content).hexdigest(), **named}
 
-    def _tried(self, policies: tuple[Policy, ...], draft: Draft | None) -> Reply:
-        """How many tests passed by policy; those that failed, and policies without any, as failed tests."""
-        bundle = self._judgement.bundle if draft is None else draft.bundle
+    def _tried(self, bundle: Bundle, changed: Collection[str]) -> Reply:
+        """How many tests passed by policy, and those of other departments whose questions are refused now; else those
+        that stand against it, and policies without any, as failed tests."""
+        catalog, policies = self._judgement.catalog, bundle.policies
         failed = [
             {"name": name, "passed": False, "expected": "tests of its own", "got": "none"}
             for name in untested(policies)
         ]
         counts: dict[str, int] = {}
+        refused_now: list[str] = []
+        alone = confined(bundle, catalog, changed)
         for policy in policies:
-            results = run_cases(own_cases_of(policy), self._judgement.catalog, bundle)
+            results = run_cases(own_cases_of(policy), catalog, bundle)
             counts[policy.id] = len(results)
-            failed += [
-                {**_result(item), "name": f"{policy.id}: {item.placed.case.case}"}
-                for item in results
-                if not item.passed
-            ]
-        return {"tests": failed} if failed else {"counts": counts}
+            for item in results:
+                name = f"{policy.id}: {item.placed.case.case}"
+                if stands_against(item, policy.id, changed, alone):
+                    failed.append({**_result(item), "name": name})
+                elif not item.passed:
+                    refused_now.append(name)
+        return {"tests": failed} if failed else {"counts": counts, "refused_now": refused_now}
 
 
 def _result(result: CaseResult) -> dict[str, Any]:

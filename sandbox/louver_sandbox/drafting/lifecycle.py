@@ -20,7 +20,7 @@ from louver_sandbox.annals import note_activation
 from louver_sandbox.audit.entries import JSON
 from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.journal import Books
-from louver_sandbox.policy.approvals import Approval, Statement, missing
+from louver_sandbox.policy.approvals import Approval, Statement, missing, owner_of
 from louver_sandbox.policy.bundle import Bundle, BundleRefused, bundle_content, parse_bundle
 from louver_sandbox.policy.difference.compare import compare
 from louver_sandbox.policy.difference.offers import Documents
@@ -49,7 +49,7 @@ from louver_sandbox.policy.revocations import (
     verify_revocation,
 )
 from louver_sandbox.policy.severity import Severity
-from louver_sandbox.policy.testing import own_cases_of, report, run_cases, untested
+from louver_sandbox.policy.testing import confined, own_cases_of, report, run_cases, stands_against, untested
 from louver_sandbox.premises import InstallationRefused, Tools, load_judgement, open_books, registered_catalog
 from louver_sandbox.settings import Settings
 from louver_sandbox.store import State as Store
@@ -117,13 +117,22 @@ class Lifecycle:
                 return version
         raise InstallationRefused(f"there is no version {name}; `louver-sandbox policy versions` lists them")
 
+    def first_owner(self, name: str) -> str | None:
+        """The department whose an id is: that of the document in force, or else of whoever first had a version of
+        it. None where there is neither."""
+        current = [approval.statement.owner for document, approval in self._current() if document.id == name]
+        versions = [item.statement for item in self.versions() if item.statement.id == name]
+        return next(iter((*current, *(item.owner for item in sorted(versions, key=lambda one: one.serial)))), None)
+
     def draft(self, draft: Draft) -> Version:
         """A new version, checked beside what is in force. Raises InstallationRefused, PolicyRefused."""
         document = _document(draft)
         catalog = self._catalog()
         bundle, others = self._beside(document, draft.library)
+        if (first := self.first_owner(document.id)) not in (None, owner_of(document)):
+            raise InstallationRefused(f"{document.id} is the id of a document of {first}")
         _refuse_errors(document, lint(draft.library, catalog, self.today), draft.library)
-        told = {"tests": tested(bundle, catalog), "difference": _difference(others, bundle)}
+        told = {"tests": tested(bundle, catalog, {document.id}), "difference": _difference(others, bundle)}
         return self.file(document, told, draft.submitter, (draft.effective, draft.expires or bundle.platform.expires))
 
     def file(
@@ -197,7 +206,7 @@ class Lifecycle:
         """
         with self.alone():
             coming = self.coming()
-            tested(coming.bundle, self._catalog())
+            tested(coming.bundle, self._catalog(), {item.id for item in coming.new})
             self.keep(coming)
             with self._books() as books:
                 note_activation(books, load_judgement(self._settings, self._tools.clock()), coming.approvals)
@@ -321,12 +330,19 @@ def _refuse_errors(document: Platform | Policy, found: Sequence[PolicyProblem], 
         raise InstallationRefused("\n".join(map(str, errors)))
 
 
-def tested(bundle: Bundle, catalog: Catalog) -> Mapping[str, int]:
-    """How many tests passed, by policy. Raises InstallationRefused where one fails or a policy has none."""
+def tested(bundle: Bundle, catalog: Catalog, changed: Collection[str] | None) -> Mapping[str, int]:
+    """How many tests were run, by policy. Raises InstallationRefused where a policy has none, or one stands against
+    the bundle, in which these policies are new; all of them if none are named."""
     if bare := untested(bundle.policies):
         raise InstallationRefused(f"{', '.join(bare)}: no tests; a policy without tests cannot be activated")
     results = {policy.id: run_cases(own_cases_of(policy), catalog, bundle) for policy in bundle.policies}
-    failed = [report(found) for found in results.values() if not all(result.passed for result in found)]
+    new = set(results) if changed is None else changed
+    alone = confined(bundle, catalog, new)
+    failed = [
+        report(found)
+        for name, found in results.items()
+        if any(stands_against(result, name, new, alone) for result in found)
+    ]
     if failed:
         raise InstallationRefused("\n".join(failed))
     return {name: len(found) for name, found in results.items()}
@@ -335,7 +351,7 @@ def tested(bundle: Bundle, catalog: Catalog) -> Mapping[str, int]:
 def require_tests(library: Library, settings: Settings) -> None:
     """Runs the tests of a library's policies. Raises InstallationRefused where one fails or a policy has none."""
     bundle = parse_bundle(bundle_content(library.platform, library.policies))
-    tested(bundle, registered_catalog(settings))
+    tested(bundle, registered_catalog(settings), None)
 
 
 def _difference(before: Bundle | None, after: Bundle) -> Mapping[str, Any] | None:

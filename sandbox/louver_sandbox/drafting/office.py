@@ -6,6 +6,7 @@ comes into force is verified as at a start.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections.abc import Iterator, Mapping
@@ -38,6 +39,7 @@ from louver_sandbox.policy.grants import GrantSet
 from louver_sandbox.policy.lifecycle import State, Version
 from louver_sandbox.policy.officers import Officer, Signature, serves
 from louver_sandbox.policy.revocations import SignedRevocation, parse_revocations
+from louver_sandbox.policy.sealing import SOME_KEY
 from louver_sandbox.premises import InstallationRefused, Tools
 from louver_sandbox.processes.pool import CheckerFailed, CheckerPool
 from louver_sandbox.publishing.publish_main import Job, published_by_process
@@ -83,9 +85,9 @@ class Office:
             return self._pool
 
     def warm(self) -> None:
-        """Starts what simulations are judged by, unless it is there: an officer calls, and the next call may be one."""
+        """Starts what simulations are judged by, unless it is there: an officer calls, and may simulate next."""
         if self._side is None:
-            self.warm()
+            threading.Thread(target=self._other_side, name="simulations", daemon=True).start()
 
     def _other_side(self) -> Side | None:
         """What simulations judge drafts by; None once the office is closed."""
@@ -141,17 +143,26 @@ class Office:
                 raise
             raise refuse.draft_unfit("it takes too much time or memory", "占用时间或内存过多") from None
 
-    def case(self, institution: str, purpose: str, sql: str, dialect: str) -> Case:
-        """A question as an institution would ask it now. Raises `Refused` LVR-7205."""
+    def case(self, caller: Caller, step: str, institution: str, purpose: str, sql: str, dialect: str) -> Case:
+        """A question as an institution would ask it that has uploaded nothing; it is logged that the caller wants to
+        know. What an institution has of its own is no officer's business: a question about a table of theirs comes to
+        the same whether they have one or not, and whoever asks has a key to seal to. Raises `Refused` LVR-7205."""
         known = self._platform.registry.institutions().get(institution)
         if known is None:
             raise refuse.unknown_version()
         subject = Subject(known.id, known.type, known.groups, "")
-        facts = replace(
-            facts_at(self._platform.clock()), sealing_key=self._platform.sealing_keys.current(institution)
-        )
+        facts = replace(facts_at(self._platform.clock()), sealing_key=SOME_KEY)
         request = Request("explain", subject, purpose, sql, dialect=dialect or "duckdb")
-        return Case(request, self._platform.own_tables.tables(institution), facts)
+        journal.note(
+            self._platform.books,
+            STEP,
+            step=step,
+            officer=caller.signs_as,
+            asker=institution,
+            purpose=purpose,
+            question=hashlib.sha256(sql.encode("utf-8", "surrogatepass")).hexdigest(),
+        )
+        return Case(request, (), facts)
 
     def text_in_force(self, name: str) -> str:
         """A document in force as YAML. Raises `Refused` LVR-7205."""
@@ -201,6 +212,7 @@ class Office:
                 raise refuse.other_department(owner, known.statement.owner)
         lifecycle = self.lifecycle()
         with lifecycle.alone():
+            self._reserved(lifecycle, document.id, owner)
             standing = lifecycle.standing()
             waiting = [
                 item
@@ -214,6 +226,12 @@ class Office:
                 return lifecycle.file(document, found["report"], signer.name, (days[0], last))
             except InstallationRefused:
                 raise refuse.draft_unfit("it would end before it begins", "失效日早于生效日") from None
+
+    def _reserved(self, lifecycle: Lifecycle, name: str, owner: str) -> None:
+        """Raises `Refused` LVR-7252 where another department has submitted a document of this id first."""
+        first = lifecycle.first_owner(name)
+        if first not in (None, owner):
+            raise refuse.reserved_id(name, first)
 
     def approve(self, caller: Caller, name: str, signature: Signature) -> Version:
         """The version with the caller's own signature. Raises `Refused` LVR-7205, LVR-7207 or LVR-7208."""
@@ -236,6 +254,7 @@ class Office:
         """Puts an approved version into force, or has it wait for its first day. Raises `Refused` LVR-72xx."""
         version = self.version(name)
         signer = self._of_owner(caller, version.statement.owner)
+        self._reserved(self.lifecycle(), version.statement.id, version.statement.owner)
         state = self.lifecycle().standing().state(version)
         if state is State.SCHEDULED:
             return self.lifecycle().order(name, signer.name)
@@ -256,7 +275,8 @@ class Office:
                         self._platform.settings.run, self._platform.judgement.catalog, coming.content
                     )
                     judgement = checker.Judgement(self._platform.judgement.catalog, coming.bundle)
-                    tried = self._asked("together", judgement)
+                    changed = " ".join(item.id for item in coming.new)
+                    tried = self._asked("together", judgement, changed=changed)
                     if "tests" in tried:
                         failed = ", ".join(item["name"] for item in tried["tests"])
                         raise refuse.bundle_unfit(f"tests fail: {failed}")

@@ -128,3 +128,27 @@ def too_many_drafts(most: int) -> Refused:
         message_zh=f"该部门已有 {most} 个未批准的版本",
         hint_zh="请先处理待批准的版本，再提交新的版本",
     )
+
+
+def too_many_of_an_officer(seconds: float) -> Refused:
+    """LVR-7251: one officer has more calls under way, or had more in the last minute, than one may."""
+    return refusal(
+        "LVR-7251",
+        message="too many calls of yours are under way or were made in the last minute",
+        hint="wait a moment and repeat the call; to see the status and to revoke is not limited",
+        message_zh="您正在进行的调用或最近一分钟内的调用过多",
+        hint_zh="请稍后重试；查看状态和撤销不受此限",
+        retry_after=seconds,
+    )
+
+
+def reserved_id(name: str, owner: str) -> Refused:
+    """LVR-7252: another department has submitted a document of this id first."""
+    return refusal(
+        "LVR-7252",
+        message=f"{owner} has submitted a document {name} before",
+        hint="choose another id; the operator can put away a version that nobody means to approve",
+        message_zh=f"{owner}已先提交编号为 {name} 的文档",
+        hint_zh="请另选编号；无人拟批准的版本可由运营方移除",
+        details={"owner": owner},
+    )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import date
+from time import monotonic
 
 import grpc
 from cryptography.hazmat.primitives import hashes
@@ -23,6 +24,7 @@ from louver_sandbox.policy.officers import Signature
 from louver_sandbox.refusals import drafting as refusals
 from louver_sandbox.service import policies_told as told
 from louver_sandbox.service.edge import guarded, on_end, peer_certificate
+from louver_sandbox.service.officer_limits import OfficerLimits
 from louver_sandbox.wiring import Platform
 
 AT_ONCE = 8
@@ -45,6 +47,7 @@ class Policies(pb_grpc.PolicyServiceServicer):
         self._calls = threading.BoundedSemaphore(AT_ONCE)
         self._statuses = threading.BoundedSemaphore(AT_ONCE)
         self._revocations = threading.BoundedSemaphore(AT_ONCE)
+        self._limits = OfficerLimits(monotonic)
         self._simulations = threading.BoundedSemaphore(SIMULATIONS)
 
     def GetPolicyStatus(
@@ -116,14 +119,16 @@ class Policies(pb_grpc.PolicyServiceServicer):
         self, message: pb.ExplainPolicyRequest, context: grpc.ServicerContext
     ) -> pb.ExplainPolicyResponse:
         """What a question comes to."""
-        with self._call(context):
-            case = self._office.case(message.institution, message.purpose, _sql(message.sql), message.dialect)
+        with self._call(context) as caller:
+            asked = (message.institution, message.purpose, _sql(message.sql), message.dialect)
+            case = self._office.case(caller, "explaining", *asked)
             return told.explained(self._office.at_desk("explain", message.text, case))
 
     def DraftGrants(self, message: pb.DraftGrantsRequest, context: grpc.ServicerContext) -> pb.DraftGrantsResponse:
         """The smallest grant that would make a question legal."""
-        with self._call(context):
-            case = self._office.case(message.institution, message.purpose, _sql(message.sql), message.dialect)
+        with self._call(context) as caller:
+            asked = (message.institution, message.purpose, _sql(message.sql), message.dialect)
+            case = self._office.case(caller, "drafting_grants", *asked)
             return told.grants(self._office.at_desk("grants", "", case))
 
     def SimulatePolicy(
@@ -202,15 +207,14 @@ class Policies(pb_grpc.PolicyServiceServicer):
         places = places or self._calls
         with guarded(context):
             caller = self._peer(context)
-            if not places.acquire(blocking=False):
-                raise refusals.office_busy("calls of officers", "政策员调用")
-            try:
+            urgent = places is self._statuses or places is self._revocations
+            mine = nullcontext() if urgent else self._limits.call(caller.signs_as)
+            with mine, _place(places):
                 self._office.warm()
-                yield caller
-            except BundleRefused as refused:  # a version file, the officers' list or the bundle is not what it was
-                raise refusals.bundle_unfit("; ".join(refused.reasons)) from None
-            finally:
-                places.release()
+                try:
+                    yield caller
+                except BundleRefused as refused:  # a file of the installation is not what it was
+                    raise refusals.bundle_unfit("; ".join(refused.reasons)) from None
 
     def _peer(self, context: grpc.ServicerContext) -> Caller:
         """The officer; anybody else's try is noted in the log."""
@@ -220,6 +224,17 @@ class Policies(pb_grpc.PolicyServiceServicer):
         except Refused as refused:
             self._platform.note_stranger(certificate.fingerprint(hashes.SHA256()).hex(), refused)
             raise
+
+
+@contextmanager
+def _place(places: threading.BoundedSemaphore) -> Iterator[None]:
+    """One of the places for such calls. Raises `Refused` LVR-7203."""
+    if not places.acquire(blocking=False):
+        raise refusals.office_busy("calls of officers", "政策员调用")
+    try:
+        yield
+    finally:
+        places.release()
 
 
 def _day(text: str) -> date | None:
