@@ -208,7 +208,7 @@ def test_the_switch_ends_what_is_under_way_and_two_persons_end_the_switch(house:
 def test_only_administrators_throw_it_and_they_ask_nothing(house: Service) -> None:
     for name in ("bank_a", "wang", AUDITOR):
         with boss(house, name) as nobody:
-            assert code(lambda nobody=nobody: nobody.suspend("bank_b", "x")) == "LVR-7302"  # type: ignore[misc]
+            assert code(lambda nobody=nobody: nobody.suspend("bank_b", "x")) == "LVR-7302"
     with house.connect("zhao") as curious:
         assert code(curious.tables) == "LVR-7303"
     with boss(house, "zhao") as zhao:
