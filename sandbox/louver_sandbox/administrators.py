@@ -17,6 +17,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from louver_sandbox.auditors import Auditors
 from louver_sandbox.identity import Registry, uri_name
 from louver_sandbox.officers import Callers
 from louver_sandbox.pki import ADMINISTRATOR_URN
@@ -37,7 +38,7 @@ def parse_administrators(text: str) -> Mapping[str, Administrator]:
     """Administrators by id. Raises `RegistryRefused`."""
     try:
         body = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise RegistryRefused(f"not TOML ({error})") from None
     if set(body) - {"administrators"} or not isinstance(body.get("administrators", {}), dict):
         raise RegistryRefused("the only table at the top is [administrators]")
@@ -65,9 +66,10 @@ def _administrator(name: str, body: object) -> Administrator:
 class Administrators:
     """The registry file, read again whenever it changed."""
 
-    def __init__(self, path: Path, institutions: Registry, officers: Callers) -> None:
+    def __init__(self, path: Path, institutions: Registry, auditors: Auditors, officers: Callers) -> None:
         self._path = path
         self._institutions = institutions
+        self._auditors = auditors
         self._officers = officers
         self._lock = threading.Lock()
         self._stamp: tuple[int, int, int] | None = None
@@ -94,7 +96,7 @@ class Administrators:
         known = self.registered().get(name.removeprefix(ADMINISTRATOR_URN))
         if known is None or certificate.fingerprint(hashes.SHA256()).hex() not in known.fingerprints:
             raise refusals.unknown_certificate()
-        others = (self._institutions.institutions(), self._officers.registered())
+        others = (self._institutions.institutions(), self._auditors.registered(), self._officers.registered())
         if any(known.id in names for names in others):
             raise refuse.not_an_administrator()
         return known

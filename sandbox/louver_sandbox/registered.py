@@ -88,7 +88,7 @@ def parse_registry(text: str) -> Mapping[str, Institution]:
     """Institutions by id. Raises `RegistryRefused`."""
     try:
         body = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise RegistryRefused(f"not TOML ({error})") from None
     if set(body) - {"institutions"} or not isinstance(body.get("institutions", {}), dict):
         raise RegistryRefused("the only table at the top is [institutions]")
@@ -104,8 +104,8 @@ def _institution(name: str, body: object) -> Institution:
         raise RegistryRefused(f"institution {name!r}: not a name of lower-case letters, digits and _, with a table")
     if unknown := set(body) - _KEYS:
         raise RegistryRefused(f"institution {name}: unknown key {sorted(unknown)[0]}")
-    groups = body.get("groups", [])
-    if body.get("type") not in set(InstitutionType) or not _are_texts(groups):
+    kind, groups = body.get("type"), body.get("groups", [])
+    if not isinstance(kind, str) or kind not in set(InstitutionType) or not _are_texts(groups):
         raise RegistryRefused(f"institution {name}: type is one of {', '.join(InstitutionType)}; groups are names")
     fingerprints, certificates = body.get("fingerprints", []), body.get("certificates", [])
     if not isinstance(certificates, list) or not _are_texts(fingerprints):
@@ -113,7 +113,7 @@ def _institution(name: str, body: object) -> Institution:
     pins = (*(_pin(name, {"fingerprint": one}) for one in fingerprints), *(_pin(name, one) for one in certificates))
     if len(pins) > MOST_PINS or len({pin.fingerprint for pin in pins}) < len(pins):
         raise RegistryRefused(f"institution {name}: at most {MOST_PINS} certificates, each of them once")
-    return Institution(name, InstitutionType(body["type"]), str(body.get("title", name)), frozenset(groups), pins)
+    return Institution(name, InstitutionType(kind), str(body.get("title", name)), frozenset(groups), pins)
 
 
 def _are_texts(value: object) -> bool:
@@ -137,7 +137,10 @@ def _moment(name: str, value: object) -> datetime | None:
         return None
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise RegistryRefused(f"institution {name}: a moment is written 2026-07-01T00:00:00Z")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise RegistryRefused(f"institution {name}: a moment lies within the years 1 to 9999") from None
 
 
 def registry_text(institutions: Iterable[Institution]) -> str:

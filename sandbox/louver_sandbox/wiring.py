@@ -137,7 +137,7 @@ class Platform:
         self.registry = Registry(settings.institutions, self.clock, partial(self._registered, append))
         self.log_auditors = Auditors(settings.log_auditors, self.registry)
         self.officers = Callers(settings.officers_certificates, self.registry, self.log_auditors)
-        self.administrators = Administrators(settings.administrators, self.registry, self.officers)
+        self.administrators = Administrators(settings.administrators, self.registry, self.log_auditors, self.officers)
         self.suspensions = Suspensions(self.state, self.clock, append)
         self.renewals = Renewals(self.state, self.clock, append)
         self.access = AccessRequests(self.state, self.clock, append)

@@ -31,7 +31,20 @@ PAYLOADS = (
     "</title><iframe srcdoc='<script>alert(1)</script>'>",
     "\u202egnp.\u2066 a\u2028b",
 )
-FIELDS = ("name", "sql", "request_id", "act", "dialect", "epsilon", "accuracy", "language", "code", "csrf")
+FIELDS = (
+    "name",
+    "sql",
+    "request_id",
+    "act",
+    "dialect",
+    "epsilon",
+    "accuracy",
+    "language",
+    "code",
+    "csrf",
+    "reason",
+    "table",
+)
 
 
 @pytest.fixture(scope="module")

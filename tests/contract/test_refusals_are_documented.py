@@ -33,10 +33,12 @@ FAMILIES = {
     "reports": "LVR-513",
     "scoring": "LVR-52",
     "encrypted": "LVR-53",
+    "access": "LVR-54",
     "lookups": "LVR-61",
     "auditing": "LVR-71",
     "retention": "LVR-73",
     "drafting": "LVR-72",
+    "registry": "LVR-73",
 }
 
 

@@ -23,6 +23,7 @@ from louver_sandbox.identity import uri_name
 from louver_sandbox.officers import Caller
 from louver_sandbox.pki import AUDITOR_URN
 from louver_sandbox.policy.approvals import HOUSE
+from louver_sandbox.policy.bundle import BundleRefused
 from louver_sandbox.policy.officers import EVERY_DEPARTMENT, serves
 from louver_sandbox.refusals import access as refuse
 from louver_sandbox.refusals import drafting
@@ -185,6 +186,8 @@ class AccessOffice(pb_grpc.AccessOfficeServiceServicer):
                 raise drafting.office_busy("calls about access", "数据申请调用")
             try:
                 yield caller
+            except BundleRefused as refused:  # the officers' list or a version file is not what it was
+                raise drafting.bundle_unfit("; ".join(refused.reasons)) from None
             finally:
                 self._calls.release()
 

@@ -101,6 +101,13 @@ def test_a_pin_counts_exactly_from_and_until_its_moments(some: tuple[Pin, ...], 
             f"at most {MOST_PINS}",
         ),
         ("institutions = 3", "the only table"),
+        ("[institutions.a]\ntype=['bank']", "type is one of"),
+        ("x = " + "[" * 5000, "not TOML"),
+        (
+            f'[institutions.a]\ntype="bank"\n[[institutions.a.certificates]]\nfingerprint="{OLD}"\n'
+            "not_before=0001-01-01T00:00:00+23:00",
+            "years 1 to 9999",
+        ),
     ],
 )
 def test_a_file_with_one_wrong_line_is_refused_whole(text: str, why: str) -> None:
