@@ -84,6 +84,7 @@ def serve(home: Home = _HERE) -> None:
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=15,
+        timeout_graceful_shutdown=5,
         h11_max_incomplete_event_size=64 * 1024,
         access_log=False,
     )

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,14 +23,24 @@ from tests.support.installation import Service, eventually, service
 from tests.support.watched import BURST
 from typer.testing import CliRunner
 
+from louver.audit import AuditClient
+from louver.audit.witness import new_key
 from louver.catalogue import sample
 from louver.cli.app import app as client_command
+from louver.errors import Refused
+from louver.failures import Misused
 from louver.receipt import Receipt
 from louver.reports.document import load
+from louver.transparency import Checkpoint
+from louver.transparency.cosignature import Cosigner, cosign
 from louver_sandbox.demo.city import City
+from louver_sandbox.operator.auditors import add_witness
 from louver_sandbox.operator.main import app as operator_command
 from louver_server.accounts.model import Role
 from louver_server.command import app as console_command
+from louver_server.configuration import read
+from louver_server.connections import Connections
+from louver_server.witnessed import read_keys, witnessed
 
 QUESTION = "SELECT district_code, count(*) AS firms\nFROM gov.ent_registry GROUP BY district_code"
 DEMONSTRATION = "import sys; from pathlib import Path; from louver_sandbox.demo.browsing import browse; browse(Path(sys.argv[1]), print)"
@@ -397,6 +408,91 @@ def test_an_auditor_finds_a_question_proves_it_and_has_it_decided_again(
         assert auditor.get("/log", params=wrong).status_code == 400, wrong
     assert auditor.get("/log", params={"since": "yesterday"}).status_code == 422
     assert auditor.get("/log/99999999").status_code in {404, 422}
+
+
+def test_an_auditor_keeps_searches_follows_the_log_and_sees_it_over_time_and_who_looked(
+    running: RunningConsole, analyst: Browser
+) -> None:
+    auditor = running.signed_in(running.person("qian.wen", Role.AUDITOR, AUDITOR))
+    other = running.signed_in(running.person("xu.yan", Role.AUDITOR, AUDITOR))
+    assert (
+        _ask(analyst, "SELECT section, count(*) AS seen_growing FROM gov.ent_registry GROUP BY 1").status_code == 200
+    )
+    name = '<b>"mine"</b>'
+    kept = auditor.submit("/searches", page="/log", name=name, query="text=seen_growing&verdict=answered&nonsense=1")
+    assert (kept.status_code, kept.url.query.decode()) == (200, "text=seen_growing&verdict=answered")
+    assert 'href="/log?text=seen_growing&amp;verdict=answered"' in auditor.get("/log").text
+    assert "&lt;b&gt;" in auditor.get("/log").text
+    assert "seen_growing" not in other.get("/log", params={"kind": "hold"}).text, "searches are one's own"
+    assert auditor.post("/searches", data={"name": "x", "query": ""}).status_code == 400, "no token"
+    for bad in ({"name": ""}, {"name": "x" * 81}, {"name": "x", "query": "verdict=nothing"}):
+        assert auditor.submit("/searches", page="/log", **{"query": "", **bad}).status_code == 400, bad
+    assert name not in auditor.submit("/searches/forget", page="/log", name=name).text
+    assert "&lt;b&gt;" not in auditor.get("/log").text
+
+    def found() -> list[dict[str, int]]:
+        told: list[dict[str, int]] = auditor.get(
+            "/log.json", params={"text": "seen_growing", "kind": "outcome"}
+        ).json()
+        return told
+
+    assert eventually(lambda: len(found()) == 1)
+    index = found()[0]["index"]
+    assert "Nobody has opened it before" in auditor.get(f"/log/{index}").text
+    assert "<b>audit_office</b>" in other.get(f"/log/{index}").text
+
+    page = auditor.get("/log/over-time", params={"institution": "bank_a"}).text
+    assert '<svg class="chart parts"' in page
+    told = auditor.get("/log/over-time.json", params={"institution": "bank_a", "step": "hour"}).json()
+    counted = auditor.get("/log/over-time.json", params={"institution": "bank_a"}).json()
+    assert told["exact"]
+    assert sum(one["entries"] for one in told["counts"]) == sum(one["entries"] for one in counted["counts"]) >= 2
+    rows = list(csv.DictReader(io.StringIO(auditor.get("/log/over-time.csv", params={"institution": "bank_a"}).text)))
+    assert [{**row, "entries": int(row["entries"])} for row in rows] == counted["counts"]
+    for odd in ({"since": "x"}, {"step": "week"}, {"since": "2020-01-01"}, {"step": "hour", "since": "2026-01-01"}):
+        assert auditor.get("/log/over-time", params=odd).status_code == 400, odd
+
+    assert "seen_growing" in auditor.get("/log/tail", params={"institution": "bank_a"}).text
+    options = {"text": "growing_further", "start": str(index)}
+    with auditor.stream("GET", "/log/tail/events", params=options) as stream:
+        lines = stream.iter_lines()
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        assert next(lines) == "retry: 5000"
+        sql = "SELECT section AS growing_further, count(*) FROM gov.ent_registry GROUP BY 1"
+        assert _ask(analyst, sql).status_code == 200
+        come = next(json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: {"))
+        assert (come["institution"], come["sql"]) == ("bank_a", sql)
+
+
+def test_the_console_says_what_of_the_log_is_witnessed(served: Service, tmp_path: Path) -> None:
+    witness = new_key("audit.example/witness", "ed25519")
+    with console(served, tmp_path / "console") as running:
+        auditor = running.signed_in(running.person("lu.jia", Role.AUDITOR, AUDITOR))
+        assert "this console was given no witness" in auditor.get("/head").text
+    with (running.home / "console.toml").open("a") as file:
+        file.write('witnesses = "witnesses.txt"\n')
+    (running.home / "witnesses.txt").write_text(f"# the auditor's own\n{witness.key}\n", encoding="utf-8")
+    log = Connections.of_file(running.home / "profiles.toml").log_of(AUDITOR)
+    keys = read_keys(read(running.home).witnesses)
+    assert witnessed(log, keys).size == 0
+    add_witness(served.city.settings, AUDITOR, str(witness.key))
+    head = log.checkpoint()
+    assert eventually(lambda: _cosigned(log, head, witness))
+    told = witnessed(log, keys)
+    assert (told.size, told.witnesses[0].name) == (head.claimed.size, "audit.example/witness")
+    assert told.witnesses[0].time is not None
+    with pytest.raises(Misused):
+        read_keys(tmp_path / "nowhere.txt")
+    log.close()
+
+
+def _cosigned(log: AuditClient, head: Checkpoint, witness: Cosigner) -> bool:
+    """Whether the service has taken the cosignature; it reads its registry again within a moment."""
+    try:
+        log.cosign(head.claimed.size, cosign(head.claimed, witness, int(time.time())))
+    except Refused:
+        return False
+    return True
 
 
 def test_a_store_that_was_altered_turns_the_auditors_page_red(own_city: City, tmp_path: Path) -> None:

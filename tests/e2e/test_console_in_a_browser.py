@@ -149,6 +149,12 @@ def test_administrators_and_auditors_pages_in_a_browser(running: RunningConsole,
         page.locator("tbody td.number a").first.click()
         page.wait_for_url("**/log/*")
         fit(page)
+        for path in ("/log/over-time", "/log/tail"):
+            page.goto(f"{running.url}{path}")
+            fit(page)
+        page.get_by_text("Following").wait_for()
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_text("Stopped").wait_for()
         page.goto(f"{running.url}/spending")
         fit(page)
         with memory(running.home / "alerts.db") as kept, kept.transaction():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from louver_server.accounts.model import Role, Session
@@ -76,8 +76,11 @@ def change(request: Request, session: Administrator, fields: Form, name: str, ac
     return RedirectResponse("/accounts", 303)
 
 
+Before = Annotated[int | None, Query(ge=1, lt=2**62)]
+
+
 @router.get("/journal")
-def journal(request: Request, session: Administrator, before: int | None = None) -> Response:
+def journal(request: Request, session: Administrator, before: Before = None) -> Response:
     """Who signed in, who was not let in, and what administrators did."""
     found = console(request).doors.store.acts(PAGE + 1, before)
     older = found[PAGE - 1][0] if len(found) > PAGE else None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from time import monotonic
 from typing import Annotated, Any, Final
@@ -20,8 +20,8 @@ from louver.audit import AuditClient, AuditEntry
 from louver.errors import Error
 from louver_server.accounts.model import Role, Session
 from louver_server.pages.log import CHOICES, TEXTS, asked_of, filter_of, log_of
-from louver_server.rendering import LONGEST, page, when, wording
-from louver_server.sessions import only
+from louver_server.rendering import LONGEST, Wording, page, when, wording
+from louver_server.sessions import console, only
 
 router = APIRouter()
 Auditor = Annotated[Session, Depends(only(Role.AUDITOR))]
@@ -55,9 +55,14 @@ def events(request: Request, session: Auditor, start: Annotated[int, Query(ge=0,
     if last.isascii() and last.isdigit() and len(last) <= 18:
         start = int(last)
     if not _PLACES.acquire(blocking=False):
-        return PlainTextResponse("busy", 503, {"retry-after": "30"})
+        return PlainTextResponse("busy", 429, {"retry-after": "30"})
     try:
-        stream = _stream(log_of(request, session), asked, start, wording(request))
+        doors = console(request).doors
+
+        def signed_in() -> bool:
+            return doors.store.session(session.token, doors.clock()) is not None
+
+        stream = _stream(log_of(request, session), asked, start, wording(request), signed_in)
     except BaseException:
         _PLACES.release()
         raise
@@ -92,11 +97,15 @@ class _Placed:
                 _PLACES.release()
 
 
-def _stream(log: AuditClient, asked: Mapping[str, Any], start: int, said: Any) -> Iterator[str]:
+def _stream(
+    log: AuditClient, asked: Mapping[str, Any], start: int, said: Wording, signed_in: Callable[[], bool]
+) -> Iterator[str]:
     yield "retry: 5000\n\n"
     end = monotonic() + SECONDS
     try:
         for following, entries in log.follow(start, **asked):
+            if not signed_in():
+                return
             for one in entries:
                 yield f"id: {one.index + 1}\ndata: {json.dumps(_told(one, said), ensure_ascii=False)}\n\n"
             if not entries:
@@ -107,7 +116,7 @@ def _stream(log: AuditClient, asked: Mapping[str, Any], start: int, said: Any) -
         yield "event: ended\ndata: \n\n"
 
 
-def _told(one: AuditEntry, said: Any) -> dict[str, object]:
+def _told(one: AuditEntry, said: Wording) -> dict[str, object]:
     """An entry as the page writes it; the script puts texts where texts go and nothing else."""
     found = asdict(one)
     short = one.sql[:LONGEST].replace("\n", " ") + ("…" if len(one.sql) > LONGEST else "")
