@@ -132,7 +132,9 @@ def scorers(tmp_path: Path) -> Iterator[CheckerPool]:
         yield pool
 
 
-def test_a_confined_scorer_makes_the_table_and_the_next_one_scores_by_it(scorers: CheckerPool, tmp_path: Path) -> None:
+def test_a_confined_scorer_makes_the_table_and_the_next_one_scores_by_it(
+    scorers: CheckerPool, tmp_path: Path
+) -> None:
     with Sealer(lambda kid: KEY.public, most=1, stock=0) as sealer:
         add_up = AddUpInProcess(scorers, 1, sealer, 60)
         of = Ahead(tmp_path, lambda: [DIGEST], model, lambda kid: KEY.public, add_up.shifted, add_up.renew)

@@ -28,8 +28,8 @@ TOKEN_BYTES = 64
 BATCH = 5
 """Elements that one proof is about. Both sides cut in the same places, so it is part of the format.
 
-The library keeps the interpreter's lock for a whole batch: 0.75 ms for five, where it was 60 to 90 ms for 500. A proof
-takes as long as one more element."""
+The library keeps the interpreter's lock for a whole batch: 0.75 ms for five, where it was 60 to 90 ms for 500. A
+proof takes as long as one more element."""
 AT_ONCE = 2000 * BATCH
 """Elements that are evaluated for one message: whole batches."""
 
