@@ -129,6 +129,17 @@ def zygote(entry: str, preload: tuple[str, ...], readable: tuple[Path, ...] = ()
     return Zygote(entry, preload=preload, environment=WORKER_ENVIRONMENT, limits=limits, readable=readable)
 
 
+def scorer_zygote(folder: Path) -> Zygote:
+    """Scorers that find no table, so that they make one."""
+    (tables := folder / "tables").mkdir()
+    environment = {**WORKER_ENVIRONMENT, scorer.LOCATION: str(tables)}
+    limits = Limits(memory_mib=1024, cpu_seconds=100_000)
+    return Zygote(
+        scorer.ENTRY, preload=scorer.PRELOAD, prepare=scorer.PREPARE, environment=environment, limits=limits,
+        readable=(tables,),
+    )  # fmt: skip
+
+
 @contextmanager
 def processes(key: PrivateKey, folder: Path) -> Iterator[Mapping[str, Work]]:
     """What the service has done in processes of their own, as it asks them."""
@@ -151,7 +162,7 @@ def processes(key: PrivateKey, folder: Path) -> Iterator[Mapping[str, Work]]:
     elements = oprf.blind([value_of(subject) for subject in subjects(IDS)]).elements
     with (
         zygote(adding.ENTRY, adding.PRELOAD, (folder,)) as adders,
-        zygote(scorer.ENTRY, scorer.PRELOAD) as scorers,
+        scorer_zygote(folder) as scorers,
         CheckerPool(adders, size=1, lifetime=1) as adding_pool,
         CheckerPool(scorers, size=1, reply_cap=scorer.REPLY_CAP) as scoring_pool,
         matchers(folder) as match_pool,

@@ -1,7 +1,8 @@
 """The scorer: adds up encrypted points in a process without data or secrets, off the service's own lock.
 
-The tables of models are opened when it starts, and nothing afterwards. It is given ciphertexts, bins and randomisers and gives ciphertexts; it never sees who is scored. A message is a JSON
-header and numbers of one width, in our own form; what is not exactly so is an error without a text.
+It opens the tables of models when it starts, and nothing afterwards. It is given ciphertexts, bins and randomisers
+and gives ciphertexts; it never sees who is scored. A message is a JSON header and numbers of one width, in our own
+form; what is not exactly so is an error without a text.
 """
 
 from __future__ import annotations

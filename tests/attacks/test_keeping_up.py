@@ -135,3 +135,10 @@ def test_tables_are_kept_whatever_one_of_them_met(
     monkeypatch.setattr(server.platform, "make_score_table", fails_too)
     server._keep_tables()
     assert tries == others == [0, 1, 2]
+
+
+def test_where_no_model_is_registered_no_table_is_missing(server: Server) -> None:
+    tables = server.platform.settings.score_tables
+    (stray := tables / f"{'0' * 64}.table").touch()
+    assert not server.platform.make_score_table()
+    assert not stray.exists(), "one of a model that nobody is scored by goes"

@@ -161,7 +161,8 @@ def test_marked_randomness_tells_which_bins_were_added_until_it_is_randomised_an
 
 
 def test_a_result_that_is_no_sum_of_the_models_points_is_not_believed() -> None:
-    """A platform that changes a score without knowing alpha passes with one chance in a million."""
+    """A platform that changes a score without knowing alpha passes with one chance in a million. Naive: a bank that
+    reads the score and leaves the check alone believes whatever it finds there."""
     features = scorecards.feature_set((3,) * 8)
     made = scorecards.opening(KEY, features, scorecards.card(features))
     held, bins = scorecards.points(made, KEY), (1, 2, 0, 1, 2, 0, 1, 2)
@@ -171,7 +172,12 @@ def test_a_result_that_is_no_sum_of_the_models_points_is_not_believed() -> None:
         scores = Scores("m", KEY.kid, ((0, 0),), (int(ciphertext).to_bytes(WIDTH, "big"),))
         return opened(scores, KEY, "small-firms", "1", 0)[0]
 
-    assert read(honest) == scorecards.plain_score(made, bins)
+    def naively(ciphertext: mpz) -> int:
+        (plain,) = Owner(KEY).decrypt([ciphertext])
+        return plain % (1 << layout.SCORE_BITS) - layout.OFFSET
+
+    assert read(honest) == naively(honest) == scorecards.plain_score(made, bins)
+    assert naively(honest * (1 + 50 * N) % SQUARE) == scorecards.plain_score(made, bins) + 50
     for change in (1, -1, 50, 2**19, layout.CHECK << layout.SCORE_BITS | 1, 1 << 20):
         with pytest.raises(Unproven, match="does not open"):
             read(honest * (1 + change * N) % SQUARE)
@@ -199,17 +205,24 @@ def test_a_degenerate_or_repeated_ciphertext_does_not_come_in(world: ScoreWorld,
 
 
 def test_what_an_auditor_has_seen_cannot_be_exchanged_for_something_else(world: ScoreWorld) -> None:
-    """Honest points are shown; other ciphertexts, a feature read out among them, are handed in."""
+    """Honest points are shown; other ciphertexts, a feature read out among them, are handed in. Naive: a signature over
+    the points alone holds for any ciphertexts."""
     honest = scorecards.opening(KEY, world.features, scorecards.card(world.features))
     certificate = audit.certify(honest, scorecards.AUDITOR, scorecards.AUDITOR_KEY)
     unit_vector = [[0] * 5 for _ in range(9)] + [[0, 1, 2, 3, 4]]
     hidden = scorecards.opening(KEY, world.features, scorecards.card(world.features, unit_vector))
+    swapped = replace(hidden.model, rules_sha256=honest.model.rules_sha256)
+    signature = scorecards.AUDITOR_KEY.sign(honest.model.rules_sha256.encode())
+    scorecards.AUDITOR_KEY.public_key().verify(signature, swapped.rules_sha256.encode())  # or it would raise
+    for firm in FIRMS[:20]:
+        (naive,) = Owner(KEY).decrypt([scorecards.points(hidden, KEY).packed([bins_of(firm)])])
+        assert naive % (1 << layout.SCORE_BITS) - layout.OFFSET - hidden.base == bins_of(firm)[9]
     for model in (
         hidden.model,
+        swapped,
         replace(honest.model, content=hidden.model.content),
         replace(honest.model, version="2"),
         replace(honest.model, decimals=2),
-        replace(hidden.model, rules_sha256=honest.model.rules_sha256),
     ):
         with pytest.raises(Refused, match="LVR-5203"):
             world.register(model, certificate)
@@ -220,8 +233,13 @@ def test_what_an_auditor_has_seen_cannot_be_exchanged_for_something_else(world: 
 
 
 def test_a_model_of_another_key_is_refused(world: ScoreWorld) -> None:
+    """Naive: points are added up whoever's key they are under. An enemy's model in the bank's name has the bank's scores
+    leave to the enemy."""
     other = small_key(2)
     opening = scorecards.opening(other, world.features, scorecards.card(world.features))
+    for firm in FIRMS[:20]:
+        (read,) = Owner(other).decrypt([scorecards.points(opening, other).packed([bins_of(firm)])])
+        assert read % (1 << layout.SCORE_BITS) - layout.OFFSET == scorecards.plain_score(opening, bins_of(firm))
     certificate = audit.certify(opening, scorecards.AUDITOR, scorecards.AUDITOR_KEY)
     with pytest.raises(Refused, match="LVR-5202"):
         world.register(opening.model, certificate)

@@ -130,7 +130,9 @@ def test_tables_that_nobody_promised_anything_about_are_gone_at_once(house: Hous
 class Whole:
     """A small table in clear, as it comes in."""
 
-    upload, offset, sha256 = "", 0, None
+    upload = ""
+    offset = 0
+    sha256: bytes | None = None
 
     def __iter__(self) -> Iterator[bytes]:
         with encode([{"n": 1}]) as content:

@@ -37,8 +37,8 @@ def sampled(settings: Settings, request: Request, tools: Tools) -> tuple[Sample,
     """The ciphertexts of the rows that an auditor asks for, and the index of the entry that says so.
 
     Raises:
-        InstallationRefused: there was never such a table, or it was dropped and its time for auditors is over, or none
-            of its columns is encrypted, or its file of ciphertexts is not what the table says.
+        InstallationRefused: there was never such a table, or it was dropped and its time for auditors is over, or
+            none of its columns is encrypted, or its file of ciphertexts is not what the table says.
     """
     with State.open(settings.state) as state:
         with state.reading() as tx:

@@ -133,7 +133,7 @@ def _of_chance(grant: Grant) -> Iterator[Taken]:
                 f"in 100, whatever was encrypted; {often} is the most that `strict` is meant for",
                 f"epsilon 为 {loss.normalize():f} 时，{of_zh}即可以 {read:.1f}% 的把握"
                 f"判断主体属于两个分组中的哪一个，超过上限 {often}%",
-                "lower epsilon or labels (epsilon 1 and 2 labels are the defaults)",
+                "lower epsilon or labels (epsilon 1, 1 label of 2 for all are the defaults)",
             )
             return
 

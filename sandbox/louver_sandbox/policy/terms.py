@@ -169,18 +169,31 @@ class ContractTerms(Document):
         return written if self.most_of else {name: value for name, value in written.items() if name != "most_of"}
 
 
+LABELS_OF_ALL = 2
+"""Ways of grouping that all institutions have together, where a document says nothing of either number."""
+
+
 class StrictTerms(Document):
     """Encrypted numbers of an institution that is not trusted: the group of each row is told at random, once and for
     ever, so that no value tells more of a subject's `rows` than e^`epsilon`. An institution has so many `labels`,
     ways of grouping, ever and for all purposes together, and all institutions have `labels_of_all` (not given: as
-    many as one). What is expected to be off by more than `error_percent` is refused."""
+    many as one). Where neither is given an institution has one of two, so that none can take what there is for all
+    (ADR 63). What is expected to be off by more than `error_percent` is refused."""
 
     protection: Literal["strict"]
     epsilon: Decimal = Field(default=Decimal(1), gt=0, le=20, max_digits=18, decimal_places=12)
-    labels: int = Field(default=2, ge=1, le=10_000)
+    labels: int = Field(default=1, ge=1, le=10_000)
     rows: int = Field(default=1, ge=1, le=100)
     error_percent: int = Field(default=10, ge=1, le=1_000)
     labels_of_all: int | None = Field(default=None, ge=1, le=10_000)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shared(cls, told: Any) -> Any:
+        """What is not given at all. Documents that say `labels` mean what they meant."""
+        if isinstance(told, dict) and not {"labels", "labels_of_all"} & told.keys():
+            return {**told, "labels_of_all": LABELS_OF_ALL}
+        return told
 
     @model_validator(mode="after")
     def _nested(self) -> StrictTerms:

@@ -1,8 +1,8 @@
 """Tables of a model's ciphertexts, shifted to every slot, as files: made once for a model and read by every scorer.
 
 A file is a batch in the bulk form: slot by slot, the lowest first, a model's ciphertexts as they were registered and
-shifted by so many slots. What is in it is the institution's own, encrypted to its own key. A file that is not whole, or
-is about other ciphertexts, is no table: then a scorer shifts as if there were none.
+shifted by so many slots. What is in it is the institution's own, encrypted to its own key. A file that is not whole,
+or is about other ciphertexts, is no table: then a scorer shifts as if there were none.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ cut, file and running digest stay for a while, and the sender goes on behind the
 not there for anybody else. Nothing is more than bytes until the sender has said the digest of all of them, and it is
 theirs.
 
-All institutions together have so many uploads on their way, and so many bytes of them. Where a further one has no room,
-what was cut off goes: first of the institution that has most, the oldest first, and never for the sake of one that
-has as much or more. So nobody loses an upload to somebody's greed but the greedy.
+All institutions together have so many uploads on their way, and so many bytes of them. Where a further one has no
+room, what was cut off goes: first of the institution that has most, the oldest first, and never for the sake of one
+that has as much or more. So nobody loses an upload to somebody's greed but the greedy.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Partials:
 
     @contextmanager
     def whole(self, institution: str) -> Iterator[Partial]:
-        """An upload without an id: it is gone when the call ends. Raises `Refused` LVR-3101 where there is no room."""
+        """An upload without an id: it is gone when the call ends. Raises `Refused` LVR-3101 without room."""
         key = (institution, f"whole {secrets.token_hex(16)}")
         with self._changing:
             found = self._begun(key)

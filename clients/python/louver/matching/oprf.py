@@ -25,12 +25,12 @@ PROOF_BYTES = 64
 """Bytes of the proof that one key was used for a whole batch."""
 TOKEN_BYTES = 64
 """Bytes of a finished token."""
-BATCH = 5
+BATCH = 4
 """Elements that one proof is about. Both sides cut in the same places, so it is part of the format.
 
-The library keeps the interpreter's lock for a whole batch: 0.75 ms for five, where it was 60 to 90 ms for 500. A proof
-takes as long as one more element."""
-AT_ONCE = 2000 * BATCH
+The library keeps the interpreter's lock for a whole batch: 0.6 ms for four, where it was 60 to 90 ms for 500. A
+proof takes as long as one more element."""
+AT_ONCE = 2500 * BATCH
 """Elements that are evaluated for one message: whole batches."""
 
 

@@ -22,7 +22,7 @@ from louver.matching import oprf
 
 LEAST = 4_000
 """Ids for which a process is worth its start."""
-AT_ONCE = 200 * oprf.BATCH
+AT_ONCE = 250 * oprf.BATCH
 """Ids between two tellings of how far it is; whole batches, since a proof is about one."""
 END_S = 5.0
 

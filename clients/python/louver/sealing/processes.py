@@ -1,7 +1,7 @@
 """Large batches over several processes: multiplying by tables holds the interpreter's lock, so no thread helps.
 
-Ciphertexts travel as bytes and some at a time: a list of eight thousand numbers of the library takes fifty milliseconds
-to be read back, all of it under the lock.
+Ciphertexts travel as bytes and some at a time: a list of eight thousand numbers of the library takes fifty
+milliseconds to be read back, all of it under the lock.
 """
 
 from __future__ import annotations
