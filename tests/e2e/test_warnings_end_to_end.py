@@ -47,9 +47,7 @@ def truth(city: City) -> dict[str, tuple[str, ...]]:
         for table in ("ent_registry", "tax_quarter", "ss_ent_month", "court_dishonest"):
             engine.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet('{city.world}/gov.{table}/*.parquet')")
         rows = engine.execute(TRUTH).fetchall()
-    return {
-        str(firm): tuple(flag for flag, up in zip(FLAGS[:3], told, strict=True) if up) for firm, *told in rows
-    }
+    return {str(firm): tuple(flag for flag, up in zip(FLAGS[:3], told, strict=True) if up) for firm, *told in rows}
 
 
 def consent(bank: louver.Client, firm: str, **more: object) -> str:
@@ -66,12 +64,6 @@ def consent(bank: louver.Client, firm: str, **more: object) -> str:
 def everything(bank: louver.Client) -> dict[str, tuple[str, ...]]:
     """What has been told of each subscription so far."""
     return {notice.subscription: notice.raised for notice in bank.warnings.poll()}
-
-
-def waited(bank: louver.Client, subscriptions: set[str]) -> dict[str, tuple[str, ...]]:
-    """What has been told once something is told of all of these."""
-    assert eventually(lambda: subscriptions <= everything(bank).keys(), 60)
-    return everything(bank)
 
 
 def waited(bank: louver.Client, subscriptions: set[str]) -> dict[str, tuple[str, ...]]:
@@ -143,7 +135,6 @@ def test_flags_of_authorised_borrowers_and_of_nobody_else(served: Service, truth
         # A stream tells the same; a receipt proves every document, and one that was changed is found out.
         stream = bank.warnings.stream()
         assert list(next(stream)) == list(notices)
-        stream.close()
         with pytest.raises(louver.Unproven):
             replace(notices, document=notices.document + b" ").verify(served.city.log_key)
 
@@ -177,7 +168,10 @@ def test_what_a_subscription_must_be(served: Service, truth: dict[str, tuple[str
         assert code(until=TODAY - timedelta(days=2)) == "LVR-5144"
         assert code(until=TODAY + timedelta(days=9_000)) == "LVR-5144"
         assert code(until=SETTLED + timedelta(days=1)) == "LVR-5144", "the authorisation lasts until settlement"
-        assert refusal(lambda: stranger.warnings.subscribe(TEMPLATE, firm, authorisation="", until=SETTLED)) == "LVR-5141"
+        assert (
+            refusal(lambda: stranger.warnings.subscribe(TEMPLATE, firm, authorisation="", until=SETTLED))
+            == "LVR-5141"
+        )
         identity = str(uuid.uuid4())
         first = ours.subscribe(TEMPLATE, firm, authorisation=held, until=SETTLED, request_id=identity)
         assert ours.subscribe(TEMPLATE, firm, authorisation=held, until=SETTLED, request_id=identity) == first

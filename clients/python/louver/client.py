@@ -212,7 +212,8 @@ class Client(ScoringCalls, RedressCalls, Connection):
 
     @property
     def warnings(self) -> Warnings:
-        """Flags of borrowers after the loan: subscriptions and the notices that come of them (``louver.warnings``)."""
+        """Flags of borrowers after the loan: subscriptions and the notices that come of them
+        (``louver.warnings``)."""
         from louver.warnings import Warnings
 
         return Warnings(self)

@@ -211,7 +211,11 @@ class Warnings:
         for place, one in enumerate(borrowers):
             if type(one.until) is not date:
                 raise Misused("until is a day, such as datetime.date(2027, 6, 30)")
-            given: dict[str, Parameter] = {"subject": one.subject, "authorisation": one.authorisation, "until": one.until}
+            given: dict[str, Parameter] = {
+                "subject": one.subject,
+                "authorisation": one.authorisation,
+                "until": one.until,
+            }
             identity = None if ids is None else ids[place]
             questions.append(
                 settings.question(template, purpose, given, identity, allowed, DIALECT, False, None, None)
