@@ -36,12 +36,26 @@ from louver_server.pages import (
     spending,
     status,
     subjects,
+    warnings,
 )
 from louver_server.sessions import Console
 
 ROUTERS: Final = tuple(
     module.router
-    for module in (status, signing_in, asking, subjects, policies, log, alerts, spending, history, catalogue, people)
+    for module in (
+        status,
+        signing_in,
+        asking,
+        subjects,
+        warnings,
+        policies,
+        log,
+        alerts,
+        spending,
+        history,
+        catalogue,
+        people,
+    )
 )
 
 

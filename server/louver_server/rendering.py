@@ -26,6 +26,7 @@ _NAVIGATION: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
         ("/ask", marked("Ask")),
         ("/lookups", marked("Lookups")),
         ("/authorisations", marked("Authorisations")),
+        ("/warnings", marked("Warnings")),
         ("/history", marked("History")),
         ("/catalogue", marked("Catalogue")),
     ),

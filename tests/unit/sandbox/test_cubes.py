@@ -144,7 +144,9 @@ def _totals_add_up(found: list[dict[str, object]]) -> None:
             sums: dict[tuple[object, ...], int] = defaultdict(int)
             for row in cells:
                 sums[tuple(row[key] for key in kept)] += int(str(row[measure]))
-            told = {tuple(row[key] for key in kept): int(str(row[measure])) for row in found if row["totals"] == left_out}
+            told = {
+                tuple(row[key] for key in kept): int(str(row[measure])) for row in found if row["totals"] == left_out
+            }
             assert told == sums
 
 
@@ -183,7 +185,9 @@ def test_nobody_can_be_registered_as_the_publisher() -> None:
     assert SUBJECT.institution == PUBLISHER
 
 
-def test_unknown_cubes_and_those_that_are_not_private_are_refused(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_cubes_and_those_that_are_not_private_are_refused(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def code(made: Cube, name: str = NAME) -> str:
         judgement = Judgement(load_judgement(city.settings, TOOLS.clock()).catalog, with_cube(made))
         monkeypatch.setattr(cubes, "load_judgement", lambda settings, now: judgement)
