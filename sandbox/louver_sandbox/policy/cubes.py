@@ -92,7 +92,7 @@ class Cube(Document):
     @property
     def bits(self) -> Mapping[str, int]:
         """What the column `TOTALS` has for each key that a total leaves out; they are added up."""
-        return {name: 1 << place for place, name in enumerate(reversed(sorted(self.keys)))}
+        return {name: 1 << place for place, name in enumerate(sorted(self.keys, reverse=True))}
 
     @property
     def statement(self) -> str:

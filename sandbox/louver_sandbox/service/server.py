@@ -156,6 +156,7 @@ class Server:
         """Refuses new calls, lets running ones end within `grace_s`, then ends every process it started."""
         self._stopping.set()
         self.health.enter_graceful_shutdown()
+        self.warnings.wake()
         self._server.stop(grace_s).wait()
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._handlers.shutdown(wait=True, cancel_futures=True)

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from sqlalchemy import text
 from tests.support.policy_questions import TODAY, city_bundle, city_catalog
 
-from louver.errors import Refused
+from louver.errors import Fault, Refused
 from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.load import load_catalog
 from louver_sandbox.checker import Judgement
@@ -28,6 +28,7 @@ from louver_sandbox.pipeline import judge
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.cubes import PUBLISHER, Cube
 from louver_sandbox.policy.grants import reading
+from louver_sandbox.policy.linting.cubes import cube_findings
 from louver_sandbox.premises import load_judgement
 from louver_sandbox.settings import Settings
 from louver_sandbox.stages import Facts, InstitutionType, Request, Subject, Treatment
@@ -89,7 +90,7 @@ def test_an_edition_is_made_once_whatever_is_cut_off_and_its_totals_add_up(
     # Cut off before the rows were read, after it was paid for: the same admission is gone on with.
     with monkeypatch.context() as patched:
         patched.setattr("louver_sandbox.pipeline.decode", broken)
-        with pytest.raises(Exception, match="incident|could not"):
+        with pytest.raises(Fault):
             publish_cube(settings, NAME, TOOLS)
     assert charges(settings) == 1
     # Cut off between the answer and its publication: the same noise is published.
@@ -169,6 +170,17 @@ def test_a_cube_is_a_question_that_grants_to_the_publisher_decide() -> None:
     # What the publisher is granted nobody else is.
     with pytest.raises(Refused):
         judge(Request("r", BANK, "DUTY", cube().statement), city_catalog(), city_bundle(), Facts(TODAY))
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [({}, ""), ({"purpose": "MARKETING"}, "cube-unanswerable"), ({"read": "gov.nothing s"}, "cube-unanswerable")],
+)
+def test_lint_says_which_cube_cannot_be_published(changes: dict[str, object], rule: str) -> None:
+    bundle = with_cube(cube(**changes))
+    (policy,) = [one for one in bundle.policies if one.cubes]
+    found = list(cube_findings(policy, bundle.rulebook, city_catalog(), TODAY))
+    assert [one.code for one in found] == [rule] * bool(rule)
 
 
 def test_another_version_of_the_data_is_another_edition_and_the_same_is_the_same() -> None:
