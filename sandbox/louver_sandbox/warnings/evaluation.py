@@ -39,7 +39,7 @@ from louver_sandbox.warnings import covering
 from louver_sandbox.warnings.flags import decode_flags
 from louver_sandbox.warnings.tables import Subscription, notices, parts, subscription, subscriptions
 
-BATCH = 10_000
+BATCH = 5_000
 """Subscriptions that one run of the statement evaluates; the books are held for each batch, not for all."""
 EVALUATION_S = 120.0
 RETRY_S = 60.0
