@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +16,12 @@ from louver.sealing.keys import PublicKey
 from louver_sandbox import checker, codec, scorer
 from louver_sandbox.catalog.model import Table
 from louver_sandbox.encrypted_core import TokenUse
-from louver_sandbox.engines import WORKER_ENVIRONMENT, WORKER_PRELOAD
+from louver_sandbox.engines import WORKER_ENTRY, WORKER_ENVIRONMENT, WORKER_PRELOAD, WORKER_PREPARE
 from louver_sandbox.engines.engine import Job, Source, Translation, encode_job
 from louver_sandbox.pipeline import Call, Failed
 from louver_sandbox.processes.child import REQUEST_CAP
 from louver_sandbox.processes.limits import Limits as ProcessLimits
-from louver_sandbox.processes.pool import CheckerFailed, CheckerPool, Slot, WorkerFailed
+from louver_sandbox.processes.pool import CheckerFailed, CheckerPool, Slot, WorkerFailed, WorkerPool
 from louver_sandbox.processes.zygote import Zygote
 from louver_sandbox.refusals import capacity
 from louver_sandbox.score_plan import ScoreCase, ScorePlan, ScoreVerdict
@@ -27,7 +29,7 @@ from louver_sandbox.scoring.line import Pack
 from louver_sandbox.scoring.registry import RegisteredModel
 from louver_sandbox.sealing import adding
 from louver_sandbox.sealing.sealer import Sealer
-from louver_sandbox.settings import Limits
+from louver_sandbox.settings import Limits, Settings
 from louver_sandbox.shelf import SnapshotUnfit
 from louver_sandbox.stages import Case, Facts, Plan, Request, SourceRef, Treatment, Verdict
 from louver_sandbox.suppression.pattern import Pattern, Problem
@@ -56,6 +58,32 @@ def checker_zygote(
         limits=ProcessLimits(memory_mib=memory_mib, cpu_seconds=CHECKER_CPU_S),
         readable=(run,),
     )
+
+
+@contextmanager
+def one_worker(
+    settings: Settings, locate: Callable[[str, str], Path]
+) -> Iterator[Callable[[str, Call], AbstractContextManager[Worker]]]:
+    """What an operator's command reserves a worker by, one at a time, where no service runs."""
+    limits = settings.limits
+    with (
+        Zygote(
+            WORKER_ENTRY,
+            preload=WORKER_PRELOAD,
+            prepare=WORKER_PREPARE,
+            environment=WORKER_ENVIRONMENT,
+            limits=ProcessLimits(memory_mib=2 * limits.memory_mib + 512),
+            readable=(settings.snapshots, settings.uploads),
+        ) as zygote,
+        WorkerPool(zygote, size=1, queue=1, per_institution=1) as pool,
+    ):
+
+        @contextmanager
+        def reserve(institution: str, call: Call) -> Iterator[Worker]:
+            with pool.reserve(institution, time.monotonic() + call.deadline_s) as slot:
+                yield Worker(slot, limits, locate, institution)
+
+        yield reserve
 
 
 class JudgeInChecker:

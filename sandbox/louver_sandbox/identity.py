@@ -92,7 +92,8 @@ class Registry:
         return self._problem
 
     def institution(self, name: str) -> Subject | None:
-        """The institution of this id as what is done for it without a call of its own, None where none is registered."""
+        """The institution of this id as what is done for it without a call of its own, None where none is
+        registered."""
         found = self.institutions().get(name)
         return None if found is None else Subject(found.id, found.type, found.groups, "")
 

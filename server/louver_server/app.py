@@ -46,13 +46,14 @@ from louver_server.pages import (
     status,
     subjects,
     tail,
+    warnings,
 )
 from louver_server.sessions import Console
 
 ROUTERS: Final = tuple(
     module.router
     for module in (
-        *(status, signing_in, provider, asking, subjects, redress, access, policies, over_time, tail, searches),
+        *(status, signing_in, provider, asking, subjects, redress, warnings, access, policies, over_time, tail, searches),
         *(log, alerts, spending, history, catalogue, people, institutions),
     )
 )

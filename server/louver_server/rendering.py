@@ -29,6 +29,7 @@ _NAVIGATION: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
         ("/authorisations", marked("Authorisations")),
         ("/disputes", marked("Disputes")),
         ("/corrections", marked("Corrections")),
+        ("/warnings", marked("Warnings")),
         ("/history", marked("History")),
         ("/catalogue", marked("Catalogue")),
         ("/access", marked("Access")),

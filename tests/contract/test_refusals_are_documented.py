@@ -31,6 +31,8 @@ FAMILIES = {
     "matching": "LVR-51",
     "disputes": "LVR-512",
     "reports": "LVR-513",
+    "warnings": "LVR-51",
+    "cubes": "LVR-542",
     "scoring": "LVR-52",
     "encrypted": "LVR-53",
     "access": "LVR-54",

@@ -218,6 +218,23 @@ def test_a_subject_is_asked_about_under_its_authorisation_and_silent_without(
     assert analyst.get("/lookups/nothing@1").status_code == 404
 
 
+def test_warnings_are_subscribed_to_and_cancelled(analyst: Browser, running: RunningConsole) -> None:
+    assert "贷后预警" in analyst.get("/warnings").text
+    firm, wanted = "91370299MA3CONSOL1", {"template": "post-loan-warning@1", "purpose": "POST_LOAN"}
+    wanted |= {"subject": firm, "authorisation": "0" * 32, "until": "2027-06-30"}
+    assert analyst.submit("/warnings", **wanted).status_code in {200, 303}
+    page = analyst.get("/warnings").text
+    assert firm in page
+    (identity,) = re.findall(r"/warnings/([0-9a-f-]{36})/cancel", page)
+    assert analyst.submit("/warnings", **{**wanted, "until": "soon"}).status_code == 422
+    refused = analyst.submit("/warnings", **{**wanted, "until": "2001-01-01"})
+    assert (refused.status_code, "LVR-5144" in refused.text) == (422, True)
+    analyst.submit(f"/warnings/{identity}/cancel", page="/warnings")
+    assert f"/warnings/{identity}/cancel" not in analyst.get("/warnings").text
+    kept = b"".join(path.read_bytes() for path in running.home.glob("console.db*"))
+    assert firm.encode() not in kept
+
+
 def test_the_catalogue_is_browsed_and_searched(analyst: Browser, served: Service) -> None:
     with served.connect("bank_a") as bank:
         tables = bank.tables()

@@ -72,12 +72,6 @@ def waited(bank: louver.Client, subscriptions: set[str]) -> dict[str, tuple[str,
     return everything(bank)
 
 
-def waited(bank: louver.Client, subscriptions: set[str]) -> dict[str, tuple[str, ...]]:
-    """What has been told once something is told of all of these."""
-    assert eventually(lambda: subscriptions <= everything(bank).keys(), 60)
-    return everything(bank)
-
-
 def made_alike(one: Subscription) -> tuple[object, ...]:
     """All of a subscription but what names it."""
     return one.template, one.purpose, one.unit, one.until, one.cancelled, len(one.id)
@@ -141,7 +135,6 @@ def test_flags_of_authorised_borrowers_and_of_nobody_else(served: Service, truth
         # A stream tells the same; a receipt proves every document, and one that was changed is found out.
         stream = bank.warnings.stream()
         assert list(next(stream)) == list(notices)
-        stream.close()
         with pytest.raises(louver.Unproven):
             replace(notices, document=notices.document + b" ").verify(served.city.log_key)
 

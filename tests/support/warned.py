@@ -21,6 +21,7 @@ from tests.support.policy_questions import city_bundle, city_catalog
 from louver.errors import Refused
 from louver.warnings import Notices, parse
 from louver_sandbox import journal
+from louver_sandbox.algebra.expressions import Value
 from louver_sandbox.audit.log import AuditLog
 from louver_sandbox.consents import Consent, Consents
 from louver_sandbox.journal import Books
@@ -155,7 +156,7 @@ class Warned:
 
 def asked(subject: str, authorisation: str, until: date = SETTLED, who: Subject = BANK) -> Request:
     """A subscription as it comes from the edge."""
-    given = {"subject": subject, "authorisation": authorisation, "until": until}
+    given: dict[str, Value] = {"subject": subject, "authorisation": authorisation, "until": until}
     return Request(str(uuid.uuid4()), who, PURPOSE, TEMPLATE, given, DIALECT, signature=b"signed")
 
 

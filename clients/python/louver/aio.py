@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from louver.v1.sandbox_pb2_grpc import SandboxServiceAsyncStub
     from louver.v1.subjects_pb2_grpc import SubjectServiceAsyncStub
     from louver.v1.tokens_pb2_grpc import TokenServiceAsyncStub
+    from louver.warnings import AsyncWarnings
 
 T = TypeVar("T")
 
@@ -226,6 +227,13 @@ class AsyncClient(AsyncScoringCalls, AsyncRedressCalls, AsyncAccessCalls):
         request = subjects_pb2.ListTemplatesRequest()
         response = await self._call(lambda left: self._subjects.ListTemplates(request, timeout=left))
         return subjects.templates(response.templates)
+
+    @property
+    def warnings(self) -> AsyncWarnings:
+        """Flags of borrowers after the loan (``louver.warnings``)."""
+        from louver.warnings import AsyncWarnings
+
+        return AsyncWarnings(self)
 
     async def authorisations(self) -> list[subjects.Authorisation]:
         """The authorisations this institution has recorded, the newest first."""

@@ -213,7 +213,8 @@ class Client(ScoringCalls, RedressCalls, AccessCalls, Connection):
 
     @property
     def warnings(self) -> Warnings:
-        """Flags of borrowers after the loan: subscriptions and the notices that come of them (``louver.warnings``)."""
+        """Flags of borrowers after the loan: subscriptions and the notices that come of them
+        (``louver.warnings``)."""
         from louver.warnings import Warnings
 
         return Warnings(self)

@@ -17,18 +17,20 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from louver.errors import Unproven
 from louver.failures import Misused, Unreachable
 from louver.receipt import Receipt
 
 if TYPE_CHECKING:
+    from louver.aio import AsyncClient
     from louver.connection import Connection
     from louver.questions import Parameter
+    from louver.settings import Settings
     from louver.subjects import Template
     from louver.v1 import warnings_pb2
-    from louver.v1.warnings_pb2_grpc import WarningServiceStub
+    from louver.v1.warnings_pb2_grpc import WarningServiceAsyncStub, WarningServiceStub
 
 DIALECT = "warning"
 """What a question says its text is written in when it names a template of warnings."""
@@ -203,24 +205,10 @@ class Warnings:
         timeout: float | None,
     ) -> list[Subscription]:
         from louver.connection import awaited
-        from louver.v1 import warnings_pb2 as pb
 
         settings = self._connection.settings
         allowed = settings.time_allowed(timeout)
-        questions = []
-        for place, one in enumerate(borrowers):
-            if type(one.until) is not date:
-                raise Misused("until is a day, such as datetime.date(2027, 6, 30)")
-            given: dict[str, Parameter] = {
-                "subject": one.subject,
-                "authorisation": one.authorisation,
-                "until": one.until,
-            }
-            identity = None if ids is None else ids[place]
-            questions.append(
-                settings.question(template, purpose, given, identity, allowed, DIALECT, False, None, None)
-            )
-        request = pb.SubscribeRequest(questions=questions)
+        request = _request(settings, template, borrowers, purpose, ids, allowed)
 
         def attempt(left: float) -> list[Subscription]:
             response = awaited(self._stub.Subscribe.future(request, timeout=left))
@@ -292,14 +280,105 @@ class Warnings:
         return self._connection._call(self._stub.GetWebhook, pb.GetWebhookRequest()).url
 
     def _proven(self, document: bytes, receipt: bytes) -> Notices:
-        from louver.tls import institution_of
+        return _proven(self._connection.settings, document, receipt)
 
-        found = parse(document, receipt)
-        if found.institution != institution_of(self._connection.settings.credentials.certificate):
-            raise Unproven("these notices are another institution's", document)
-        if self._connection.settings.log_key:
-            found.verify(self._connection.settings.log_key)
-        return found
+
+class AsyncWarnings:
+    """The same for ``louver.aio.AsyncClient``; see ``Warnings`` for what each does."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    @property
+    def _stub(self) -> WarningServiceAsyncStub:
+        from louver.v1.warnings_pb2_grpc import WarningServiceStub
+
+        return cast("WarningServiceAsyncStub", WarningServiceStub(self._client._opened))
+
+    async def templates(self) -> list[Template]:
+        """The warnings that are offered to this caller today."""
+        from louver import subjects
+        from louver.v1 import warnings_pb2 as pb
+
+        request = pb.ListWarningsRequest()
+        response = await self._client._call(lambda left: self._stub.ListWarnings(request, timeout=left))
+        return subjects.templates(response.templates)
+
+    async def subscribe(
+        self,
+        template: str,
+        subject: str,
+        *,
+        authorisation: str,
+        until: date,
+        purpose: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Subscription:
+        """Subscribe to a warning about one borrower until the loan is settled."""
+        ids = None if request_id is None else [request_id]
+        settings = self._client.settings
+        allowed = settings.time_allowed(timeout)
+        request = _request(settings, template, [Borrower(subject, authorisation, until)], purpose, ids, allowed)
+
+        async def attempt(left: float) -> Subscription:
+            response = await self._stub.Subscribe(request, timeout=left)
+            return _subscription(response.subscriptions[0])
+
+        return await self._client._persistently(attempt, allowed)
+
+    async def cancel(self, subscription: str) -> Subscription:
+        """End one of your subscriptions, by its id."""
+        from louver.v1 import warnings_pb2 as pb
+
+        request = pb.CancelRequest(id=subscription)
+        response = await self._client._call(lambda left: self._stub.Cancel(request, timeout=left))
+        return _subscription(response.subscription)
+
+    async def poll(self, after: str = "", *, most: int = 0) -> Notices:
+        """The notices after one that you have had, or all that may still be told."""
+        from louver.v1 import warnings_pb2 as pb
+
+        request = pb.PollRequest(after=after, most=most)
+        response = await self._client._call(lambda left: self._stub.Poll(request, timeout=left))
+        return _proven(self._client.settings, response.document, response.receipt)
+
+
+def _request(
+    settings: Settings,
+    template: str,
+    borrowers: Sequence[Borrower],
+    purpose: str | None,
+    ids: Sequence[str] | None,
+    allowed: float,
+) -> warnings_pb2.SubscribeRequest:
+    """The signed subscriptions to a warning. Raises ``Misused``."""
+    from louver.v1 import warnings_pb2 as pb
+
+    questions = []
+    for place, one in enumerate(borrowers):
+        if type(one.until) is not date:
+            raise Misused("until is a day, such as datetime.date(2027, 6, 30)")
+        given: dict[str, Parameter] = {
+            "subject": one.subject,
+            "authorisation": one.authorisation,
+            "until": one.until,
+        }
+        identity = None if ids is None else ids[place]
+        questions.append(settings.question(template, purpose, given, identity, allowed, DIALECT, False, None, None))
+    return pb.SubscribeRequest(questions=questions)
+
+
+def _proven(settings: Settings, document: bytes, receipt: bytes) -> Notices:
+    """The notices, if they are this institution's and their receipt proves them. Raises ``Unproven``."""
+    from louver.tls import institution_of
+
+    found = parse(document, receipt)
+    if found.institution != institution_of(settings.credentials.certificate):
+        raise Unproven("these notices are another institution's", document)
+    if settings.log_key:
+        found.verify(settings.log_key)
+    return found
 
 
 def _notice(said: Mapping[str, Any]) -> Notice:

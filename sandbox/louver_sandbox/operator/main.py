@@ -17,6 +17,7 @@ from louver_sandbox.operator import (
     auditors,
     authorisations,
     configuration,
+    cubes,
     doctor,
     institutions,
     ledger,
@@ -150,6 +151,26 @@ def publish(home: Home = Path("louver-home")) -> None:
         if built:
             for line in redress.swept(settings, TOOLS):
                 typer.echo(f"corrected  {line}")
+
+
+@app.command("publish-cube")
+def publish_cube(
+    cube: Annotated[str, typer.Argument(help="id@version, as a policy in force declares it.")],
+    home: Home = Path("louver-home"),
+) -> None:
+    """Publish a cube of the data as they are now; its privacy loss is charged once, however often this is run.
+
+    Example: louver-sandbox publish-cube insured-staff@1
+    """
+    with explained():
+        settings = load(home)
+        made = cubes.publish_cube(settings, cube, TOOLS)
+        what = "was published before" if made.before else f"charged epsilon {made.epsilon}"
+        typer.echo(f"{made.table}  edition {made.edition}  {made.rows} rows  {what}")
+        for published in publishing.publish_all(settings, TOOLS):
+            if str(published.table) == made.table:
+                typer.echo(f"{published.id[:16]}  {published.table}  {published.rows} rows")
+        typer.echo("restart the service: it reads its catalogue when it starts", err=True)
 
 
 @app.command()

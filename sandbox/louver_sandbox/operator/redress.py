@@ -32,6 +32,7 @@ from louver_sandbox.quality.repairs import repairs
 from louver_sandbox.scoring import registry
 from louver_sandbox.settings import Settings, load
 from louver_sandbox.store import State
+from louver_sandbox.warnings import tables
 
 disputes_app = typer.Typer(help="What subjects say is wrong, and by when they are answered.", no_args_is_help=True)
 corrections_app = typer.Typer(help="Records that changed, and who was told of them.", no_args_is_help=True)
@@ -247,13 +248,15 @@ def report(
 
 
 def access_report(at: Desk, unit: UnitType, subject: str, evidence_sha256: str) -> dict[str, JSON]:
-    """All that is kept here of a subject: authorisations with their uses, inquiries, disputes, corrections.
+    """All that is kept here of a subject: authorisations with their uses, inquiries, warnings, disputes, corrections.
 
     That it was made is logged, with the digest of the request for it (PIPL art. 45).
     """
     with at.books.state.transaction() as tx:
         body: dict[str, JSON] = {"kind": "subject_access", "unit": unit.value, "evidence_sha256": evidence_sha256}
         entry = journal.appended(at.books, tx, body, {"subject": subject})
+        warned = tables.of_subject(tx, unit, subject)
+        brought = tables.told_of(tx, [one.id for one in warned])
         return {
             "unit": unit.value,
             "subject": subject,
@@ -290,6 +293,20 @@ def access_report(at: Desk, unit: UnitType, subject: str, evidence_sha256: str) 
                     "was_told": inquiries.was_told(tx, one),
                 }
                 for one in inquiries.about(tx, unit, subject)
+            ],
+            "warnings": [
+                {
+                    "institution": one.institution,
+                    "subscription": one.id,
+                    "template": one.template,
+                    "purpose": one.purpose,
+                    "authorisation": one.authorisation,
+                    "since": one.created,
+                    "until": one.until.isoformat(),
+                    "cancelled": one.cancelled,
+                    "changes_of_flags": brought.get(one.id, 0),
+                }
+                for one in warned
             ],
             "disputes": [_dispute(one) for one in disputes.about(tx, unit, subject)],
             "corrections": [

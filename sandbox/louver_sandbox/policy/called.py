@@ -71,9 +71,10 @@ def offered(
     return iter(sorted(found, key=lambda item: item[1].name))
 
 
-def called(request: Request, bundle: Bundle, facts: Facts) -> Called:
+def called(request: Request, bundle: Bundle, facts: Facts, *, warnings: bool = False) -> Called:
     """The template that a request names, with its parameters. Raises `Refused` LVR-6101 to LVR-6103."""
-    known = {template.name: (policy, template) for policy, template in offered(bundle, request.subject, facts)}
+    found = offered(bundle, request.subject, facts, warnings=warnings)
+    known = {template.name: (policy, template) for policy, template in found}
     if request.sql not in known:
         none = Ruling("default-deny", bundle.digest[:16])
         raise refuse.template_unknown(request.sql[:LONGEST_ID], none, sorted(known))

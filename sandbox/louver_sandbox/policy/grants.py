@@ -19,15 +19,29 @@ from louver_sandbox.catalog.model import Catalog, SpaceKind, Table, UnitType, Ve
 from louver_sandbox.obligations import AccessBudget, ThresholdRules
 from louver_sandbox.policy import encrypted, sealing, unit_sets
 from louver_sandbox.policy.atoms import atom_rules, fills_snapshots
+from louver_sandbox.policy.cubes import Cube
 from louver_sandbox.policy.feature_columns import read_columns
-from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, NEGATIVE_COLUMNS
+from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, MOST_QUERIES_PER_DAY, NEGATIVE_COLUMNS
 from louver_sandbox.policy.history import budget_of, smallest_budget, written_history
 from louver_sandbox.policy.levels import strictest_totals
-from louver_sandbox.policy.model import Grant, Grantees, GrantTreatment, NegativeEntry, Platform, Policy
+from louver_sandbox.policy.model import (
+    AggregateRight,
+    ColumnRights,
+    FilterRight,
+    Grant,
+    Grantees,
+    GrantTreatment,
+    GroupKeyRight,
+    NegativeEntry,
+    OutputRight,
+    Platform,
+    Policy,
+)
 from louver_sandbox.policy.noise import combined, written
 from louver_sandbox.policy.private import private_rules
 from louver_sandbox.policy.shares import strictest, strictest_classes
 from louver_sandbox.policy.shares import written as written_shares
+from louver_sandbox.policy.terms import BudgetTerms
 from louver_sandbox.private_core import PrivateRules
 from louver_sandbox.selections import HistoryRules, strictest_history
 from louver_sandbox.stages import InstitutionType, Subject
@@ -209,6 +223,28 @@ class Covering:
         return next((item for item in self.negatives if item.names(column) and item.speaks_of(purpose)), None)
 
 
+def reading(cube: Cube) -> Grant:
+    """The grant by which a published cube is read: every column of it, as it is."""
+    every = ColumnRights(
+        group_key=GroupKeyRight(),
+        filter=FilterRight(),
+        aggregate=AggregateRight(functions=("count", "sum", "avg", "min", "max")),
+        order=True,
+        output=OutputRight(),
+    )
+    return Grant(
+        id=f"cube:{cube.id}:{cube.version}",
+        to=cube.to,
+        verbs=(Verb.ANALYSE,),
+        purposes=cube.purposes,
+        valid=cube.valid,
+        table=cube.table,
+        columns=dict.fromkeys(cube.columns, every),
+        treatment=GrantTreatment.EXACT,
+        budget=BudgetTerms(queries_per_day=MOST_QUERIES_PER_DAY, predicates_per_day=MOST_QUERIES_PER_DAY),
+    )
+
+
 def covers(to: Grantees, subject: Subject, platform: Platform) -> bool:
     """Whether the subject is meant: named or in a named group, and of a named type where types are named."""
     if to.institution_types and subject.type not in to.institution_types:
@@ -240,7 +276,7 @@ class Rulebook:
         permits: dict[str, list[Permit]] = {}
         denies: dict[str, list[tuple[Grantees, Denial]]] = {}
         for policy in policies:
-            for grant in policy.grants:
+            for grant in (*policy.grants, *map(reading, policy.cubes)):
                 permits.setdefault(grant.table, []).append(Permit(policy, grant))
         for table, to, denial in itertools.chain(_policy_denials(policies), _requester_denials(platform)):
             denies.setdefault(table, []).append((to, denial))

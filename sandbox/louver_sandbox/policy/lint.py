@@ -19,6 +19,7 @@ from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, VALUE_FUNCTIONS
 from louver_sandbox.policy.grants import Rulebook
 from louver_sandbox.policy.levels import HIGHEST_UNDER_THRESHOLD, PUBLIC
 from louver_sandbox.policy.linting import scores
+from louver_sandbox.policy.linting.cubes import cube_findings
 from louver_sandbox.policy.linting.reports import report_findings
 from louver_sandbox.policy.linting.surroundings import surroundings
 from louver_sandbox.policy.linting.templates import template_findings
@@ -108,6 +109,7 @@ def _policy(context: _Context) -> Iterator[Finding]:
         for finding in template_findings(template, context.policy, context.rulebook, context.catalog, context.today):
             yield replace(finding, where=("templates", index, *finding.where))
     yield from report_findings(context.policy, context.rulebook)
+    yield from cube_findings(context.policy, context.rulebook, context.catalog, context.today)
 
 
 def _grant(context: _Context, grant: Grant, at: tuple[str | int, ...]) -> Iterator[Finding]:

@@ -156,12 +156,14 @@ def _rules(reads: Sequence[_Read], bound: Bound, call: Called) -> LookupRules:
     )
 
 
-def admit_call(request: Request, catalog: Catalog, bundle: Bundle, facts: Facts) -> Admitted:
-    """The permit for a request that names a template. Raises `Refused` LVR-61xx.
+def admit_call(
+    request: Request, catalog: Catalog, bundle: Bundle, facts: Facts, *, warnings: bool = False
+) -> Admitted:
+    """The permit for a request that names a template, or one of `warnings`. Raises `Refused` LVR-61xx.
 
     The officers' statement is read against everything that is registered; what of it is granted is decided after.
     """
-    return admit(called(request, bundle, facts), catalog, bundle, facts)
+    return admit(called(request, bundle, facts, warnings=warnings), catalog, bundle, facts)
 
 
 def admit(call: Called, catalog: Catalog, bundle: Bundle, facts: Facts) -> Admitted:

@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     model_serializer,
@@ -23,7 +22,10 @@ from pydantic import (
 
 from louver_sandbox.catalog.atoms import AtomUnits, Dimension
 from louver_sandbox.catalog.model import UnitType, Verb
+from louver_sandbox.policy.cubes import Cube
 from louver_sandbox.policy.features import FeatureName, FeatureSet, ScoreAsked, ScoringTerms
+from louver_sandbox.policy.grantees import Grantees as Grantees
+from louver_sandbox.policy.grantees import Validity as Validity
 from louver_sandbox.policy.match_terms import MatchAsked, MatchTerms
 from louver_sandbox.policy.reports import Report
 from louver_sandbox.policy.templates import Template
@@ -125,39 +127,6 @@ class ColumnRights(Document):
             match=Right.MATCH in rights,
             score=Right.SCORE in rights,
         )
-
-
-class Grantees(Document):
-    """To whom: a named institution or any member of a group; `institution_types` narrows that, or stands alone."""
-
-    institutions: tuple[Identifier, ...] = ()
-    groups: tuple[Identifier, ...] = ()
-    institution_types: tuple[InstitutionType, ...] = ()
-
-    @model_validator(mode="after")
-    def _somebody(self) -> Grantees:
-        if not (self.institutions or self.groups or self.institution_types):
-            raise ValueError("names nobody")
-        return self
-
-
-class Validity(Document):
-    """Beijing calendar days on which a grant holds, both ends included."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-    start: date = Field(alias="from")
-    until: date
-
-    @model_validator(mode="after")
-    def _forward(self) -> Validity:
-        if self.until < self.start:
-            raise ValueError("ends before it begins")
-        return self
-
-    def holds(self, day: date) -> bool:
-        """Whether the day is one of them."""
-        return self.start <= day <= self.until
 
 
 class Grant(Document):
@@ -329,14 +298,15 @@ class Policy(Document):
     denies: tuple[Deny, ...] = ()
     templates: tuple[Template, ...] = ()
     reports: tuple[Report, ...] = ()
+    cubes: tuple[Cube, ...] = ()
     tests: OwnTests | None = None
 
     @model_serializer(mode="wrap")
     def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `templates`, `reports` and `tests` where there are none, so that bundles signed before they were
-        keys stay canonical."""
+        """Without `templates`, `reports`, `cubes` and `tests` where there are none, so that bundles signed before
+        they were keys stay canonical."""
         written: dict[str, Any] = handler(self)
-        for name in ("templates", "reports"):
+        for name in ("templates", "reports", "cubes"):
             if not written[name]:
                 del written[name]
         if self.tests is None:

@@ -299,7 +299,7 @@ def run_case(placed: PlacedCase, catalog: Catalog, bundle: Bundle) -> CaseResult
     facts = Facts(placed.today, sealing_key=SOME_KEY)
     try:
         if is_call(request):
-            admitted = admit_call(request, catalog, bundle, facts)
+            admitted = admit_call(request, catalog, bundle, facts, warnings=_is_warning(placed.sql, bundle))
         else:
             admitted = decide(bind(parse(request), visible(catalog, bundle, placed.subject)), bundle, facts)
     except Refused as refused:
@@ -311,6 +311,12 @@ def run_case(placed: PlacedCase, catalog: Catalog, bundle: Bundle) -> CaseResult
         for grant in use.grant.split("+")
     )
     return CaseResult(placed, Outcome(admitted.treatment.value, rules))
+
+
+def _is_warning(name: str, bundle: Bundle) -> bool:
+    """Whether the template of that name is subscribed to rather than asked."""
+    named = (one for policy in bundle.policies for one in policy.templates if one.name == name)
+    return any(one.warning is not None for one in named)
 
 
 def _run_match(placed: PlacedCase, asked: MatchAsked, catalog: Catalog, bundle: Bundle) -> CaseResult:

@@ -38,7 +38,7 @@ def subscription_form(field: str) -> Refused:
     return refusal(
         "LVR-5143",
         message=f"{field} is not of the form that a subscription takes",
-        hint="a subscription takes the number of one subject, the id of its authorisation and its last day, and no more",
+        hint="it takes the number of one subject, the id of its authorisation and its last day, and nothing else",
         message_zh=f"{field} 不符合订阅的格式",
         hint_zh="订阅只接受一个主体代码、一个授权编号和截止日",
         details={"reason": "SCOPE", "field": field},
@@ -49,7 +49,7 @@ def subscription_last_day(longest: int) -> Refused:
     """LVR-5144: the last day is past, too far ahead, or after that of the caller's own authorisation."""
     return refusal(
         "LVR-5144",
-        message="the last day is before today, too far ahead, or after the last day of the authorisation that you recorded",
+        message="the last day is past, too far ahead, or after that of the authorisation that you recorded",
         hint=f"at most {longest} days from today, and no longer than the authorisation lasts: up to settlement",
         message_zh="截止日早于今天、过远，或晚于贵机构登记的授权截止日",
         hint_zh=f"自今天起至多 {longest} 天，且不得晚于授权截止日（至贷款结清）",

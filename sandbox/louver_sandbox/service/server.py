@@ -180,6 +180,7 @@ class Server:
         self._stopping.set()
         self._serving = False
         self.health.enter_graceful_shutdown()
+        self.warnings.wake()
         self._server.stop(grace_s).wait()
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._handlers.shutdown(wait=True, cancel_futures=True)

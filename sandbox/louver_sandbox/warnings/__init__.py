@@ -1,1 +1,2 @@
-"""Warnings (贷后预警): subscriptions under authorisations, evaluated once for each version of the data, told as flags."""
+"""Warnings (贷后预警): subscriptions under authorisations, evaluated once for each version of the data, told as
+flags."""

@@ -1,6 +1,8 @@
-"""The line of warnings: one statement for each template over all live subscriptions, once for each version of the data.
+"""The line of warnings: one statement for each template over all live subscriptions, once for each version of the
+data.
 
-There is nobody who asks at that moment, so nothing is refused to anybody; but the order is that of every question. The
+There is nobody who asks at that moment, so nothing is refused to anybody; but the order is that of every question.
+The
 decision is made in a checker, a worker is reserved, authorisations are read and the admission is logged as one, and
 only then are rows read. Where no authorisation covers a subscription, nobody stands in the list in its subject's
 place: that is as if it had no flags, and what it was told before stays. What has changed becomes a notice in the
@@ -37,7 +39,7 @@ from louver_sandbox.warnings import covering
 from louver_sandbox.warnings.flags import decode_flags
 from louver_sandbox.warnings.tables import Subscription, notices, parts, subscription, subscriptions
 
-BATCH = 10_000
+BATCH = 5_000
 """Subscriptions that one run of the statement evaluates; the books are held for each batch, not for all."""
 EVALUATION_S = 120.0
 RETRY_S = 60.0
@@ -99,7 +101,8 @@ class Evaluation:
             return [_Kind(row.institution, row.template, row.purpose) for row in rows]
 
     def _evaluated(self, kind: _Kind, stopped: Event) -> int:
-        """What came of the subscriptions of one kind. Where it may not be evaluated now the log says so once a day."""
+        """What came of the subscriptions of one kind. Where it may not be evaluated now the log says so once a
+        day."""
         who = self._parts.who(kind.institution)
         if who is None:
             return 0
@@ -136,7 +139,7 @@ class Evaluation:
             except (Failed, WorkerLied) as error:
                 self._aborted(admission, who, error.kind if isinstance(error, Failed) else "reply")
                 raise
-            return self._kept(plan, who, data, batch, admission, raised)
+            return self._kept(plan, who, data, batch, found, admission, raised)
 
     def _admitted(
         self, plan: WarningPlan, who: Subject, data: str, batch: Sequence[Subscription]
@@ -166,18 +169,17 @@ class Evaluation:
         who: Subject,
         data: str,
         batch: Sequence[Subscription],
+        before: Mapping[str, tuple[Reason, ...]],
         admission: int,
         raised: Mapping[str, tuple[str, ...]],
     ) -> int:
         """Keeps what the flags are now, with a notice of what has changed, and logs the outcome, as one."""
         now = self._parts.clock()
         with self._parts.books.state.transaction() as tx:
-            found = covering.reasons(tx, plan, who, batch, now)
-            changed = [
-                (one, raised.get(one.subject, ()))
-                for one in batch
-                if not found[one.id] and raised.get(one.subject, ()) != one.flags
-            ]
+            # Only of those that would be told of is the authorisation looked at once more.
+            other = [one for one in batch if not before[one.id] and raised.get(one.subject, ()) != one.flags]
+            found = covering.reasons(tx, plan, who, other, now)
+            changed = [(one, raised.get(one.subject, ())) for one in other if not found[one.id]]
             rows = [_notice(plan, one, flags, now) for one, flags in changed]
             body = self._common("warning_outcome", who, plan) | {"admission": admission, "data": data}
             private = {"notices": json.dumps([row["id"] for row in rows])}

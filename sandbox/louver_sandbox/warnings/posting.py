@@ -7,7 +7,8 @@ The operator says which hosts an institution may name, in ``webhooks.toml``; not
     networks = ["10.20.0.0/16"]      # inside addresses that its names may have; public ones need none
     ca = "bank-a-ca.pem"             # instead of the authorities of this machine
 
-A name is resolved once and connected to at the address that was looked at, by TLS under its own name; a redirection is
+A name is resolved once and connected to at the address that was looked at, by TLS under its own name; a redirection
+is
 a failure (`louver.alerts.posting`). What is posted is what a poll gives: the document and the receipt that proves it
 under the log's key. A notice is kept before it is posted and posted until it was taken, so it may come twice, under
 one id.

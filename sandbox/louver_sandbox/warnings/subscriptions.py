@@ -1,6 +1,7 @@
 """Subscribing and unsubscribing: rows that are logged as they are made.
 
-Whether the subject exists and whether anybody has authorised anything is not looked at: a subscription is taken in any
+Whether the subject exists and whether anybody has authorised anything is not looked at: a subscription is taken in
+any
 case, and one that no authorisation covers is never told a flag. Only the institution's own record can stand against
 it, where it says that the authorisation ends before the loan is settled.
 """
@@ -26,7 +27,7 @@ from louver_sandbox.refusals import capacity, identity
 from louver_sandbox.refusals import warnings as refuse
 from louver_sandbox.stages import Facts, Request, Subject
 from louver_sandbox.store import StoreError
-from louver_sandbox.warnings.tables import Subscription, parts, subscription, subscriptions
+from louver_sandbox.warnings.tables import Subscription, subscription, subscriptions
 
 DIALECT = "warning"
 """What a question says its text is written in when it names a template of warnings."""
@@ -176,8 +177,8 @@ class Subscriptions:
         return subscription(tx.execute(select(subscriptions).where(_s.id == request.id)).one())
 
     def _within_limits(self, tx: Connection, wanted: _Wanted) -> None:
-        """What the policy allows of subscriptions at once, in a day, and about one subject in thirty days. A cancelled
-        one counts: it has told what held when it began. Raises `Refused` LVR-5145 to LVR-5147."""
+        """What the policy allows of subscriptions at once, in a day, and about one subject in thirty days. A
+        cancelled one counts: it has told what held when it began. Raises `Refused` LVR-5145 to LVR-5147."""
         now, today = self._clock(), self._facts().today
         of_bank = (_s.institution == wanted.request.subject.institution) & (_s.template == wanted.template.name)
         live = of_bank & _s.cancelled.is_(None) & (_s.until >= today.isoformat())

@@ -46,8 +46,10 @@ subscriptions = Table(
     Index("warning_subscriptions_by_template", "institution", "template", "purpose", "entry"),
     Index("warning_subscriptions_by_subject", "unit", "subject", "institution"),
 )
-"""One subscription a row, under the id of the request that made it. ``until`` is its last day in Beijing, ``evaluated``
-what data it was last evaluated on, ``flags`` a JSON list of those that were raised then; ``entry`` the log's about it.
+"""One subscription a row, under the id of the request that made it. ``until`` is its last day in Beijing,
+``evaluated``
+what data it was last evaluated on, ``flags`` a JSON list of those that were raised then; ``entry`` the log's about
+it.
 """
 
 notices = Table(
@@ -65,9 +67,10 @@ notices = Table(
     Column("entry", BigInteger, nullable=False),
     Index("warning_notices_by_institution", "institution", "seq"),
 )
-"""One change of flags a row. ``needed`` is whether it may be told under an authorisation alone, ``as_of`` JSON: the day
-of each table it was read from; ``entry`` is that of the evaluation. Nobody is told ``seq``: gaps in it would tell what
-is kept back."""
+"""One change of flags a row. ``needed`` is whether it may be told under an authorisation alone, ``as_of`` JSON: the
+day
+of each table it was read from; ``entry`` is that of the evaluation. Nobody is told ``seq``: gaps in it would tell
+what is kept back."""
 
 hooks = Table(
     "warning_hooks",
@@ -79,8 +82,8 @@ hooks = Table(
     Column("next_at", Text, nullable=False),
     Column("entry", BigInteger, nullable=False),
 )
-"""Where an institution has its notices posted: ``told`` is the last that it has taken, ``next_at`` when the next may be
-tried."""
+"""Where an institution has its notices posted: ``told`` is the last that it has taken, ``next_at`` when the next may
+be tried."""
 
 T = TypeVar("T")
 _MOST_VARIABLES = 500

@@ -49,6 +49,10 @@ def test_every_command_has_its_heading() -> None:
 def test_both_clients_offer_the_same_calls() -> None:
     assert public(Client) | public(Connection) == public(AsyncClient)
     for name in public(Client):
+        given = getattr(Client, name)
+        assert isinstance(given, property) is isinstance(getattr(AsyncClient, name), property), name
+        if isinstance(given, property):
+            continue
         blocking, asynchronous = (inspect.signature(getattr(kind, name)) for kind in (Client, AsyncClient))
         assert list(blocking.parameters) == list(asynchronous.parameters), name
     assert inspect.signature(louver.connect).parameters == inspect.signature(louver.aio.connect).parameters

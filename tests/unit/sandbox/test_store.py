@@ -48,6 +48,7 @@ from louver_sandbox.store.answers import RequestReused, StoredAnswer
 from louver_sandbox.store.clock import rfc3339
 from louver_sandbox.store.state import newest_revision
 from louver_sandbox.uploads import registry
+from louver_sandbox.warnings import tables as warning_tables
 
 ROOT = Path(__file__).parents[3]
 

@@ -198,7 +198,7 @@ def test_a_revocation_while_the_rows_are_read_counts(line: Warned) -> None:
     def revoke(statement: str) -> None:
         line.consents.revoke(given, BANK.institution)
 
-    line.meet = revoke  # type: ignore[assignment]
+    line.meet = revoke
     assert line.evaluation.round() == 1
     assert [one.subscription for one in line.told()] == [other.id]
 
@@ -270,11 +270,13 @@ def test_a_worker_that_lies_is_believed_nothing(line: Warned) -> None:
         assert line.restarted().round() == 0
     assert line.kinds().count("aborted") == len(line.incidents) == len(lies)
     assert list(line.told()) == []
+    line.meet = lambda statement: None
+    line.rows["gov.court_dishonest"] = [(ONE, None)]
+    line.restarted().round()
+    told = line.told()
+    assert len(told) == 1
     with pytest.raises(Unproven):
-        line.meet = lambda statement: None
-        line.rows["gov.court_dishonest"] = [(ONE, None)]
-        line.restarted().round()
-        replace(line.told(), institution="bank_b").verify(line.books.log.key)
+        replace(told, institution="bank_b").verify(line.books.log.key)
 
 
 def test_what_policies_end_is_evaluated_no_more_and_logged_once_a_day(line: Warned) -> None:
