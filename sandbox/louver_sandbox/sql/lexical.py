@@ -218,7 +218,9 @@ class _Lexer:
 
     def separates(self, start: int) -> None:
         """Refuses a comma with nothing before it: the parser would skip it, and no engine does."""
-        (_, earlier, _), (kind, before, _) = self.tokens[-2:] if len(self.tokens) > 1 else (("", "", 0), self.tokens[-1])
+        (_, earlier, _), (kind, before, _) = (
+            self.tokens[-2:] if len(self.tokens) > 1 else (("", "", 0), self.tokens[-1])
+        )
         nothing = before in (",", "(") if kind == "operator" else kind == "word" and before.lower() in _BEGIN_LISTS
         if nothing or (earlier.lower() in _BEFORE_BY and kind == "word" and before.lower() == "by"):
             raise refusals.syntax(self.at(start), "nothing stands before this comma", "此逗号之前没有内容")
