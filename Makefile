@@ -5,6 +5,9 @@ BIN    := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 PIP    := $(BIN)/pip install -q --no-compile --disable-pip-version-check -c constraints.txt
 
+# Fuzzing guided by coverage, where its tool is installed: pip install 'louver[fuzz]'.
+GUIDED := $(BIN)/python -c 'import atheris' 2>/dev/null || { echo 'not guided by coverage: atheris is not installed'; exit 0; }; $(BIN)/python -m tests.support.guided
+
 .PHONY: demo test attack soak check lock audit proto bench bench-peers help
 help:            ## Show this help
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+: *##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 10
@@ -28,9 +31,12 @@ test: .venv/.dev   ## Run every test
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 attack: .venv/.dev ## Attack it: the tests of tests/attacks and of damaged bytes, in some minutes
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/attacks tests/e2e/test_fuzzed_wire.py
+	@$(GUIDED) --runs 2000
 soak: .venv/.dev   ## The same at length, for hours: SEED=n for other statements
 	@$(BIN)/python -m tests.support.fuzzing --count 1000000 --seed $(or $(SEED),2) --jobs 2
 	@$(BIN)/python -m tests.support.fuzzed_documents --count 100000 --seed $(or $(SEED),2)
+	@$(GUIDED) --runs 1000000 --seed $(or $(SEED),2)
+	@$(BIN)/python -m bench.overload --full
 	@LOUVER_SOAK=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -o timeout=36000 tests/attacks tests/property/test_suppression.py tests/e2e/test_fuzzed_wire.py tests/e2e/test_bad_sql.py
 check: .venv/.dev  ## Format, lint, types, layers
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo

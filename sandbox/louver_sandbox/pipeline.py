@@ -56,8 +56,7 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """What one caller brings besides the question: patience, a way to be told to stop, ears for progress, and for the
-    pace at which what becomes of it shall leave, before any row is read."""
+    """What one caller brings: patience, a way to be told to stop, ears for progress and the pace of its answer."""
 
     deadline_s: float
     cancelled: threading.Event
@@ -74,12 +73,9 @@ class Slot(Protocol):
 
 class Pipeline:
     """Answers questions. `judge_in_checker` is `judge` in a killable process; `reserve` gives a worker or refuses.
-
-    `solve` finds which further parts are withheld so that totals may stay, in a killable process too; without it
-    totals are kept back. `noise_secret` is the releaser's, by which cell keys are made; `sampler` draws the noise
-    of differential privacy; without one `judge_in_checker` must refuse what needs it. `sealer` encrypts. `asked` says
-    who asks what at this moment, where other lines answer beside this one.
-    """
+    `solve` finds, in a killable process too, which further parts are withheld so that totals may stay; without it
+    they are kept back. `noise_secret` is the releaser's, for cell keys; `sampler` draws the noise of differential
+    privacy; without one `judge_in_checker` refuses what needs it. `sealer` encrypts. `asked` says who asks what."""
 
     def __init__(
         self,

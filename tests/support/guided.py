@@ -65,12 +65,13 @@ def _document(kind: str) -> Callable[[bytes], object]:
 def _documents(kind: str) -> Callable[[], Sequence[bytes]]:
     def seeds() -> Sequence[bytes]:
         from tests.support import fuzzed_documents as documents
+        from tests.support.catalogs import DEMO_DECLARATIONS
         from tests.support.policy_questions import LIBRARY, library
 
         from louver_sandbox.policy.bundle import bundle_content
 
         made: Mapping[str, Callable[[], Sequence[bytes]]] = {
-            "catalogue": lambda: [one.encode() for one in documents.texts_in(documents.DEMO_DECLARATIONS)],
+            "catalogue": lambda: [one.encode() for one in documents.texts_in(DEMO_DECLARATIONS)],
             "policy": lambda: [one.encode() for one in documents.texts_in(LIBRARY)],
             "bundle": lambda: [bundle_content(library().platform, library().policies)],
             "registry": lambda: [documents.REGISTERED.format(fingerprint="a" * 64).encode()],

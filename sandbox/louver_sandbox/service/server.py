@@ -153,12 +153,12 @@ class Server:
             registry_grpc.add_AdministrationServiceServicer_to_server(Administration(self.platform), self._server)
             self.health = health.HealthServicer()
             health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
-            port = _bind(self._server, settings)
+            self.address = f"{settings.listen.host}:{_bind(self._server, settings)}"
+            self._watch.start(self.address)
         except BaseException:
             self.platform.close()
             self._alone.close()
             raise
-        self.address = f"{settings.listen.host}:{port}"
         self._prober = threading.Thread(target=self._probe, name="probe", daemon=True)
         self._keeper = threading.Thread(target=self._keep_tables, name="tables", daemon=True)
         self._warner = threading.Thread(target=self._warn, name="warnings", daemon=True)
@@ -169,7 +169,7 @@ class Server:
         self.platform.warm()
         self._server.start()
         self._say(serving=True)
-        self._watch.start(self.address)
+        self._keep_status()
         self._prober.start()
         self._keeper.start()
         self._warner.start()

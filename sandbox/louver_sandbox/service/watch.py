@@ -64,7 +64,7 @@ class Watch:
         return self._endpoint.address if self._endpoint else ""
 
     def start(self, address: str) -> None:
-        """The service answers at this address from now. Raises OSError where the endpoint cannot listen."""
+        """The service will answer at this address. Raises OSError where the endpoint cannot listen."""
         self._address = address
         telemetry = self._platform.settings.telemetry
         if telemetry.port and self._instruments is not None:

@@ -1,0 +1,39 @@
+"""Every promise of the threat model names a test that exists and runs; no attack is without a promise or a story."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
+NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)`", PAGE)))
+
+
+def promises() -> list[list[str]]:
+    """The cells of each row of the table of promises."""
+    section = PAGE.partition("## Promises, and the test that would fail")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[1:]]
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_named_test_exists_and_asserts_something(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    if Path(name).name.startswith("test_"):
+        assert re.search(r"^def test_|\.TestCase$", text, re.MULTILINE)
+        assert "assert" in text or "pytest.raises" in text
+
+
+@pytest.mark.parametrize("row", promises(), ids=lambda row: row[0][:40])
+def test_a_promise_has_a_test_and_a_limit(row: list[str]) -> None:
+    promise, held, not_promised = row
+    assert promise
+    assert not_promised
+    assert re.findall(r"`tests/[\w/]+\.py`", held)
+
+
+def test_there_are_promises() -> None:
+    assert len(promises()) >= 15
