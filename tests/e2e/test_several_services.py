@@ -31,11 +31,8 @@ from louver_sandbox.pki import Authority, Issued, write_secret
 from louver_sandbox.premises import utc_now
 from louver_sandbox.settings import load
 
-pytestmark = pytest.mark.skipif(bool(postgres.missing()), reason=postgres.missing())
-
 PATIENCE_S = 200.0
-AT_LENGTH = at_length(0, 1)
-EACH = at_length(1, 5)
+EACH = 5
 """Questions that are answered at each stage."""
 
 
@@ -105,7 +102,9 @@ def more(bank: Bank, count: int) -> None:
     assert eventually(lambda: len(bank.answered) >= wanted, PATIENCE_S)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(800)
+@pytest.mark.skipif(not at_length(0, 1), reason="three services: by LOUVER_SOAK=1; processes on one store are in CI")
+@pytest.mark.skipif(bool(postgres.missing()), reason=postgres.missing())
 def test_services_share_ledger_and_log_and_one_is_always_there(shared_city: City, own_server: Server) -> None:
     with ExitStack() as running:
         first_up = running.enter_context(ExitStack())
@@ -123,14 +122,13 @@ def test_services_share_ledger_and_log_and_one_is_always_there(shared_city: City
             first_up.close()  # a rolling restart: each in its turn ends what it has begun and comes back
             bank.addresses = [second]
             more(bank, EACH)
-            if AT_LENGTH:
-                bank.addresses = [running.enter_context(service(shared_city)), second]
-                more(bank, EACH)
-                os.kill(second.pid, signal.SIGKILL)
-                more(bank, EACH)
-                own_server.stop()
-                own_server.start()
-                more(bank, EACH)
+            bank.addresses = [running.enter_context(service(shared_city)), second]
+            more(bank, EACH)
+            os.kill(second.pid, signal.SIGKILL)
+            more(bank, EACH)
+            own_server.stop()
+            own_server.start()
+            more(bank, EACH)
     assert bank.failed == []
     assert all(kinds(shared_city, request) in (["admission", "outcome"], ["outcome"]) for request in bank.answered)
     assert wrongs(shared_city) == []
