@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -49,7 +50,8 @@ def ruling_of(policy: Policy, template: Template) -> Ruling:
 
 
 def offered(bundle: Bundle, subject: Subject, facts: Facts) -> Iterator[tuple[Policy, Template]]:
-    """The templates that some grant in force names for this subject, by name."""
+    """The templates that some grant in force names for this subject, by name. A name that two have is nobody's: no
+    bundle is made so, and one that was is not believed."""
     named = {
         name
         for permits in bundle.rulebook.permits.values()
@@ -59,8 +61,12 @@ def offered(bundle: Bundle, subject: Subject, facts: Facts) -> Iterator[tuple[Po
         and covers(permit.grant.to, subject, bundle.platform)
         for name in permit.grant.templates
     }
+    bearers = Counter(template.name for policy in bundle.policies for template in policy.templates)
     found = [
-        (policy, template) for policy in bundle.policies for template in policy.templates if template.name in named
+        (policy, template)
+        for policy in bundle.policies
+        for template in policy.templates
+        if template.name in named and bearers[template.name] == 1
     ]
     return iter(sorted(found, key=lambda item: item[1].name))
 
