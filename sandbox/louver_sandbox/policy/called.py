@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -52,7 +53,8 @@ def offered(
     bundle: Bundle, subject: Subject, facts: Facts, *, warnings: bool = False
 ) -> Iterator[tuple[Policy, Template]]:
     """The templates that some grant in force names for this subject, by name: those that are asked, or those of
-    `warnings`, which are subscribed to."""
+    `warnings`, which are subscribed to. A name that two have is nobody's: no bundle is made so, and one that was is
+    not believed."""
     named = {
         name
         for permits in bundle.rulebook.permits.values()
@@ -62,11 +64,14 @@ def offered(
         and covers(permit.grant.to, subject, bundle.platform)
         for name in permit.grant.templates
     }
+    bearers = Counter(template.name for policy in bundle.policies for template in policy.templates)
     found = [
         (policy, template)
         for policy in bundle.policies
         for template in policy.templates
-        if template.name in named and (template.warning is not None) is warnings
+        if template.name in named
+        and bearers[template.name] == 1
+        and (template.warning is not None) is warnings
     ]
     return iter(sorted(found, key=lambda item: item[1].name))
 

@@ -85,8 +85,24 @@ def check_together(platform: Platform, policies: Sequence[Policy]) -> Iterator[t
         yield policy.id, Finding(problem.where, problem.message, problem.message_zh, problem.hint)
     for finding in _too_many_groups(policies):
         yield platform.id, finding
+    yield from _named_before(policies)
     for finding in _repeated([platform.id, *(policy.id for policy in policies)], ("id",)):
         yield platform.id, finding
+
+
+def _named_before(policies: Sequence[Policy]) -> Iterator[tuple[str, Finding]]:
+    """Templates and reports whose name another one has: departments grant their columns to a template by its name, so
+    that a second one of that name would read them by a statement that they have not seen."""
+    for part in ("templates", "reports"):
+        first: dict[str, str] = {}
+        for policy in policies:
+            for index, item in enumerate(getattr(policy, part)):
+                if item.name in first:
+                    says = f"{item.name} is another one's name, in {first[item.name]}"
+                    says_zh = f"名称 {item.name} 已被 {first[item.name]} 使用"
+                    hint, hint_zh = "give it an id or a version of its own", "请使用不同的标识或版本"
+                    yield policy.id, Finding((part, index, "id"), says, says_zh, hint, hint_zh)
+                first.setdefault(item.name, policy.id)
 
 
 def _too_many_groups(policies: Sequence[Policy]) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from louver_sandbox.plan.calls import judge_call
 from louver_sandbox.plan.lookups import about_nobody, verify_lookup
 from louver_sandbox.plan.verify import PlanUnverified
 from louver_sandbox.policy.bundle import Bundle, bundle_content, parse_bundle
+from louver_sandbox.policy.documents import PolicyRefused
 from louver_sandbox.policy.lint import lint
 from louver_sandbox.policy.load import load_library
 from louver_sandbox.policy.templates import Parameter, Template
@@ -109,6 +110,39 @@ def test_a_template_that_cannot_be_answered_is_refused_and_named_by_lint(
     assert found
     assert found[0].line > 0
     assert found[0].message_zh
+
+
+SHADOW = """templates:
+  - id: enterprise-report
+    version: "1"
+    title: 另一份 another of the same name
+    subject: enterprise
+    purposes: [LOAN_ORIGINATION]
+    sql: SELECT revenue FROM gov.tax_quarter
+    fields:
+      revenue: {title: 销售收入}
+tests:
+"""
+"""Other departments have granted their columns to `enterprise-report@1`: to this one they have not."""
+
+
+def test_no_template_takes_the_name_of_another(tmp_path: Path) -> None:
+    """By its name a department opens its columns to a template: a second one of that name, in whatever policy, would
+    read them by a statement that it has not approved."""
+    with pytest.raises(PolicyRefused, match="enterprise-report@1 is another one's name, in court"):
+        load_library([edited(tmp_path, ("court.yaml", "tests:\n", SHADOW))])
+    library = load_library([LIBRARY])
+    court = next(policy for policy in library.policies if policy.id == "court")
+    (template,) = (
+        one for policy in library.policies for one in policy.templates if one.name == "enterprise-report@1"
+    )
+    shadow = court.model_copy(update={"templates": (template.model_copy(update={"sql": "SELECT 1 AS revenue"}),)})
+    others = [policy for policy in library.policies if policy is not court]
+    with pytest.raises(PolicyRefused, match="another one's name"):
+        bundle_content(library.platform, [*others, shadow])
+    # A bundle that somebody made so all the same is not believed: the name is nobody's.
+    assert code(Bundle(library.platform, (*others, shadow), "b" * 64)) == "LVR-6101"
+    assert asked(Bundle(library.platform, (*others, court), "b" * 64)).treatment is Treatment.AUTHORISED
 
 
 def test_the_librarys_templates_have_no_finding(tmp_path: Path) -> None:
