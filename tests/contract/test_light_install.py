@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "clients" / "python" / "louver"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-CLIENT_EXTRAS = ("arrow", "pandas", "polars", "phe", "match", "keyring", "report", "alerts")
+CLIENT_EXTRAS = ("arrow", "pandas", "polars", "phe", "match", "keyring", "report", "alerts", "hsm")
 
 
 def names(requirements: Iterable[str]) -> set[str]:

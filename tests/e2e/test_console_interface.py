@@ -209,7 +209,7 @@ def test_schemathesis_finds_nothing(
     phases = ("fuzzing", "examples,coverage,fuzzing,stateful")[at_length(0, 1)]
     command = [
         sys.executable, "-m", "schemathesis.cli", "--config-file", "schemathesis.toml", "run", str(description),
-        "--url", running.url, "--checks", "all", "--phases", phases, "--max-examples", str(at_length(2, 100)),
+        "--url", running.url, "--checks", "all", "--phases", phases, "--max-examples", str(at_length(2, 40)),
         "--header", f"Origin: {running.url}", "--header", "Accept-Language: en", "--max-redirects", "0",
         "--exclude-path", "/logout", "--seed", "7", "--continue-on-failure", "--warnings", "off",
         "--report", "vcr", "--report-vcr-path", "cassette.yaml",

@@ -228,7 +228,10 @@ class Office:
                 raise refuse.draft_unfit("it would end before it begins", "失效日早于生效日") from None
 
     def _reserved(self, lifecycle: Lifecycle, name: str, owner: str) -> None:
-        """Raises `Refused` LVR-7252 where another department has submitted a document of this id first."""
+        """Raises `Refused` LVR-7252 where another department has submitted a document of this id first. Of one in
+        force the owner is known already, and to replace it by another's is refused with what is in force."""
+        if any(known.statement.id == name for known in self._platform.approvals):
+            return
         first = lifecycle.first_owner(name)
         if first not in (None, owner):
             raise refuse.reserved_id(name, first)

@@ -26,6 +26,8 @@ import uvicorn
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
 from sqlalchemy import create_engine, text
+from tests.e2e.test_console_in_a_browser import fit
+from tests.support import chromium
 from tests.support.console import Browser, free_port
 from tests.support.installation import eventually
 from tests.support.oidc import CLIENT, SECRET, Provider, provider
@@ -190,6 +192,22 @@ def test_somebody_known_there_comes_in_with_one_role_and_again(house: House) -> 
     assert roles["zhao"] == (Role.AUDITOR, "audit")
 
 
+def test_a_browser_goes_there_and_comes_back_signed_in(house: House) -> None:
+    """The provider is another site, from which a browser sends no strict cookie along; it is signed in all the same."""
+    house.provider.says = dict(OFFICE)
+    with chromium.browser() as started, started.new_context(locale="zh-CN", ignore_https_errors=True) as context:
+        page = context.new_page()
+        heard = chromium.watched(page)
+        page.goto(f"{house.origin}/login")
+        fit(page)
+        page.locator("a[href='/login/oidc']").click()
+        page.wait_for_url("**/accounts")
+        fit(page)
+        assert page.locator(".who b").inner_text() == "wang.fang"
+        assert page.get_by_text("在别处登录").count() == 1
+    assert heard == []
+
+
 def test_what_is_asked_of_the_provider_is_what_the_standards_want(house: House) -> None:
     first, second = (house.browser().get("/login/oidc", follow_redirects=False) for _ in range(2))
     where = urlsplit(first.headers["location"])
@@ -222,6 +240,7 @@ NOT_ATTESTED: tuple[tuple[dict[str, Any], str], ...] = (
     ({"acr": "mfa", "amr": []}, "no second factor"),
     ({"preferred_username": "Robert'); DROP TABLE"}, "no name"),
     ({"preferred_username": None}, "no name"),
+    ({"preferred_username": "operator"}, "no name"),
     ({"preferred_username": ["wang.fang"]}, "no name"),
     ({"sub": ""}, "token"),
     ({"sub": 7}, "token"),
@@ -442,7 +461,7 @@ NOT_ITS_OWN: tuple[dict[str, Any], ...] = (
     {"issuer": "https://evil.example"},
     {"token_endpoint": "https://127.0.0.1:1/token"},
     {"token_endpoint": "http://169.254.169.254/latest/meta-data"},
-    {"jwks_uri": "file:///etc/passwd"},
+    {"jwks_uri": "file:keys"},
     {"jwks_uri": "https://localhost.evil.example/keys"},
     {"jwks_uri": None},
     {"authorization_endpoint": "https://evil.example/authorize"},
