@@ -216,6 +216,20 @@ def test_only_administrators_throw_it_and_they_ask_nothing(house: Service) -> No
         assert code(lambda: zhao.suspend("bank_b", " ")) == "LVR-7307"
 
 
+def test_a_certificate_that_is_struck_out_ends_its_open_stream(house: Service) -> None:
+    add_auditor(house.city.settings, "guest_office", "外聘审计", TOOLS)
+    authority, key, certificate = house.files("guest_office")
+    with connect_auditor(
+        house.address, certificate=certificate, key=key, ca=authority, log_key=house.city.log_key, timeout=60.0
+    ) as guest:
+        stream = guest.tail(start=0)
+        next(stream)
+        assert operator(house, "auditor", "revoke", "guest_office").exit_code == 0
+        begun = time.monotonic()
+        assert code(lambda: list(stream)) == "LVR-0101"
+        assert time.monotonic() - begun < 60, "within a minute (R17)"
+
+
 def asked(bank: louver.Client, table: str = "gov.tax_quarter", *columns: str) -> AccessRequest:
     return bank.request_access(table, columns or ("vat_paid",), **RESEARCH)
 

@@ -109,7 +109,7 @@ def test_requests_are_few_the_same_once_and_decided_once(tmp_path: Path) -> None
         assert code(lambda: act.ask(BANK_A, request(private(HELD)), parsed(HELD))) == "LVR-7304", "no new key"
         good = AUTHORITY.requested("bank_a", keys[0].public_key(), NOW)
         for bad in (HELD.certificate, AUTHORITY.requested("bank_b", keys[0].public_key(), NOW), b"nothing"):
-            assert code(lambda bad=bad: act.confirm(asked[0].id, bad, "zhou", list)) == "LVR-7304"  # type: ignore[misc]
+            assert code(lambda bad=bad: act.confirm(asked[0].id, bad, "zhou", lambda: None)) == "LVR-7304"  # type: ignore[misc]
 
         def full() -> None:
             raise OSError("no space")
