@@ -142,9 +142,9 @@ def test_administrators_and_auditors_pages_in_a_browser(running: RunningConsole,
         for path in ("/log/over-time", "/log/tail"):
             page.goto(f"{running.url}{path}")
             assert not Axe().run(page).response["violations"]
-        page.get_by_text("Following").wait_for()
+        page.get_by_text("Following", exact=True).wait_for()
         page.get_by_role("button", name="Stop").click()
-        page.get_by_text("Stopped").wait_for()
+        page.get_by_text("Stopped", exact=True).wait_for()
         page.goto(f"{running.url}/spending")
         assert not Axe().run(page).response["violations"]
         with memory(running.home / "alerts.db") as kept, kept.transaction():

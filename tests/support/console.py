@@ -134,8 +134,9 @@ def console(
 ) -> Iterator[RunningConsole]:
     """A console for the length of a `with` block."""
     folder.mkdir(mode=0o700)
+    (folder / "witnesses.txt").touch()
     port = _free_port()
-    settings = f'address = "127.0.0.1:{port}"\nalerts = "alerts.db"\n'
+    settings = f'address = "127.0.0.1:{port}"\nalerts = "alerts.db"\nwitnesses = "witnesses.txt"\n'
     if tls:
         _certify(folder)
         settings += 'certificate = "console.pem"\nkey = "console.key"\n'
