@@ -20,7 +20,7 @@ from louver_sandbox.journal import Books
 from louver_sandbox.retention import pruning
 from louver_sandbox.store import State, schema
 
-YEAR = {"since": "2026-01-01", "until": "2027-01-01"}
+SINCE, UNTIL = "2026-01-01", "2027-01-01"
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +47,11 @@ def naive(state: State, wanted: Filter, length: int) -> Counter[tuple[str, str]]
 @pytest.mark.parametrize(
     "wanted",
     [
-        Filter(**YEAR),
-        Filter({"institution": ("bank_a",)}, **YEAR),
+        Filter(since=SINCE, until=UNTIL),
+        Filter({"institution": ("bank_a",)}, since=SINCE, until=UNTIL),
         Filter({"verdict": ("refused",)}, since="2026-03-01", until="2026-04-01"),
-        Filter(least_cost=3, **YEAR),
-        Filter({"institution": ("nobody",)}, **YEAR),
+        Filter(least_cost=3, since=SINCE, until=UNTIL),
+        Filter({"institution": ("nobody",)}, since=SINCE, until=UNTIL),
         Filter(since="2026-03-01T10:00:00.000000Z", until="2026-03-07T10:00:00.000000Z"),
     ],
 )
@@ -65,9 +65,9 @@ def test_counts_over_time_are_those_of_every_entry(state: State, wanted: Filter,
 
 def test_words_are_counted_where_they_stand(state: State) -> None:
     with state.reading() as tx:
-        every = timeline(tx, Filter(**YEAR), hours=False)
-        found = timeline(tx, Filter(text="select", **YEAR), hours=False)
-        nothing = timeline(tx, Filter(text="nowhere", **YEAR), hours=False)
+        every = timeline(tx, Filter(since=SINCE, until=UNTIL), hours=False)
+        found = timeline(tx, Filter(text="select", since=SINCE, until=UNTIL), hours=False)
+        nothing = timeline(tx, Filter(text="nowhere", since=SINCE, until=UNTIL), hours=False)
     assert nothing.counts == {}
     assert 0 < sum(found.counts.values()) < sum(every.counts.values())
     assert all(number <= every.counts[key] for key, number in found.counts.items())
@@ -90,21 +90,21 @@ def test_sums_are_those_of_an_index_made_anew_after_a_pruning(tmp_path: Path) ->
         assert sums(state) == kept
 
 
-def sums(state: State) -> dict[str, Counter[tuple[object, ...]]]:
+def sums(state: State) -> dict[str, dict[tuple[object, ...], int]]:
     """Every sum of the index, by what groups say and not by their numbers."""
-    of, found = tables.groups.c, dict[str, Counter[tuple[object, ...]]]()
+    of, found = tables.groups.c, dict[str, dict[tuple[object, ...], int]]()
     with state.reading() as tx:
         for name, table, column in (("days", tables.days, "day"), ("blocks", tables.blocks, "block")):
-            query = select(table.c[column], of.key, table.c.entries).join_from(
+            joined = select(table.c[column], of.key, table.c.entries).join_from(
                 table, tables.groups, of.id == table.c.group_id
             )
-            found[name] = Counter({(row[0], row[1]): row[2] for row in tx.execute(query)})
-        query = select(of.key, of.entries).where(of.entries > 0)
-        found["groups"] = Counter({(key,): number for key, number in tx.execute(query)})
+            found[name] = {(row[0], row[1]): int(row[2]) for row in tx.execute(joined).all()}
+        groups = tx.execute(select(of.key, of.entries).where(of.entries > 0)).all()
+        found["groups"] = {(row[0],): int(row[1]) for row in groups}
         rows = select(tables.rows.c.entry, of.key, tables.rows.c.cost).join_from(
             tables.rows, tables.groups, of.id == tables.rows.c.group_id
         )
-        found["rows"] = Counter(tuple(row) for row in tx.execute(rows))
-        words = select(tables.terms.c.word, tables.terms.c.entries)
-        found["words"] = Counter({(word,): number for word, number in tx.execute(words)})
+        found["rows"] = {(row[0], row[1]): int(row[2]) for row in tx.execute(rows).all()}
+        words = tx.execute(select(tables.terms.c.word, tables.terms.c.entries)).all()
+        found["words"] = {(row[0],): int(row[1]) for row in words}
     return found
