@@ -6,8 +6,9 @@ to a state store on this disk: first some entries that each wait for their own f
 a transaction (`append_group_per_s`). `index_per_s` is how fast what auditors search by follows. `proof_p50_ms` is an
 inclusion proof under the newest head, `verify_s_per_million` the verification of the exported file with the client
 package alone (entries, tree, heads, ledger totals), `search_ms` the slowest of the searches' medians: one page of 50
-with counts by every facet; `search_cpu_ms` the same in time of the processor, for a machine that others use. 100,000
-entries; `--full` a million; `--entries N` others.
+with counts by every facet; `search_cpu_ms` the same in time of the processor, for a machine that others use;
+`over_time_cpu_ms` the slower of a year by days and a week by hours; `prune_per_s` how many entries a second are
+pruned, in time of the processor. 100,000 entries; `--full` a million; `--entries N` others.
 """
 
 import os
@@ -26,6 +27,9 @@ from louver.transparency.whole_log import verify_export
 from louver_sandbox.audit import AuditLog, export_log
 from louver_sandbox.auditing import index, search
 from louver_sandbox.auditing.search import Filter
+from louver_sandbox.auditing.timeline import timeline
+from louver_sandbox.journal import Books
+from louver_sandbox.retention import pruning
 from louver_sandbox.service import audit_told
 from louver_sandbox.store import State
 
@@ -51,6 +55,10 @@ SEARCHES = {
     "two words that never meet": Filter({"institution": BANKS[:1]}, text="tax_credit population"),
     "a request": Filter(request_id="request-17"),
 }
+CHARTS = (
+    (Filter(since="2026-01-01", until="2027-01-01"), False),
+    (Filter({"institution": BANKS[:1]}, since="2026-04-01", until="2026-04-08"), True),
+)
 
 
 def timed(act: Callable[[], object]) -> float:
@@ -108,6 +116,17 @@ def search_times(state: State, wanted: Filter) -> tuple[float, float]:
     return median(taken), median(used)
 
 
+def over_time_seconds(state: State, wanted: Filter, hours: bool) -> float:
+    """Median seconds of the processor of counting over time."""
+    used = []
+    for _ in range(REPEATS):
+        begin = time.process_time()
+        with state.reading() as tx:
+            timeline(tx, wanted, hours=hours)
+        used.append(time.process_time() - begin)
+    return median(used)
+
+
 def main() -> None:
     """Measures and reports."""
     options = arguments(__doc__ or "", entries="how many entries")
@@ -120,6 +139,7 @@ def main() -> None:
         follows = indexed(state)
         draw = random.Random(1)
         proofs = [timed(lambda: log.receipt(draw.randrange(entries), ())) for _ in range(PROOFS)]
+        over = [over_time_seconds(state, *chart) for chart in CHARTS]
         times = {what: search_times(state, wanted) for what, wanted in SEARCHES.items()}
         file = folder / "log.jsonl"
         with file.open("wb") as target:
@@ -128,6 +148,9 @@ def main() -> None:
         with file.open("rb") as lines:
             found = verify_export(lines, KEY)
         verified = time.perf_counter() - begin
+        begin = time.process_time()
+        emptied = pruning.by_age(Books(state, log), {"refusal": "2026-04-01"}, execute=True).pruned["refusal"]
+        pruned_per_s = emptied / (time.process_time() - begin)
         size = (folder / "state.db").stat().st_size / 2**20
     report(
         f"an auditor's searches of {entries:,} entries (page and counts)",
@@ -145,6 +168,8 @@ def main() -> None:
             "contradictions": len(found.findings),
             "search_ms": 1000 * max(taken for taken, _ in times.values()),
             "search_cpu_ms": 1000 * max(used for _, used in times.values()),
+            "over_time_cpu_ms": 1000 * max(over),
+            "prune_per_s": pruned_per_s,
             "state_mib": size,
         },
     )

@@ -481,26 +481,30 @@ def test_an_auditor_keeps_searches_follows_the_log_and_sees_it_over_time_and_who
         assert (come["institution"], come["sql"]) == ("bank_a", sql)
 
 
-def test_the_console_says_what_of_the_log_is_witnessed(served: Service, tmp_path: Path) -> None:
+def test_the_console_says_what_of_the_log_is_witnessed(
+    running: RunningConsole, served: Service, tmp_path: Path
+) -> None:
     witness = new_key("audit.example/witness", "ed25519")
-    with console(served, tmp_path / "console") as running:
-        auditor = running.signed_in(running.person("lu.jia", Role.AUDITOR, AUDITOR))
-        assert "this console was given no witness" in auditor.get("/head").text
-    with (running.home / "console.toml").open("a") as file:
-        file.write('witnesses = "witnesses.txt"\n')
-    (running.home / "witnesses.txt").write_text(f"# the auditor's own\n{witness.key}\n", encoding="utf-8")
-    log = Connections.of_file(running.home / "profiles.toml").log_of(AUDITOR)
-    keys = read_keys(read(running.home).witnesses)
-    assert witnessed(log, keys).size == 0
+    auditor = running.signed_in(running.person("lu.jia", Role.AUDITOR, AUDITOR))
+    assert "this console was given no witness" in auditor.get("/head").text
+    file = running.home / "witnesses.txt"
+    file.write_text(f"# the auditor's own\n{witness.key}\n", encoding="utf-8")
+    assert "not all: 0 entries are" in auditor.get("/head").text
+    assert "not yet, witnesses have cosigned 0 entries" in auditor.get("/log/0").text
     add_witness(served.city.settings, AUDITOR, str(witness.key))
+    log = Connections.of_file(running.home / "profiles.toml").log_of(AUDITOR)
     head = log.checkpoint()
     assert eventually(lambda: _cosigned(log, head, witness))
-    told = witnessed(log, keys)
-    assert (told.size, told.witnesses[0].name) == (head.claimed.size, "audit.example/witness")
-    assert told.witnesses[0].time is not None
+    assert f"yes, a witness has cosigned {head.claimed.size} entries" in auditor.get("/log/0").text
+    page = auditor.get("/head").text
+    assert f"{head.claimed.size} entries are, and the" in page
+    assert "audit.example/witness" in page
+    stranger = new_key("audit.example/stranger", "ed25519")
+    assert witnessed(log, (stranger.key,)).size == 0, "a witness that nobody here knows says nothing"
     with pytest.raises(Misused):
         read_keys(tmp_path / "nowhere.txt")
     log.close()
+    file.write_text("", encoding="utf-8")
 
 
 def _cosigned(log: AuditClient, head: Checkpoint, witness: Cosigner) -> bool:

@@ -152,9 +152,9 @@ def test_administrators_and_auditors_pages_in_a_browser(running: RunningConsole,
         for path in ("/log/over-time", "/log/tail"):
             page.goto(f"{running.url}{path}")
             fit(page)
-        page.get_by_text("Following").wait_for()
+        page.get_by_text("Following", exact=True).wait_for()
         page.get_by_role("button", name="Stop").click()
-        page.get_by_text("Stopped").wait_for()
+        page.get_by_text("Stopped", exact=True).wait_for()
         page.goto(f"{running.url}/spending")
         fit(page)
         with memory(running.home / "alerts.db") as kept, kept.transaction():

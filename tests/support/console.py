@@ -135,9 +135,11 @@ def console(
 ) -> Iterator[RunningConsole]:
     """A console for the length of a `with` block."""
     folder.mkdir(mode=0o700)
+    (folder / "witnesses.txt").touch()
     port = free_port()
     settings = (
-        f'address = "127.0.0.1:{port}"\norigin = "http{"s" if tls else ""}://{host}:{port}"\nalerts = "alerts.db"\n'
+        f'address = "127.0.0.1:{port}"\norigin = "http{"s" if tls else ""}://{host}:{port}"\n'
+        'alerts = "alerts.db"\nwitnesses = "witnesses.txt"\n'
     )
     if tls:
         _certify(folder)
