@@ -53,7 +53,20 @@ from louver_server.sessions import Console
 ROUTERS: Final = tuple(
     module.router
     for module in (
-        *(status, signing_in, provider, asking, subjects, redress, warnings, access, policies, over_time, tail, searches),
+        *(
+            status,
+            signing_in,
+            provider,
+            asking,
+            subjects,
+            redress,
+            warnings,
+            access,
+            policies,
+            over_time,
+            tail,
+            searches,
+        ),
         *(log, alerts, spending, history, catalogue, people, institutions),
     )
 )

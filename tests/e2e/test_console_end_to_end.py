@@ -38,7 +38,6 @@ from louver_sandbox.operator.auditors import add_witness
 from louver_sandbox.operator.main import app as operator_command
 from louver_server.accounts.model import Role
 from louver_server.command import app as console_command
-from louver_server.configuration import read
 from louver_server.connections import Connections
 from louver_server.witnessed import read_keys, witnessed
 

@@ -69,9 +69,7 @@ def offered(
         (policy, template)
         for policy in bundle.policies
         for template in policy.templates
-        if template.name in named
-        and bearers[template.name] == 1
-        and (template.warning is not None) is warnings
+        if template.name in named and bearers[template.name] == 1 and (template.warning is not None) is warnings
     ]
     return iter(sorted(found, key=lambda item: item[1].name))
 

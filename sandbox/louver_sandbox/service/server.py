@@ -51,8 +51,8 @@ from louver_sandbox.service.subjects import Subjects
 from louver_sandbox.service.tls import credentials
 from louver_sandbox.service.tokens import Tokens
 from louver_sandbox.service.turnstile import Turnstile
-from louver_sandbox.service.watch import Watch
 from louver_sandbox.service.warnings import Warnings
+from louver_sandbox.service.watch import Watch
 from louver_sandbox.settings import Settings
 from louver_sandbox.store import StoreError
 from louver_sandbox.store.alone import only_service
