@@ -119,7 +119,7 @@ class AccessOffice(pb_grpc.AccessOfficeServiceServicer):
         with self._call(context) as caller:
             known = self._mine(caller, message.id)
             sql = access.question(known.wish)
-            case = self._office.case(known.institution, known.wish.purpose, sql, "")
+            case = self._office.case(caller, "drafting_grants", known.institution, known.wish.purpose, sql, "")
             found = policies_told.grants(self._office.at_desk("grants", "", case))
             return pb.DraftAccessGrantResponse(
                 text=found.text,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from html import escape
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from louver.display import visible
 from louver.evidence.scope import Scope
@@ -21,6 +21,7 @@ from louver.transparency.ledger_totals import decimal, exact_decimal
 from louver.transparency.retention import Holds
 
 Fields = Mapping[str, Any]
+Names = TypeVar("Names", bound=tuple[str, ...])
 GRACE_S: Final = 600.0
 """How long after a replacement the former bundle may still decide: requests under way end by what they began with."""
 MOST_LISTED: Final = 50
@@ -198,7 +199,7 @@ def _crossed(counts: Counter[tuple[str, str]]) -> tuple[tuple[object, ...], ...]
     return tuple((name, *(counts[name, one] for one in VERDICTS)) for name in sorted({name for name, _ in counts}))
 
 
-def _counted(counts: Mapping[tuple[str, ...], int]) -> tuple[tuple[object, ...], ...]:
+def _counted(counts: Mapping[Names, int]) -> tuple[tuple[object, ...], ...]:
     return tuple((*names, number) for names, number in sorted(counts.items()) if number)
 
 
