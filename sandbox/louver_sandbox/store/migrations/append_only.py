@@ -20,3 +20,23 @@ def forbid(table: str, verb: str) -> None:
     op.execute(
         f"CREATE TRIGGER {name} BEFORE {verbs} ON {table} FOR EACH STATEMENT EXECUTE FUNCTION louver_append_only()"
     )
+
+
+def permit(table: str, condition: str) -> None:
+    """In place of the trigger that `forbid` made of UPDATE: one that aborts it but for rows of which ``condition`` holds,
+    an expression over OLD and NEW in SQL that both databases read."""
+    name = f"{table}_no_update"
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(f"DROP TRIGGER {name}")
+        op.execute(
+            f"CREATE TRIGGER {name} BEFORE UPDATE ON {table} WHEN NOT ({condition}) "
+            "BEGIN SELECT RAISE(ABORT, 'append-only'); END"
+        )
+        return
+    op.execute(
+        f"CREATE FUNCTION louver_{name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF NOT ({condition}) THEN RAISE EXCEPTION 'append-only' USING ERRCODE = 'restrict_violation'; END IF; "
+        "RETURN NEW; END $$"
+    )
+    op.execute(f"DROP TRIGGER {name} ON {table}")
+    op.execute(f"CREATE TRIGGER {name} BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION louver_{name}()")

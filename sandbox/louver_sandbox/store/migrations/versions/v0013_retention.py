@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from louver_sandbox.store.migrations.append_only import forbid, permit
+
 revision = "0013"
 down_revision = "0012"
 
@@ -39,15 +41,6 @@ def upgrade() -> None:
     )
     for table in _DERIVED:
         op.execute(sa.delete(sa.table(table)))
-    if op.get_bind().dialect.name != "sqlite":
-        raise NotImplementedError("the append-only triggers are written for SQLite so far")
     for verb in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE TRIGGER pruned_no_{verb.lower()} BEFORE {verb} ON pruned "
-            "BEGIN SELECT RAISE(ABORT, 'append-only'); END"
-        )
-    op.execute("DROP TRIGGER entries_no_update")
-    op.execute(
-        f"CREATE TRIGGER entries_no_update BEFORE UPDATE ON entries WHEN NOT ({' AND '.join(_WITHIN)}) "
-        "BEGIN SELECT RAISE(ABORT, 'append-only'); END"
-    )
+        forbid("pruned", verb)
+    permit("entries", " AND ".join(_WITHIN))
