@@ -9,12 +9,13 @@ from typing import BinaryIO, NoReturn, Protocol
 
 from sqlalchemy import Connection, func, select
 
-from louver.receipt import SALT_BYTES, commitment
+from louver.receipt import commitment
 from louver_sandbox.audit import pruned
 from louver_sandbox.audit.export import FORMAT, PRUNED_FORMAT
 from louver_sandbox.audit.pruned import Pruned
 from louver_sandbox.audit.tree import NodeId
 from louver_sandbox.store import schema
+from louver_sandbox.store.texts import told
 
 _PAGE = 4096
 _MAX_LINE = 1 << 20
@@ -61,6 +62,21 @@ class LogSource(Protocol):
         """What is wrong with stored openings, one sentence each."""
 
 
+def _held(value: object) -> bytes:
+    """Stored bytes. A damaged page may have anything in their place, which then is not what anybody signed."""
+    return value if isinstance(value, bytes) else b""
+
+
+def _opens(value: object, field: object, salt: object, text: object) -> bool:
+    """Whether they open the commitment; whatever a damaged page has in their place does not."""
+    if not (isinstance(field, str) and isinstance(salt, bytes) and isinstance(text, str)):
+        return False
+    try:
+        return commitment(field, salt, told(text)) == value
+    except ValueError:
+        return False
+
+
 class StateSource:
     """The log in a state store, read in the caller's snapshot."""
 
@@ -70,7 +86,7 @@ class StateSource:
     def heads(self) -> Iterator[tuple[int | None, bytes]]:
         table = schema.heads.c
         for row in self._tx.execute(select(table.size, table.note).order_by(table.size)):
-            yield row.size, row.note
+            yield row.size, _held(row.note)
 
     def pages(self) -> Iterator[Sequence[StoredEntry]]:
         table, following = schema.entries.c, -1
@@ -89,7 +105,11 @@ class StateSource:
             lefts = pruned.between(self._tx, rows[0][0], rows[-1][0] + 1)
             yield [
                 StoredEntry(
-                    row[0], row.hash or b"", row.body, {name: getattr(row, name) for name in names}, lefts.get(row[0])
+                    row[0],
+                    _held(row.hash),
+                    _held(row.body),
+                    {name: getattr(row, name) for name in names},
+                    lefts.get(row[0]),
                 )
                 for row in rows
             ]
@@ -101,7 +121,7 @@ class StateSource:
         while end >> level:
             first, last = NodeId(level, start >> level), NodeId(level, end >> level)
             query = select(table.id, table.hash).where(table.id >= first.key, table.id < last.key)
-            found.update((NodeId.of(key), value) for key, value in self._tx.execute(query))
+            found.update((NodeId.of(key), _held(value)) for key, value in self._tx.execute(query))
             level += 1
         return found
 
@@ -118,8 +138,7 @@ class StateSource:
     def openings(self) -> Iterator[str]:
         table = schema.openings.c
         for row in self._tx.execute(select(schema.openings).where(table.erased.is_(None))):
-            fits = isinstance(row.salt, bytes) and len(row.salt) == SALT_BYTES and isinstance(row.text, str)
-            if not fits or commitment(row.field, row.salt, row.text) != row.commitment:
+            if not _opens(row.commitment, row.field, row.salt, row.text):
                 yield f"the text kept for a commitment to {row.field} is not the one committed to"
 
 

@@ -96,7 +96,9 @@ def add_pruned(tx: Connection, index: int, leaf: bytes, line: str, by: int) -> N
 
 
 def entry_of(index: int, body: bytes) -> Entry:
-    """An entry as it was stored."""
+    """An entry as it was stored. Raises ``LogDamaged`` where something else is in its place."""
+    if not isinstance(body, bytes):
+        raise LogDamaged(f"entry {index} cannot be read")
     return Entry(index, leaf_hash(body), body)
 
 

@@ -27,6 +27,7 @@ from louver_sandbox.audit.entries import InvalidEntry, commitments_of, parse
 from louver_sandbox.audit.sources import ExportSource, LogSource, MalformedExport, StateSource, StoredEntry
 from louver_sandbox.audit.tree import NodeId
 from louver_sandbox.store import State
+from louver_sandbox.store.texts import findable
 
 MAX_FINDINGS = 100
 """Where verification stops; such a log needs no further words."""
@@ -197,7 +198,8 @@ class _Verification:
         if fields["index"] != entry.index:
             self._find(entry.index, f"{where} its bytes say that it is entry {fields['index']}")
         for name, value in entry.columns.items():
-            if fields.get(name) != value:
+            said = fields.get(name)
+            if value not in (said, findable(said) if isinstance(said, str) else said):
                 self._find(entry.index, f"{where} it is filed under another {name} than its bytes say")
         for index, what in self.prunings.entry(entry.index, fields):
             self._find(index, what)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, MetaData, Table, func, insert, select, text
 
 from louver_sandbox.store.errors import StoreConflict
 from louver_sandbox.store.state import State
-from louver_sandbox.store.texts import storable
+from louver_sandbox.store.texts import findable, storable
 
 ROWS = 1000
 """Rows that are held in memory at once."""
@@ -59,12 +59,14 @@ def _pages(tx: Connection, table: Table) -> Iterator[list[dict[str, Any]]]:
     """The table's rows in the order of its key."""
     query = select(table).order_by(*table.primary_key.columns).execution_options(yield_per=ROWS)
     for page in tx.execute(query).partitions():
-        yield [{name: _kept(value) for name, value in row._mapping.items()} for row in page]
+        yield [{name: _kept(table, name, value) for name, value in row._mapping.items()} for row in page]
 
 
-def _kept(value: object) -> object:
+def _kept(table: Table, name: str, value: object) -> object:
     """A value as every kind of database keeps it."""
-    return storable(value) if isinstance(value, str) and "\0" in value else value
+    if not isinstance(value, str) or "\0" not in value:
+        return value
+    return storable(value) if (table.name, name) == ("openings", "text") else findable(value)
 
 
 def _count_on(tx: Connection, table: Table) -> None:

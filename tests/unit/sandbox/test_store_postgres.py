@@ -165,9 +165,11 @@ def test_a_text_that_no_column_holds_is_logged_and_comes_back(postgres_server: S
             found = log.entries(request_id="a\0b")
             assert [opened["sql"].text for opened in log.opened(found)] == list(texts)
             assert log.state.healthy
+            assert verify_log(log.state, KEY).ok
         with State.open(postgres_server.database()) as target:
             copy_store(filed, target)
             assert [open_log(target).open(index)["sql"].text for index in range(3)] == list(texts)
+            assert verify_log(target, KEY).ok
 
 
 def test_emptying_a_table_counts_as_removing_its_rows(postgres_server: Server) -> None:
