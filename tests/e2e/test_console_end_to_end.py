@@ -224,7 +224,9 @@ def test_warnings_are_subscribed_to_and_cancelled(analyst: Browser, running: Run
     assert analyst.submit("/warnings", **wanted).status_code in {200, 303}
     page = analyst.get("/warnings").text
     assert firm in page
-    (identity,) = re.findall(r"/warnings/([0-9a-f-]{36})/cancel", page)
+    (identity,) = re.findall(
+        r"/warnings/([0-9a-f-]{36})/cancel", page.partition(f"<code>{firm}")[2].partition("</tr>")[0]
+    )
     assert analyst.submit("/warnings", **{**wanted, "until": "soon"}).status_code == 422
     refused = analyst.submit("/warnings", **{**wanted, "until": "2001-01-01"})
     assert (refused.status_code, "LVR-5144" in refused.text) == (422, True)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import date
 
 from louver_sandbox.catalog.model import Verb
+from louver_sandbox.policy.cubes import PUBLISHER
 from louver_sandbox.policy.floors import Finding
 from louver_sandbox.policy.model import Deny, Grant, GrantTreatment, Platform, Policy
 from louver_sandbox.policy.severity import Severity
@@ -48,7 +49,7 @@ def _unknown(
     named: Sequence[str], institutions: Collection[str] | None, at: tuple[str | int, ...]
 ) -> Iterator[Finding]:
     for index, name in enumerate(named if institutions is not None else ()):
-        if institutions is not None and name not in institutions:
+        if institutions is not None and name not in institutions and name != PUBLISHER:
             yield Finding(
                 (*at, index),
                 f"no institution {name} is registered",
