@@ -23,8 +23,10 @@ def forbid(table: str, verb: str) -> None:
 
 
 def permit(table: str, condition: str) -> None:
-    """In place of the trigger that `forbid` made of UPDATE: one that aborts it but for rows of which ``condition`` holds,
-    an expression over OLD and NEW in SQL that both databases read."""
+    """In place of the trigger that `forbid` made of UPDATE: one that aborts it but where ``condition`` holds of a row.
+
+    The condition is an expression over OLD and NEW in SQL that both databases read.
+    """
     name = f"{table}_no_update"
     if op.get_bind().dialect.name == "sqlite":
         op.execute(f"DROP TRIGGER {name}")
