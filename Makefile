@@ -44,6 +44,7 @@ lock: .venv/.dev   ## What the container image installs, by SHA-256, and its bil
 	@$(BIN)/python -m tests.support.lock deploy/requirements.txt
 	@test -x .venv-lock/bin/python || { $(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install -q cyclonedx-bom==7.5.0 pip-audit==2.10.1; }
 	@.venv-lock/bin/cyclonedx-py requirements --spec-version 1.6 --output-reproducible --of JSON -o deploy/sbom.cdx.json deploy/requirements.txt
+	@$(BIN)/python -m tests.support.lock --bill deploy/sbom.cdx.json
 audit: lock        ## Ask the public database for known vulnerabilities of what the image installs
 	@.venv-lock/bin/pip-audit --disable-pip --require-hashes -r deploy/requirements.txt
 bench: .venv/.dev  ## Run one benchmark: make bench NAME=line

@@ -21,9 +21,9 @@ from louver_sandbox.audit import commitments
 from louver_sandbox.audit.entries import JSON, Entry
 from louver_sandbox.audit.log import AuditLog
 from louver_sandbox.lookups import Standing
-from louver_sandbox.release.failures import UNFIT_NOISE
 from louver_sandbox.stages import Answer, Committed, Plan, Release, Request
 from louver_sandbox.store import State, answers, draws
+from louver_sandbox.unreleased import UNFIT_NOISE
 
 
 @dataclass(frozen=True)

@@ -29,13 +29,13 @@ from louver_sandbox.refusals.capacity import not_accepting
 from louver_sandbox.release.complementary import Solve, no_solver
 from louver_sandbox.release.decode import decode
 from louver_sandbox.release.encode import encode
-from louver_sandbox.release.failures import kind_of
 from louver_sandbox.release.release import release
 from louver_sandbox.release.seals import Sealer
 from louver_sandbox.sql.bind import bind
 from louver_sandbox.sql.parse import parse
 from louver_sandbox.stages import Committed, Facts, Plan, Receipted, Request, Stored
 from louver_sandbox.store import StoreError
+from louver_sandbox.unreleased import kind_of
 
 
 def judge(request: Request, catalog: Catalog, bundle: Bundle, facts: Facts) -> Plan:

@@ -1,6 +1,7 @@
 """Writes what the container image installs: exact versions from constraints.txt, each file by its SHA-256.
 
     python -m tests.support.lock deploy/requirements.txt
+    python -m tests.support.lock --bill deploy/sbom.cdx.json
 
 pip itself decides, as it would on the machine that runs this (CPython 3.11 on Linux x86-64 for the image).
 """
@@ -12,9 +13,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
-WANTED = ".[sandbox,server,dp,telemetry]"
+WANTED = ".[sandbox,server,dp,telemetry,postgres]"
 HEAD = """\
 # What the container image installs: the versions of constraints.txt, each file by its SHA-256 (CPython 3.11, Linux x86-64).
 # Made by `make lock`; pip takes nothing else (`--require-hashes`).
@@ -36,5 +38,20 @@ def lines() -> list[str]:
     return sorted(found)
 
 
+def bare(bill: dict[str, Any]) -> dict[str, Any]:
+    """The bill with the digest at each component and no guesses of where files may be had from."""
+    for component in (*bill["components"], *bill["metadata"]["tools"]["components"]):
+        found = component.pop("externalReferences", [])
+        digests = [digest for one in found for digest in one.get("hashes", [])]
+        if digests:
+            component["hashes"] = digests
+    return bill
+
+
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(HEAD + "".join(lines()), encoding="utf-8")
+    if sys.argv[1] == "--bill":
+        place = Path(sys.argv[2])
+        kept = bare(json.loads(place.read_text(encoding="utf-8")))
+        place.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    else:
+        Path(sys.argv[1]).write_text(HEAD + "".join(lines()), encoding="utf-8")

@@ -23,7 +23,7 @@ def forbid(table: str, verb: str) -> None:
 
 
 def permit(table: str, condition: str) -> None:
-    """In place of the trigger that `forbid` made of UPDATE: one that aborts it but where ``condition`` holds of a row.
+    """In place of the trigger that `forbid` made of UPDATE, one that lets a row pass of which ``condition`` holds.
 
     The condition is an expression over OLD and NEW in SQL that both databases read.
     """
