@@ -29,6 +29,7 @@ from louver_sandbox.pipeline import Call
 from louver_sandbox.plan.warnings import judge_warnings
 from louver_sandbox.stages import InstitutionType, Request, SourceRef, Subject
 from louver_sandbox.store import State
+from louver_sandbox.suspensions import Suspensions, require_served
 from louver_sandbox.warning_plan import WarningCase, WarningPlan
 from louver_sandbox.warnings.evaluation import Evaluation, Parts
 from louver_sandbox.warnings.subscriptions import DIALECT, Subscriptions
@@ -75,6 +76,7 @@ class Warned:
         self.consents = Consents(self.books.state, self.clock, append)
         self.subscriptions = Subscriptions(city_bundle, self.books, self.clock)
         self.telling = Telling(self.books, self.clock)
+        self.suspensions = Suspensions(self.books.state, self.clock, append)
         self.evaluation = self.restarted()
 
     def restarted(self) -> Evaluation:
@@ -165,7 +167,9 @@ def warned(folder: Path, batch: int = 1000) -> Iterator[Warned]:
     """The line over fresh books."""
     clock = SettableClock(NOON)
     with State.open(folder / "state.db") as state:
-        log = AuditLog(state, SIGNER, ORIGIN, clock=clock, randomness=SeededRandomness())
+        log = AuditLog(
+            state, SIGNER, ORIGIN, clock=clock, randomness=SeededRandomness(), require_served=require_served
+        )
         yield Warned(Books(state, log), clock, batch=batch)
 
 

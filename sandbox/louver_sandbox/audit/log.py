@@ -28,7 +28,7 @@ from louver_sandbox.store.clock import Clock, Randomness, rfc3339
 
 MAX_PAGE = 1000
 """Entries in one page of a listing, at most."""
-SERVED_ONLY = frozenset({"admission", "outcome", "report"})
+SERVED_ONLY = frozenset({"admission", "outcome", "report", "warning_admission", "warning_outcome", "warnings_told"})
 """Kinds of entries that are written of institutions only that are served: what is paid, and what leaves."""
 
 

@@ -2,9 +2,8 @@
 data.
 
 There is nobody who asks at that moment, so nothing is refused to anybody; but the order is that of every question.
-The
-decision is made in a checker, a worker is reserved, authorisations are read and the admission is logged as one, and
-only then are rows read. Where no authorisation covers a subscription, nobody stands in the list in its subject's
+The decision is made in a checker, a worker is reserved, authorisations are read and the admission is logged as one,
+and only then are rows read. Where no authorisation covers a subscription, nobody stands in the list in its subject's
 place: that is as if it had no flags, and what it was told before stays. What has changed becomes a notice in the
 transaction that logs the outcome. A crash before that leaves the batch to be evaluated again, and none of it twice.
 """
@@ -22,7 +21,7 @@ from datetime import UTC, date, datetime
 from threading import Event
 from typing import Any, Protocol
 
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from louver.errors import Refused
 from louver_sandbox import journal
@@ -34,6 +33,7 @@ from louver_sandbox.pipeline import Call, Failed
 from louver_sandbox.plan.warnings import about_many, about_nobody
 from louver_sandbox.release.decode import WorkerLied
 from louver_sandbox.stages import SourceRef, Subject
+from louver_sandbox.unreleased import SUSPENDED
 from louver_sandbox.warning_plan import WarningCase, WarningPlan
 from louver_sandbox.warnings import covering
 from louver_sandbox.warnings.flags import decode_flags
@@ -136,10 +136,13 @@ class Evaluation:
                 listed = [*asked, *([None] * (len(batch) - len(asked)))]
                 reply = worker.run_statement(plan.sources, about_many(plan, listed), call)
                 raised = decode_flags(reply, asked, plan.flags)
+                return self._kept(plan, who, data, batch, found, admission, raised)
             except (Failed, WorkerLied) as error:
                 self._aborted(admission, who, error.kind if isinstance(error, Failed) else "reply")
                 raise
-            return self._kept(plan, who, data, batch, found, admission, raised)
+            except Refused:
+                self._aborted(admission, who, SUSPENDED)
+                raise
 
     def _admitted(
         self, plan: WarningPlan, who: Subject, data: str, batch: Sequence[Subscription]
@@ -176,8 +179,9 @@ class Evaluation:
         """Keeps what the flags are now, with a notice of what has changed, and logs the outcome, as one."""
         now = self._parts.clock()
         with self._parts.books.state.transaction() as tx:
-            # Only of those that would be told of is the authorisation looked at once more.
+            # Only those that would be told of are looked at once more, and the authorisation of each.
             other = [one for one in batch if not before[one.id] and raised.get(one.subject, ()) != one.flags]
+            other = self._still_due(tx, other, data)
             found = covering.reasons(tx, plan, who, other, now)
             changed = [(one, raised.get(one.subject, ())) for one in other if not found[one.id]]
             rows = [_notice(plan, one, flags, now) for one, flags in changed]
@@ -194,6 +198,15 @@ class Evaluation:
             for part in parts([one.id for one in batch]):
                 tx.execute(update(subscriptions).where(_s.id.in_(part)).values(evaluated=data))
         return len(rows)
+
+    def _still_due(self, tx: Connection, batch: Sequence[Subscription], data: str) -> list[Subscription]:
+        """Those of a batch that neither were cancelled meanwhile nor evaluated by another service."""
+        due = or_(_s.evaluated.is_(None), _s.evaluated != data)
+        found: dict[str, Subscription] = {}
+        for part in parts([one.id for one in batch]):
+            rows = tx.execute(select(subscriptions).where(_s.id.in_(part), due, *self._live()))
+            found |= {one.id: one for one in map(subscription, rows)}
+        return [found[one.id] for one in batch if one.id in found]
 
     def _aborted(self, admission: int, who: Subject, reason: str) -> None:
         told: dict[str, JSON] = {"kind": "aborted", "institution": who.institution, "verb": "warning"}

@@ -31,6 +31,7 @@ from sqlalchemy import delete, insert, select, update
 
 from louver.alerts.addresses import Network, NotAllowed, Resolve, networks, resolve
 from louver.alerts.posting import post, trust
+from louver.errors import Refused
 from louver.failures import Misused
 from louver_sandbox import journal
 from louver_sandbox.audit.entries import JSON
@@ -137,10 +138,10 @@ class Posting:
             due = list(tx.execute(query))
         taken = 0
         for row in due:
-            told = self._telling.tell(row.institution, row.told, AT_ONCE, "webhook")
-            if not told.count:
+            told = self._to_post(row.institution, row.told)
+            if told is not None and not told.count:
                 continue
-            if self._posted(row.institution, row.url, told):
+            if told is not None and self._posted(row.institution, row.url, told):
                 taken += told.count
                 self._note(row.institution, row.url, {"told": told.last, "failures": 0})
             else:
@@ -148,6 +149,13 @@ class Posting:
                 then = moment(self._clock() + timedelta(seconds=pause))
                 self._note(row.institution, row.url, {"failures": row.failures + 1, "next_at": then})
         return taken
+
+    def _to_post(self, institution: str, after: str) -> Told | None:
+        """What waits; None where nothing may be told now, as to an institution that is suspended."""
+        try:
+            return self._telling.tell(institution, after, AT_ONCE, "webhook")
+        except Refused:
+            return None
 
     def _posted(self, institution: str, url: str, told: Told) -> bool:
         """Whether the receiver has taken the message. What the operator allows is asked for each time."""

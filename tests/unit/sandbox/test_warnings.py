@@ -368,3 +368,55 @@ def test_a_statement_that_is_not_the_verified_one_is_never_planned(
         monkeypatch.setattr(planning, "_about_each", broken)
         with pytest.raises(PlanUnverified):
             judge_warnings(case, city_catalog(), city_bundle())
+
+
+def test_of_a_suspended_institution_nothing_is_evaluated_and_nothing_is_told_to_it(line: Warned) -> None:
+    line.rows["gov.court_dishonest"] = [(ONE, None)]
+    made, other = line.borrower(ONE), line.subscribe(ONE, line.consent(ONE, RIVAL), who=RIVAL)
+    line.suspensions.suspend("bank_a", "a key was found", "operator:wang")
+    assert line.evaluation.round() == 1
+    assert [one.subscription for one in line.told(who=RIVAL)] == [other.id]
+    assert line.kinds().count("warning_refused") == 1
+    assert line.evaluation.round() == 0
+    assert line.kinds().count("warning_refused") == 1, "said once a day"
+    line.suspensions.resume("bank_a", "a new key", "operator:wang")
+    line.suspensions.resume("bank_a", "a new key", "operator:li")
+    assert line.evaluation.round() == 1
+    line.suspensions.suspend("bank_a", "again", "operator:wang")
+    with pytest.raises(Refused, match="suspended"):
+        line.told()
+    line.suspensions.resume("bank_a", "a new key", "operator:wang")
+    line.suspensions.resume("bank_a", "a new key", "operator:li")
+    assert [one.subscription for one in line.told()] == [made.id]
+
+
+def test_who_is_suspended_while_a_batch_runs_is_told_of_it_by_the_log_alone(line: Warned) -> None:
+    line.rows["gov.court_dishonest"] = [(ONE, None)]
+    line.borrower(ONE)
+
+    def suspended(statement: str) -> None:
+        line.meet = lambda statement: None
+        line.suspensions.suspend("bank_a", "a key was found", "operator:wang")
+
+    line.meet = suspended
+    assert line.evaluation.round() == 0
+    *_, aborted = [entry.fields for entry in line.books.log.entries(limit=1000) if entry.fields["kind"] == "aborted"]
+    assert (aborted["reason"], aborted["institution"]) == ("suspended", "bank_a")
+    line.suspensions.resume("bank_a", "a new key", "operator:wang")
+    line.suspensions.resume("bank_a", "a new key", "operator:li")
+    assert line.evaluation.round() == 1
+
+
+def test_two_services_that_evaluate_the_same_tell_it_once(line: Warned) -> None:
+    line.rows["gov.court_dishonest"] = [(ONE, None)]
+    made = line.borrower(ONE)
+    first, second, inner = line.evaluation, line.restarted(), list[int]()
+
+    def meanwhile(statement: str) -> None:
+        line.meet = lambda statement: None
+        inner.append(second.round())
+
+    line.meet = meanwhile
+    assert first.round() == 0
+    assert inner == [1]
+    assert [one.subscription for one in line.told()] == [made.id]

@@ -178,3 +178,24 @@ def test_a_file_that_cannot_be_used_allows_nothing(tmp_path: Path, text: str) ->
     with pytest.raises(HooksRefused):
         allowed(tmp_path / "webhooks.toml", "bank_a")
     assert json.dumps(sorted(allowed(tmp_path / "nowhere.toml", "bank_a").hosts)) == "[]"
+
+
+def test_a_suspended_institution_keeps_nobody_else_from_having_theirs(
+    line: Warned, receiver: Receiver, tmp_path: Path
+) -> None:
+    both = "".join(
+        f'[{name}]\nhosts = ["{HOST}"]\nnetworks = ["127.0.0.0/8"]\nca = "ca.pem"\n' for name in ("bank_a", "bank_b")
+    )
+    posts = posting(line, tmp_path, both)
+    for who in (BANK, RIVAL):
+        posts.keep(who, f"https://{HOST}:{receiver.port}/{who.institution}")
+        line.subscribe(firm(0), line.consent(firm(0), who), who=who)
+    line.evaluation.round()
+    line.suspensions.suspend("bank_a", "a key was found", "operator:wang")
+    assert posts.round() == 1
+    assert [path for path, _, _ in receiver.taken] == ["/bank_b"]
+    line.suspensions.resume("bank_a", "a new key", "operator:wang")
+    line.suspensions.resume("bank_a", "a new key", "operator:li")
+    later(line)
+    assert posts.round() == 1
+    assert [path for path, _, _ in receiver.taken] == ["/bank_b", "/bank_a"]
