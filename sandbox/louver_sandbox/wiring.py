@@ -11,7 +11,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -25,14 +24,9 @@ from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.accounting.one_at_a_time import OneAtATime
 from louver_sandbox.administrators import Administrators
 from louver_sandbox.annals import (
-    activated_serials,
     former_tokens,
-    logged_revocations,
     logged_set,
     logged_tokens,
-    note_activation,
-    refuse_former,
-    refuse_other_owners,
     tables_of_snapshots,
     tables_of_tokens,
 )
@@ -56,9 +50,9 @@ from louver_sandbox.matching.token_ahead import Holding, Upkeep
 from louver_sandbox.matching.tokens import JoinKeys, TokenTables
 from louver_sandbox.officers import Callers
 from louver_sandbox.pipeline import Call, Pipeline
-from louver_sandbox.policy.approvals import Approval, verify_bundle
-from louver_sandbox.policy.bundle import Bundle, BundleRefused
-from louver_sandbox.policy.load import CONTENT_FILE, load_approvals, load_officers
+from louver_sandbox.policy.approvals import Approval
+from louver_sandbox.policy.bundle import Bundle
+from louver_sandbox.policy.load import CONTENT_FILE, load_approvals
 from louver_sandbox.premises import isolation_of, load_judgement, noise_secret, open_books
 from louver_sandbox.processes.admission import Overloaded
 from louver_sandbox.processes.limits import Limits as ProcessLimits
@@ -82,6 +76,7 @@ from louver_sandbox.shelf import Shelf
 from louver_sandbox.stages import Plan, Request, Subject
 from louver_sandbox.store import State
 from louver_sandbox.store.alone import own_folder
+from louver_sandbox.succession import Succession
 from louver_sandbox.suspensions import Append, Suspensions
 from louver_sandbox.token_line import TokenLine
 from louver_sandbox.uploads.own_tables import OwnTables
@@ -93,17 +88,6 @@ from louver_sandbox.warnings.telling import Telling
 from louver_sandbox.withdrawn import Withdrawn
 
 WARM_S = 30.0
-RETIRED_S = 120.0
-"""How long what decided formerly is kept beyond the longest question: for those that waited to be asked."""
-
-
-@dataclass(frozen=True)
-class StoredBundle:
-    """A bundle as it lies in the installation's folder, verified."""
-
-    bundle: Bundle
-    content: bytes
-    approvals: tuple[Approval, ...]
 
 
 class Platform:
@@ -114,9 +98,6 @@ class Platform:
         self.clock = clock
         self._lock = threading.Lock()
         self._strangers: set[tuple[str, str]] = set()
-        self._replacing = threading.RLock()
-        self._former: list[tuple[float, InForce]] = []
-        self._followed: tuple[object, ...] | None = None
         self._parts = ExitStack()
         try:
             self._open(new_incident)
@@ -222,7 +203,7 @@ class Platform:
             self._judged_by,
             self._auditors,
         )
-        self._house = House(
+        house = House(
             settings,
             self.books,
             self.clock,
@@ -239,152 +220,63 @@ class Platform:
             OneAtATime(self.state.claims()),
             self._parts.enter_context(own_folder(settings.run / JUDGING)),
         )
-        self._parts.callback(self._close_deciders)
-        self._deciding = self._made(judgement, content, load_approvals(settings.bundle))
-
-    def _made(self, judgement: Judgement, content: bytes, approvals: tuple[Approval, ...]) -> InForce:
-        return InForce(self._house, judgement, content, approvals, logged_revocations(self.books))
+        self.succession = Succession(house, judgement, content, load_approvals(settings.bundle))
+        self._parts.callback(self.succession.close)
 
     @property
     def in_force(self) -> InForce:
         """What decides now. Whoever asks it twice may meet two bundles: a call takes it once."""
-        return self._deciding
+        return self.succession.now
 
     @property
     def judgement(self) -> Judgement:
         """The catalogue and the bundle in force."""
-        return self._deciding.judgement
+        return self.succession.now.judgement
 
     @property
     def approvals(self) -> tuple[Approval, ...]:
         """Who approved what is in force."""
-        return self._deciding.approvals
+        return self.succession.now.approvals
 
     @property
     def checkers(self) -> CheckerPool:
         """The checkers of what is in force."""
-        return self._deciding.checkers
+        return self.succession.now.checkers
 
     @property
     def withdrawn(self) -> Withdrawn:
         """Which documents in force answer no more."""
-        return self._deciding.withdrawn
+        return self.succession.now.withdrawn
 
     @property
     def pipeline(self) -> Pipeline:
         """The line of questions under what is in force."""
-        return self._deciding.pipeline
+        return self.succession.now.pipeline
 
     @property
     def matches(self) -> MatchLine:
         """The line of matches under what is in force."""
-        return self._deciding.matches
+        return self.succession.now.matches
 
     @property
     def tokens(self) -> TokenLine:
         """The line of tokens under what is in force."""
-        return self._deciding.tokens
+        return self.succession.now.tokens
 
     @property
     def reports(self) -> ReportLine:
         """The line of reports under what is in force."""
-        return self._deciding.reports
+        return self.succession.now.reports
 
     @property
     def scores(self) -> ScoreLine:
         """The line of scores under what is in force."""
-        return self._deciding.scores
-
-    def replace_bundle(
-        self, bundle: Bundle, content: bytes, approvals: tuple[Approval, ...], kept: Callable[[], None]
-    ) -> None:
-        """Lets a verified bundle decide from the next question on, all at once.
-
-        `kept` makes it lasting, once everything stands that decides by it; then the log says so, and then it decides.
-        The catalogue stays. Where anything fails before the last step, what decided goes on deciding. Raises what
-        `InForce` and `kept` raise, and `BundleRefused` where the log knows a later version.
-        """
-        judgement = Judgement(self.judgement.catalog, bundle)
-        with self._replacing:
-            refuse_former(self.books, approvals)
-            refuse_other_owners(self.approvals, approvals)
-            fresh = self._made(judgement, content, approvals)
-            try:
-                kept()
-                note_activation(self.books, judgement, approvals)
-            except BaseException:
-                fresh.close()
-                raise
-            former, self._deciding = self._deciding, fresh
-            self._former.append((time.monotonic() + RETIRED_S + self.settings.limits.query_seconds, former))
-
-    def stored_bundle(self) -> StoredBundle:
-        """The bundle in the installation's folder, verified as at a start. Raises `BundleRefused`."""
-        folder = self.settings.bundle
-        try:
-            content = (folder / CONTENT_FILE).read_bytes()
-        except OSError:
-            raise BundleRefused((f"{CONTENT_FILE} cannot be read",)) from None
-        approvals = load_approvals(folder)
-        today = self.clock().astimezone(SHANGHAI).date()
-        officers = load_officers(self.settings.officers)
-        bundle = verify_bundle(content, approvals, officers, today, self.judgement.catalog)
-        refuse_former(self.books, approvals)
-        refuse_other_owners(self.approvals, approvals)
-        return StoredBundle(bundle, content, approvals)
-
-    def follow(self, check: Callable[[Bundle], None]) -> bool:
-        """Takes the bundle in the folder where that is another one than decides, as an operator's `activate` leaves
-        it; whether it did. Raises `BundleRefused` for one that must not decide, and what `check` raises: then
-        nothing changes.
-
-        What another service has revoked, or replaced by a later version that is not in the folder here, answers no
-        more in any case."""
-        self.withdrawn.know(logged_revocations(self.books))
-        self.withdrawn.know({name: serial - 1 for name, serial in activated_serials(self.books).items()})
-        stamp = self._stamp()
-        if stamp == self._followed:
-            return False
-        with self._replacing:
-            try:
-                stored = self.stored_bundle()
-                other = (stored.bundle.digest, stored.approvals) != (self.judgement.bundle.digest, self.approvals)
-                if other:
-                    check(stored.bundle)
-                    self.replace_bundle(stored.bundle, stored.content, stored.approvals, lambda: None)
-            except BundleRefused:
-                self._followed = stamp
-                raise
-            self._followed = stamp
-            return other
-
-    def _stamp(self) -> tuple[object, ...]:
-        """What changes when the stored bundle, the officers or the day do."""
-        today = self.clock().astimezone(SHANGHAI).date()
-        files = (self.settings.bundle, self.settings.bundle / CONTENT_FILE, self.settings.officers)
-        return today, *((status.st_mtime_ns, status.st_ino) for status in (path.stat() for path in files))
+        return self.succession.now.scores
 
     def make_score_table(self) -> bool:
         """Goes on with the next table of a registered model, by a part; whether one was missing. Raises `Failed`."""
-        ahead = self._deciding.tables
+        ahead = self.succession.now.tables
         return ahead is not None and ahead.make_next()
-
-    def retire(self, *, at_once: bool = False) -> None:
-        """Ends what decided formerly, when no question can be left that met it and no simulation uses it."""
-        with self._replacing:
-            over = [item for item in self._former if at_once or item[0] < time.monotonic()]
-            self._former = [item for item in self._former if item not in over]
-        for until, former in over:
-            if at_once:
-                former.close()
-            elif not former.retire():
-                with self._replacing:
-                    self._former.append((until, former))
-
-    def _close_deciders(self) -> None:
-        self.retire(at_once=True)
-        if hasattr(self, "_deciding"):
-            self._deciding.close()
 
     def _match_sessions(self) -> SessionPool:
         """The matchers; their zygote is started at the first match. Raises `WorkerFailed` without the library."""

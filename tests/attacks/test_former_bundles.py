@@ -25,12 +25,12 @@ def test_what_decided_formerly_ends_with_its_last_use(own_city: City, tmp_path: 
             house.approve(version, "wang", "li")
             house.office.activate(house.caller("li"), version.name)
             assert house.platform.in_force is not former
-            house.platform._former = [(0.0, one) for _, one in house.platform._former]
-            house.platform.retire()
+            house.platform.succession._former = [(0.0, one) for _, one in house.platform.succession._former]
+            house.platform.succession.retire()
             assert checkers.ask(case, 60.0)
-            assert [one for _, one in house.platform._former] == [former]
-        house.platform.retire()
-        assert house.platform._former == []
+            assert [one for _, one in house.platform.succession._former] == [former]
+        house.platform.succession.retire()
+        assert house.platform.succession._former == []
         with pytest.raises(CheckerFailed), former.more_checkers(1):
             pass
         assert house.verdict()[0] == "permitted"

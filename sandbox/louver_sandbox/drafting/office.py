@@ -284,7 +284,7 @@ class Office:
                         failed = ", ".join(item["name"] for item in tried["tests"])
                         raise refuse.bundle_unfit(f"tests fail: {failed}")
                     self._publish(coming.bundle)
-                    self._platform.replace_bundle(
+                    self._platform.succession.replace(
                         coming.bundle, coming.content, coming.approvals, lambda: lifecycle.keep(coming)
                     )
                 except (BundleRefused, KeyRefused, PolicyRefused) as refused:
@@ -346,7 +346,7 @@ class Office:
     def follow(self) -> bool:
         """Takes the bundle in the installation's folder, once what it grants is published; whether it did. Raises
         `BundleRefused`, `Refused` LVR-7210."""
-        return self._platform.follow(self.require_published)
+        return self._platform.succession.follow(self.require_published)
 
     def revoke(self, caller: Caller, content: bytes) -> SignedRevocation:
         """Files the caller's own revocation. Raises `Refused` LVR-7207."""
@@ -440,7 +440,7 @@ class Office:
         logged = str(last[0].fields.get("bundle", "")) if last else ""
         stored, problem = "", ""
         try:
-            bundle = platform.stored_bundle().bundle
+            bundle = platform.succession.stored().bundle
             stored = bundle.digest
             self.require_published(bundle)
         except BundleRefused as refused:

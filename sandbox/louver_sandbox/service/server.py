@@ -289,7 +289,7 @@ class Server:
         self._taken("the auditors' index", self._index)
         self._taken("what is due", self._put_due_in_force)
         self._taken("the stored bundle", self._follow)
-        self._taken("what decided formerly", self.platform.retire)
+        self._taken("what decided formerly", self.platform.succession.retire)
         self._taken("the registry of institutions", self._look_at_registry)
         self._taken("what uploads have left", self.platform.own_tables.tidy)
 
