@@ -17,7 +17,7 @@ from louver.errors import Refused
 from louver.receipt import Receipt
 from louver_sandbox import codec
 from louver_sandbox.accounting.history import Found
-from louver_sandbox.audit import commitments
+from louver_sandbox.audit import commitments, stored
 from louver_sandbox.audit.entries import JSON, Entry
 from louver_sandbox.audit.log import AuditLog
 from louver_sandbox.lookups import Standing
@@ -181,10 +181,11 @@ def answered(
         **({} if plan.seal is None else {"seal": plan.seal.key}),
         **more,
     }
+    time = _told_time(tx, plan, more)
     entry = (
-        books.log.append(tx, body, private(request))
+        books.log.append(tx, body, private(request), time=time)
         if commitments is None
-        else books.log.append(tx, body, repeated=commitments)
+        else books.log.append(tx, body, repeated=commitments, time=time)
     )
     answers.store(
         tx,
@@ -199,6 +200,14 @@ def answered(
         ),
     )
     return entry
+
+
+def _told_time(tx: Connection, plan: Plan, more: Mapping[str, JSON]) -> str:
+    """The admission's moment where the answer waits for a mark, which its receipt would undo; else nothing."""
+    admission = more.get("admission")
+    if (plan.lookup is None and not plan.pace) or not isinstance(admission, int):
+        return ""
+    return str(stored.find(tx, admission).fields["time"])
 
 
 def record(committed: Committed, release: Release, answer: Answer, books: Books) -> Receipt:

@@ -36,6 +36,7 @@ from louver_sandbox.refusals import capacity, identity
 from louver_sandbox.refusals import reports as refuse
 from louver_sandbox.stages import Facts, Receipted, Request, Subject
 from louver_sandbox.store import StoreError
+from louver_sandbox.store.clock import rfc3339
 
 REPORT_DIALECT = "report"
 """What a question says its text is written in when it names a report."""
@@ -64,6 +65,8 @@ class _Asked:
     subject: str
     authorisation: str
     request: Request
+    began: datetime
+    """What the report says of its moment: it leaves at a mark, and when it was made would undo that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,8 @@ class ReportLine:
 
     def _asked(self, request: Request) -> _Asked:
         """Raises `Refused` LVR-5131 to LVR-5133."""
-        found = offered_reports(self._bundle(), request.subject, self._facts(self._clock()))
+        began = self._clock()
+        found = offered_reports(self._bundle(), request.subject, self._facts(began))
         known = {report.name: (policy, report, templates) for policy, report, templates in found}
         if request.sql not in known:
             raise refuse.report_unknown(request.sql[:LONGEST_ID], sorted(known))
@@ -119,7 +123,7 @@ class ReportLine:
         sound = isinstance(authorisation, str) and len(authorisation) <= LONGEST_ID and not given
         if not sound or not is_subject(report.subject, subject):
             raise refuse.report_parameters()
-        return _Asked(policy, report, templates, str(subject), str(authorisation), request)
+        return _Asked(policy, report, templates, str(subject), str(authorisation), request, began)
 
     def _before(self, asked: _Asked) -> Reported | None:
         """The report that was made for this request. Raises `Refused` LVR-0106 or LVR-5134."""
@@ -153,14 +157,16 @@ class ReportLine:
         made: list[bytes] = []
 
         def write(tx: Connection) -> Entry:
-            now = self._clock()
+            now = asked.began
             live = self._live(tx, asked, needed=needed)
             told = found and live and all(one.inquiry.covered for one in sections)
             document = canonical(
                 _document(asked, sections if told else (), now, _expiry(tx, asked, now, needed=needed))
             )
             made.append(document)
-            entry = self._books.log.append(tx, _body(asked, sections, document), _private(asked, told=told))
+            entry = self._books.log.append(
+                tx, _body(asked, sections, document), _private(asked, told=told), time=rfc3339(now)
+            )
             kept = reports_kept.Kept(
                 asked.request.subject.institution,
                 asked.request.id,

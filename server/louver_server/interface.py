@@ -36,7 +36,8 @@ _REPLAY: Final = {"409": "the decision differs from the record"}
 _TYPES: Final = {
     ".json": ("application/json",), ".svg": ("image/svg+xml",), ".{form}": ("application/json", "text/csv"),
     "/file": ("application/json",), "/lint": ("application/json",), "/health": ("application/json",),
-    "/proof": ("text/plain",), "/receipt": ("text/plain",),
+    "/proof": ("text/plain",), "/receipt": ("text/plain",), "/events": ("text/event-stream",),
+    "/file.{kind}": ("application/json", "application/pdf", "text/plain", "application/octet-stream"),
 }  # fmt: skip
 """What ends a path and is no page."""
 _SIGNING_IN: Final = ("code", "passkey")
@@ -53,6 +54,15 @@ _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "/policies/versions/{name}/{act}": ("signature", "days"),
     "/policies/revoke": ("revocation",),
     "/accounts": ("name", "role", "profile"),
+    "/access": ("table", "columns", "purpose", "legal_basis", "reason", "sql"),
+    "/requests/{name}/{act}": ("answer", "version"),
+    "/reports/{name}": ("request_id", "subject", "authorisation", "purpose"),
+    "/reports/{name}/file.{kind}": ("request_id", "subject", "authorisation", "purpose"),
+    "/disputes": ("request_id", "table", "statement", "evidence"),
+    "/warnings": ("template", "purpose", "subject", "authorisation", "until"),
+    "/searches": ("name", "query"),
+    "/searches/forget": ("name",),
+    "/institutions/{name}/{act}": ("reason",),
 }
 """What a form may hold besides the session's token; of the others, nothing."""
 

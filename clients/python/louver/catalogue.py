@@ -125,7 +125,7 @@ def _credit_code(drawn: int) -> str:
     body = "MA" + "".join(_LETTERS[drawn // 31**place % 31] for place in range(6))
     weighed = sum(int(letter, 36) * weight for letter, weight in zip(body, (3, 7, 9, 10, 5, 8, 4, 2), strict=True))
     code = f"9137029{drawn // 13 % 10}{body}{'0123456789X'[(11 - weighed % 11) % 11]}"
-    total = sum(_LETTERS.index(letter) * pow(3, place, 31) for place, letter in enumerate(code))
+    total = sum(_LETTERS.index(letter) * (3**place % 31) for place, letter in enumerate(code))
     return code + _LETTERS[(31 - total % 31) % 31]
 
 

@@ -84,8 +84,11 @@ class AuditLog:
         private: Mapping[str, str] | None = None,
         *,
         repeated: Mapping[str, str] | None = None,
+        time: str = "",
     ) -> Entry:
         """Add an entry to the caller's transaction; it is in the log when that commits.
+
+        ``time`` is what it says of its moment where that must not be the present: receipts show it to callers.
 
         ``private`` texts are kept aside and enter the entry as salted commitments. ``repeated`` are the commitments
         of an earlier entry about the same texts. Raises ``InvalidEntry`` before anything is written, and what
@@ -93,7 +96,7 @@ class AuditLog:
         """
         if body["kind"] in SERVED_ONLY and isinstance(institution := body.get("institution"), str):
             self._require_served(tx, institution)
-        index, time = stored.size_of(tx), rfc3339(self._clock())
+        index, time = stored.size_of(tx), time or rfc3339(self._clock())
         before = dict(repeated or {})
         if private and before.keys() & private.keys():
             raise ValueError("a field is committed to once")

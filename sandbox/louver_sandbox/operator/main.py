@@ -46,7 +46,7 @@ from louver_sandbox.operator.restoring import restore
 from louver_sandbox.premises import open_books, utc_now
 from louver_sandbox.settings import load
 from louver_sandbox.store import State
-from louver_sandbox.telemetry.messages import speak
+from louver_sandbox.telemetry.messages import speaking
 from louver_sandbox.uploads.own_tables import own_tables_ever
 
 app = typer.Typer(
@@ -124,12 +124,12 @@ def serve(
 
     with explained():
         settings = load(home)
-        speak(settings.telemetry.messages)
         if development:
             settings = replace(settings, development=True)
-        if found := tuple(problems(settings, utc_now())):
-            raise fail(*found, "not serving: `louver-sandbox config check` shows this list at any time")
-        run(settings, lambda address: typer.echo(f"listening on {address}"))
+        with speaking(settings.telemetry.messages):
+            if found := tuple(problems(settings, utc_now())):
+                raise fail(*found, "not serving: `louver-sandbox config check` shows this list at any time")
+            run(settings, lambda address: typer.echo(f"listening on {address}"))
 
 
 @app.command()

@@ -19,9 +19,10 @@ _calls: WeakKeyDictionary[grpc.ServicerContext, Call] = WeakKeyDictionary()
 
 
 def call_of(context: grpc.ServicerContext) -> Call:
-    """The call that a handler serves; one that nobody looks at where none was made."""
+    """The call that a handler serves; one that nobody looks at where none was made. Whoever stands between and gives
+    handlers a context of their own keeps the call's as `watched`."""
     with _lock:
-        return _calls.get(context) or Call("")
+        return _calls.get(getattr(context, "watched", context)) or Call("")
 
 
 class Observed(grpc.ServerInterceptor):

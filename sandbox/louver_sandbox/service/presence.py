@@ -88,16 +88,16 @@ class Watched:
     """A call's context, which knows whether its caller is still served."""
 
     def __init__(self, context: grpc.ServicerContext, platform: Platform) -> None:
-        self._context = context
+        self.watched = context
         self._platform = platform
         self._certificate: x509.Certificate | None = None
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._context, name)
+        return getattr(self.watched, name)
 
     def require_served(self) -> None:
         """Raises `Refused` LVR-0101 or LVR-7301 where the caller is not served at this moment."""
-        self._certificate = self._certificate or peer_certificate(self._context)
+        self._certificate = self._certificate or peer_certificate(self.watched)
         require_served(self._platform, self._certificate)
 
     def abort_with_status(self, status: Any) -> None:
@@ -106,10 +106,10 @@ class Watched:
             try:
                 self.require_served()
             except Refused as refused:
-                abort_refused(self._context, refused)
+                abort_refused(self.watched, refused)
             except StoreError:
                 pass  # the store's illness is the fault
-        self._context.abort_with_status(status)
+        self.watched.abort_with_status(status)
 
 
 def require_served(platform: Platform, certificate: x509.Certificate) -> None:

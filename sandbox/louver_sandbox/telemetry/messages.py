@@ -9,6 +9,8 @@ import json
 import logging
 import traceback
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -52,11 +54,17 @@ class Count(logging.Handler):
         self.levels[record.levelname.lower()] += 1
 
 
-def speak(kind: str) -> Count:
-    """Lets this process's messages go to standard error in this form, from now; the counter counts them."""
+@contextmanager
+def speaking(kind: str) -> Iterator[Count]:
+    """While it lasts this process's messages go to standard error in this form; the counter counts them."""
     shown, count = logging.StreamHandler(), Count()
     shown.setFormatter(Json() if kind == "json" else logging.Formatter(TEXT))
     root = logging.getLogger()
+    before, level = root.handlers[:], root.level
     root.handlers[:] = [shown, count]
     root.setLevel(logging.INFO)
-    return count
+    try:
+        yield count
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from pathlib import Path
 
 import pytest
 from tests.support.catalogs import a_catalog, a_table
-from tests.support.line import SECTIONS, EngineSlot, ask, firm_policies, line
+from tests.support.line import SECTIONS, EngineSlot, ask, call, firm_policies, line
 from tests.support.policy_questions import TODAY, bundle_of, grant_document, policy
 
 from louver.errors import Fault
+from louver.receipt import Receipt
 from louver_sandbox.pipeline import Call, Failed, judge
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.difference.directions import Direction, direction
@@ -87,6 +89,18 @@ def test_nothing_leaves_between_two_marks() -> None:
     before = time.monotonic()
     at_once.wait_for_pace()
     assert time.monotonic() - before < 5
+
+
+@pytest.mark.parametrize(("pace", "hidden"), [(0, False), (250, True)])
+def test_the_receipt_of_a_paced_answer_does_not_say_when_it_was_made(tmp_path: Path, pace: int, hidden: bool) -> None:
+    with line(tmp_path) as bank:
+        if pace:
+            bank.bundle = granted(pace)
+        receipted = bank.pipeline.answer(ask(), call())
+        said = {entry.fields["kind"]: entry.fields["time"] for entry in bank.books.log.entries(limit=100)}
+        shown = json.loads(Receipt.from_bytes(receipted.receipt).entry)
+    assert shown["time"] == said["outcome"]
+    assert (said["outcome"] == said["admission"]) is hidden
 
 
 def test_the_usual_policies_have_none() -> None:

@@ -25,6 +25,7 @@ from louver_sandbox.pipeline import facts_at
 from louver_sandbox.report_line import REPORT_DIALECT, Reported, ReportLine, offered_reports
 from louver_sandbox.stages import Answer, Facts, InstitutionType, Receipted, Request, Subject, Treatment
 from louver_sandbox.store import StoreUnavailable
+from louver_sandbox.store.clock import rfc3339
 
 BANK = Subject("bank_a", InstitutionType.BANK, frozenset({"banks"}), "f" * 64)
 FIRM, PERSON = "91370299MA3TEST012", "370291199001011235"
@@ -143,6 +144,17 @@ def test_a_report_has_all_its_sections_and_ends_with_its_authorisation(counter: 
     )
     assert proved.kind == "report"
     assert FIRM.encode() not in Receipt.from_bytes(made.receipt).entry
+
+
+def test_a_report_does_not_say_when_its_last_section_was_found(counter: Counter) -> None:
+    counter.reports = ReportLine(
+        counter.lookups.answer, city_bundle, facts_at, counter.line.books, counter.line.clock
+    )
+    asked: list[str] = []
+    counter.lookups.before = lambda template: asked.append(rfc3339(counter.line.clock.now))
+    made = counter.make()
+    shown = json.loads(Receipt.from_bytes(made.receipt).entry)["time"]
+    assert shown <= asked[0] < asked[-1]
 
 
 def test_every_section_is_asked_under_the_one_authorisation(counter: Counter) -> None:
