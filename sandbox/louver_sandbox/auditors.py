@@ -40,7 +40,7 @@ def parse_auditors(text: str) -> Mapping[str, Auditor]:
     """Auditors by id. Raises `RegistryRefused`."""
     try:
         body = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise RegistryRefused(f"not TOML ({error})") from None
     if set(body) - {"auditors"}:
         raise RegistryRefused("the only table at the top is [auditors]")

@@ -92,10 +92,12 @@ class Registry:
         return self._problem
 
     def institution(self, name: str) -> Subject | None:
-        """The institution of this id as what is done for it without a call of its own, None where none is
-        registered."""
-        found = self.institutions().get(name)
-        return None if found is None else Subject(found.id, found.type, found.groups, "")
+        """The institution of this id as what is done for it without a call of its own, None where none is registered
+        or none of its certificates holds now."""
+        found, now = self.institutions().get(name), self._clock()
+        if found is None or not any(pin.holds(now) for pin in found.pins):
+            return None
+        return Subject(found.id, found.type, found.groups, "")
 
     def subject(self, certificate: x509.Certificate) -> Subject:
         """The registered institution of this certificate. Raises `Refused` LVR-0101, LVR-0102 or LVR-7x02."""

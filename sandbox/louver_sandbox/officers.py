@@ -40,7 +40,7 @@ def parse_callers(text: str) -> Mapping[str, Caller]:
     """Officers with certificates by id. Raises `RegistryRefused`."""
     try:
         body = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise RegistryRefused(f"not TOML ({error})") from None
     if set(body) - {"officers"}:
         raise RegistryRefused("the only table at the top is [officers]")

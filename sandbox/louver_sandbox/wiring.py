@@ -80,6 +80,7 @@ from louver_sandbox.succession import Succession
 from louver_sandbox.suspensions import Append, Suspensions
 from louver_sandbox.token_line import TokenLine
 from louver_sandbox.uploads.own_tables import OwnTables
+from louver_sandbox.warning_plan import WarningCase
 from louver_sandbox.warnings.evaluation import Evaluation
 from louver_sandbox.warnings.evaluation import Parts as WarningParts
 from louver_sandbox.warnings.posting import HOOKS_FILE, Posting
@@ -183,7 +184,7 @@ class Platform:
         self.corrections = Corrections(self.state, self.clock, append, new_id)
         self.disputes = Disputes(self.state, self.clock, append, new_id, self.corrections)
         self.subscriptions = Subscriptions(lambda: self.judgement.bundle, self.books, self.clock)
-        self.telling = Telling(self.books, self.clock)
+        self.telling = Telling(self.books, self.clock, self._may_be_told)
         self.posting = Posting(settings.home / HOOKS_FILE, self.books, self.clock, self.telling, new_incident)
         self.evaluation = Evaluation(
             WarningParts(
@@ -321,6 +322,21 @@ class Platform:
                 zygote = self._parts.enter_context(checker_zygote(self.settings.run, replayer.ENTRY))
                 self._replayers = self._parts.enter_context(CheckerPool(zygote, size=1, lifetime=1))
             return self._replayers
+
+    def _may_be_told(self, institution: str, template: str, purpose: str) -> bool:
+        """Whether policy lets an institution have a warning now, as a question would be decided. Raises `Refused`
+        LVR-3101 where that cannot be said at the moment."""
+        who = self.registry.institution(institution)
+        if who is None:
+            return False
+        try:
+            today = self.clock().astimezone(SHANGHAI).date()
+            self.in_force.judge_warnings(WarningCase(who, purpose, template, today))
+        except Refused as refused:
+            if refused.code.startswith("LVR-3"):
+                raise
+            return False
+        return True
 
     def _judged_by(self) -> tuple[Catalog, Bundle]:
         judgement = self.judgement

@@ -69,13 +69,14 @@ class Warned:
     statements: list[str] = field(default_factory=list)
     incidents: list[Exception] = field(default_factory=list)
     refusal: Refused | None = None
+    may_be_told: Callable[[str, str, str], bool] = lambda institution, template, purpose: True
     batch: int = 1000
 
     def __post_init__(self) -> None:
         append = partial(journal.appended, self.books)
         self.consents = Consents(self.books.state, self.clock, append)
         self.subscriptions = Subscriptions(city_bundle, self.books, self.clock)
-        self.telling = Telling(self.books, self.clock)
+        self.telling = Telling(self.books, self.clock, lambda *asked: self.may_be_told(*asked))
         self.suspensions = Suspensions(self.books.state, self.clock, append)
         self.evaluation = self.restarted()
 

@@ -112,7 +112,7 @@ class Administration(pb_grpc.AdministrationServiceServicer):
 
     def _known(self, name: str) -> str:
         """Raises `Refused` LVR-7306. One that was struck out while it is suspended is still known here."""
-        if name not in self._platform.registry.institutions() and self._platform.suspensions.of(name) is None:
+        if self._platform.suspensions.of(name) is None and name not in self._platform.registry.institutions():
             raise refuse.unknown_institution()
         return name
 

@@ -69,7 +69,7 @@ def allowed(path: Path, institution: str) -> Allowed:
         return Allowed(frozenset(), (), None)
     try:
         body = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise HooksRefused(f"{path.name} cannot be read ({error})") from None
     entry = body.get(institution, {})
     if not isinstance(entry, dict) or entry.keys() - _KEYS:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, false, or_, select
+from sqlalchemy import Connection, Select, and_, false, or_, select
 
 from louver_sandbox.audit.entries import JSON, Entry, canonical
 from louver_sandbox.authorisations.decide import BEIJING
@@ -39,23 +39,32 @@ class Told:
     count: int
 
 
-class Telling:
-    """Tells institutions what has come up."""
+May = Callable[[str, str, str], bool]
+"""Whether an institution may be told of a template for a purpose by what is in force now."""
 
-    def __init__(self, books: Books, clock: Callable[[], datetime]) -> None:
+
+class Telling:
+    """Tells institutions what has come up, as long as `may` says so."""
+
+    def __init__(self, books: Books, clock: Callable[[], datetime], may: May) -> None:
         self._books = books
         self._clock = clock
+        self._may = may
 
     def tell(self, institution: str, after: str, most: int, by: str) -> Told:
         """The notices after the one whose id is `after`, or from the first. Raises `Refused` LVR-5148."""
         with self._books.state.reading() as tx:
-            waiting = tx.execute(self._query(tx, institution, after, 1)).first() is not None
-        if not waiting:
+            waiting = self._query(tx, institution, after).order_by(None)
+            kinds = tx.execute(waiting.with_only_columns(_s.template, _s.purpose).distinct()).all()
+        told = [kind for kind in sorted(map(tuple, kinds)) if self._may(institution, *kind)]
+        if not told:
             return Told(canonical(_document(institution, [])), b"", after, 0)
+        permitted = or_(*(and_(_s.template == template, _s.purpose == purpose) for template, purpose in told))
         left: list[Told] = []
 
         def write(tx: Connection) -> Entry:
-            rows = list(tx.execute(self._query(tx, institution, after, min(max(most, 1), MOST))))
+            query = self._query(tx, institution, after).where(permitted).limit(min(max(most, 1), MOST))
+            rows = list(tx.execute(query))
             document = canonical(_document(institution, rows))
             left.append(Told(document, b"", rows[-1].id if rows else after, len(rows)))
             body: dict[str, JSON] = {
@@ -70,7 +79,7 @@ class Telling:
         receipt = self._books.log.attested(write).to_bytes()
         return Told(left[-1].document, receipt, left[-1].last, left[-1].count)
 
-    def _query(self, tx: Connection, institution: str, after: str, most: int) -> Select[Any]:
+    def _query(self, tx: Connection, institution: str, after: str) -> Select[Any]:
         """Notices of live subscriptions whose authorisation holds now. Whoever looks cannot tell what is kept back:
         the places that are told are random ids."""
         seq = 0
@@ -92,7 +101,6 @@ class Telling:
             .where(_n.institution == institution, _n.seq > seq, _s.cancelled.is_(None), _s.until >= today)
             .where(or_(_n.needed == false(), covered))
             .order_by(_n.seq)
-            .limit(most)
         )
 
 

@@ -103,6 +103,7 @@ def test_a_pin_counts_exactly_from_and_until_its_moments(some: tuple[Pin, ...], 
         ("institutions = 3", "the only table"),
         ("[institutions.a]\ntype=['bank']", "type is one of"),
         ("x = " + "[" * 5000, "not TOML"),
+        ("x = " + "1" * 5000, "not TOML"),
         (
             f'[institutions.a]\ntype="bank"\n[[institutions.a.certificates]]\nfingerprint="{OLD}"\n'
             "not_before=0001-01-01T00:00:00+23:00",
@@ -194,3 +195,15 @@ def test_a_registry_that_cannot_be_logged_does_not_count(tmp_path: Path) -> None
             known.institutions()
     full[0] = False
     assert "mallory" in known.institutions(), "it is taken as soon as it can be said"
+
+
+def test_nothing_is_done_for_an_institution_of_which_no_certificate_holds(tmp_path: Path) -> None:
+    path, clock = tmp_path / "institutions.toml", [NOW]
+    path.write_text(registry_text([bank(Pin(OLD, None, NOW + DAY)), bank(name="bank_b")]), encoding="utf-8")
+    known = Registry(path, lambda: clock[0])
+    found = known.institution("bank_a")
+    assert found is not None
+    assert (found.institution, found.fingerprint) == ("bank_a", "")
+    assert known.institution("bank_b") is None
+    clock[0] = NOW + DAY
+    assert known.institution("bank_a") is None

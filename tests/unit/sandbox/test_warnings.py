@@ -420,3 +420,21 @@ def test_two_services_that_evaluate_the_same_tell_it_once(line: Warned) -> None:
     assert first.round() == 0
     assert inner == [1]
     assert [one.subscription for one in line.told()] == [made.id]
+
+
+def test_what_policy_allows_no_more_is_told_no_more(line: Warned) -> None:
+    line.rows["gov.court_dishonest"] = [(ONE, None)]
+    made = line.borrower(ONE)
+    line.evaluation.round()
+    asked: list[tuple[str, str, str]] = []
+
+    def withdrawn(institution: str, template: str, purpose: str) -> bool:
+        asked.append((institution, template, purpose))
+        return False
+
+    line.may_be_told, before = withdrawn, line.may_be_told
+    assert list(line.told()) == []
+    assert asked == [("bank_a", "post-loan-warning@1", "POST_LOAN")]
+    assert line.kinds()[-1] == "warning_outcome", "where nothing is told nothing is logged"
+    line.may_be_told = before
+    assert [one.subscription for one in line.told()] == [made.id]
