@@ -24,7 +24,7 @@ from louver.results import Answer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
-CALLS = at_length(240, 1000)
+CALLS = at_length(180, 1000)
 LEVEL = 1e-9
 TEMPLATE = "enterprise-report@1"
 SCOPE = ["gov.tax_credit", "gov.tax_quarter", "gov.ss_ent_month", "gov.ent_registry"]
