@@ -3,6 +3,7 @@
 What is left of an entry is decided in `louver.transparency.retention`, where offline verification reads it. The
 texts behind an entry's commitments are erased with it unless an entry that stays repeats them, and so are the answer
 that is kept for retries and what questions are compared by. The newest admission stays: it says what ledgers hold.
+By age an outcome goes no sooner than its admission, which would look paid for and never answered without it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,16 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, or_, select
 
-from louver.transparency.retention import BY_AGE, LEAST_DAYS, PRUNABLE, PRUNING, REDACTION, digest_of, residue
+from louver.transparency.retention import (
+    BY_AGE,
+    LEAST_DAYS,
+    PRUNABLE,
+    PRUNING,
+    REDACTION,
+    Holds,
+    digest_of,
+    residue,
+)
 from louver_sandbox.accounting import history
 from louver_sandbox.audit import commitments, pruned
 from louver_sandbox.audit.entries import JSON, Entry, commitments_of
@@ -110,14 +120,40 @@ def _next(tx: Connection, before: Mapping[str, str], start: int) -> tuple[list[E
     query = query.where(table.index >= start, table.body != pruned.NOTHING, or_(*old)).order_by(table.index)
     rows = tx.execute(query.limit(BATCH)).all() if old else []
     standing, newest = holds.standing(tx), _newest_admission(tx)
-    batch: list[Entry] = []
+    found: list[Entry] = []
     held: list[str] = []
     for number, body, kind, institution, time in rows:
         if standing.over(number, kind, institution or "", time) is not None:
             held.append(kind)
         elif number != newest:
-            batch.append(entry_of(number, body))
+            found.append(entry_of(number, body))
+    ended = sorted({one for one in map(_ended_by, found) if one is not None})
+    needed = _staying(tx, ended, before, standing, newest)
+    batch = [entry for entry in found if _ended_by(entry) not in needed]
     return batch, held, rows[-1][0] if len(rows) == BATCH else None
+
+
+def _ended_by(entry: Entry) -> int | None:
+    """The admission that an entry ends; None of any other entry."""
+    admission = entry.fields.get("admission")
+    return admission if entry.fields["kind"] in ("outcome", "aborted") and type(admission) is int else None
+
+
+def _staying(
+    tx: Connection, admissions: Sequence[int], before: Mapping[str, str], standing: Holds, newest: int | None
+) -> set[int]:
+    """Those of the admissions that stay whole. A request whose admission is there and whose end is not would be run
+    again and pay nothing."""
+    table, stay = schema.entries.c, set[int]()
+    for some in (admissions[at : at + _PARAMETERS] for at in range(0, len(admissions), _PARAMETERS)):
+        query = select(table.index, table.kind, table.institution, table.time)
+        for number, kind, institution, time in tx.execute(
+            query.where(table.index.in_(some), table.body != pruned.NOTHING)
+        ):
+            held = standing.over(number, kind, institution or "", time) is not None
+            if held or number == newest or not time < before.get(kind, ""):
+                stay.add(number)
+    return stay
 
 
 def _newest_admission(tx: Connection) -> int | None:
