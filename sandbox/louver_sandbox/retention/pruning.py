@@ -29,7 +29,7 @@ from louver.transparency.retention import (
 )
 from louver_sandbox import inquiries, reports_kept
 from louver_sandbox.accounting import history
-from louver_sandbox.audit import commitments, pruned
+from louver_sandbox.audit import commitments, pruned, stored
 from louver_sandbox.audit.entries import JSON, Entry, commitments_of
 from louver_sandbox.audit.stored import entry_of
 from louver_sandbox.auditing import index
@@ -103,13 +103,22 @@ def redact(books: Books, institution: str, request_id: str, more: Mapping[str, J
             holds.demand_free(tx, entry.index)
         if _newest_admission(tx) in {entry.index for entry in batch}:
             raise holds.Held("the newest admission says what the ledgers hold; it can go once there is another")
-        report = reports_kept.find(tx, institution, inquiries.asked_as(request_id))
-        if report is not None:
-            holds.demand_free(tx, report.entry)
-            reports_kept.forget(tx, institution, report.request_id)
+        _forget_report(books, tx, institution, inquiries.asked_as(request_id))
         _empty(books, tx, batch, {"rule": REDACTION, **more})
     books.log.head()
     return [entry.index for entry in batch]
+
+
+def _forget_report(books: Books, tx: Connection, institution: str, request_id: str) -> None:
+    """Erases a report's document, and the texts of its entry, which itself stays. Raises ``Held``."""
+    report = reports_kept.find(tx, institution, request_id)
+    if report is None:
+        return
+    holds.demand_free(tx, report.entry)
+    reports_kept.forget(tx, institution, request_id)
+    kept = stored.find(tx, report.entry).commitments
+    for name in sorted(commitments.find(tx, kept)):
+        books.log.erased(tx, report.entry, name)
 
 
 def of_request(tx: Connection, institution: str, request_id: str) -> list[Entry]:

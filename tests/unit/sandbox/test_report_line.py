@@ -280,6 +280,7 @@ def test_a_report_is_redacted_with_its_sections_and_its_document(counter: Counte
         assert inquiries.was_told(tx, asked) is False, "these lookups leave no outcomes"
         kept = reports_kept.find(tx, BANK.institution, ASKED.id)
         assert kept is not None
+    assert FIRM in books.log.open(kept.entry)["parameters"].text
     assert len(number) == len(sections(before)), "an admission of each"
     hold = Hold("case", "a court", entries=((kept.entry, kept.entry),))
     holds.place(books, hold)
@@ -287,6 +288,7 @@ def test_a_report_is_redacted_with_its_sections_and_its_document(counter: Counte
         pruning.redact(books, BANK.institution, ASKED.id, {"reason": "r"})
     holds.release(books, "case", "closed")
     assert set(pruning.redact(books, BANK.institution, ASKED.id, {"reason": "r"})) == number
+    assert books.log.open(kept.entry) == {}, "nor is the subject left in the texts of the report's own entry"
     with books.state.reading() as tx:
         assert reports_kept.find(tx, BANK.institution, ASKED.id) is None
         assert pruning.of_request(tx, BANK.institution, ASKED.id) == []
