@@ -48,7 +48,7 @@ def commit(plan: Plan, request: Request, books: Books, now: datetime) -> Committ
     LVR-3103 or LVR-0106."""
     try:
         with books.state.transaction() as tx:
-            unfinished = _unfinished(tx, plan, request)
+            unfinished = _unfinished(tx, plan, request, now)
             stored = _same_request(tx, request)
             if plan.lookup is not None:
                 return _of_one(tx, plan, request, books, now, stored, unfinished)
@@ -249,12 +249,12 @@ def _answer(found: answers.StoredAnswer) -> Answer:
     return codec.decode_kept(found.released, Answer, LARGEST_ANSWER)
 
 
-def _unfinished(tx: Connection, plan: Plan, request: Request) -> Entry | None:
+def _unfinished(tx: Connection, plan: Plan, request: Request, now: datetime) -> Entry | None:
     """The admission of this request when it was paid for but never answered: a retry runs again and pays nothing.
 
     Only an admission of this very plan counts. Under another policy or catalogue, or on newer data, the old entry
     would not explain the rows that are about to be read (law 2). One whose answer has left is none either, should the
-    stored answer be lost: noise would be drawn a second time for one price.
+    stored answer be lost: noise would be drawn a second time for one price. Nor is one whose outcome may be pruned.
     """
     wanted = {"request_id": request.id, "institution": request.subject.institution, "kind": "admission"}
     admissions = log_rows.entries(tx, 0, MOST_ADMISSIONS, wanted)
@@ -263,7 +263,8 @@ def _unfinished(tx: Connection, plan: Plan, request: Request) -> Entry | None:
     same = [entry for entry in admissions if entry.fields.get("question") == plan.question]
     outcomes = log_rows.entries(tx, 0, MOST_ADMISSIONS, {**wanted, "kind": "outcome"}) if same else ()
     answered = {entry.fields.get("admission") for entry in outcomes}
-    return next((entry for entry in same if entry.index not in answered), None)
+    open_ones = (entry for entry in same if entry.index not in answered)
+    return next((entry for entry in open_ones if not journal.is_past(entry, now)), None)
 
 
 def look_back(

@@ -15,10 +15,13 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Column, Connection, Index, Integer, MetaData, Row, Table, Text, insert, select
 
+from louver.transparency.retention import REDACTION
 from louver_sandbox import reports_kept
+from louver_sandbox.audit import pruned
 from louver_sandbox.audit import stored as log_rows
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.lookups import LookupRules, LookupSource
+from louver_sandbox.store import schema
 
 metadata = MetaData()
 
@@ -186,9 +189,10 @@ def read_of(tx: Connection, unit: UnitType, table: str) -> Mapping[str, date]:
 def was_told(tx: Connection, inquiry: Inquiry) -> bool:
     """Whether anything of the subject left: its authorisation covered it, and the outcome has rows.
 
-    What was asked for a report left with it, or not at all; of a score it was noted when it left.
+    What was asked for a report left with it, or not at all; of a score it was noted when it left. Of what was
+    redacted nothing says any more that nobody was told.
     """
-    if not inquiry.covered or SCORED in inquiry.request_id:
+    if not inquiry.covered or SCORED in inquiry.request_id or _is_redacted(tx, inquiry.admission):
         return inquiry.covered
     if SECTION in inquiry.request_id:
         report = reports_kept.find(tx, inquiry.institution, inquiry.asked_as)
@@ -197,6 +201,21 @@ def was_told(tx: Connection, inquiry: Inquiry) -> bool:
     wanted = {"request_id": inquiry.request_id, "institution": inquiry.institution, "kind": "outcome"}
     outcomes = log_rows.entries(tx, 0, _MOST_OUTCOMES, wanted)
     return any(type(rows := entry.fields.get("rows")) is int and rows > 0 for entry in outcomes)
+
+
+def _is_redacted(tx: Connection, admission: int) -> bool:
+    gone = pruned.find(tx, admission)
+    return gone is not None and log_rows.find(tx, gone.by).fields.get("rule") == REDACTION
+
+
+def outcomes(tx: Connection, entries: Sequence[int]) -> set[int]:
+    """Those of the entries that are outcomes of an inquiry: what says whether the subject's data left."""
+    table, found = schema.entries.c, set[int]()
+    asked = (_i.institution == table.institution) & (_i.request_id == table.request_id)
+    for some in (entries[at : at + _PARAMETERS] for at in range(0, len(entries), _PARAMETERS)):
+        query = select(table.index).join_from(schema.entries, inquiries, asked)
+        found.update(tx.execute(query.where(table.index.in_(some), table.kind == "outcome")).scalars())
+    return found
 
 
 def _inquiry(row: Row[Any]) -> Inquiry:
@@ -221,3 +240,4 @@ def _inquiry(row: Row[Any]) -> Inquiry:
 
 _i = inquiries.c
 _MOST_OUTCOMES = 100
+_PARAMETERS = 400

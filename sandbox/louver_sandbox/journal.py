@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from louver.errors import Refused
 from louver.receipt import Receipt
+from louver.transparency.retention import LEAST_DAYS
 from louver_sandbox import codec
 from louver_sandbox.accounting.history import Found
 from louver_sandbox.audit import commitments, stored
@@ -23,6 +24,7 @@ from louver_sandbox.audit.log import AuditLog
 from louver_sandbox.lookups import Standing
 from louver_sandbox.stages import Answer, Committed, Plan, Release, Request
 from louver_sandbox.store import State, answers, draws
+from louver_sandbox.store.clock import rfc3339
 from louver_sandbox.unreleased import UNFIT_NOISE
 
 
@@ -141,6 +143,12 @@ def admitted(
 def is_repeat(admission: Entry) -> bool:
     """Whether an admission pays for no noise, since that of an earlier answer is released again."""
     return "repeats" in admission.fields
+
+
+def is_past(admission: Entry, now: datetime) -> bool:
+    """Whether an admission is so old that its outcome may have been pruned: that there is none then proves nothing,
+    and what is asked again is paid for again."""
+    return str(admission.fields["time"]) < rfc3339(now - timedelta(days=LEAST_DAYS))
 
 
 def findings(found: Sequence[Found]) -> Sequence[JSON]:

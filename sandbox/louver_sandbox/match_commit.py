@@ -18,7 +18,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from louver.matching.oprf import ELEMENT_BYTES, number_digest
-from louver_sandbox import match_persons
+from louver_sandbox import journal, match_persons
 from louver_sandbox.accounting import ledger, privacy
 from louver_sandbox.audit import stored as log_rows
 from louver_sandbox.audit.entries import JSON, Entry
@@ -116,12 +116,15 @@ def _before(tx: Connection, asked: Asked, admitted: MatchAdmitted, edition: Edit
         raise identity.request_id_reused()
     outcomes = log_rows.entries(tx, 0, MOST_ADMISSIONS, {**wanted, "kind": "outcome"})
     outcome = outcomes[-1].index if outcomes else None
+    given = _given(tx, asked, edition)
+    lost = outcome is not None and given is None and asked.question.mode is not MatchMode.HITS
+    if lost or (outcome is None and journal.is_past(found[-1], now)):
+        return None  # the number that left is there no more, and another draw is paid for
     persons = match_persons.decided(tx, admitted, asked.authorisations, asked.id, now)
-    persons = match_persons.still(tx, persons, found[0])
+    persons = match_persons.still(tx, persons, found[-1])
     covered = tuple(subject for _, subject, _ in persons)
     left = privacy.standing(tx, admitted.losses, asked.subject.institution, now)
-    given = _given(tx, asked, edition)
-    return Paid(asked, admitted, edition, found[0].index, {}, {}, True, outcome, covered, given, left)
+    return Paid(asked, admitted, edition, found[-1].index, {}, {}, True, outcome, covered, given, left)
 
 
 def _charge(

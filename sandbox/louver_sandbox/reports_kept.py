@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, LargeBinary, MetaData, Table, Text, insert, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    delete,
+    insert,
+    select,
+)
 
 metadata = MetaData()
 
@@ -69,6 +81,11 @@ def find(tx: Connection, institution: str, request_id: str) -> Kept | None:
         bytes(row.document),
         int(row.entry),
     )
+
+
+def forget(tx: Connection, institution: str, request_id: str) -> None:
+    """Removes the report that the institution's request has had."""
+    tx.execute(delete(reports).where(_r.institution == institution, _r.request_id == request_id))
 
 
 _r = reports.c

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from louver.errors import Fault, Refused
 from louver.matching.oprf import ELEMENT_BYTES, elements_digest, evaluated_bytes
+from louver_sandbox import journal
 from louver_sandbox.accounting import ledger
 from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.audit import stored as log_rows
@@ -34,6 +35,9 @@ from louver_sandbox.refusals.encrypted import tokens as refuse
 from louver_sandbox.stages import Facts
 from louver_sandbox.store import StoreError
 from louver_sandbox.store.clock import rfc3339
+
+MOST_ADMISSIONS = 10
+"""Admissions of one request that are looked at."""
 
 
 @dataclass(frozen=True)
@@ -149,14 +153,16 @@ class TokenLine:
 
     def _before(self, tx: Connection, asked: Asked, admitted: TokenAdmitted, public_key: bytes) -> Paid | None:
         wanted = {"request_id": asked.id, "institution": asked.question.subject.institution}
-        found = log_rows.entries(tx, 0, 1, {**wanted, "kind": "admission"})
+        found = log_rows.entries(tx, 0, MOST_ADMISSIONS, {**wanted, "kind": "admission"})
         if not found:
             return None
         if found[0].fields.get("request_digest") != asked.request_digest(public_key):
             raise identity.request_id_reused()
         outcomes = log_rows.entries(tx, 0, 1, {**wanted, "kind": "outcome"})
         outcome = outcomes[0].index if outcomes else None
-        return Paid(asked, admitted, public_key, found[0].index, {}, {}, outcome)
+        if outcome is None and journal.is_past(found[-1], self._clock()):
+            return None
+        return Paid(asked, admitted, public_key, found[-1].index, {}, {}, outcome)
 
     def _charge(self, tx: Connection, asked: Asked, admitted: TokenAdmitted, public_key: bytes) -> Paid:
         now, institution, one = self._clock(), asked.question.subject.institution, admitted.charge

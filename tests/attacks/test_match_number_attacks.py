@@ -11,10 +11,12 @@ import math
 import secrets
 import statistics
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 from tests.support.matching import House, Listed, firm, house, match_bundle, numbers, terms, tomorrow
 from tests.support.policy_questions import BANK_A, BANK_B
 from tests.support.seeded_noise import SeededSampler
@@ -23,6 +25,7 @@ from louver.errors import Refused
 from louver_sandbox.matching.releasing import Met, release
 from louver_sandbox.policy.match_numbers import NumberRules, number_rules
 from louver_sandbox.policy.match_terms import MatchMode, NumberTerms
+from louver_sandbox.store import schema
 
 SPACE = range(600)
 LISTED = [n for n in SPACE if n % 7 == 3]
@@ -220,3 +223,19 @@ def decoded(ids: Sequence[str], total: int) -> set[str]:
 def test_amounts_cannot_outgrow_what_a_policy_lets_anybody_declare(here: House) -> None:
     with pytest.raises(Refused, match="LVR-5110"):
         here.ask([firm(n) for n in range(25)], "sum", amounts=[10**9] * 25, largest=10**9)
+
+
+def test_a_number_that_is_no_longer_kept_is_drawn_and_paid_for_again(here: House) -> None:
+    """The answer is pruned or purged, its entries stand: a retry for nothing would be a second draw of the noise."""
+    identity = "4d7d5f0a-0f5e-4b7e-9a3b-7d8f3c1f5a01"
+    ask = partial(here.ask, book(0), "count", request_id=identity, seed=bytes([9] * 32))
+    ask()
+    ask()
+    assert len(here.entries("admission")) == 1
+    with here.books.state.transaction() as tx:
+        tx.execute(delete(schema.answers))
+    ask()
+    first, again = here.entries("admission")
+    assert again["privacy"] == first["privacy"] != []
+    ask()
+    assert len(here.entries("admission")) == 2

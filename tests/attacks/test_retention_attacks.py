@@ -357,3 +357,42 @@ def test_the_newest_admission_stays_whatever_its_age(stolen: Path) -> None:
         with state.transaction() as tx:
             journal.noted(books, tx, "snapshot", table="gov.t")
         assert list(differences(state)) == []
+
+
+# A bank asks again when the outcome has been pruned, and hopes that its admission is taken for unfinished
+
+
+def without_an_end(books: Books) -> set[int]:
+    """Admissions that are there, and of which the log no longer says how they ended."""
+    ended = {one.fields["admission"] for one in books.log.entries(0, 1000, kind="outcome")}
+    return {one.index for one in books.log.entries(0, 1000, kind="admission")} - ended
+
+
+def test_no_outcome_goes_before_its_admission(stolen: Path) -> None:
+    with State.open(stolen) as state:
+        whole = without_an_end(at_the_end(state))
+    with pruned(stolen, {"outcome": 200}) as (state, books):
+        assert without_an_end(books) == whole
+        assert books.log.entries(0, 1000, kind="pruning") == ()
+        holds.place(books, Hold("case-4", "a court", kinds=("admission",), until="2026-03-01"))
+        before = pruning.limits({"admission": 200, "outcome": 200}, END)
+        expected = pruning.by_age(books, before, execute=False)
+        assert pruning.by_age(books, before, execute=True) == expected
+        assert expected.pruned["admission"] >= expected.pruned["outcome"] > 10
+        assert expected.held["admission"] > 5
+        assert without_an_end(books) == whole
+        assert told(state)[1] == []
+
+
+def test_the_newest_admission_keeps_its_outcome_with_it(stolen: Path) -> None:
+    with State.open(stolen) as state:
+        books = at_the_end(state)
+        said = {"institution": "bank_a", "request_id": "last", "purpose": "RESEARCH"}
+        with state.transaction() as tx:
+            newest = books.log.append(tx, {**said, "kind": "admission"}).index
+            for kind in ("outcome", "aborted"):
+                books.log.append(tx, {**said, "kind": kind, "admission": newest})
+        days = {**DAYS, "aborted": 200}
+        pruning.by_age(books, pruning.limits(days, BEGIN + timedelta(days=3000)), execute=True)
+        kinds = [str(one.fields["kind"]) for one in books.log.entries(0, 1000, request_id="last")]
+        assert kinds == ["admission", "outcome", "aborted"]

@@ -7,15 +7,20 @@ from pathlib import Path
 from typing import cast
 
 import duckdb
+import pytest
 from tests.support.installation import copy_of
 
 from louver.receipt import Receipt
+from louver.transparency.retention import Hold
 from louver_sandbox.catalog.snapshots import snapshot_id
 from louver_sandbox.demo.city import City
+from louver_sandbox.operator import purging
 from louver_sandbox.operator.installation import Tools
 from louver_sandbox.operator.publishing import publish_all
-from louver_sandbox.operator.purging import purge_ended
-from louver_sandbox.premises import load_judgement, utc_now
+from louver_sandbox.operator.purging import Kept, purge_ended
+from louver_sandbox.premises import load_judgement, open_books, utc_now
+from louver_sandbox.retention import holds
+from louver_sandbox.store import State
 
 TABLE = "gov.utl_month"
 
@@ -34,6 +39,16 @@ def test_what_was_made_of_an_ended_dataset_is_removed_and_certified(city: City, 
     before = set(mine.settings.snapshots.iterdir())
     assert purge_ended(mine.settings, tools) == [], "nothing has ended"
     ended(mine)
+    with State.open(mine.settings.state) as state:
+        holds.place(open_books(mine.settings, state, utc_now), Hold("case-17", "a court", kinds=("snapshot",)))
+        size = open_books(mine.settings, state, utc_now).log.size()
+    with pytest.raises(Kept, match=rf"^{TABLE}: the hold 'case-17' covers entry \d+, and nothing of it is removed$"):
+        purge_ended(mine.settings, tools)
+    assert set(mine.settings.snapshots.iterdir()) == before
+    with State.open(mine.settings.state) as state:
+        books = open_books(mine.settings, state, utc_now)
+        assert books.log.size() == size, "and no purge has begun"
+        holds.release(books, "case-17", "closed")
     ((table, certificate),) = purge_ended(mine.settings, tools)
     assert table == TABLE
     gone = before - set(mine.settings.snapshots.iterdir())
@@ -48,6 +63,25 @@ def test_what_was_made_of_an_ended_dataset_is_removed_and_certified(city: City, 
     # Publishing again makes nothing of it.
     assert TABLE not in {str(item.table) for item in publish_all(mine.settings, tools) if item.seconds}
     assert not gone & set(mine.settings.snapshots.iterdir())
+
+
+def test_a_hold_that_comes_while_a_purge_is_under_way_keeps_the_answers(
+    city: City, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = copy_of(city, tmp_path)
+    ended(mine)
+
+    def held(folder: Path) -> None:
+        with State.open(mine.settings.state) as state:
+            books = open_books(mine.settings, state, utc_now)
+            if books.log.entries(0, 1, kind="hold") == ():
+                holds.place(books, Hold("case-18", "a court"))
+
+    monkeypatch.setattr(purging, "_sync", held)
+    with pytest.raises(Kept, match=r"'case-18' covers entry .* were gone before it; the answers and reports stay"):
+        purge_ended(mine.settings, Tools(utc_now, lambda size: b"\x07" * size))
+    with State.open(mine.settings.state) as state:
+        assert open_books(mine.settings, state, utc_now).log.entries(0, 1, kind="purge") == ()
 
 
 def test_a_person_leaves_the_negative_tables_after_five_years(city: City) -> None:

@@ -3,24 +3,38 @@
 What is left of an entry is decided in `louver.transparency.retention`, where offline verification reads it. The
 texts behind an entry's commitments are erased with it unless an entry that stays repeats them, and so are the answer
 that is kept for retries and what questions are compared by. The newest admission stays: it says what ledgers hold.
+By age an outcome goes no sooner than its admission, which would look paid for and never answered without it; and one
+that says what somebody was told of a subject stays, since the subject may ask that.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, func, or_, select
 
-from louver.transparency.retention import BY_AGE, LEAST_DAYS, PRUNABLE, PRUNING, REDACTION, digest_of, residue
+from louver.transparency.retention import (
+    BY_AGE,
+    LEAST_DAYS,
+    PRUNABLE,
+    PRUNING,
+    REDACTION,
+    Holds,
+    digest_of,
+    residue,
+)
+from louver_sandbox import inquiries, reports_kept
 from louver_sandbox.accounting import history
-from louver_sandbox.audit import commitments, pruned
+from louver_sandbox.audit import commitments, pruned, stored
 from louver_sandbox.audit.entries import JSON, Entry, commitments_of
 from louver_sandbox.audit.stored import entry_of
 from louver_sandbox.auditing import index
 from louver_sandbox.auditing.index import fields_of
+from louver_sandbox.inquiries import SCORED, SECTION
 from louver_sandbox.journal import Books
 from louver_sandbox.retention import holds
 from louver_sandbox.store import schema
@@ -60,19 +74,20 @@ def by_age(books: Books, before: Mapping[str, str], *, execute: bool) -> Found:
     while True:
         if not execute:
             with books.state.reading() as tx:
-                batch, held, last = _next(tx, before, start)
+                some = _next(tx, before, start)
         else:
             with books.state.transaction() as tx:
-                batch, held, last = _next(tx, before, start)
-                if batch:
-                    _empty(books, tx, batch, {"rule": BY_AGE, "before": dict(before)})
-        found.pruned.update(str(entry.fields["kind"]) for entry in batch)
-        found.held.update(held)
-        if last is None:
+                some = _next(tx, before, start)
+                _erase_answers(tx, some.told)
+                if some.batch:
+                    _empty(books, tx, some.batch, {"rule": BY_AGE, "before": dict(before)})
+        found.pruned.update(str(entry.fields["kind"]) for entry in some.batch)
+        found.held.update(some.held)
+        if some.last is None:
             if execute and found.pruned:
                 books.log.head()
             return found
-        start = last + 1
+        start = some.last + 1
 
 
 def redact(books: Books, institution: str, request_id: str, more: Mapping[str, JSON]) -> Sequence[int]:
@@ -88,36 +103,91 @@ def redact(books: Books, institution: str, request_id: str, more: Mapping[str, J
             holds.demand_free(tx, entry.index)
         if _newest_admission(tx) in {entry.index for entry in batch}:
             raise holds.Held("the newest admission says what the ledgers hold; it can go once there is another")
+        _forget_report(books, tx, institution, inquiries.asked_as(request_id))
         _empty(books, tx, batch, {"rule": REDACTION, **more})
     books.log.head()
     return [entry.index for entry in batch]
 
 
+def _forget_report(books: Books, tx: Connection, institution: str, request_id: str) -> None:
+    """Erases a report's document, and the texts of its entry, which itself stays. Raises ``Held``."""
+    report = reports_kept.find(tx, institution, request_id)
+    if report is None:
+        return
+    holds.demand_free(tx, report.entry)
+    reports_kept.forget(tx, institution, request_id)
+    kept = stored.find(tx, report.entry).commitments
+    for name in sorted(commitments.find(tx, kept)):
+        books.log.erased(tx, report.entry, name)
+
+
 def of_request(tx: Connection, institution: str, request_id: str) -> list[Entry]:
-    """The entries about a request that may be pruned, in order."""
+    """The entries about a request that may be pruned, in order; of a credit report those about its sections too."""
     table = schema.entries.c
-    query = select(table.index, table.body).where(
-        table.request_id == request_id, table.institution == institution, table.kind.in_(PRUNABLE)
+    parts = [table.request_id.startswith(request_id + mark, autoescape=True) for mark in (SECTION, SCORED)]
+    query = select(table.index, table.body, table.request_id).where(
+        or_(table.request_id == request_id, *parts), table.institution == institution, table.kind.in_(PRUNABLE)
     )
-    return [entry_of(number, body) for number, body in tx.execute(query.order_by(table.index)) if body]
+    return [
+        entry_of(number, body)
+        for number, body, said in tx.execute(query.order_by(table.index))
+        if body and request_id in (said, inquiries.asked_as(said))
+    ]
 
 
-def _next(tx: Connection, before: Mapping[str, str], start: int) -> tuple[list[Entry], list[str], int | None]:
-    """The next entries that may go, kinds of those that are held, and where they end: None at the end of the log."""
+class _Next(NamedTuple):
+    """The entries that may go, kinds of those that are held, outcomes of lookups that stay without the answer that
+    is kept for retries, and where they end: None at the end of the log."""
+
+    batch: list[Entry]
+    held: list[str]
+    told: set[int]
+    last: int | None
+
+
+def _next(tx: Connection, before: Mapping[str, str], start: int) -> _Next:
     table = schema.entries.c
     old = [(table.kind == kind) & (table.time < time) for kind, time in before.items()]
     query = select(table.index, table.body, table.kind, table.institution, table.time)
     query = query.where(table.index >= start, table.body != pruned.NOTHING, or_(*old)).order_by(table.index)
     rows = tx.execute(query.limit(BATCH)).all() if old else []
     standing, newest = holds.standing(tx), _newest_admission(tx)
-    batch: list[Entry] = []
+    found: list[Entry] = []
     held: list[str] = []
     for number, body, kind, institution, time in rows:
         if standing.over(number, kind, institution or "", time) is not None:
             held.append(kind)
         elif number != newest:
-            batch.append(entry_of(number, body))
-    return batch, held, rows[-1][0] if len(rows) == BATCH else None
+            found.append(entry_of(number, body))
+    ended = sorted({one for one in map(_ended_by, found) if one is not None})
+    needed = _staying(tx, ended, before, standing, newest)
+    free = [entry for entry in found if _ended_by(entry) not in needed]
+    told = inquiries.outcomes(tx, [entry.index for entry in free])
+    batch = [entry for entry in free if entry.index not in told]
+    return _Next(batch, held, told, rows[-1][0] if len(rows) == BATCH else None)
+
+
+def _ended_by(entry: Entry) -> int | None:
+    """The admission that an entry ends; None of any other entry."""
+    admission = entry.fields.get("admission")
+    return admission if entry.fields["kind"] in ("outcome", "aborted") and type(admission) is int else None
+
+
+def _staying(
+    tx: Connection, admissions: Sequence[int], before: Mapping[str, str], standing: Holds, newest: int | None
+) -> set[int]:
+    """Those of the admissions that stay whole. A request whose admission is there and whose end is not would be run
+    again and pay nothing."""
+    table, stay = schema.entries.c, set[int]()
+    for some in (admissions[at : at + _PARAMETERS] for at in range(0, len(admissions), _PARAMETERS)):
+        query = select(table.index, table.kind, table.institution, table.time)
+        for number, kind, institution, time in tx.execute(
+            query.where(table.index.in_(some), table.body != pruned.NOTHING)
+        ):
+            held = standing.over(number, kind, institution or "", time) is not None
+            if held or number == newest or not time < before.get(kind, ""):
+                stay.add(number)
+    return stay
 
 
 def _newest_admission(tx: Connection) -> int | None:
@@ -156,10 +226,16 @@ def _erase(tx: Connection, batch: Sequence[Entry], time: str) -> None:
     kept = _still_said(tx, requests, gone)
     for value in {value for entry in batch for value in entry.commitments.values()} - kept:
         commitments.erase(tx, value, time)
-    for some in (sorted(gone)[at : at + _PARAMETERS] for at in range(0, len(gone), _PARAMETERS)):
-        tx.execute(delete(schema.answers).where(schema.answers.c.outcome_index.in_(some)))
+    _erase_answers(tx, gone)
     for who, request in sorted(requests):
         history.forget(tx, who, request)
+
+
+def _erase_answers(tx: Connection, outcomes: Collection[int]) -> None:
+    """What is kept for retries of these outcomes, and of the noise that was drawn for them."""
+    for some in (sorted(outcomes)[at : at + _PARAMETERS] for at in range(0, len(outcomes), _PARAMETERS)):
+        for kept in (schema.answers, schema.draws):
+            tx.execute(delete(kept).where(kept.c.outcome_index.in_(some)))
 
 
 def _still_said(tx: Connection, requests: set[tuple[str, str]], gone: set[int]) -> set[str]:

@@ -104,7 +104,7 @@ def commit(order: Order, books: Books, authorisations: Authorisations, now: date
             given = _given(tx, order.request)
             if given is not None:
                 return given
-            paid_before = _unfinished(tx, order)
+            paid_before = _unfinished(tx, order, now)
             codes = tuple(_code(tx, order, pair, authorisations, now) for pair in order.pairs)
             missing = sum(code != GIVEN_AGAIN for code in codes)
             to_score = _where(order, codes, None)
@@ -296,10 +296,11 @@ def _given(tx: Connection, request: Request) -> Given | None:
     return None if found is None else Given(found.released, found.outcome_index)
 
 
-def _unfinished(tx: Connection, order: Order) -> Entry | None:
+def _unfinished(tx: Connection, order: Order, now: datetime) -> Entry | None:
     """The admission of this request, when it was paid for and never answered: it runs again and pays nothing."""
     wanted = {"request_id": order.request.id, "institution": order.request.subject.institution, "kind": "admission"}
     admissions = log_rows.entries(tx, 0, MOST_ADMISSIONS, wanted)
     if any(entry.fields.get("request_digest") != request_digest(order.request) for entry in admissions):
         raise identity.request_id_reused()
-    return next((entry for entry in admissions if entry.fields.get("question") == order.question), None)
+    same = (entry for entry in admissions if entry.fields.get("question") == order.question)
+    return next((entry for entry in same if not journal.is_past(entry, now)), None)

@@ -10,6 +10,8 @@ from tests.support.line import NARROWED, NOON, QUERIES_PER_DAY, SECTIONS, Line, 
 from tests.support.policy_questions import BANK_A, BANK_B
 
 from louver.errors import Refused
+from louver.transparency.retention import LEAST_DAYS
+from louver_sandbox import journal
 from louver_sandbox.commit import charge, commit, cost, find_stored, remaining
 from louver_sandbox.obligations import Charge, Period
 from louver_sandbox.pipeline import facts_at, judge
@@ -70,6 +72,19 @@ def test_two_banks_may_use_the_same_request_id(bank: Line) -> None:
     first, second = committed(bank, ask(who=BANK_A)), committed(bank, ask(who=BANK_B))
     assert first.admission != second.admission
     assert bank.spent() == 2
+
+
+def test_an_admission_whose_outcome_may_be_pruned_is_paid_for_again(bank: Line) -> None:
+    first = committed(bank, ask())
+    plan = planned(ask())
+    made = journal.moment(bank.books.log.entry(first.admission))
+    soon = commit(plan, ask(), bank.books, made + timedelta(days=LEAST_DAYS))
+    assert isinstance(soon, Committed)
+    assert soon.admission == first.admission
+    late = commit(plan, ask(), bank.books, made + timedelta(days=LEAST_DAYS, seconds=1))
+    assert isinstance(late, Committed)
+    assert late.admission != first.admission
+    assert late.cost == first.cost
 
 
 @pytest.mark.parametrize("change", ["purpose", "sql", "parameters"])

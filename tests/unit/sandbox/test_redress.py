@@ -23,6 +23,7 @@ from louver_sandbox.lookups import LookupRules, LookupSource
 from louver_sandbox.publishing.predicates import predicate_sql
 from louver_sandbox.publishing.registration import connect
 from louver_sandbox.quality.repairs import repairs
+from louver_sandbox.retention import pruning
 
 FIRM, OTHER, NOBODY = "91370299MA3TEST012", "91370299MA3TEST020", "91370299MA3NOBODY1"
 TABLE = "gov.pen_penalty"
@@ -101,6 +102,22 @@ def test_a_repair_is_told_to_whoever_was_told_of_the_record_and_to_nobody_else(o
     assert all(office.corrections.fetch(bank, 10) == () for bank in ("bank_b", "bank_c", "bank_d"))
     (again,) = office.corrections.fetch("bank_a", 10)
     assert again.delivered_at == NOON
+
+
+def test_a_repair_reaches_who_was_told_before_the_log_was_pruned(office: Office) -> None:
+    office.asked("bank_a", "r1")
+    books = office.line.books
+    with books.state.transaction() as tx:
+        books.log.append(tx, {"kind": "admission", "institution": "bank_b", "request_id": "r2"})
+        books.log.append(tx, {"kind": "outcome", "institution": "bank_b", "request_id": "r2", "rows": 1})
+    later = journal.moment(books.log.entry(0)) + timedelta(days=400)
+    before = pruning.limits({"admission": 200, "outcome": 200}, later)
+    found = pruning.by_age(books, before, execute=True)
+    assert found.pruned == {"admission": 1, "outcome": 1}, "bank_b's is the newest admission"
+    _, told = office.corrections.record(repaired())
+    assert told == 1
+    (notice,) = office.corrections.fetch("bank_a", 10)
+    assert notice.requests == ("r1",)
 
 
 def test_the_five_working_days_of_a_correction_leave_out_a_long_holiday(office: Office) -> None:

@@ -18,11 +18,13 @@ from tests.support.policy_questions import city_bundle
 
 from louver.errors import Refused
 from louver.receipt import Receipt
-from louver_sandbox import inquiries, journal
+from louver.transparency.retention import Hold
+from louver_sandbox import inquiries, journal, reports_kept
 from louver_sandbox.consents import Consent, Consents
 from louver_sandbox.lookups import LookupRules, LookupSource
 from louver_sandbox.pipeline import facts_at
 from louver_sandbox.report_line import REPORT_DIALECT, Reported, ReportLine, offered_reports
+from louver_sandbox.retention import holds, pruning
 from louver_sandbox.stages import Answer, Facts, InstitutionType, Receipted, Request, Subject, Treatment
 from louver_sandbox.store import StoreUnavailable
 from louver_sandbox.store.clock import rfc3339
@@ -279,3 +281,30 @@ def test_what_is_public_needs_nobodys_leave_and_a_person_is_masked(counter: Coun
     )
     assert PERSON not in person.document.decode()
     assert json.loads(person.document)["subject"]["number"].startswith("370291***")
+
+
+def test_a_report_is_redacted_with_its_sections_and_its_document(counter: Counter) -> None:
+    before, books = counter.make(), counter.line.books
+    counter.make(id="5f0c6a52-6a0e-4f6c-9a55-5b1f0c8f2d12")  # so that the newest admission is another's
+    with books.state.reading() as tx:
+        number = {one.index for one in pruning.of_request(tx, BANK.institution, ASKED.id)}
+        (asked, *_) = inquiries.of_request(tx, BANK.institution, ASKED.id)
+        assert inquiries.was_told(tx, asked) is False, "these lookups leave no outcomes"
+        kept = reports_kept.find(tx, BANK.institution, ASKED.id)
+        assert kept is not None
+    assert FIRM in books.log.open(kept.entry)["parameters"].text
+    assert len(number) == len(sections(before)), "an admission of each"
+    hold = Hold("case", "a court", entries=((kept.entry, kept.entry),))
+    holds.place(books, hold)
+    with pytest.raises(holds.Held, match="'case'"):
+        pruning.redact(books, BANK.institution, ASKED.id, {"reason": "r"})
+    holds.release(books, "case", "closed")
+    assert set(pruning.redact(books, BANK.institution, ASKED.id, {"reason": "r"})) == number
+    assert books.log.open(kept.entry) == {}, "nor is the subject left in the texts of the report's own entry"
+    with books.state.reading() as tx:
+        assert reports_kept.find(tx, BANK.institution, ASKED.id) is None
+        assert pruning.of_request(tx, BANK.institution, ASKED.id) == []
+        assert inquiries.was_told(tx, asked), "the subject may still ask, and hears that it was told"
+    lookups = len(counter.lookups.asked)
+    assert counter.make().document
+    assert len(counter.lookups.asked) == lookups + len(number), "a retry is asked anew"
