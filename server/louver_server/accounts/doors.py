@@ -15,7 +15,7 @@ from typing import Final
 from louver_server.accounts import codes, passwords, throttle
 from louver_server.accounts.model import Account, Act, Passkey, Role, Session, Stage
 from louver_server.accounts.passkeys import CHALLENGE_BYTES, NotSigned, Site
-from louver_server.accounts.store import Store, Taken
+from louver_server.accounts.store import Held, Store, Taken
 from louver_server.languages import marked
 
 TOKEN_BYTES: Final = 32
@@ -48,7 +48,7 @@ class Doors:
     site: Site
 
     def invite(self, name: str, role: Role, profile: str, by: str) -> str:
-        """A new account; gives its first password, which is told to nobody else. Raises `Taken`."""
+        """A new account; gives its first password, which is told to nobody else. Raises `Taken`, `Held`."""
         first = self.token(12)
         account = Account(name, role, profile, enrolled=False, locked=False, created=self.clock())
         self.store.add(account, passwords.hashed(first, self.random))
@@ -136,12 +136,19 @@ class Doors:
             except Taken:
                 self._fail(name, address, now, "the name is another's")
                 raise NotLetIn from None
+            except Held:
+                self._fail(name, address, now, f"profile {profile} is another's")
+                raise NotLetIn from None
             self.journal(name, marked("account made"), f"{name}, {role.value}, {subject}"[:400])
         elif account.locked:
             self._fail(account.name, address, now, "locked")
             raise NotLetIn
         elif not account.enrolled:
-            self.store.bind(account.name, role, profile)
+            try:
+                self.store.bind(account.name, role, profile)
+            except Held:
+                self._fail(account.name, address, now, f"profile {profile} is another's")
+                raise NotLetIn from None
             account = replace(account, role=role, profile=profile, enrolled=True)
             self.journal(
                 account.name, marked("role taken"), f"{role.value}{f', profile {profile}' if profile else ''}"

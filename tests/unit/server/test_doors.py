@@ -16,7 +16,7 @@ from louver_server.accounts import codes, passwords, throttle
 from louver_server.accounts.doors import Doors, NotLetIn, TooOften, TooWeak
 from louver_server.accounts.model import IDLE, LONGEST, Asked, Role, Session, Stage
 from louver_server.accounts.passkeys import Site
-from louver_server.accounts.store import Store, Taken
+from louver_server.accounts.store import Held, Store, Taken
 from louver_server.kept_secret import read_secret
 
 OWN = "eleven slats of cedar wood"
@@ -197,6 +197,30 @@ def test_a_second_factor_of_one_account_is_none_of_another(doors: Doors) -> None
     assert codes.unwrapped(kept, "wang.fang", key) == b"s" * 20
     with pytest.raises(codes.Unreadable):
         codes.unwrapped(kept, "li.na", key)
+
+
+@pytest.mark.parametrize("role", [Role.OFFICER, Role.ADMINISTRATOR])
+def test_a_profile_of_one_person_has_one_account(doors: Doors, role: Role) -> None:
+    """Where two people must agree, one who makes accounts is not both of them; an institution's people share."""
+    doors.invite("zhao", role, "zhao", "boss")
+    doors.lock("zhao", "boss", locked=True)
+    with pytest.raises(Held):
+        doors.invite("helper", role, "zhao", "boss")
+    assert doors.store.account("helper") is None
+    with pytest.raises(NotLetIn):
+        doors.welcome("1001", "helper", (role, "zhao"), HERE)
+    assert doors.store.account("helper") is None
+    doors.welcome("1001", "helper", (Role.ANALYST, "bank_a"), HERE)
+    doors.release("helper", "boss")
+    with pytest.raises(NotLetIn):
+        doors.welcome("1001", "helper", (role, "zhao"), HERE)
+    kept = doors.store.account("helper")
+    assert kept is not None
+    assert (kept.role, kept.profile, kept.enrolled) == (Role.ANALYST, "bank_a", False)
+    for name in ("wang.fang", "li.na"):
+        doors.invite(name, Role.ANALYST, "bank_a", "boss")
+    for name in ("boss.one", "boss.two"):
+        doors.invite(name, Role.ADMINISTRATOR, "", "boss")
 
 
 def test_names_are_taken_once_and_questions_have_one_text(doors: Doors, clock: Clock) -> None:

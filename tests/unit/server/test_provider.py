@@ -162,7 +162,10 @@ def house(running: House) -> House:
 
 def _profiles(folder: Path, authority: Authority) -> None:
     written = []
-    made = {"bank_a": authority.client, "bank_b": authority.client, "audit": authority.auditor}
+    made = {
+        "bank_a": authority.client, "bank_b": authority.client, "audit": authority.auditor,
+        "zhao": authority.administrator, "office": authority.officer,
+    }  # fmt: skip
     for name, issue in made.items():
         (folder / f"{name}.pem").write_bytes(issue(name, datetime.now(UTC)).certificate)
         written.append(
@@ -427,6 +430,28 @@ def test_roles_exclude_each_other_also_over_time(house: House) -> None:
     house.console.doors.lock("li.na", "test", locked=True)
     assert house.signed_in(**who, groups=["louver-audit"]).status_code == 422
     assert inside.get("/head", follow_redirects=False).headers["location"] == "/login"
+
+
+def test_one_administrator_makes_nobody_the_other_with_whom_they_agree(house: House) -> None:
+    """Whoever makes an account, or starts one anew, has its first password, and would act as both."""
+    doors, boss = house.console.doors, house.browser()
+    assert house.signed_in(boss).status_code == 200
+    token = boss.get("/accounts").text.split('name="csrf" value="')[1].split('"')[0]
+
+    def sent(path: str, **fields: str) -> httpx.Response:
+        return boss.post(path, data={"csrf": token, **fields}, headers={"origin": house.origin})
+
+    assert sent("/accounts", name="helper", role="administrator", profile="zhao").status_code == 422
+    assert doors.store.account("helper") is None
+    assert sent("/accounts", name="chu", role="officer", profile="office").status_code == 201
+    again = sent("/accounts", name="helper", role="officer", profile="office")
+    assert again.status_code == 422
+    assert "Another account acts with this profile" in again.text
+    doors.invite("zhao", Role.ADMINISTRATOR, "zhao", "operator")
+    for name in ("zhao", "chu"):
+        kept = doors.store.password(name)
+        assert sent(f"/accounts/{name}/anew").status_code == 422
+        assert doors.store.password(name) == kept
 
 
 def test_a_name_is_no_way_into_an_account_of_that_name(house: House) -> None:
