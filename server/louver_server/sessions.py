@@ -14,7 +14,7 @@ from starlette.responses import Response
 from louver.client import Client
 from louver_server.accounts.doors import Doors
 from louver_server.accounts.model import LONGEST, Role, Session, Stage
-from louver_server.configuration import Configuration
+from louver_server.configuration import Configuration, plain_address
 from louver_server.connections import Connections
 from louver_server.federation.asking import Asking
 from louver_server.simulations import Simulations
@@ -59,8 +59,14 @@ def console(request: Request) -> Console:
 
 
 def address(request: Request) -> str:
-    """Where a request comes from."""
-    return request.client.host if request.client else "nowhere"
+    """Where a request comes from: who connected, or whom the trusted proxy says it speaks for. Of X-Forwarded-For the
+    last hop alone is the proxy's own word; what stands before it, whoever asks may have written."""
+    peer = request.client.host if request.client else "nowhere"
+    proxy = console(request).configuration.trusted_proxy
+    if not proxy or plain_address(peer) != proxy:
+        return peer
+    hops = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
+    return plain_address(hops[-1].strip()) or peer
 
 
 def started(request: Request) -> Session | None:

@@ -215,14 +215,15 @@ class Doors:
 
     def refuse(self, why: str, address: str, *, counted: bool) -> None:
         """Writes down that somebody came back from the provider in vain. It is counted against the address where
-        another site cannot have had their browser do it."""
+        another site cannot have had their browser do it; apart from passwords, so that wrong ones close nobody's way
+        to the provider."""
         if counted:
-            self.store.failed(f"address {address}", self.clock(), throttle.WINDOW)
+            self.store.failed(f"provider {address}", self.clock(), throttle.WINDOW)
         self.journal("", marked("not let in"), f"{why}, from {address}")
 
     def wait(self, address: str) -> timedelta:
-        """How long nobody who comes from there is looked at, whoever they are."""
-        failures = self.store.failures(f"address {address}")
+        """How long nobody who comes back from the provider to there is looked at, whoever they are."""
+        failures = self.store.failures(f"provider {address}")
         return throttle.wait(failures, throttle.IN_ALL, self.clock())
 
     def _challenge(self, session: Session) -> bytes:
@@ -258,9 +259,8 @@ class Doors:
         return session
 
     def _check_throttle(self, name: str, address: str, now: datetime) -> None:
-        longest = max(
-            throttle.wait(self.store.failures(who), most, now) for who, most in throttle.counted(name, address)
-        )
+        failures = {who: self.store.failures(who) for who, _ in throttle.counted(name, address)}
+        longest = throttle.longest(failures, name, address, now)
         if longest:
             raise TooOften(longest)
 

@@ -60,6 +60,12 @@ def code(doors: Doors, secret: bytes, ahead: int = 0) -> str:
     return codes.code_at(secret, int(doors.clock().timestamp()) // codes.STEP + ahead)
 
 
+def wrong(doors: Doors, name: str, address: str) -> None:
+    """What is kept of a wrong try, without the time that a password takes."""
+    for who, _ in throttle.counted(name, address):
+        doors.store.failed(who, doors.clock(), throttle.WINDOW)
+
+
 def test_codes_are_those_of_rfc_6238() -> None:
     secret = b"12345678901234567890"
     published = {59: "94287082", 1111111109: "07081804", 1234567890: "89005924", 20000000000: "65353130"}
@@ -122,6 +128,32 @@ def test_five_wrong_tries_from_one_place_close_it_and_others_still_come_in(doors
     assert doors.knock("wang.fang", OWN, "10.0.0.8").stage is Stage.CODE
     clock.later(seconds=throttle.WINDOW.total_seconds() + 1)
     assert doors.knock("wang.fang", OWN, HERE).stage is Stage.CODE
+
+
+def test_a_strangers_guesses_close_no_door_but_to_the_names_that_were_wrong(doors: Doors, clock: Clock) -> None:
+    """Behind a proxy everybody comes from its address. A guesser has one try at each name and no more."""
+    secret = enrolled(doors)
+    for number in range(throttle.IN_ALL):
+        wrong(doors, f"nobody.{number}", HERE)
+    assert doors.wait(HERE) == timedelta(0), "nor the way to the provider"
+    session = doors.knock("wang.fang", OWN, HERE)
+    assert doors.confirm(session, code(doors, secret, 1), HERE).stage is Stage.FULL
+    with pytest.raises(NotLetIn):
+        doors.knock("wang.fang", "wrong", HERE)
+    for password in ("wrong", OWN):
+        with pytest.raises(TooOften):
+            doors.knock("wang.fang", password, HERE)
+    assert doors.knock("wang.fang", OWN, "10.0.0.8").stage is Stage.CODE
+    clock.later(seconds=throttle.WINDOW.total_seconds() + 1)
+    assert doors.knock("wang.fang", OWN, HERE).stage is Stage.CODE
+
+
+def test_one_account_is_guessed_at_thirty_times_from_wherever(doors: Doors) -> None:
+    enrolled(doors)
+    for number in range(throttle.IN_ALL):
+        wrong(doors, "wang.fang", f"10.0.1.{number}")
+    with pytest.raises(TooOften):
+        doors.knock("wang.fang", OWN, "10.0.2.1")
 
 
 def test_wrong_codes_count_as_wrong_passwords_do(doors: Doors) -> None:
