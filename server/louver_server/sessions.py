@@ -69,16 +69,16 @@ def address(request: Request) -> str:
     return plain_address(hops[-1].strip()) or peer
 
 
-def started(request: Request) -> Session | None:
-    """The session of a request, of whatever stage."""
+def started(request: Request, *, used: bool = True) -> Session | None:
+    """The session of a request, of whatever stage; kept alive by it where somebody `used` it."""
     known = console(request)
     token = request.cookies.get(known.cookie, "")
-    return known.doors.store.session(token, known.doors.clock()) if token else None
+    return known.doors.store.session(token, known.doors.clock(), used=used) if token else None
 
 
-def of_stage(request: Request, stage: Stage) -> Session:
+def of_stage(request: Request, stage: Stage, *, used: bool = True) -> Session:
     """The session, where it is of this stage. Raises `NotSignedIn`."""
-    session = started(request)
+    session = started(request, used=used)
     if session is None or session.stage is not stage:
         raise NotSignedIn
     return session
@@ -89,11 +89,12 @@ def signed_in(request: Request) -> Session:
     return of_stage(request, Stage.FULL)
 
 
-def only(*roles: Role) -> Callable[[Request], Session]:
-    """Whoever is signed in and has one of these roles. Raises `NotSignedIn`, `NotForYou`."""
+def only(*roles: Role, used: bool = True) -> Callable[[Request], Session]:
+    """Whoever is signed in and has one of these roles; not `used` is what a page asks by itself, which keeps no
+    session alive. Raises `NotSignedIn`, `NotForYou`."""
 
     def found(request: Request) -> Session:
-        session = signed_in(request)
+        session = of_stage(request, Stage.FULL, used=used)
         if session.account.role not in roles:
             raise NotForYou
         return session

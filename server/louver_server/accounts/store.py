@@ -223,8 +223,9 @@ class Store:
         with self._engine.begin() as connection:
             connection.execute(insert(SESSIONS).values(row))
 
-    def session(self, token: str, now: datetime) -> Session | None:
-        """Who holds this token; None where it is over, or its account locked or gone. Asking keeps it alive."""
+    def session(self, token: str, now: datetime, *, used: bool = True) -> Session | None:
+        """Who holds this token; None where it is over, or its account locked or gone. Asking keeps it alive where it
+        is `used`; what a page asks by itself is nobody's use."""
         with self._engine.begin() as connection:
             found = connection.execute(
                 select(SESSIONS, ACCOUNTS)
@@ -237,7 +238,7 @@ class Store:
             if session.is_over(now) or session.account.locked:
                 connection.execute(delete(SESSIONS).where(SESSIONS.c.digest == _digest(token)))
                 return None
-            if now - session.seen > timedelta(minutes=1):
+            if used and now - session.seen > timedelta(minutes=1):
                 connection.execute(
                     update(SESSIONS).where(SESSIONS.c.digest == _digest(token)).values(seen=_text(now))
                 )

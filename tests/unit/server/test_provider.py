@@ -32,6 +32,7 @@ from tests.support.console import Browser, free_port
 from tests.support.installation import eventually
 from tests.support.oidc import CLIENT, SECRET, Provider, provider
 
+from louver.audit import AuditEntry
 from louver.failures import Misused
 from louver_sandbox.pki import Authority
 from louver_server.accounts.model import Account, Role
@@ -40,6 +41,7 @@ from louver_server.app import create_app, open_console
 from louver_server.configuration import parse, read
 from louver_server.federation import journeys
 from louver_server.federation.asking import Asking, Unanswered
+from louver_server.pages import tail
 from louver_server.sessions import Console
 
 OFFICE = {"sub": "1001", "preferred_username": "wang.fang", "groups": ["louver-boss"], "amr": ["pwd", "mfa"]}
@@ -452,6 +454,27 @@ def test_one_administrator_makes_nobody_the_other_with_whom_they_agree(house: Ho
         kept = doors.store.password(name)
         assert sent(f"/accounts/{name}/anew").status_code == 422
         assert doors.store.password(name) == kept
+
+
+def test_a_page_that_listens_is_nobody_who_uses_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An auditor leaves the growing log open and goes home: half an hour later the session is over, whether the stream
+    goes on or the browser begins others."""
+
+    class Growing:
+        def follow(self, start: int, **_: object) -> Iterator[tuple[int, list[AuditEntry]]]:
+            for _ in range(10):
+                house.now += timedelta(minutes=8)
+                yield start, []
+
+    monkeypatch.setattr(tail, "log_of", lambda *_: Growing())
+    for streams in (1, 4):
+        browser = house.browser()
+        assert house.signed_in(browser, groups=["louver-audit"]).status_code == 200
+        monkeypatch.setattr(tail, "SECONDS", 600.0 if streams == 1 else -1.0)  # each is over after one look
+        told = [browser.get("/log/tail/events", follow_redirects=False) for _ in range(streams)]
+        assert sum(one.text.count("id: ") for one in told) == 3
+        gone = browser.get("/log/tail/events", follow_redirects=False)
+        assert (gone.status_code, gone.headers["location"]) == (303, "/login")
 
 
 def test_a_name_is_no_way_into_an_account_of_that_name(house: House) -> None:
