@@ -461,7 +461,7 @@ def test_a_page_that_listens_is_nobody_who_uses_it(house: House, monkeypatch: py
     goes on or the browser begins others."""
 
     class Growing:
-        def follow(self, start: int, **_: object) -> Iterator[tuple[int, list[AuditEntry]]]:
+        def follow(self, start: int, **_asked: object) -> Iterator[tuple[int, list[AuditEntry]]]:
             for _ in range(10):
                 house.now += timedelta(minutes=8)
                 yield start, []
