@@ -17,7 +17,7 @@ from louver.failures import Misused
 from louver_server.accounts import codes
 from louver_server.accounts.model import Role
 from louver_server.accounts.naming import NAME
-from louver_server.accounts.store import Taken
+from louver_server.accounts.store import Held, Taken
 from louver_server.app import create_app, open_console, utc_now
 from louver_server.configuration import FILE, read
 
@@ -116,6 +116,8 @@ def add(
             first = console.doors.invite(name, role, profile, _OPERATOR)
         except Taken:
             raise Misused(f"there is an account {name}", f"louver-server accounts reset {name}") from None
+        except Held:
+            raise Misused(f"another account acts with profile {profile!r}, which is one person's") from None
     typer.echo(f"the first password of {name}, shown once:", err=True)
     typer.echo(first)
 

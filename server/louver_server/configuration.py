@@ -6,6 +6,7 @@ certificate = "console.pem"                 # paths are relative to this file
 key = "console.key"
 profiles = "profiles.toml"                  # who the console may be towards sandboxes, see louver.profiles
 witnesses = "witnesses.txt"                 # public keys of the log's witnesses, one a line
+trusted_proxy = "10.0.0.5"                  # whose word for where a request comes from is taken
 alerts = "alerts.db"                        # the file of `louver audit alerts watch`, shown to auditors
 
 [oidc]                                      # where people may sign in besides here, see louver_server.federation
@@ -28,7 +29,7 @@ from louver.failures import Misused
 from louver_server.federation.settings import Provider, parse_provider
 
 FILE: Final = "console.toml"
-_FIELDS: Final = ("address", "origin", "certificate", "key", "profiles", "alerts", "witnesses")
+_FIELDS: Final = ("address", "origin", "certificate", "key", "profiles", "alerts", "witnesses", "trusted_proxy")
 _ADDRESS: Final = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>\d{1,5})")
 
 
@@ -46,6 +47,8 @@ class Configuration:
     alerts: Path | None = None
     provider: Provider | None = None
     witnesses: Path | None = None
+    trusted_proxy: str = ""
+    """The address of the proxy that stands before the console; none by default."""
 
     @property
     def state(self) -> Path:
@@ -106,7 +109,21 @@ def parse(document: Mapping[str, object], home: Path) -> Configuration:
     alerts = home / texts["alerts"] if "alerts" in texts else None
     witnesses = home / texts["witnesses"] if "witnesses" in texts else None
     profiles = home / texts.get("profiles", "profiles.toml")
-    return Configuration(home, host, port, origin, certificate, key, profiles, alerts, provider, witnesses)
+    proxy = plain_address(texts["trusted_proxy"]) if "trusted_proxy" in texts else ""
+    if proxy is None:
+        raise Misused("`trusted_proxy` must be one IP address", "such as 10.0.0.5")
+    return Configuration(home, host, port, origin, certificate, key, profiles, alerts, provider, witnesses, proxy)
+
+
+def plain_address(text: str) -> str | None:
+    """An IP address as it is compared: an IPv4 address that IPv6 carries is that one. None for anything else."""
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    return None if found.scope_id else str(found.ipv4_mapped or found)
 
 
 def _is_loopback(host: str) -> bool:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from louver.client import Client
 from louver_server.accounts.doors import Doors
 from louver_server.accounts.model import LONGEST, Role, Session, Stage
-from louver_server.configuration import Configuration
+from louver_server.configuration import Configuration, plain_address
 from louver_server.connections import Connections
 from louver_server.federation.asking import Asking
 from louver_server.simulations import Simulations
@@ -59,20 +59,26 @@ def console(request: Request) -> Console:
 
 
 def address(request: Request) -> str:
-    """Where a request comes from."""
-    return request.client.host if request.client else "nowhere"
+    """Where a request comes from: who connected, or whom the trusted proxy says it speaks for. Of X-Forwarded-For the
+    last hop alone is the proxy's own word; what stands before it, whoever asks may have written."""
+    peer = request.client.host if request.client else "nowhere"
+    proxy = console(request).configuration.trusted_proxy
+    if not proxy or plain_address(peer) != proxy:
+        return peer
+    hops = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
+    return plain_address(hops[-1].strip()) or peer
 
 
-def started(request: Request) -> Session | None:
-    """The session of a request, of whatever stage."""
+def started(request: Request, *, used: bool = True) -> Session | None:
+    """The session of a request, of whatever stage; kept alive by it where somebody `used` it."""
     known = console(request)
     token = request.cookies.get(known.cookie, "")
-    return known.doors.store.session(token, known.doors.clock()) if token else None
+    return known.doors.store.session(token, known.doors.clock(), used=used) if token else None
 
 
-def of_stage(request: Request, stage: Stage) -> Session:
+def of_stage(request: Request, stage: Stage, *, used: bool = True) -> Session:
     """The session, where it is of this stage. Raises `NotSignedIn`."""
-    session = started(request)
+    session = started(request, used=used)
     if session is None or session.stage is not stage:
         raise NotSignedIn
     return session
@@ -83,11 +89,12 @@ def signed_in(request: Request) -> Session:
     return of_stage(request, Stage.FULL)
 
 
-def only(*roles: Role) -> Callable[[Request], Session]:
-    """Whoever is signed in and has one of these roles. Raises `NotSignedIn`, `NotForYou`."""
+def only(*roles: Role, used: bool = True) -> Callable[[Request], Session]:
+    """Whoever is signed in and has one of these roles; not `used` is what a page asks by itself, which keeps no
+    session alive. Raises `NotSignedIn`, `NotForYou`."""
 
     def found(request: Request) -> Session:
-        session = signed_in(request)
+        session = of_stage(request, Stage.FULL, used=used)
         if session.account.role not in roles:
             raise NotForYou
         return session

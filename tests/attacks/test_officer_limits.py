@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from tests.attacks.test_officer_attacks import EMPTY, YAML, House, opened, refusal
 from tests.support.installation import copy_of
-from tests.support.officers import POLICE, appointed
+from tests.support.officers import POLICE, TAX, appointed
 
 from louver.errors import Refused
 from louver_sandbox.demo.city import City
@@ -74,18 +75,37 @@ def test_an_officer_learns_of_no_banks_tables_and_is_named(house: House, monkeyp
     assert "defaulters" not in str(entries), "by its digest, and not its text"
 
 
-def test_an_id_is_whose_first_submitted_it(house: House) -> None:
-    """The tax office submits a new document; the police submit and approve another of the same id before it is signed."""
-    mine = house.submitted(NEW.format(id="payroll", owner="市税务局"))
-    theirs = NEW.format(id="payroll", owner=POLICE)
-    days = (house.office.today, None)
-    assert refusal(lambda: house.office.submit(house.caller("qian"), theirs, days)) == "LVR-7252"
-    house.approve(mine, "wang", "li")
-    house.office.activate(house.caller("wang"), mine.name)
-    assert refusal(lambda: house.office.submit(house.caller("qian"), theirs, days)) == "LVR-7206"
-    assert isinstance(
-        house.office.submit(house.caller("wang"), NEW.format(id="payroll", owner="市税务局"), days), Version
-    )
+def test_an_id_is_whose_first_signed_it(house: House) -> None:
+    """The police want the tax office's id for good: a draft that nobody signed keeps nothing from anybody, and a signed
+    one does until it is revoked or expires."""
+    today, ours, theirs = house.office.today, *(NEW.format(id="payroll", owner=one) for one in (TAX, POLICE))
+
+    def submit(name: str, text: str) -> Version:
+        made = house.office.submit(house.caller(name), text, (today, today + timedelta(days=30)))
+        assert isinstance(made, Version), made
+        return made
+
+    squatting, mine = submit("qian", theirs), submit("wang", ours)
+    house.approve(mine, "wang")
+    assert house.office.lifecycle().first_owner("payroll") == TAX
+    assert refusal(lambda: house.approve(squatting, "qian")) == "LVR-7252", "though its serial is the lower"
+    assert refusal(lambda: submit("qian", theirs)) == "LVR-7252"
+    assert refusal(lambda: house.office.revoke(house.caller("qian"), revoked(house, "qian", POLICE))) == "LVR-7207"
+    later = house.office.lifecycle()
+    later.today += timedelta(days=31)
+    assert later.first_owner("payroll") is None, "expired"
+    house.office.revoke(house.caller("wang"), revoked(house, "wang", TAX))
+    assert house.office.lifecycle().first_owner("payroll") is None, "revoked"
+    submit("qian", theirs)
+    second = submit("wang", ours)
+    house.approve(second, "wang", "li")
+    house.office.activate(house.caller("wang"), second.name)
+    assert refusal(lambda: submit("qian", theirs)) == "LVR-7206"
+
+
+def revoked(house: House, name: str, owner: str) -> bytes:
+    """What was waiting as `payroll`, revoked by an officer in the name of a department."""
+    return house.desk.revoke(name, "payroll", owner, 2)
 
 
 def test_a_department_allows_less_of_its_own_whatever_others_expect(house: House) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 from tests.e2e.test_console_in_a_browser import fit, sign_in
 from tests.e2e.test_officers_end_to_end import AFTER, BEFORE, PURPOSE, QUESTION, YAML
 from tests.support import chromium
-from tests.support.console import AUDITOR, RunningConsole, console
+from tests.support.console import AUDITOR, Person, RunningConsole, console
 from tests.support.installation import Service, copy_of, service
 from tests.support.officers import Desk, appointed
 
@@ -30,6 +30,12 @@ def office(city: City, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
 
 
 @pytest.fixture(scope="module")
+def li(office: tuple[RunningConsole, Service, Desk]) -> Person:
+    """One officer, whose profile has one account."""
+    return office[0].person("li.na", Role.OFFICER, "li")
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium.browser() as found:
         yield found
@@ -37,11 +43,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.mark.parametrize("locale", ["en-US"])
 def test_an_officer_writes_a_policy_and_a_refused_question_is_answered(
-    office: tuple[RunningConsole, Service, Desk], browser: Browser, locale: str
+    office: tuple[RunningConsole, Service, Desk], li: Person, browser: Browser, locale: str
 ) -> None:
     running, served, desk = office
     wang = running.person("wang.min", Role.OFFICER, "wang")
-    li = running.person("li.na", Role.OFFICER, "li")
     auditor = running.person("auditor", Role.AUDITOR, AUDITOR)
     with served.connect("bank_a") as bank:
         for _ in range(3):
@@ -145,15 +150,14 @@ def signed(page: Page, running: RunningConsole, desk: Desk, name: str) -> None:
 
 
 def test_the_editor_knows_what_may_stand_where_and_what_it_means(
-    office: tuple[RunningConsole, Service, Desk], browser: Browser
+    office: tuple[RunningConsole, Service, Desk], li: Person, browser: Browser
 ) -> None:
     running, _, _ = office
-    person = running.person("sun.li", Role.OFFICER, "li")
     with browser.new_context(locale="en-US") as context:
         page = context.new_page()
         page.set_default_timeout(60_000)
         heard = chromium.watched(page)
-        sign_in(page, running, person, "/policies")
+        sign_in(page, running, li, "/policies")
         with page.expect_response("**/static/policy-schema.json"):
             page.goto(f"{running.url}/draft")
         editor = page.locator("#text")

@@ -56,6 +56,8 @@ from louver_sandbox.store import State as Store
 
 ORDERED = "ordered_by"
 """In a version's report: the officer who ordered it into force."""
+RESERVING = (State.REVIEW, State.APPROVED, State.SCHEDULED)
+"""Versions by which an id is a department's before one is in force."""
 STEP = "policy"
 """The kind of a log entry about a step of a version's life."""
 
@@ -118,11 +120,14 @@ class Lifecycle:
         raise InstallationRefused(f"there is no version {name}; `louver-sandbox policy versions` lists them")
 
     def first_owner(self, name: str) -> str | None:
-        """The department whose an id is: that of the document in force, or else of whoever first had a version of
-        it. None where there is neither."""
+        """The department whose an id is: that of the document in force, which one that was in force stays, or else of
+        the first version that somebody has signed and that still may come into force. None where there is neither:
+        what nobody answers for, or can answer for no more, keeps no id from others."""
         current = [approval.statement.owner for document, approval in self._current() if document.id == name]
-        versions = [item.statement for item in self.versions() if item.statement.id == name]
-        return next(iter((*current, *(item.owner for item in sorted(versions, key=lambda one: one.serial)))), None)
+        standing = self.standing()
+        waiting = [item.statement for item in self.versions() if standing.state(item) in RESERVING]
+        mine = sorted((one for one in waiting if one.id == name), key=lambda one: one.serial)
+        return next(iter((*current, *(one.owner for one in mine))), None)
 
     def draft(self, draft: Draft) -> Version:
         """A new version, checked beside what is in force. Raises InstallationRefused, PolicyRefused."""
@@ -158,6 +163,9 @@ class Lifecycle:
             state = self.standing().state(version)
             if state not in (State.DRAFT, State.REVIEW):
                 raise InstallationRefused(f"{name} is {state.value}; it is signed no more")
+            said = version.statement
+            if (first := self.first_owner(said.id)) not in (None, said.owner):
+                raise InstallationRefused(f"{said.id} is the id of a document of {first}")
             more = signed(version, signature, self.officers)
             self._keep(more)
             self._step(more, "submitted" if state is State.DRAFT else "approved", officer=signature.officer)
@@ -236,10 +244,9 @@ class Lifecycle:
     def revoke(self, item: SignedRevocation) -> None:
         """Ends a document's versions up to a serial, at the next question. Raises BundleRefused."""
         verify_revocation(item, self.officers)
-        owners = {document.id: approval.statement.owner for document, approval in self._current()}
         said = item.revocation
-        if owners.get(said.id, said.owner) != said.owner:
-            raise BundleRefused((f"{said.id} belongs to {owners[said.id]}, not to {said.owner}",))
+        if (owner := self.first_owner(said.id)) not in (None, said.owner):
+            raise BundleRefused((f"{said.id} belongs to {owner}, not to {said.owner}",))
         with self.alone():
             _replace(self._settings.revocations, revocations_text([*self._revocations(), item]))
         fields: dict[str, JSON] = said.model_dump(mode="json")

@@ -228,7 +228,7 @@ class Office:
                 raise refuse.draft_unfit("it would end before it begins", "失效日早于生效日") from None
 
     def _reserved(self, lifecycle: Lifecycle, name: str, owner: str) -> None:
-        """Raises `Refused` LVR-7252 where another department has submitted a document of this id first. Of one in
+        """Raises `Refused` LVR-7252 where another department has signed a document of this id first. Of one in
         force the owner is known already, and to replace it by another's is refused with what is in force."""
         if any(known.statement.id == name for known in self._platform.approvals):
             return
@@ -237,7 +237,8 @@ class Office:
             raise refuse.reserved_id(name, first)
 
     def approve(self, caller: Caller, name: str, signature: Signature) -> Version:
-        """The version with the caller's own signature. Raises `Refused` LVR-7205, LVR-7207 or LVR-7208."""
+        """The version with the caller's own signature. Raises `Refused` LVR-7205, LVR-7207, LVR-7208 or, where
+        another department has signed one of that id before, LVR-7252."""
         signer = self.signer(caller)
         if signature.officer != signer.name:
             raise refuse.not_to_be_signed(f"it is in the name of {signature.officer!r}, and {signer.name!r} calls")
@@ -248,6 +249,9 @@ class Office:
             state = lifecycle.standing().state(version)
             if state not in (State.DRAFT, State.REVIEW):
                 raise refuse.not_in_that_state(name, state.value, "a draft or a version in review", "草案或待审版本")
+            first = lifecycle.first_owner(version.statement.id)
+            if first is not None and first != version.statement.owner:
+                raise refuse.reserved_id(version.statement.id, first)
             try:
                 return lifecycle.sign(name, signature)
             except BundleRefused as refused:

@@ -143,12 +143,12 @@ def too_many_of_an_officer(seconds: float) -> Refused:
 
 
 def reserved_id(name: str, owner: str) -> Refused:
-    """LVR-7252: another department has submitted a document of this id first."""
+    """LVR-7252: another department has signed a document of this id first."""
     return refusal(
         "LVR-7252",
-        message=f"{owner} has submitted a document {name} before",
+        message=f"{owner} has signed a document {name} before",
         hint="choose another id; the operator can put away a version that nobody means to approve",
-        message_zh=f"{owner}已先提交编号为 {name} 的文档",
+        message_zh=f"{owner}已先签署编号为 {name} 的文档",
         hint_zh="请另选编号；无人拟批准的版本可由运营方移除",
         details={"owner": owner},
     )

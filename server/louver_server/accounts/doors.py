@@ -15,7 +15,7 @@ from typing import Final
 from louver_server.accounts import codes, passwords, throttle
 from louver_server.accounts.model import Account, Act, Passkey, Role, Session, Stage
 from louver_server.accounts.passkeys import CHALLENGE_BYTES, NotSigned, Site
-from louver_server.accounts.store import Store, Taken
+from louver_server.accounts.store import Held, Store, Taken
 from louver_server.languages import marked
 
 TOKEN_BYTES: Final = 32
@@ -48,7 +48,7 @@ class Doors:
     site: Site
 
     def invite(self, name: str, role: Role, profile: str, by: str) -> str:
-        """A new account; gives its first password, which is told to nobody else. Raises `Taken`."""
+        """A new account; gives its first password, which is told to nobody else. Raises `Taken`, `Held`."""
         first = self.token(12)
         account = Account(name, role, profile, enrolled=False, locked=False, created=self.clock())
         self.store.add(account, passwords.hashed(first, self.random))
@@ -136,12 +136,19 @@ class Doors:
             except Taken:
                 self._fail(name, address, now, "the name is another's")
                 raise NotLetIn from None
+            except Held:
+                self._fail(name, address, now, f"profile {profile} is another's")
+                raise NotLetIn from None
             self.journal(name, marked("account made"), f"{name}, {role.value}, {subject}"[:400])
         elif account.locked:
             self._fail(account.name, address, now, "locked")
             raise NotLetIn
         elif not account.enrolled:
-            self.store.bind(account.name, role, profile)
+            try:
+                self.store.bind(account.name, role, profile)
+            except Held:
+                self._fail(account.name, address, now, f"profile {profile} is another's")
+                raise NotLetIn from None
             account = replace(account, role=role, profile=profile, enrolled=True)
             self.journal(
                 account.name, marked("role taken"), f"{role.value}{f', profile {profile}' if profile else ''}"
@@ -208,14 +215,15 @@ class Doors:
 
     def refuse(self, why: str, address: str, *, counted: bool) -> None:
         """Writes down that somebody came back from the provider in vain. It is counted against the address where
-        another site cannot have had their browser do it."""
+        another site cannot have had their browser do it; apart from passwords, so that wrong ones close nobody's way
+        to the provider."""
         if counted:
-            self.store.failed(f"address {address}", self.clock(), throttle.WINDOW)
+            self.store.failed(f"provider {address}", self.clock(), throttle.WINDOW)
         self.journal("", marked("not let in"), f"{why}, from {address}")
 
     def wait(self, address: str) -> timedelta:
-        """How long nobody who comes from there is looked at, whoever they are."""
-        failures = self.store.failures(f"address {address}")
+        """How long nobody who comes back from the provider to there is looked at, whoever they are."""
+        failures = self.store.failures(f"provider {address}")
         return throttle.wait(failures, throttle.IN_ALL, self.clock())
 
     def _challenge(self, session: Session) -> bytes:
@@ -251,9 +259,8 @@ class Doors:
         return session
 
     def _check_throttle(self, name: str, address: str, now: datetime) -> None:
-        longest = max(
-            throttle.wait(self.store.failures(who), most, now) for who, most in throttle.counted(name, address)
-        )
+        failures = {who: self.store.failures(who) for who, _ in throttle.counted(name, address)}
+        longest = throttle.longest(failures, name, address, now)
         if longest:
             raise TooOften(longest)
 

@@ -9,9 +9,9 @@ import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Engine, Row, create_engine, delete, event, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, Row, create_engine, delete, event, func, insert, select, text, update
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from louver.failures import Misused
@@ -33,6 +33,14 @@ from louver_server.accounts.schema import (
 
 class Taken(Exception):
     """There is one of that name."""
+
+
+class Held(Exception):
+    """The profile is one person's towards the sandbox, and another account's already."""
+
+
+ONE_PERSON: Final = (Role.OFFICER, Role.ADMINISTRATOR)
+"""Whose profile is one person: two of them agree where two people are needed, so no profile has two accounts."""
 
 
 class Store:
@@ -68,7 +76,7 @@ class Store:
     # Accounts
 
     def add(self, account: Account, password: str) -> None:
-        """A new account with the hash of its first password. Raises `Taken`."""
+        """A new account with the hash of its first password. Raises `Taken`, `Held`."""
         row = {
             "name": account.name, "role": account.role.value, "profile": account.profile, "password": password,
             "last_step": 0, "enrolled": account.enrolled, "locked": account.locked, "created": _text(account.created),
@@ -77,6 +85,7 @@ class Store:
         try:
             with self._engine.begin() as connection:
                 connection.execute(insert(ACCOUNTS).values(row))
+                _check_held(connection, account.name, account.role, account.profile)
         except IntegrityError:
             raise Taken(account.name) from None
 
@@ -107,8 +116,11 @@ class Store:
             connection.execute(delete(SESSIONS).where(SESSIONS.c.account == name))
 
     def bind(self, name: str, role: Role, profile: str) -> None:
-        """The role and profile of somebody whose were open."""
-        self._change(name, role=role.value, profile=profile, enrolled=True)
+        """The role and profile of somebody whose were open. Raises `Held`."""
+        taken = {"role": role.value, "profile": profile, "enrolled": True}
+        with self._engine.begin() as connection:
+            connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == name).values(taken))
+            _check_held(connection, name, role, profile)
 
     def spend(self, value: str, now: datetime, forget: timedelta) -> bool:
         """Takes something for good that is good once, and forgets what is too old to come again; false where it is
@@ -211,8 +223,9 @@ class Store:
         with self._engine.begin() as connection:
             connection.execute(insert(SESSIONS).values(row))
 
-    def session(self, token: str, now: datetime) -> Session | None:
-        """Who holds this token; None where it is over, or its account locked or gone. Asking keeps it alive."""
+    def session(self, token: str, now: datetime, *, used: bool = True) -> Session | None:
+        """Who holds this token; None where it is over, or its account locked or gone. Asking keeps it alive where it
+        is `used`; what a page asks by itself is nobody's use."""
         with self._engine.begin() as connection:
             found = connection.execute(
                 select(SESSIONS, ACCOUNTS)
@@ -225,7 +238,7 @@ class Store:
             if session.is_over(now) or session.account.locked:
                 connection.execute(delete(SESSIONS).where(SESSIONS.c.digest == _digest(token)))
                 return None
-            if now - session.seen > timedelta(minutes=1):
+            if used and now - session.seen > timedelta(minutes=1):
                 connection.execute(
                     update(SESSIONS).where(SESSIONS.c.digest == _digest(token)).values(seen=_text(now))
                 )
@@ -348,6 +361,16 @@ class Store:
 def _prepare(connection: Any, _: object) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA busy_timeout = 10000")
+
+
+def _check_held(connection: Connection, name: str, role: Role, profile: str) -> None:
+    """After the account is written, so that nobody else writes before this is known; what raises undoes it. A locked
+    account keeps its profile, and so does one whose role is open."""
+    if role not in ONE_PERSON or not profile:
+        return
+    others = select(ACCOUNTS.c.name).where(ACCOUNTS.c.profile == profile, ACCOUNTS.c.name != name)
+    if connection.execute(others.limit(1)).one_or_none() is not None:
+        raise Held(profile)
 
 
 def _account(row: Row[Any]) -> Account:

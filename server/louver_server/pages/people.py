@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from louver_server.accounts.model import Role, Session
 from louver_server.accounts.naming import NAME
-from louver_server.accounts.store import Taken
+from louver_server.accounts.store import ONE_PERSON, Held, Taken
 from louver_server.languages import marked
 from louver_server.problems import Missing
 from louver_server.rendering import page, wording
@@ -19,6 +19,11 @@ router = APIRouter()
 Administrator = Annotated[Session, Depends(only(Role.ADMINISTRATOR))]
 
 NAME_RULE: Final = marked("A name has 2 to 40 small letters, digits, dots or dashes, and begins with a letter.")
+ONE_ACCOUNT: Final = marked("Another account acts with this profile, which is one person's.")
+AT_THE_COMMAND_LINE: Final = marked(
+    "With a profile of their own, administrators are invited, and they and officers started anew, by the operator: "
+    "louver-server accounts."
+)
 PAGE: Final = 100
 
 
@@ -47,10 +52,14 @@ def invite(request: Request, session: Administrator, fields: Form) -> Response:
             422,
             words("An administrator has no profile or an administrator's, and every other role one of its own kind."),
         )
+    if role is Role.ADMINISTRATOR and profile:  # else one administrator made the other with whom they agree
+        return _accounts(request, session, 422, words(AT_THE_COMMAND_LINE))
     try:
         first = known.doors.invite(name, role, profile, session.account.name)
     except Taken:
         return _accounts(request, session, 422, words("There is an account of that name."))
+    except Held:
+        return _accounts(request, session, 422, words(ONE_ACCOUNT))
     return _accounts(request, session, 201, invited=name, first=first)
 
 
@@ -69,6 +78,8 @@ def change(request: Request, session: Administrator, fields: Form, name: str, ac
             doors.lock(name, by, locked=act == "lock")
         case "anew" if account.subject:
             doors.release(name, by)
+        case "anew" if account.role in ONE_PERSON and account.profile:  # else whoever has the password were both
+            return _accounts(request, session, 422, words(AT_THE_COMMAND_LINE))
         case "anew":
             return _accounts(request, session, 200, invited=name, first=doors.invite_again(name, by))
         case _:

@@ -25,6 +25,8 @@ from louver_server.sessions import console, only
 
 router = APIRouter()
 Auditor = Annotated[Session, Depends(only(Role.AUDITOR))]
+Listening = Annotated[Session, Depends(only(Role.AUDITOR, used=False))]
+"""A page that listens, and begins again where a stream ends, is no auditor who sits before it."""
 
 STREAMS: Final = 8
 """At once; each holds a thread of this process and one of the sandbox's sixteen places."""
@@ -48,7 +50,7 @@ def tail(request: Request, session: Auditor) -> Response:
 
 
 @router.get("/log/tail/events")
-def events(request: Request, session: Auditor, start: Annotated[int, Query(ge=0, lt=2**62)] = 0) -> Response:
+def events(request: Request, session: Listening, start: Annotated[int, Query(ge=0, lt=2**62)] = 0) -> Response:
     """Entries as they come (text/event-stream); each event is numbered by where a later stream goes on."""
     asked = filter_of(asked_of(dict(request.query_params)))
     last = request.headers.get("last-event-id", "")
@@ -60,7 +62,7 @@ def events(request: Request, session: Auditor, start: Annotated[int, Query(ge=0,
         doors = console(request).doors
 
         def signed_in() -> bool:
-            return doors.store.session(session.token, doors.clock()) is not None
+            return doors.store.session(session.token, doors.clock(), used=False) is not None
 
         stream = _stream(log_of(request, session), asked, start, wording(request), signed_in)
     except BaseException:

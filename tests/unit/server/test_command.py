@@ -48,6 +48,19 @@ def test_what_init_makes_is_read_by_the_other_commands(home: Path) -> None:
     assert again != second.stdout.strip()
 
 
+def test_an_administrators_profile_is_given_once(home: Path) -> None:
+    authority, now = Authority.create(datetime.now(UTC)), datetime.now(UTC)
+    (home / "zhao.pem").write_bytes(authority.administrator("zhao", now).certificate)
+    with (home / "profiles.toml").open("a", encoding="utf-8") as profiles:
+        profiles.write(PROFILE.format(name="zhao"))
+    add = ("--profile", "zhao", "--home", str(home))
+    assert run("accounts", "add", "zhao.lei", "administrator", *add).exit_code == 0
+    second = run("accounts", "add", "helper", "administrator", *add)
+    assert second.exit_code == 2
+    assert "one person's" in second.output
+    assert "helper" not in run("accounts", "list", "--home", str(home)).stdout
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -16,7 +16,7 @@ from louver_server.accounts import codes, passwords, throttle
 from louver_server.accounts.doors import Doors, NotLetIn, TooOften, TooWeak
 from louver_server.accounts.model import IDLE, LONGEST, Asked, Role, Session, Stage
 from louver_server.accounts.passkeys import Site
-from louver_server.accounts.store import Store, Taken
+from louver_server.accounts.store import Held, Store, Taken
 from louver_server.kept_secret import read_secret
 
 OWN = "eleven slats of cedar wood"
@@ -58,6 +58,12 @@ def enrolled(doors: Doors, name: str = "wang.fang", role: Role = Role.ANALYST) -
 
 def code(doors: Doors, secret: bytes, ahead: int = 0) -> str:
     return codes.code_at(secret, int(doors.clock().timestamp()) // codes.STEP + ahead)
+
+
+def wrong(doors: Doors, name: str, address: str) -> None:
+    """What is kept of a wrong try, without the time that a password takes."""
+    for who, _ in throttle.counted(name, address):
+        doors.store.failed(who, doors.clock(), throttle.WINDOW)
 
 
 def test_codes_are_those_of_rfc_6238() -> None:
@@ -122,6 +128,32 @@ def test_five_wrong_tries_from_one_place_close_it_and_others_still_come_in(doors
     assert doors.knock("wang.fang", OWN, "10.0.0.8").stage is Stage.CODE
     clock.later(seconds=throttle.WINDOW.total_seconds() + 1)
     assert doors.knock("wang.fang", OWN, HERE).stage is Stage.CODE
+
+
+def test_a_strangers_guesses_close_no_door_but_to_the_names_that_were_wrong(doors: Doors, clock: Clock) -> None:
+    """Behind a proxy everybody comes from its address. A guesser has one try at each name and no more."""
+    secret = enrolled(doors)
+    for number in range(throttle.IN_ALL):
+        wrong(doors, f"nobody.{number}", HERE)
+    assert doors.wait(HERE) == timedelta(0), "nor the way to the provider"
+    session = doors.knock("wang.fang", OWN, HERE)
+    assert doors.confirm(session, code(doors, secret, 1), HERE).stage is Stage.FULL
+    with pytest.raises(NotLetIn):
+        doors.knock("wang.fang", "wrong", HERE)
+    for password in ("wrong", OWN):
+        with pytest.raises(TooOften):
+            doors.knock("wang.fang", password, HERE)
+    assert doors.knock("wang.fang", OWN, "10.0.0.8").stage is Stage.CODE
+    clock.later(seconds=throttle.WINDOW.total_seconds() + 1)
+    assert doors.knock("wang.fang", OWN, HERE).stage is Stage.CODE
+
+
+def test_one_account_is_guessed_at_thirty_times_from_wherever(doors: Doors) -> None:
+    enrolled(doors)
+    for number in range(throttle.IN_ALL):
+        wrong(doors, "wang.fang", f"10.0.1.{number}")
+    with pytest.raises(TooOften):
+        doors.knock("wang.fang", OWN, "10.0.2.1")
 
 
 def test_wrong_codes_count_as_wrong_passwords_do(doors: Doors) -> None:
@@ -197,6 +229,30 @@ def test_a_second_factor_of_one_account_is_none_of_another(doors: Doors) -> None
     assert codes.unwrapped(kept, "wang.fang", key) == b"s" * 20
     with pytest.raises(codes.Unreadable):
         codes.unwrapped(kept, "li.na", key)
+
+
+@pytest.mark.parametrize("role", [Role.OFFICER, Role.ADMINISTRATOR])
+def test_a_profile_of_one_person_has_one_account(doors: Doors, role: Role) -> None:
+    """Where two people must agree, one who makes accounts is not both of them; an institution's people share."""
+    doors.invite("zhao", role, "zhao", "boss")
+    doors.lock("zhao", "boss", locked=True)
+    with pytest.raises(Held):
+        doors.invite("helper", role, "zhao", "boss")
+    assert doors.store.account("helper") is None
+    with pytest.raises(NotLetIn):
+        doors.welcome("1001", "helper", (role, "zhao"), HERE)
+    assert doors.store.account("helper") is None
+    doors.welcome("1001", "helper", (Role.ANALYST, "bank_a"), HERE)
+    doors.release("helper", "boss")
+    with pytest.raises(NotLetIn):
+        doors.welcome("1001", "helper", (role, "zhao"), HERE)
+    kept = doors.store.account("helper")
+    assert kept is not None
+    assert (kept.role, kept.profile, kept.enrolled) == (Role.ANALYST, "bank_a", False)
+    for name in ("wang.fang", "li.na"):
+        doors.invite(name, Role.ANALYST, "bank_a", "boss")
+    for name in ("boss.one", "boss.two"):
+        doors.invite(name, Role.ADMINISTRATOR, "", "boss")
 
 
 def test_names_are_taken_once_and_questions_have_one_text(doors: Doors, clock: Clock) -> None:

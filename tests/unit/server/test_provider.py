@@ -32,6 +32,7 @@ from tests.support.console import Browser, free_port
 from tests.support.installation import eventually
 from tests.support.oidc import CLIENT, SECRET, Provider, provider
 
+from louver.audit import AuditEntry
 from louver.failures import Misused
 from louver_sandbox.pki import Authority
 from louver_server.accounts.model import Account, Role
@@ -40,6 +41,7 @@ from louver_server.app import create_app, open_console
 from louver_server.configuration import parse, read
 from louver_server.federation import journeys
 from louver_server.federation.asking import Asking, Unanswered
+from louver_server.pages import tail
 from louver_server.sessions import Console
 
 OFFICE = {"sub": "1001", "preferred_username": "wang.fang", "groups": ["louver-boss"], "amr": ["pwd", "mfa"]}
@@ -162,7 +164,10 @@ def house(running: House) -> House:
 
 def _profiles(folder: Path, authority: Authority) -> None:
     written = []
-    made = {"bank_a": authority.client, "bank_b": authority.client, "audit": authority.auditor}
+    made = {
+        "bank_a": authority.client, "bank_b": authority.client, "audit": authority.auditor,
+        "zhao": authority.administrator, "office": authority.officer,
+    }  # fmt: skip
     for name, issue in made.items():
         (folder / f"{name}.pem").write_bytes(issue(name, datetime.now(UTC)).certificate)
         written.append(
@@ -427,6 +432,49 @@ def test_roles_exclude_each_other_also_over_time(house: House) -> None:
     house.console.doors.lock("li.na", "test", locked=True)
     assert house.signed_in(**who, groups=["louver-audit"]).status_code == 422
     assert inside.get("/head", follow_redirects=False).headers["location"] == "/login"
+
+
+def test_one_administrator_makes_nobody_the_other_with_whom_they_agree(house: House) -> None:
+    """Whoever makes an account, or starts one anew, has its first password, and would act as both."""
+    doors, boss = house.console.doors, house.browser()
+    assert house.signed_in(boss).status_code == 200
+    token = boss.get("/accounts").text.split('name="csrf" value="')[1].split('"')[0]
+
+    def sent(path: str, **fields: str) -> httpx.Response:
+        return boss.post(path, data={"csrf": token, **fields}, headers={"origin": house.origin})
+
+    assert sent("/accounts", name="helper", role="administrator", profile="zhao").status_code == 422
+    assert doors.store.account("helper") is None
+    assert sent("/accounts", name="chu", role="officer", profile="office").status_code == 201
+    again = sent("/accounts", name="helper", role="officer", profile="office")
+    assert again.status_code == 422
+    assert "Another account acts with this profile" in again.text
+    doors.invite("zhao", Role.ADMINISTRATOR, "zhao", "operator")
+    for name in ("zhao", "chu"):
+        kept = doors.store.password(name)
+        assert sent(f"/accounts/{name}/anew").status_code == 422
+        assert doors.store.password(name) == kept
+
+
+def test_a_page_that_listens_is_nobody_who_uses_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An auditor leaves the growing log open and goes home: half an hour later the session is over, whether the stream
+    goes on or the browser begins others."""
+
+    class Growing:
+        def follow(self, start: int, **_asked: object) -> Iterator[tuple[int, list[AuditEntry]]]:
+            for _ in range(10):
+                house.now += timedelta(minutes=8)
+                yield start, []
+
+    monkeypatch.setattr(tail, "log_of", lambda *_: Growing())
+    for streams in (1, 4):
+        browser = house.browser()
+        assert house.signed_in(browser, groups=["louver-audit"]).status_code == 200
+        monkeypatch.setattr(tail, "SECONDS", 600.0 if streams == 1 else -1.0)  # each is over after one look
+        told = [browser.get("/log/tail/events", follow_redirects=False) for _ in range(streams)]
+        assert sum(one.text.count("id: ") for one in told) == 3
+        gone = browser.get("/log/tail/events", follow_redirects=False)
+        assert (gone.status_code, gone.headers["location"]) == (303, "/login")
 
 
 def test_a_name_is_no_way_into_an_account_of_that_name(house: House) -> None:
