@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection, func, select
 
-from louver_sandbox import consents
+from louver_sandbox import consents, suspensions
 from louver_sandbox.accounting import ledger as access
 from louver_sandbox.accounting import privacy
 from louver_sandbox.audit.restore import restore_log
@@ -77,8 +77,8 @@ def rebuild(
 ) -> None:
     """Add to the ledger what the log says was charged and the ledger lacks, and log that it was done.
 
-    Nothing is ever taken out. Authorisations are revoked again where the log says so; with --log those of limited use
-    end, since nobody knows what used them meanwhile. Stop the service first.
+    Nothing is ever taken out. Authorisations are revoked and institutions suspended again where the log says so; with
+    --log those authorisations of limited use end, since nobody knows what used them meanwhile. Stop the service first.
 
     Example: louver-sandbox ledger rebuild --log audit.jsonl
     """
@@ -92,6 +92,7 @@ def rebuild(
             added = verify.rebuild(books)
             with state.transaction() as tx:
                 consents.revoke_again(tx, 0)
+                suspensions.again(tx)
                 if entries:
                     consents.use_up(tx, utc_now())
             behind = anchor.problem(books, settings.anchors)

@@ -1,8 +1,9 @@
 """Making an installation from a backup, which gives nothing back that was spent, revoked or written since.
 
 What came after the backup is only known from elsewhere: from the newest checkpoint that a witness saw, which the log
-must reach, and from an export of the log, which holds what it lacks. Authorisations are revoked again by the entries
-that say so; of those that are good for so many uses nobody knows which came after, so they count as used up.
+must reach, and from an export of the log, which holds what it lacks. Authorisations are revoked and institutions
+suspended again by the entries that say so; of those authorisations that are good for so many uses nobody knows which
+came after, so they count as used up.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from louver.transparency.checkpoint import Checkpoint
-from louver_sandbox import consents, journal
+from louver_sandbox import consents, journal, suspensions
 from louver_sandbox.audit.restore import restore_log
 from louver_sandbox.operator.backup import HEAD, MANIFEST, STORE, verify_backup
 from louver_sandbox.operator.installation import InstallationRefused
@@ -78,15 +79,17 @@ def _brought_up(settings: Settings, size: int, export: Path | None) -> str:
         entries = 0 if export is None else restore_log(state, log_key(settings), export, anchors, utc_now)
         books = open_books(settings, state, utc_now)
         charges = verify.rebuild(books)
+        with state.transaction() as tx:
+            revoked, suspended = consents.revoke_again(tx, size), suspensions.again(tx)
         if (behind := anchor.problem(books, settings.anchors)) is not None:
             raise behind
         with state.transaction() as tx:
-            revoked = consents.revoke_again(tx, size)
             used = consents.use_up(tx, utc_now()) if entries else 0
             journal.noted(books, tx, "restored", size=size, entries=entries, charges=charges, revoked=revoked)
         anchor.keep(books, settings.anchors)
         require_sound(state, settings)
     return (
         f"{size} log entries in the backup, {entries} more and {charges} charges from the export; "
-        f"{revoked} authorisations revoked again, {used} of limited use ended"
+        f"{revoked} authorisations revoked again, {used} of limited use ended; "
+        f"{suspended} suspensions brought to where the log has them"
     )
