@@ -78,7 +78,8 @@ def rebuild(
     """Add to the ledger what the log says was charged and the ledger lacks, and log that it was done.
 
     Nothing is ever taken out. Authorisations are revoked and institutions suspended again where the log says so; with
-    --log those authorisations of limited use end, since nobody knows what used them meanwhile. Stop the service first.
+    --log those authorisations of limited use end, since nobody knows what used them meanwhile. Stop the service
+    first.
 
     Example: louver-sandbox ledger rebuild --log audit.jsonl
     """

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 import shutil
 import threading
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -18,10 +20,11 @@ from typer.testing import CliRunner, Result
 from louver_sandbox import consents, journal
 from louver_sandbox.audit.verify import verify_log
 from louver_sandbox.consents import Consent, Consents
-from louver_sandbox.operator.installation import TOOLS, create
+from louver_sandbox.operator.installation import TOOLS, create, write_registry
 from louver_sandbox.operator.main import app
 from louver_sandbox.premises import open_books, utc_now
 from louver_sandbox.recount import anchor
+from louver_sandbox.registered import Pin, parse_registry
 from louver_sandbox.service.server import Server as Sandbox
 from louver_sandbox.settings import Settings, load
 from louver_sandbox.stages import InstitutionType, Subject
@@ -176,6 +179,34 @@ def test_a_restore_lets_no_suspended_institution_be_served(settings: Settings, t
     assert sorted(found) == ["bank_a", "bank_c"]
     assert (found["bank_a"].entry, found["bank_a"].by, found["bank_a"].reason) == (held.entry, "zhao", "restored")
     assert (found["bank_c"].reason, found["bank_c"].resume_by) == ("key lost", "qian")
+
+
+def test_a_restore_revives_no_certificate_that_was_struck_out(filed: Settings, tmp_path: Path) -> None:
+    home = filed.home
+    for name in ("bank_a", "bank_b", "bank_c", "bank_d"):
+        added = command("institution", "add", name, "--type", "bank", "--group", "banks", "--home", home)
+        assert added.exit_code == 0, added.stderr
+    assert command("backup", tmp_path / "backup", "--home", home).exit_code == 0
+    before = parse_registry(filed.institutions.read_text())
+    (lost,) = before["bank_a"].fingerprints
+    assert command("institution", "unpin", "bank_a", lost, "--home", home).exit_code == 0
+    sooner = replace(before["bank_c"].pins[0], not_after=datetime(2027, 1, 1, tzinfo=UTC))
+    changed = {**before, "bank_c": replace(before["bank_c"], pins=(sooner,), groups=frozenset())}
+    changed["bank_a"] = replace(before["bank_a"], pins=(Pin("ab" * 32),))
+    del changed["bank_b"]
+    write_registry(filed.institutions, list(changed.values()))
+    assert command("institution", "show", "bank_a", "--home", home).exit_code == 0, "which logs what has changed"
+    fresh, said = restored(filed, tmp_path)
+    found = parse_registry(fresh.institutions.read_text())
+    assert found == {
+        "bank_a": replace(before["bank_a"], pins=()),
+        "bank_c": changed["bank_c"],
+        "bank_d": before["bank_d"],
+    }
+    assert all(f"{name}: the log has taken" in said for name in ("bank_a", "bank_b", "bank_c"))
+    assert "bank_d:" not in said
+    assert "institutions.toml: nothing new" in said
+    assert "administrators.toml" in said
 
 
 def test_a_table_that_has_lost_a_suspension_is_not_served_until_it_is_rebuilt(filed: Settings) -> None:
