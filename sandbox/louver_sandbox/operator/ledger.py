@@ -16,6 +16,7 @@ from louver_sandbox.accounting import ledger as access
 from louver_sandbox.accounting import privacy
 from louver_sandbox.audit.restore import restore_log
 from louver_sandbox.audit.verify import verify_log
+from louver_sandbox.operator.forgetting import Forgotten
 from louver_sandbox.operator.output import Home, explained, fail
 from louver_sandbox.premises import open_books, utc_now
 from louver_sandbox.privacy import stated
@@ -88,7 +89,7 @@ def rebuild(
         key = (settings.home / "log.pub").read_text(encoding="utf-8").strip()
         with State.open(settings.state) as state:
             anchors = [one for _, one in anchor.checkpoints(settings.anchors)]
-            entries = 0 if log is None else restore_log(state, key, log, anchors, utc_now)
+            entries = 0 if log is None else restore_log(state, key, log, anchors, utc_now, Forgotten())
             books = open_books(settings, state, utc_now)
             added = verify.rebuild(books)
             with state.transaction() as tx:

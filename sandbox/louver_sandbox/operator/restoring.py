@@ -16,6 +16,7 @@ from louver.transparency.checkpoint import Checkpoint
 from louver_sandbox import consents, journal, suspensions
 from louver_sandbox.audit.restore import restore_log
 from louver_sandbox.operator.backup import HEAD, MANIFEST, STORE, verify_backup
+from louver_sandbox.operator.forgetting import Forgotten
 from louver_sandbox.operator.installation import InstallationRefused, write_registry
 from louver_sandbox.operator.stores import log_key, require_sound
 from louver_sandbox.premises import open_books, utc_now
@@ -91,7 +92,7 @@ def _brought_up(settings: Settings, size: int, export: Path | None) -> str:
     with State.open(settings.home / STORE) as state:
         anchors = [one for _, one in anchor.checkpoints(settings.anchors)]
         entries = (
-            0 if export is None else restore_log(state, log_key(settings), export, anchors, utc_now)
+            0 if export is None else restore_log(state, log_key(settings), export, anchors, utc_now, Forgotten())
         )
         books = open_books(settings, state, utc_now)
         charges = verify.rebuild(books)
