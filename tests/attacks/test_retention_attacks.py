@@ -390,6 +390,24 @@ def test_a_text_that_was_erased_since_is_erased_in_what_is_restored(stolen: Path
         assert SECRET.encode() not in path.read_bytes()
 
 
+def test_a_text_that_is_put_back_after_its_erasure_is_found(stolen: Path) -> None:
+    with State.open(stolen) as state:
+        log = at_the_end(state).log
+        named = next(one for one in log.entries(0, 1000) if one.fields.get("request_id") == "named")
+        opening, value = log.open(named.index)["sql"], named.commitments["sql"]
+        erasure = log.erase(named.index, "sql")
+        log.head()
+        assert told(state)[1] == []
+        with behind_the_back(stolen) as db:
+            db.execute(
+                "UPDATE openings SET salt = ?, text = ?, erased = NULL WHERE commitment = ?",
+                (opening.salt, opening.text, value),
+            )
+        assert told(state)[1] == [
+            f"entry {erasure.index}: the sql of entry {named.index} that it says was erased is still kept"
+        ]
+
+
 def test_the_newest_admission_stays_whatever_its_age(stolen: Path) -> None:
     with State.open(stolen) as state:
         books = at_the_end(state)
