@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 from tests.support.audit_logs import KEY, ORIGIN, behind_the_back
 from tests.support.audited import BEGIN, Calendar, fill, year_log
 
@@ -27,7 +28,7 @@ from louver.transparency.whole_log import WholeLog, verify_export
 from louver_sandbox import journal
 from louver_sandbox.audit import JSON, AuditLog, UnknownEntry, export_log, stored, verify_log
 from louver_sandbox.audit.restore import restore_log
-from louver_sandbox.auditing import index, search
+from louver_sandbox.auditing import index, search, tables
 from louver_sandbox.journal import Books
 from louver_sandbox.operator.forgetting import Forgotten
 from louver_sandbox.recount.verify import differences, rebuild
@@ -382,8 +383,12 @@ def test_a_text_that_was_erased_since_is_erased_in_what_is_restored(stolen: Path
         head = log.head()
     with State.open(backup) as back:
         assert SECRET in at_the_end(back).log.open(named)["sql"].text
+        with back.reading() as tx:
+            assert tx.execute(select(tables.words.c.term).where(tables.words.c.entry == named)).first() is not None
         restore_log(back, KEY, file, (head,), Calendar(timedelta(days=1)), Forgotten())
         assert at_the_end(back).log.open(named) == {}
+        with back.reading() as tx:
+            assert tx.execute(select(tables.words.c.term).where(tables.words.c.entry == named)).first() is None
         assert told(back, (head,))[1] == []
         back.scrub()
     for path in tmp_path.glob("backup.db*"):
