@@ -9,14 +9,15 @@ stays charged. Every step is a log entry in the transaction that takes it.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Connection, Index, MetaData, Row, Table, Text, insert, select, update
 
-from louver_sandbox.audit.entries import JSON
+from louver_sandbox.audit import commitments, stored
+from louver_sandbox.audit.entries import JSON, Entry
 from louver_sandbox.refusals import registry as refuse
 from louver_sandbox.store import State
 
@@ -40,6 +41,9 @@ suspensions = Table(
 """One suspension a row; it holds while ``ended_at`` is empty. ``resume_*`` is a proposal to end it."""
 
 LONGEST_REASON = 500
+LOST = "restored"
+"""The reason of a step of which the log has the commitment only."""
+_PAGE = 1000
 Append = Callable[[Connection, Mapping[str, JSON], Mapping[str, str]], int]
 """Adds a log entry in a transaction, with texts that enter as commitments only, and gives its index."""
 
@@ -151,6 +155,65 @@ def find(tx: Connection, institution: str) -> Suspension | None:
     """The suspension that holds, if one does."""
     row = tx.execute(select(suspensions).where(_holds(institution))).one_or_none()
     return None if row is None else _suspension(row)
+
+
+def again(tx: Connection) -> int:
+    """Brings the suspensions to what the log says of them; returns how many were another.
+
+    All of the log is read: an older table, whose entries are there, is no less behind.
+    """
+    changed = 0
+    for said in _logged(tx).values():
+        row = tx.execute(select(suspensions).where(_s.entry == said["entry"])).one_or_none()
+        if row is None:
+            tx.execute(insert(suspensions).values(id=str(uuid.uuid4()), **said))
+        elif _standing(row.ended_at, row.resume_by) != _standing(said["ended_at"], said["resume_by"]):
+            tx.execute(update(suspensions).where(_s.entry == said["entry"]).values(**said))
+        else:
+            continue
+        changed += 1
+    return changed
+
+
+def forgotten(tx: Connection) -> Iterator[str]:
+    """The institutions that are suspended as the log says, and not as the table does."""
+    held = set(tx.execute(select(_s.institution).where(_s.ended_at.is_(None))).scalars())
+    for said in _logged(tx).values():
+        if said["ended_at"] is None and said["institution"] not in held:
+            yield said["institution"]
+
+
+def _logged(tx: Connection) -> dict[int, dict[str, Any]]:
+    """The rows that follow from the log, by the entry that began each, without their ids."""
+    found: dict[int, dict[str, Any]] = {}
+    holding: dict[str, dict[str, Any]] = {}
+    start = 0
+    while page := stored.entries(tx, start, _PAGE, {"kind": "suspension"}):
+        for entry in page:
+            name, by = str(entry.fields["institution"]), str(entry.fields["by"])
+            at = datetime.fromisoformat(str(entry.fields["time"])).astimezone(UTC).isoformat()
+            match entry.fields["step"]:
+                case "suspended":
+                    row = dict.fromkeys(("resume_by", "resume_reason", "ended_at", "ended_by"))
+                    began = {"suspended_at": at, "suspended_by": by, "reason": _reason(tx, entry)}
+                    holding[name] = found[entry.index] = row | began | {"institution": name, "entry": entry.index}
+                case "resume_withdrawn":
+                    holding.get(name, {}).update(resume_by=None, resume_reason=None)
+                case "resume_proposed":
+                    holding.get(name, {}).update(resume_by=by, resume_reason=_reason(tx, entry))
+                case "resumed":
+                    holding.pop(name, {}).update(ended_at=at, ended_by=by)
+        start = page[-1].index + 1
+    return found
+
+
+def _reason(tx: Connection, entry: Entry) -> str:
+    opening = commitments.find(tx, entry.commitments).get("reason")
+    return LOST if opening is None else opening.text
+
+
+def _standing(ended_at: str | None, resume_by: str | None) -> tuple[bool, str]:
+    return ended_at is None, resume_by or ""
 
 
 def _found(tx: Connection, institution: str) -> Suspension:

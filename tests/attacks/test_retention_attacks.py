@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 from tests.support.audit_logs import KEY, ORIGIN, behind_the_back
 from tests.support.audited import BEGIN, Calendar, fill, year_log
 
@@ -27,8 +28,9 @@ from louver.transparency.whole_log import WholeLog, verify_export
 from louver_sandbox import journal
 from louver_sandbox.audit import JSON, AuditLog, UnknownEntry, export_log, stored, verify_log
 from louver_sandbox.audit.restore import restore_log
-from louver_sandbox.auditing import index, search
+from louver_sandbox.auditing import index, search, tables
 from louver_sandbox.journal import Books
+from louver_sandbox.operator.forgetting import Forgotten
 from louver_sandbox.recount.verify import differences, rebuild
 from louver_sandbox.retention import holds, pruning
 from louver_sandbox.store import State, StoreConflict
@@ -341,10 +343,74 @@ def test_a_pruned_log_is_put_back_from_its_export(stolen: Path, tmp_path: Path) 
         head = books.log.head()
         kept = {entry.index: hashlib.sha256(entry.body).digest() for entry in books.log.entries(0, 1000)}
     with State.open(tmp_path / "new.db") as fresh:
-        restore_log(fresh, KEY, file, (head,), Calendar(timedelta(days=1)))
+        restore_log(fresh, KEY, file, (head,), Calendar(timedelta(days=1)), Forgotten())
         log: AuditLog = at_the_end(fresh).log
         assert {entry.index: hashlib.sha256(entry.body).digest() for entry in log.entries(0, 1000)} == kept
         assert told(fresh, (head,))[1] == []
+
+
+def test_a_backup_from_before_a_pruning_is_pruned_when_it_is_taken_past_it(stolen: Path, tmp_path: Path) -> None:
+    """Nothing comes back: the same entries are empty, their texts are in no file, and their words in no index."""
+    file, backup = tmp_path / "log.jsonl", Path(shutil.copy(stolen, tmp_path / "backup.db"))
+    with pruned(stolen) as (state, books):
+        file.write_bytes(b"".join(export_log(state, ORIGIN)))
+        while index.catch_up(state, 1000):
+            pass
+        head, kept, counts = books.log.head(), len(books.log.entries(0, 1000)), search_counts(state)
+    with State.open(backup) as back:
+        assert restore_log(back, KEY, file, (head,), Calendar(timedelta(days=1)), Forgotten()) == 1
+        assert restore_log(back, KEY, file, (head,), Calendar(timedelta(days=1)), Forgotten()) == 0
+        assert told(back, (head,))[1] == []
+        assert len(at_the_end(back).log.entries(0, 1000)) == kept
+        while index.catch_up(back, 1000):
+            pass
+        assert search_counts(back) == counts
+        assert list(differences(back)) == []
+        back.scrub()
+    for path in tmp_path.glob("backup.db*"):
+        assert SECRET.encode() not in path.read_bytes()
+
+
+def test_a_text_that_was_erased_since_is_erased_in_what_is_restored(stolen: Path, tmp_path: Path) -> None:
+    file, backup = tmp_path / "log.jsonl", Path(shutil.copy(stolen, tmp_path / "backup.db"))
+    with State.open(stolen) as state:
+        log = at_the_end(state).log
+        number = log.latest(kinds=("refusal",), institution="bank_a", limit=1000)[-1].index
+        named = next(one.index for one in log.entries(0, 1000) if one.fields.get("request_id") == "named")
+        assert number <= named
+        log.erase(named, "sql")
+        file.write_bytes(b"".join(export_log(state, ORIGIN)))
+        head = log.head()
+    with State.open(backup) as back:
+        assert SECRET in at_the_end(back).log.open(named)["sql"].text
+        with back.reading() as tx:
+            assert tx.execute(select(tables.words.c.term).where(tables.words.c.entry == named)).first() is not None
+        restore_log(back, KEY, file, (head,), Calendar(timedelta(days=1)), Forgotten())
+        assert at_the_end(back).log.open(named) == {}
+        with back.reading() as tx:
+            assert tx.execute(select(tables.words.c.term).where(tables.words.c.entry == named)).first() is None
+        assert told(back, (head,))[1] == []
+        back.scrub()
+    for path in tmp_path.glob("backup.db*"):
+        assert SECRET.encode() not in path.read_bytes()
+
+
+def test_a_text_that_is_put_back_after_its_erasure_is_found(stolen: Path) -> None:
+    with State.open(stolen) as state:
+        log = at_the_end(state).log
+        named = next(one for one in log.entries(0, 1000) if one.fields.get("request_id") == "named")
+        opening, value = log.open(named.index)["sql"], named.commitments["sql"]
+        erasure = log.erase(named.index, "sql")
+        log.head()
+        assert told(state)[1] == []
+        with behind_the_back(stolen) as db:
+            db.execute(
+                "UPDATE openings SET salt = ?, text = ?, erased = NULL WHERE commitment = ?",
+                (opening.salt, opening.text, value),
+            )
+        assert told(state)[1] == [
+            f"entry {erasure.index}: the sql of entry {named.index} that it says was erased is still kept"
+        ]
 
 
 def test_the_newest_admission_stays_whatever_its_age(stolen: Path) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from louver.receipt import commitment
 from louver_sandbox.audit import pruned
+from louver_sandbox.audit.entries import InvalidEntry, commitments_of, parse
 from louver_sandbox.audit.export import FORMAT, PRUNED_FORMAT
 from louver_sandbox.audit.pruned import Pruned
 from louver_sandbox.audit.tree import NodeId
@@ -57,6 +58,9 @@ class LogSource(Protocol):
 
     def unkept(self, values: Collection[str]) -> Collection[str]:
         """The commitments among these whose openings are neither kept nor recorded as erased."""
+
+    def is_kept(self, index: int, name: str) -> bool:
+        """Whether the text behind a field of an entry is kept."""
 
     def openings(self) -> Iterator[str]:
         """What is wrong with stored openings, one sentence each."""
@@ -135,6 +139,16 @@ class StateSource:
         kept = self._tx.execute(select(table.commitment).where(table.commitment.in_(values))).scalars()
         return set(values).difference(kept)
 
+    def is_kept(self, index: int, name: str) -> bool:
+        body = self._tx.execute(select(schema.entries.c.body).where(schema.entries.c.index == index)).scalar()
+        try:
+            value = commitments_of(parse(_held(body))).get(name)
+        except InvalidEntry:
+            return False
+        table = schema.openings.c
+        query = select(table.commitment).where(table.commitment == value, table.erased.is_(None))
+        return value is not None and self._tx.execute(query).first() is not None
+
     def openings(self) -> Iterator[str]:
         table = schema.openings.c
         for row in self._tx.execute(select(schema.openings).where(table.erased.is_(None))):
@@ -185,6 +199,9 @@ class ExportSource:
 
     def unkept(self, values: Collection[str]) -> Collection[str]:
         return ()
+
+    def is_kept(self, index: int, name: str) -> bool:
+        return False
 
     def openings(self) -> Iterator[str]:
         return iter(())

@@ -97,6 +97,7 @@ class _Verification:
     findings: list[Finding] = field(default_factory=list)
     frontier: list[tuple[NodeId, bytes]] = field(default_factory=list)
     prunings: Prunings = field(default_factory=Prunings)
+    erasures: list[tuple[int, int, str]] = field(default_factory=list)
     size: int = 0
     proven: int = 0
     broken: bool = False
@@ -109,6 +110,11 @@ class _Verification:
             self._check_cut(heads)
             for index, what in self.prunings.unsaid():
                 self._find(index, what)
+            for index, named, name in self.erasures:
+                if self.source.is_kept(named, name):
+                    self._find(
+                        index, f"entry {index}: the {name} of entry {named} that it says was erased is still kept"
+                    )
             for what in self.source.openings():
                 self._find(self.size, what)
         except MalformedExport as malformed:
@@ -201,6 +207,9 @@ class _Verification:
             said = fields.get(name)
             if value not in (said, findable(said) if isinstance(said, str) else said):
                 self._find(entry.index, f"{where} it is filed under another {name} than its bytes say")
+        match fields:
+            case {"kind": "erasure", "entry": int(named), "field": str(text)}:
+                self.erasures.append((entry.index, named, text))
         for index, what in self.prunings.entry(entry.index, fields):
             self._find(index, what)
         return fields

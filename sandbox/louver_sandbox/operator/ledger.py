@@ -11,11 +11,12 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection, func, select
 
-from louver_sandbox import consents
+from louver_sandbox import consents, suspensions
 from louver_sandbox.accounting import ledger as access
 from louver_sandbox.accounting import privacy
 from louver_sandbox.audit.restore import restore_log
 from louver_sandbox.audit.verify import verify_log
+from louver_sandbox.operator.forgetting import Forgotten
 from louver_sandbox.operator.output import Home, explained, fail
 from louver_sandbox.premises import open_books, utc_now
 from louver_sandbox.privacy import stated
@@ -77,8 +78,9 @@ def rebuild(
 ) -> None:
     """Add to the ledger what the log says was charged and the ledger lacks, and log that it was done.
 
-    Nothing is ever taken out. Authorisations are revoked again where the log says so; with --log those of limited use
-    end, since nobody knows what used them meanwhile. Stop the service first.
+    Nothing is ever taken out. Authorisations are revoked and institutions suspended again where the log says so; with
+    --log those authorisations of limited use end, since nobody knows what used them meanwhile. Stop the service
+    first.
 
     Example: louver-sandbox ledger rebuild --log audit.jsonl
     """
@@ -87,11 +89,12 @@ def rebuild(
         key = (settings.home / "log.pub").read_text(encoding="utf-8").strip()
         with State.open(settings.state) as state:
             anchors = [one for _, one in anchor.checkpoints(settings.anchors)]
-            entries = 0 if log is None else restore_log(state, key, log, anchors, utc_now)
+            entries = 0 if log is None else restore_log(state, key, log, anchors, utc_now, Forgotten())
             books = open_books(settings, state, utc_now)
             added = verify.rebuild(books)
             with state.transaction() as tx:
                 consents.revoke_again(tx, 0)
+                suspensions.again(tx)
                 if entries:
                     consents.use_up(tx, utc_now())
             behind = anchor.problem(books, settings.anchors)

@@ -15,6 +15,7 @@ from pathlib import Path
 from louver.errors import Refused, Unproven
 from louver.transparency.checkpoint import Checkpoint
 from louver.transparency.note import VerifierKey
+from louver_sandbox import suspensions
 from louver_sandbox.accounting import ledger
 from louver_sandbox.journal import Books
 from louver_sandbox.recount import mark
@@ -77,3 +78,5 @@ def _behind_log(books: Books) -> Iterator[str]:
                 f"loss; the ledger has {counted.charges} and {counted.privacy}"
             )
         yield from ledger.broken(tx)
+        for name in suspensions.forgotten(tx):
+            yield f"the log says that {name} is suspended, and the table of suspensions does not"

@@ -5,10 +5,13 @@ from __future__ import annotations
 import secrets
 import shutil
 import threading
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 from tests.support import postgres
 from tests.support.databases import BOTH, SQLITE
 from tests.support.postgres import Server
@@ -17,16 +20,18 @@ from typer.testing import CliRunner, Result
 from louver_sandbox import consents, journal
 from louver_sandbox.audit.verify import verify_log
 from louver_sandbox.consents import Consent, Consents
-from louver_sandbox.operator.installation import TOOLS, create
+from louver_sandbox.operator.installation import TOOLS, create, write_registry
 from louver_sandbox.operator.main import app
 from louver_sandbox.premises import open_books, utc_now
 from louver_sandbox.recount import anchor
+from louver_sandbox.registered import Pin, parse_registry
 from louver_sandbox.service.server import Server as Sandbox
 from louver_sandbox.settings import Settings, load
 from louver_sandbox.stages import InstitutionType, Subject
 from louver_sandbox.store import State, StoreConflict, StoreUnavailable
 from louver_sandbox.store.alone import only_service, own_folder
 from louver_sandbox.store.copying import copy_store
+from louver_sandbox.suspensions import Suspension, Suspensions, suspensions
 
 BANK = Subject("bank_a", InstitutionType.BANK, frozenset(), "ff")
 ON_POSTGRESQL = pytest.mark.skipif(bool(postgres.missing()), reason=postgres.missing())
@@ -79,6 +84,33 @@ def is_revoked(state: State, identity: str) -> bool:
     return found.revoked_at is not None
 
 
+def switch(settings: Settings, state: State) -> Suspensions:
+    return Suspensions(state, utc_now, partial(journal.appended, open_books(settings, state, utc_now)))
+
+
+def exported(settings: Settings, folder: Path) -> tuple[Path, Path]:
+    """What a witness saw last, and an export that reaches it."""
+    with State.open(settings.state) as state:
+        witness = witnessed(settings, state, folder)
+    export = folder / "audit.jsonl"
+    done = command("log", "export", export, "--home", settings.home)
+    assert done.exit_code == 0, done.stderr
+    return witness, export
+
+
+def restored(settings: Settings, folder: Path) -> tuple[Settings, str]:
+    """An installation from `folder`'s backup, taken as far as its export goes; and what was said."""
+    witness, export = exported(settings, folder)
+    new, secrets_ = folder / "new", settings.home / "secrets"
+    if settings.store.url:
+        lose(settings.store.url)
+    done = command(
+        "restore", folder / "backup", "-H", new, "--witness", witness, "--log", export, "--secrets", secrets_
+    )
+    assert done.exit_code == 0, done.stderr
+    return load(new), done.stdout
+
+
 def witnessed(settings: Settings, state: State, folder: Path) -> Path:
     """What a witness saw last."""
     file = folder / "witness.checkpoint"
@@ -127,6 +159,71 @@ def test_a_restore_revives_no_authorisation_and_rewinds_no_log(settings: Setting
         assert anchor.problem(books, restored.anchors) is None
         last = books.log.latest(None, 1)[0].fields
         assert (last["kind"], last["revoked"]) == ("restored", 1)
+
+
+def test_a_restore_lets_no_suspended_institution_be_served(settings: Settings, tmp_path: Path) -> None:
+    """Nor does it suspend one that two people have let be served again since."""
+    with State.open(settings.state) as state:
+        act = switch(settings, state)
+        act.suspend("bank_b", "key lost", "zhao")
+        act.suspend("bank_c", "key lost", "zhao")
+        assert command("backup", tmp_path / "backup", "--home", settings.home).exit_code == 0
+        held = act.suspend("bank_a", "key found on a public server", "zhao")
+        for by in ("qian", "sun"):
+            act.resume("bank_b", "new key", by)
+        act.resume("bank_c", "new key", "qian")
+    fresh, said = restored(settings, tmp_path)
+    assert "3 suspensions" in said
+    with State.open(fresh.state) as state:
+        found = switch(fresh, state).all()
+    assert sorted(found) == ["bank_a", "bank_c"]
+    assert (found["bank_a"].entry, found["bank_a"].by, found["bank_a"].reason) == (held.entry, "zhao", "restored")
+    assert (found["bank_c"].reason, found["bank_c"].resume_by) == ("key lost", "qian")
+
+
+def test_a_restore_revives_no_certificate_that_was_struck_out(filed: Settings, tmp_path: Path) -> None:
+    home = filed.home
+    for name in ("bank_a", "bank_b", "bank_c", "bank_d"):
+        added = command("institution", "add", name, "--type", "bank", "--group", "banks", "--home", home)
+        assert added.exit_code == 0, added.stderr
+    assert command("backup", tmp_path / "backup", "--home", home).exit_code == 0
+    before = parse_registry(filed.institutions.read_text())
+    (lost,) = before["bank_a"].fingerprints
+    assert command("institution", "unpin", "bank_a", lost, "--home", home).exit_code == 0
+    sooner = replace(before["bank_c"].pins[0], not_after=datetime(2027, 1, 1, tzinfo=UTC))
+    changed = {**before, "bank_c": replace(before["bank_c"], pins=(sooner,), groups=frozenset())}
+    changed["bank_a"] = replace(before["bank_a"], pins=(Pin("ab" * 32),))
+    del changed["bank_b"]
+    write_registry(filed.institutions, list(changed.values()))
+    assert command("institution", "show", "bank_a", "--home", home).exit_code == 0, "which logs what has changed"
+    fresh, said = restored(filed, tmp_path)
+    found = parse_registry(fresh.institutions.read_text())
+    assert found == {
+        "bank_a": replace(before["bank_a"], pins=()),
+        "bank_c": changed["bank_c"],
+        "bank_d": before["bank_d"],
+    }
+    assert all(f"{name}: the log has taken" in said for name in ("bank_a", "bank_b", "bank_c"))
+    assert "bank_d:" not in said
+    assert "institutions.toml: nothing new" in said
+    assert "administrators.toml" in said
+
+
+def test_a_table_that_has_lost_a_suspension_is_not_served_until_it_is_rebuilt(filed: Settings) -> None:
+    with State.open(filed.state) as state:
+        act = switch(filed, state)
+        before: Suspension = act.suspend("bank_a", "key found on a public server", "zhao")
+        with state.transaction() as tx:
+            tx.execute(delete(suspensions))
+        behind = anchor.problem(open_books(filed, state, utc_now), filed.anchors)
+        assert behind is not None
+        assert behind.code == "LVR-3105"
+    assert command("ledger", "rebuild", "--home", filed.home).exit_code == 0
+    with State.open(filed.state) as state:
+        found = switch(filed, state).of("bank_a")
+        assert found is not None
+        assert (found.entry, found.reason) == (before.entry, before.reason), "the reason is still kept"
+        assert anchor.problem(open_books(filed, state, utc_now), filed.anchors) is None
 
 
 def test_a_backup_put_back_over_its_own_installation_is_known_for_one(filed: Settings, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from louver_sandbox.audit.verify import verify_log
 from louver_sandbox.commit import commit
 from louver_sandbox.journal import Books
 from louver_sandbox.operator.backup import _copy_database
+from louver_sandbox.operator.forgetting import Forgotten
 from louver_sandbox.pipeline import facts_at
 from louver_sandbox.recount import anchor, verify
 from louver_sandbox.stages import Committed, Request
@@ -143,8 +144,8 @@ def test_a_restored_store_gets_its_log_back_from_an_export_and_gives_no_budget_b
     export.write_bytes(b"".join(export_log(bank.books.state, ORIGIN)))
     with State.open(tmp_path / "backup.db") as state:
         known = [one for _, one in anchor.checkpoints(anchors)]
-        assert restore_log(state, KEY, export, known, SettableClock(NOON)) == 2
-        assert restore_log(state, KEY, export, known, SettableClock(NOON)) == 0
+        assert restore_log(state, KEY, export, known, SettableClock(NOON), Forgotten()) == 2
+        assert restore_log(state, KEY, export, known, SettableClock(NOON), Forgotten()) == 0
     restored = opened(tmp_path / "backup.db")
     with restored.state:
         assert anchor.problem(restored, anchors) is not None, "the ledger is behind its log now"
@@ -181,7 +182,7 @@ def test_only_the_logs_own_newest_export_is_put_back(bank: Line, tmp_path: Path,
         )
         known = [] if change == "unsigned" else [one for _, one in anchor.checkpoints(anchors)]
         with pytest.raises(LogDamaged):
-            restore_log(state, key, export, known, SettableClock(NOON))
+            restore_log(state, key, export, known, SettableClock(NOON), Forgotten())
         with state.reading():
             assert len(list(export_log(state, ORIGIN))) <= len(older.splitlines()) + 1
 
