@@ -11,7 +11,7 @@ from louver_sandbox.audit import commitments, pruned
 from louver_sandbox.audit.entries import Entry
 from louver_sandbox.audit.pruned import Pruned
 from louver_sandbox.auditing import index
-from louver_sandbox.retention.pruning import _erase as erase_with_entries
+from louver_sandbox.retention import pruning
 
 
 class Forgotten:
@@ -31,7 +31,7 @@ class Forgotten:
 
     def prune(self, tx: Connection, batch: Sequence[Entry], lefts: Mapping[int, Pruned], time: str) -> None:
         """Empties these entries, each with the line that is left of it and the entry that says so."""
-        erase_with_entries(tx, batch, time)
+        pruning.erase(tx, batch, time)
         for by in sorted({left.by for left in lefts.values()}):
             pruned.empty(tx, {number: left.residue for number, left in lefts.items() if left.by == by}, by)
         index.regroup(tx, {number: left.fields for number, left in lefts.items()})

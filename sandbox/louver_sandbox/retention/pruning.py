@@ -212,13 +212,13 @@ def _empty(books: Books, tx: Connection, batch: Sequence[Entry], said: Mapping[s
             **said,
         },
     )
-    _erase(tx, batch, str(made.fields["time"]))
+    erase(tx, batch, str(made.fields["time"]))
     pruned.empty(tx, lines, made.index)
     index.regroup(tx, {number: pruned.Pruned(made.index, line).fields for number, line in lines.items()})
     return made
 
 
-def _erase(tx: Connection, batch: Sequence[Entry], time: str) -> None:
+def erase(tx: Connection, batch: Sequence[Entry], time: str) -> None:
     """The texts that no entry repeats which stays, the answers, and what questions are compared by."""
     gone = {entry.index for entry in batch}
     requests = {(str(e.fields.get("institution", "")), str(e.fields.get("request_id", ""))) for e in batch}
