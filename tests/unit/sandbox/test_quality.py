@@ -341,7 +341,9 @@ def test_a_departments_list_is_exported_and_imported_as_the_same_catalogue(tmp_p
     assert "is of 市税务局" in run("catalog", "import", str(listing), "--department", "市公安局").stderr
     listing.write_text(taxes.replace("市税务局", "市公安局"), encoding="utf-8")
     assert "is of 市税务局" in run("catalog", "import", str(listing)).stderr
-    for wrong in (taxes.replace("有条件共享", "随意"), "a,b\n", taxes + taxes.partition("\n")[2], "\xff"):
+    theirs = taxes.replace("gov.tax_quarter/*.parquet", "gov.pop_person/p*.parquet")
+    assert theirs != taxes
+    for wrong in (theirs, taxes.replace("有条件共享", "随意"), "a,b\n", taxes + taxes.partition("\n")[2], "\xff"):
         listing.write_text(wrong, encoding="latin-1" if wrong == "\xff" else "utf-8")
         assert run("catalog", "import", str(listing)).exit_code == 1, wrong[:40]
     assert load_catalog([home / "catalog"], home / "data").digest == before.digest
