@@ -37,6 +37,7 @@ from louver_sandbox.journal import Books
 from louver_sandbox.operator.installation import Tools
 from louver_sandbox.pipeline import Call, Pipeline
 from louver_sandbox.policy.cubes import DELTA, EDITION, EPSILON, HIGH, LOW, METHOD, PUBLISHER, TOTALS, Cube
+from louver_sandbox.policy.grants import cubes_of
 from louver_sandbox.policy.model import Policy
 from louver_sandbox.premises import load_judgement, noise_secret, open_books, sampler_of
 from louver_sandbox.private_core import Wish
@@ -73,10 +74,7 @@ class PublishedCube:
 def declared(judgement: Judgement, today: date) -> Mapping[str, tuple[Policy, Cube]]:
     """The cubes of the policies in force, by `id@version`."""
     return {
-        cube.name: (policy, cube)
-        for policy in judgement.bundle.policies
-        for cube in policy.cubes
-        if cube.valid.holds(today)
+        cube.name: (policy, cube) for policy, cube in cubes_of(judgement.bundle.policies) if cube.valid.holds(today)
     }
 
 

@@ -8,6 +8,7 @@ filter on rows of the other. Denies take columns out of every group.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -245,6 +246,14 @@ def reading(cube: Cube) -> Grant:
     )
 
 
+def cubes_of(policies: Sequence[Policy]) -> tuple[tuple[Policy, Cube], ...]:
+    """The cubes that policies declare. A name that two have is nobody's: no bundle is made so, and one that was is
+    not believed."""
+    found = [(policy, cube) for policy in policies for cube in policy.cubes]
+    bearers = Counter(cube.name for _, cube in found)
+    return tuple((policy, cube) for policy, cube in found if bearers[cube.name] == 1)
+
+
 def covers(to: Grantees, subject: Subject, platform: Platform) -> bool:
     """Whether the subject is meant: named or in a named group, and of a named type where types are named."""
     if to.institution_types and subject.type not in to.institution_types:
@@ -276,8 +285,10 @@ class Rulebook:
         permits: dict[str, list[Permit]] = {}
         denies: dict[str, list[tuple[Grantees, Denial]]] = {}
         for policy in policies:
-            for grant in (*policy.grants, *map(reading, policy.cubes)):
+            for grant in policy.grants:
                 permits.setdefault(grant.table, []).append(Permit(policy, grant))
+        for policy, cube in cubes_of(policies):
+            permits.setdefault(cube.table, []).append(Permit(policy, reading(cube)))
         for table, to, denial in itertools.chain(_policy_denials(policies), _requester_denials(platform)):
             denies.setdefault(table, []).append((to, denial))
         return cls(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
@@ -27,6 +28,7 @@ from louver_sandbox.operator.publishing import publish_all
 from louver_sandbox.pipeline import judge
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.cubes import PUBLISHER, Cube
+from louver_sandbox.policy.documents import check_together
 from louver_sandbox.policy.grants import reading
 from louver_sandbox.policy.linting.cubes import cube_findings
 from louver_sandbox.premises import load_judgement
@@ -181,6 +183,31 @@ def test_lint_says_which_cube_cannot_be_published(changes: dict[str, object], ru
     (policy,) = [one for one in bundle.policies if one.cubes]
     found = list(cube_findings(policy, bundle.rulebook, city_catalog(), TODAY))
     assert [one.code for one in found] == [rule] * bool(rule)
+
+
+def test_a_name_that_two_cubes_have_is_nobodys_and_no_bundle_is_made_with_it() -> None:
+    bundle = with_cube(cube())
+    (theirs,) = [one for one in bundle.policies if one.cubes]
+    other = next(one for one in bundle.policies if one.owner != theirs.owner)
+    mine = other.model_copy(update={"cubes": (cube(measures={"n": {"sql": "count(*)", "title": "n"}}),)})
+    twice = Bundle(bundle.platform, tuple(mine if one is other else one for one in bundle.policies), bundle.digest)
+    (found,) = [finding for _, finding in check_together(twice.platform, twice.policies)]
+    assert found.where == ("cubes", 0, "id")
+    assert NAME in cubes.declared(Judgement(city_catalog(), bundle), TODAY)
+    assert NAME not in cubes.declared(Judgement(city_catalog(), twice), TODAY)
+    assert TABLE in bundle.rulebook.permits
+    assert TABLE not in twice.rulebook.permits
+
+
+def test_lint_tells_of_a_cube_that_would_take_the_name_of_anothers_table() -> None:
+    bundle, catalog = with_cube(cube()), city_catalog()
+    (policy,) = [one for one in bundle.policies if one.cubes]
+    name = TableName(*TABLE.split("."))
+    taken = replace(catalog.tables[TableName("gov", "pop_person")], name=name)
+    with_table = replace(catalog, tables={**catalog.tables, name: taken})
+    assert not list(cube_findings(policy, bundle.rulebook, catalog, TODAY))
+    (found,) = cube_findings(policy, bundle.rulebook, with_table, TODAY)
+    assert (found.where, TABLE in found.message) == (("cubes", 0, "id"), True)
 
 
 def test_another_version_of_the_data_is_another_edition_and_the_same_is_the_same() -> None:

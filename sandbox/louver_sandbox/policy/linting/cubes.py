@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from louver.errors import Refused
+from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.cubes import PUBLISHER, Cube
@@ -14,6 +15,7 @@ from louver_sandbox.policy.floors import Finding
 from louver_sandbox.policy.grants import Rulebook
 from louver_sandbox.policy.model import Policy
 from louver_sandbox.policy.visible import visible
+from louver_sandbox.refusals import cubes as refuse
 from louver_sandbox.sql.bind import bind
 from louver_sandbox.sql.parse import parse
 from louver_sandbox.stages import Facts, InstitutionType, Request, Subject, Treatment
@@ -26,6 +28,11 @@ def cube_findings(policy: Policy, rulebook: Rulebook, catalog: Catalog, today: d
     granting = {permit.policy.id: permit.policy for permits in rulebook.permits.values() for permit in permits}
     bundle = Bundle(rulebook.platform, tuple({**granting, policy.id: policy}.values()), "")
     for place, cube in enumerate(policy.cubes):
+        table = catalog.table(TableName(*cube.table.split(".")))
+        if table is not None and table.owner != policy.owner:
+            taken = refuse.cube_taken(cube.table)
+            at = ("cubes", place, "id")
+            yield Finding(at, taken.message, taken.message_zh, taken.hint, taken.hint_zh, "cube-unanswerable")
         if (found := _problem(cube, bundle, catalog, today)) is not None:
             says, says_zh, hint, hint_zh = found
             yield Finding(("cubes", place, "read"), says, says_zh, hint, hint_zh, "cube-unanswerable")
