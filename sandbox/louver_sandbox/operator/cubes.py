@@ -37,7 +37,7 @@ from louver_sandbox.journal import Books
 from louver_sandbox.operator.installation import Tools
 from louver_sandbox.pipeline import Call, Pipeline
 from louver_sandbox.policy.cubes import DELTA, EDITION, EPSILON, HIGH, LOW, METHOD, PUBLISHER, TOTALS, Cube
-from louver_sandbox.policy.grants import cubes_of
+from louver_sandbox.policy.grants import PUBLISHING, cubes_of
 from louver_sandbox.policy.model import Policy
 from louver_sandbox.premises import load_judgement, noise_secret, open_books, sampler_of
 from louver_sandbox.private_core import Wish
@@ -45,11 +45,10 @@ from louver_sandbox.refusals import capacity
 from louver_sandbox.refusals import cubes as refuse
 from louver_sandbox.settings import Settings
 from louver_sandbox.shelf import Shelf
-from louver_sandbox.stages import Answer, Case, Facts, InstitutionType, Plan, Request, Subject, Treatment
+from louver_sandbox.stages import Answer, Case, Facts, Plan, Request, Treatment
 from louver_sandbox.store import State
 
-SUBJECT = Subject(PUBLISHER, InstitutionType.DEPARTMENT, frozenset(), "")
-"""Who asks. The name is none that an institution can have."""
+SUBJECT = PUBLISHING
 _NAMESPACE = uuid.UUID("6a9a2f3e-8a51-4c53-9a4e-2f1c5f0b7d10")
 MECHANISM = "differential privacy under zCDP, exact discrete noise (OpenDP), totals added up from cells"
 _KEYS = (Kind.TEXT, Kind.DATE, Kind.INTEGER, Kind.BOOLEAN)
@@ -96,6 +95,9 @@ def publish_cube(settings: Settings, name: str, tools: Tools) -> PublishedCube:
     first = judged(_request(cube, ()), judgement, facts)
     if first.treatment is not Treatment.DP:
         raise refuse.cube_not_private(name)
+    read = [judgement.catalog.tables[source.table] for source in first.sources]
+    if rules := judgement.bundle.rulebook.withheld(policy, cube, read, facts.today):
+        raise refuse.cube_withheld(name, rules)
     types, epsilon = _types(cube, first), _loss(cube, first)
     snapshots = sorted((str(source.table), source.snapshot) for source in first.sources)
     edition = min(judgement.catalog.tables[source.table].as_of for source in first.sources)

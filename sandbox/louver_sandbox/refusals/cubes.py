@@ -41,6 +41,17 @@ def cube_type(name: str, column: str) -> Refused:
     )
 
 
+def cube_withheld(name: str, rules: Sequence[str]) -> Refused:
+    """LVR-5425: another department's grant to the publisher, which the cube would be made under, does not name it."""
+    return refusal(
+        "LVR-5425",
+        message=f"the cube {name} reads another department's table under a grant that does not name it",
+        hint=f"name the cube under cubes: in {', '.join(rules)}",
+        message_zh=f"多维数据集 {name} 读取其他部门的表，而其授权未指明该数据集",
+        hint_zh=f"请在以下授权的 cubes 中列明：{'、'.join(rules)}",
+    )
+
+
 def cube_taken(table: str) -> Refused:
     """LVR-5424: the catalogue has another table of the cube's name."""
     return refusal(

@@ -31,6 +31,7 @@ from louver_sandbox.policy.cubes import PUBLISHER, Cube
 from louver_sandbox.policy.documents import check_together
 from louver_sandbox.policy.grants import reading
 from louver_sandbox.policy.linting.cubes import cube_findings
+from louver_sandbox.policy.model import Grant
 from louver_sandbox.premises import load_judgement
 from louver_sandbox.settings import Settings
 from louver_sandbox.stages import Facts, InstitutionType, Request, Subject, Treatment
@@ -172,6 +173,51 @@ def test_a_cube_is_a_question_that_grants_to_the_publisher_decide() -> None:
     # What the publisher is granted nobody else is.
     with pytest.raises(Refused):
         judge(Request("r", BANK, "DUTY", cube().statement), city_catalog(), city_bundle(), Facts(TODAY))
+
+
+def granting(bundle: Bundle, **changes: object) -> Bundle:
+    """The bundle with these changes to the other department's grant to the publisher."""
+    policies = []
+    for policy in bundle.policies:
+        grants = [
+            Grant.model_validate(one.model_dump(mode="json", by_alias=True) | changes)
+            if one.id == "registry-cube"
+            else one
+            for one in policy.grants
+        ]
+        policies.append(policy.model_copy(update={"grants": tuple(grants)}))
+    return Bundle(bundle.platform, tuple(policies), bundle.digest)
+
+
+def test_no_department_publishes_what_another_granted_for_something_else(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = {"title": "another", "measures": {"n": {"sql": "count(*)", "title": "n"}}}
+    named, unnamed = with_cube(cube()), with_cube(cube(version="2", **other))
+    forgotten = granting(named, cubes=[])
+    elsewhere = granting(named, cubes=["market-regulation/insured-staff@1"])
+    for bundle, name in ((unnamed, "insured-staff@2"), (forgotten, NAME), (elsewhere, NAME)):
+        (policy,) = [one for one in bundle.policies if one.cubes]
+        (found,) = cube_findings(policy, bundle.rulebook, city_catalog(), TODAY)
+        assert "market-regulation/registry-cube" in found.hint
+        judgement = Judgement(load_judgement(city.settings, TOOLS.clock()).catalog, bundle)
+        with monkeypatch.context() as patched:
+            patched.setattr(cubes, "load_judgement", lambda settings, now, held=judgement: held)
+            with pytest.raises(Refused) as refused:
+                publish_cube(city.settings, name, TOOLS)
+        assert refused.value.code == "LVR-5425"
+
+
+@pytest.mark.parametrize("to", [{"institution_types": ["department"]}, {"groups": ["banks"]}])
+def test_a_grant_to_every_department_is_none_to_the_publisher(to: dict[str, object]) -> None:
+    bundle = granting(with_cube(cube()), to=to, cubes=[])
+    with pytest.raises(Refused):
+        judged(cubes._request(cube(), ()), Judgement(city_catalog(), bundle), Facts(TODAY))
+
+
+def test_only_grants_to_the_publisher_name_cubes() -> None:
+    with pytest.raises(ValidationError, match="cube-publisher"):
+        granting(with_cube(cube()), to={"groups": ["banks"]})
 
 
 @pytest.mark.parametrize(
