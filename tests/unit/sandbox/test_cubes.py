@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from louver_sandbox.policy.documents import check_together
 from louver_sandbox.policy.grants import reading
 from louver_sandbox.policy.linting.cubes import cube_findings
 from louver_sandbox.policy.model import Grant
-from louver_sandbox.premises import load_judgement
+from louver_sandbox.premises import load_judgement, open_books
 from louver_sandbox.settings import Settings
 from louver_sandbox.stages import Facts, InstitutionType, Request, Subject, Treatment
 from louver_sandbox.store import State
@@ -112,6 +113,9 @@ def test_an_edition_is_made_once_whatever_is_cut_off_and_its_totals_add_up(
     assert counted(settings, "SELECT count(*) FROM entries WHERE kind = 'cube_published'") == 1
     assert counted(settings, "SELECT count(DISTINCT request_id) FROM privacy_ledger") == 1
 
+    _what_stands_is_not_paid_for_again(settings, monkeypatch)
+    assert rows(settings) == first
+    assert charges(settings) == 1
     _totals_add_up(first)
     for row in first:
         for measure in ("firms", "staff"):
@@ -135,6 +139,39 @@ def test_an_edition_is_made_once_whatever_is_cut_off_and_its_totals_add_up(
             judge(Request("r", who, purpose, asked), judgement.catalog, judgement.bundle, facts)
     built = [one for one in publish_all(settings, TOOLS) if str(one.table) == TABLE]
     assert [one.rows for one in built] == [len(first)]
+
+
+def _what_stands_is_not_paid_for_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither for a changed declaration nor for rebuilt snapshots of the same day, with the file or by the log alone."""
+    judgement = load_judgement(settings, TOOLS.clock())
+    (mine,) = [cube for policy in judgement.bundle.policies for cube in policy.cubes]
+    fewer = {"firms": mine.measures["firms"]}
+    for change in ({"epsilon": Decimal(2)}, {"measures": fewer}):
+        changed = Judgement(judgement.catalog, with_cube(mine.model_copy(update=change)))
+        with monkeypatch.context() as patched:
+            patched.setattr(cubes, "load_judgement", lambda settings, now, held=changed: held)
+            assert _refused(settings) == "LVR-5426"
+    asked = cubes._request
+    (file,) = (settings.data / TABLE).iterdir()
+    with monkeypatch.context() as patched:
+        patched.setattr(cubes, "_request", lambda made, snapshots: asked(made, [*snapshots, ("gov.x", "rebuilt")]))
+        assert _refused(settings) == "LVR-5426"
+        aside = file.rename(settings.data / "aside")
+        assert _refused(settings) == "LVR-5426"
+        aside.rename(file)
+    with State.open(settings.state) as state:  # a later edition under another statement
+        books = open_books(settings, state, TOOLS.clock)
+        later = date(2026, 9, 30)
+        cubes._check_editions(settings, books, mine, later, "another")
+        with pytest.raises(Refused) as refused:
+            cubes._check_editions(settings, books, mine.model_copy(update={"epsilon": Decimal(2)}), later, "another")
+        assert refused.value.code == "LVR-5426"
+
+
+def _refused(settings: Settings) -> str:
+    with pytest.raises(Refused) as refused:
+        publish_cube(settings, NAME, TOOLS)
+    return refused.value.code
 
 
 def _totals_add_up(found: list[dict[str, object]]) -> None:
