@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
+from itertools import chain
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -47,7 +48,7 @@ from louver_sandbox.catalog.schema import (
     QualityRuleDeclaration,
     TableDeclaration,
 )
-from louver_sandbox.catalog.sources import data_version
+from louver_sandbox.catalog.sources import data_version, first_folder, overlap
 
 __all__ = ["CatalogProblem", "CatalogRefused", "Declared", "catalog_of", "load_catalog", "read_declarations"]
 
@@ -235,30 +236,59 @@ def _across(declared: Sequence[Declared]) -> list[CatalogProblem]:
 
 
 def _copies(declared: Sequence[Declared], tables: Mapping[TableName, Table]) -> Iterator[tuple[Declared, Finding]]:
-    """Data that have a budget twice because they are registered twice, and copies of themselves."""
-    owners: dict[Source, TableName] = {}
+    """Data that have a budget twice because they are registered twice, or that another department answers for; and
+    copies of themselves."""
+    passed: dict[str, list[Table]] = {}
+    copies: dict[TableName, Table] = {}
     for item in declared:
         table, dataset = item.table, _original(item.table, tables)
+        copied = None if table.copy_of is None else tables.get(table.copy_of, table)
         if dataset is None or (table.copy_of is not None and table.view is not None):
-            yield (
-                item,
-                Finding(
-                    ("copy_of",),
-                    "a copy leads to another table in the end, and is no view",
-                    "copy_of 须最终指向另一张表，且视图不适用",
-                    EXPECTED["copy_of"],
-                ),
+            finding = Finding(
+                ("copy_of",),
+                "a copy leads to another table in the end, and is no view",
+                "copy_of 须最终指向另一张表，且视图不适用",
+                EXPECTED["copy_of"],
             )
-        elif table.source is not None and table.units and owners.setdefault(table.source, dataset) != dataset:
-            yield (
-                item,
-                Finding(
+            yield item, finding
+            continue
+        if copied is not None:
+            alike = copies.setdefault(dataset, table)
+            for other in (copied, alike):
+                if other.owner != table.owner:
+                    yield item, _of_another(other, ("copy_of",))
+                    break
+        if table.source is None:
+            continue
+        # Only sources that begin alike are compared: a catalogue may have thousands.
+        near = first_folder(table.source)
+        others = passed.get("", []) + passed.get(near, []) if near else list(chain(*passed.values()))
+        for other in others:
+            if other.source is None or not overlap(table.source, other.source):
+                continue
+            if other.owner != table.owner:
+                yield item, _of_another(other, ("source",))
+                break
+            theirs = _original(other, tables)
+            if table.units and other.units and theirs is not None and theirs != dataset:
+                finding = Finding(
                     ("source",),
-                    f"these are the data of {owners[table.source]}, which would have a second budget",
-                    f"与 {owners[table.source]} 为同一数据，将形成重复额度",
-                    f"add copy_of: {owners[table.source]}",
-                ),
-            )
+                    f"these are the data of {theirs}, which would have a second budget",
+                    f"与 {theirs} 为同一数据，将形成重复额度",
+                    f"add copy_of: {theirs}",
+                )
+                yield item, finding
+                break
+        passed.setdefault(near, []).append(table)
+
+
+def _of_another(table: Table, at: tuple[str, ...]) -> Finding:
+    return Finding(
+        at,
+        f"these are data of {table.name}, which another department answers for",
+        f"与其他部门负责的 {table.name} 为同一数据",
+        "a department registers data of its own, in files of its own",
+    )
 
 
 def _original(table: Table, tables: Mapping[TableName, Table]) -> TableName | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from louver_sandbox.algebra.types import Kind, Type
 from louver_sandbox.catalog.model import Column, Source, SourceKind, Table
@@ -31,6 +31,47 @@ def source_files(source: Source) -> tuple[Path, ...]:
 
 def _is_glob(part: str) -> bool:
     return any(mark in part for mark in "*?[")
+
+
+def overlap(one: Source, other: Source) -> bool:
+    """Whether two declared sources may name a file, or a table of a database, in common; what cannot be told is yes.
+
+    By the patterns, as the files may not be there yet; and without regard to case, as not every disk regards it.
+    """
+    if one.kind is other.kind is SourceKind.DUCKDB and _table(one) != _table(other):
+        return False
+    mine, theirs = PurePosixPath(one.path.casefold()).parts, PurePosixPath(other.path.casefold()).parts
+    for left, right in zip(mine, theirs, strict=False):
+        if "**" in (left, right):
+            return True
+        if not _may_be_one(left, right):
+            return False
+    return len(mine) == len(theirs) or "**" in (*mine, *theirs)
+
+
+def first_folder(source: Source) -> str:
+    """What the path of a declared source begins with, without regard to case; empty where that is a pattern."""
+    begins = next(iter(PurePosixPath(source.path.casefold()).parts), "")
+    return "" if _is_glob(begins) else begins
+
+
+def _table(source: Source) -> str:
+    return (source.table or "").casefold().removeprefix("main.")
+
+
+def _may_be_one(left: str, right: str) -> bool:
+    """Whether some name fits both parts of a path: by the part of each that wildcards do not reach."""
+    if not _is_glob(left) and not _is_glob(right):
+        return left == right
+    (head, tail), (other_head, other_tail) = _ends(left), _ends(right)
+    heads = head.startswith(other_head) or other_head.startswith(head)
+    return heads and (tail.endswith(other_tail) or other_tail.endswith(tail))
+
+
+def _ends(part: str) -> tuple[str, str]:
+    """What stands before the first wildcard of a part of a path, and after the last; all of it twice without one."""
+    places = [place for place, sign in enumerate(part) if sign in "*?[]"]
+    return (part[: places[0]], part[places[-1] + 1 :]) if _is_glob(part) else (part, part)
 
 
 def data_version(source: Source) -> str:

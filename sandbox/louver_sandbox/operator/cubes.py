@@ -30,6 +30,7 @@ import pyarrow.parquet as pq
 from louver_sandbox import journal
 from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.algebra.types import Kind, TableName, Type
+from louver_sandbox.audit.log import MAX_PAGE
 from louver_sandbox.catalog.load import load_catalog
 from louver_sandbox.checker import Judgement, check_here, refused
 from louver_sandbox.delegates import one_worker
@@ -37,6 +38,7 @@ from louver_sandbox.journal import Books
 from louver_sandbox.operator.installation import Tools
 from louver_sandbox.pipeline import Call, Pipeline
 from louver_sandbox.policy.cubes import DELTA, EDITION, EPSILON, HIGH, LOW, METHOD, PUBLISHER, TOTALS, Cube
+from louver_sandbox.policy.grants import PUBLISHING, cubes_of
 from louver_sandbox.policy.model import Policy
 from louver_sandbox.premises import load_judgement, noise_secret, open_books, sampler_of
 from louver_sandbox.private_core import Wish
@@ -44,11 +46,10 @@ from louver_sandbox.refusals import capacity
 from louver_sandbox.refusals import cubes as refuse
 from louver_sandbox.settings import Settings
 from louver_sandbox.shelf import Shelf
-from louver_sandbox.stages import Answer, Case, Facts, InstitutionType, Plan, Request, Subject, Treatment
+from louver_sandbox.stages import Answer, Case, Facts, Plan, Request, Treatment
 from louver_sandbox.store import State
 
-SUBJECT = Subject(PUBLISHER, InstitutionType.DEPARTMENT, frozenset(), "")
-"""Who asks. The name is none that an institution can have."""
+SUBJECT = PUBLISHING
 _NAMESPACE = uuid.UUID("6a9a2f3e-8a51-4c53-9a4e-2f1c5f0b7d10")
 MECHANISM = "differential privacy under zCDP, exact discrete noise (OpenDP), totals added up from cells"
 _KEYS = (Kind.TEXT, Kind.DATE, Kind.INTEGER, Kind.BOOLEAN)
@@ -73,10 +74,7 @@ class PublishedCube:
 def declared(judgement: Judgement, today: date) -> Mapping[str, tuple[Policy, Cube]]:
     """The cubes of the policies in force, by `id@version`."""
     return {
-        cube.name: (policy, cube)
-        for policy in judgement.bundle.policies
-        for cube in policy.cubes
-        if cube.valid.holds(today)
+        cube.name: (policy, cube) for policy, cube in cubes_of(judgement.bundle.policies) if cube.valid.holds(today)
     }
 
 
@@ -98,22 +96,27 @@ def publish_cube(settings: Settings, name: str, tools: Tools) -> PublishedCube:
     first = judged(_request(cube, ()), judgement, facts)
     if first.treatment is not Treatment.DP:
         raise refuse.cube_not_private(name)
+    read = [judgement.catalog.tables[source.table] for source in first.sources]
+    if rules := judgement.bundle.rulebook.withheld(policy, cube, read, facts.today):
+        raise refuse.cube_withheld(name, rules)
     types, epsilon = _types(cube, first), _loss(cube, first)
     snapshots = sorted((str(source.table), source.snapshot) for source in first.sources)
     edition = min(judgement.catalog.tables[source.table].as_of for source in first.sources)
+    declaration = _declaration(policy, cube, types, edition, epsilon).encode()
+    with tempfile.TemporaryDirectory() as folder:  # what the catalogue would refuse never comes into it
+        tried = Path(folder) / f"{cube.table}.yaml"
+        tried.write_bytes(declaration)
+        others = [file for file in sorted(settings.catalog.glob("*.yaml")) if file.name != tried.name]
+        load_catalog([*others, tried], settings.data)
     with State.open(settings.state) as state:
         books = open_books(settings, state, tools.clock)
         request = _request(cube, snapshots)
+        _check_editions(settings, books, cube, edition, request.id)
         answer, outcome = _answered(settings, judgement, request, books, tools)
         file = settings.data / cube.table / f"{edition}-{request.id}.parquet"
         rows = _rows(cube, answer, edition, epsilon)
         content = _parquet(rows)
         before = file.exists() and file.read_bytes() == content
-        declaration = _declaration(policy, cube, types, edition, epsilon).encode()
-        with tempfile.TemporaryDirectory() as folder:  # what the catalogue would refuse never comes into it
-            tried = Path(folder) / f"{cube.table}.yaml"
-            tried.write_bytes(declaration)
-            load_catalog([tried], settings.data)
         _write(file, content)
         _write(settings.catalog / f"{cube.table}.yaml", declaration)
         if not before:
@@ -125,6 +128,7 @@ def publish_cube(settings: Settings, name: str, tools: Tools) -> PublishedCube:
                 table=cube.table,
                 edition=edition.isoformat(),
                 request_id=request.id,
+                declared=_said(cube),
                 outcome=outcome,
                 snapshots=dict(snapshots),
                 epsilon=epsilon[0],
@@ -132,6 +136,30 @@ def publish_cube(settings: Settings, name: str, tools: Tools) -> PublishedCube:
                 sha256=hashlib.sha256(content).hexdigest(),
             )
     return PublishedCube(cube.table, edition, rows.num_rows, epsilon[0], before)
+
+
+def _check_editions(settings: Settings, books: Books, cube: Cube, edition: date, request_id: str) -> None:
+    """One edition of a day, and one statement at one epsilon of a cube: another would be charged again for the same
+    people, and stand in one table with rows that mean something else. Raises `Refused` LVR-5426."""
+    files = (settings.data / cube.table).glob(f"{edition}-*.parquet")
+    if any(file.name != f"{edition}-{request_id}.parquet" for file in files):
+        raise refuse.cube_edition(cube.name, edition)
+    start, page = 0, books.log.entries(kind="cube_published", limit=MAX_PAGE)
+    while page:
+        for entry in page:
+            if (said := entry.fields)["cube"] != cube.name:
+                continue
+            if said["edition"] == edition.isoformat() and said["request_id"] != request_id:
+                raise refuse.cube_edition(cube.name, edition)
+            if said.get("declared", _said(cube)) != _said(cube):  # what was published earlier does not say it
+                raise refuse.cube_changed(cube.name)
+        start = page[-1].index + 1
+        page = books.log.entries(start, kind="cube_published", limit=MAX_PAGE)
+
+
+def _said(cube: Cube) -> str:
+    """What identifies the question of a cube and what it costs, whatever data it is asked of."""
+    return hashlib.sha256(json.dumps([cube.statement, _plain(cube.epsilon)]).encode()).hexdigest()
 
 
 def _request(cube: Cube, snapshots: object) -> Request:

@@ -91,9 +91,9 @@ def check_together(platform: Platform, policies: Sequence[Policy]) -> Iterator[t
 
 
 def _named_before(policies: Sequence[Policy]) -> Iterator[tuple[str, Finding]]:
-    """Templates and reports whose name another one has: departments grant their columns to a template by its name, so
-    that a second one of that name would read them by a statement that they have not seen."""
-    for part in ("templates", "reports"):
+    """Templates, reports and cubes whose name another one has: departments grant their columns to a template or cube
+    by its name, so that a second one of that name would read them by a statement that they have not seen."""
+    for part in ("templates", "reports", "cubes"):
         first: dict[str, str] = {}
         for policy in policies:
             for index, item in enumerate(getattr(policy, part)):

@@ -8,7 +8,8 @@ filter on rows of the other. Denies take columns out of every group.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
@@ -19,7 +20,7 @@ from louver_sandbox.catalog.model import Catalog, SpaceKind, Table, UnitType, Ve
 from louver_sandbox.obligations import AccessBudget, ThresholdRules
 from louver_sandbox.policy import encrypted, sealing, unit_sets
 from louver_sandbox.policy.atoms import atom_rules, fills_snapshots
-from louver_sandbox.policy.cubes import Cube
+from louver_sandbox.policy.cubes import PUBLISHER, Cube
 from louver_sandbox.policy.feature_columns import read_columns
 from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, MOST_QUERIES_PER_DAY, NEGATIVE_COLUMNS
 from louver_sandbox.policy.history import budget_of, smallest_budget, written_history
@@ -48,6 +49,10 @@ from louver_sandbox.stages import InstitutionType, Subject
 
 COMPUTED = frozenset({GrantTreatment.EXACT, GrantTreatment.THRESHOLD, GrantTreatment.DP})
 """Treatments this version computes."""
+
+
+PUBLISHING = Subject(PUBLISHER, InstitutionType.DEPARTMENT, frozenset(), "")
+"""Who asks for cubes. The name is none that an institution can have."""
 
 
 @dataclass(frozen=True)
@@ -245,6 +250,14 @@ def reading(cube: Cube) -> Grant:
     )
 
 
+def cubes_of(policies: Sequence[Policy]) -> tuple[tuple[Policy, Cube], ...]:
+    """The cubes that policies declare. A name that two have is nobody's: no bundle is made so, and one that was is
+    not believed."""
+    found = [(policy, cube) for policy in policies for cube in policy.cubes]
+    bearers = Counter(cube.name for _, cube in found)
+    return tuple((policy, cube) for policy, cube in found if bearers[cube.name] == 1)
+
+
 def covers(to: Grantees, subject: Subject, platform: Platform) -> bool:
     """Whether the subject is meant: named or in a named group, and of a named type where types are named."""
     if to.institution_types and subject.type not in to.institution_types:
@@ -252,6 +265,14 @@ def covers(to: Grantees, subject: Subject, platform: Platform) -> bool:
     if not (to.institutions or to.groups):
         return True
     return subject.institution in to.institutions or any(is_member(subject, group, platform) for group in to.groups)
+
+
+def _is_granted(to: Grantees, subject: Subject, platform: Platform) -> bool:
+    """Whether a grant is for the subject. Cubes are public, so their publisher has only what names it: it is nobody
+    whom a grant to every department, or to everybody, could have meant."""
+    return covers(to, subject, platform) and (
+        subject.institution != PUBLISHER or subject.institution in to.institutions
+    )
 
 
 def is_member(subject: Subject, group: str, platform: Platform) -> bool:
@@ -276,8 +297,10 @@ class Rulebook:
         permits: dict[str, list[Permit]] = {}
         denies: dict[str, list[tuple[Grantees, Denial]]] = {}
         for policy in policies:
-            for grant in (*policy.grants, *map(reading, policy.cubes)):
+            for grant in policy.grants:
                 permits.setdefault(grant.table, []).append(Permit(policy, grant))
+        for policy, cube in cubes_of(policies):
+            permits.setdefault(cube.table, []).append(Permit(policy, reading(cube)))
         for table, to, denial in itertools.chain(_policy_denials(policies), _requester_denials(platform)):
             denies.setdefault(table, []).append((to, denial))
         return cls(
@@ -293,7 +316,7 @@ class Rulebook:
             tuple(
                 permit
                 for permit in _before_sunset(table, self.permits.get(name, ()))
-                if permit.policy.owner == table.owner and covers(permit.grant.to, subject, self.platform)
+                if permit.policy.owner == table.owner and _is_granted(permit.grant.to, subject, self.platform)
             ),
             tuple(
                 denial
@@ -302,6 +325,19 @@ class Rulebook:
             ),
             tuple(self._negatives(table)),
             self.atoms(table),
+        )
+
+    def withheld(self, policy: Policy, cube: Cube, tables: Iterable[Table], today: date) -> tuple[str, ...]:
+        """The grants to the publisher that this cube's question meets and may not be asked under: those of other
+        departments that do not name it. Every cube is asked by one subject, and each department knows its own."""
+        named = f"{policy.id}/{cube.name}"
+        return tuple(
+            permit.rule
+            for table in tables
+            if table.owner != policy.owner
+            for group in self.covering(table, PUBLISHING).groups(table, cube.purpose, today)
+            for permit in group.permits
+            if named not in permit.grant.cubes
         )
 
     def atoms(self, table: Table) -> AtomRules | None:

@@ -22,7 +22,7 @@ from pydantic import (
 
 from louver_sandbox.catalog.atoms import AtomUnits, Dimension
 from louver_sandbox.catalog.model import UnitType, Verb
-from louver_sandbox.policy.cubes import Cube
+from louver_sandbox.policy.cubes import PUBLISHER, Cube
 from louver_sandbox.policy.features import FeatureName, FeatureSet, ScoreAsked, ScoringTerms
 from louver_sandbox.policy.grantees import Grantees as Grantees
 from louver_sandbox.policy.grantees import Validity as Validity
@@ -31,7 +31,7 @@ from louver_sandbox.policy.reports import Report
 from louver_sandbox.policy.templates import Template
 from louver_sandbox.policy.terms import BudgetTerms, HistoryTerms, PrivateTerms, ThresholdTerms
 from louver_sandbox.policy.token_terms import TokenTerms
-from louver_sandbox.policy.words import Document, Identifier, PurposeCode, TableText, TemplateName, Text
+from louver_sandbox.policy.words import CubeName, Document, Identifier, PurposeCode, TableText, TemplateName, Text
 from louver_sandbox.stages import InstitutionType
 
 
@@ -155,6 +155,7 @@ class Grant(Document):
     tokens: TokenTerms | None = None
     scoring: ScoringTerms | None = None
     templates: tuple[TemplateName, ...] = Field(default=(), max_length=100)
+    cubes: tuple[CubeName, ...] = Field(default=(), max_length=100)
 
     @model_validator(mode="after")
     def _scores_alone(self) -> Grant:
@@ -177,6 +178,13 @@ class Grant(Document):
         return self
 
     @model_validator(mode="after")
+    def _cubes_are_published(self) -> Grant:
+        """Cubes are named where their publisher is granted what they are made of."""
+        if self.cubes and PUBLISHER not in self.to.institutions:
+            raise ValueError(f"cubes are named in grants to {PUBLISHER}")
+        return self
+
+    @model_validator(mode="after")
     def _one_subject(self) -> Grant:
         """What leaves of one subject with its authorisation leaves by a template, and by nothing else."""
         asked = self.treatment is GrantTreatment.AUTHORISED and self.scoring is None
@@ -189,8 +197,8 @@ class Grant(Document):
     @model_serializer(mode="wrap")
     def _as_signed_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without `history` and `atom_units` where they are the defaults, and what there is none of (`atoms`,
-        `privacy`, `matching`, `tokens`, `scoring`, `templates`), so that bundles signed before they were keys stay
-        canonical.
+        `privacy`, `matching`, `tokens`, `scoring`, `templates`, `cubes`), so that bundles signed before they were
+        keys stay canonical.
         """
         written: dict[str, Any] = handler(self)
         if self.history == HistoryTerms():
@@ -206,8 +214,9 @@ class Grant(Document):
                 del written[name]
         if self.scoring is None:
             del written["scoring"]
-        if not self.templates:
-            del written["templates"]
+        for name in ("templates", "cubes"):
+            if not written[name]:
+                del written[name]
         return written
 
     @cached_property

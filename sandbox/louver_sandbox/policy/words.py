@@ -12,6 +12,8 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.
 TableText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 TableId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}(@sha256:[0-9a-f]{64})?$")]
+CubeName = Annotated[str, StringConstraints(pattern=r"^[^/]{1,200}/[a-z][a-z0-9-]{0,39}@[1-9][0-9]{0,3}$")]
+"""A cube of a policy: `policy id/cube id@version`."""
 TemplateName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}@[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$")
 ]

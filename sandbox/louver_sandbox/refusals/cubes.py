@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 from louver.errors import Refused
 from louver_sandbox.refusals.base import refusal
@@ -38,6 +39,39 @@ def cube_type(name: str, column: str) -> Refused:
         hint="keys are texts, days, whole numbers or truth values; measures are numbers",
         message_zh=f"多维数据集 {name} 的列 {column} 的类型无法发布",
         hint_zh="维度须为文本、日期、整数或布尔值；指标须为数值",
+    )
+
+
+def cube_withheld(name: str, rules: Sequence[str]) -> Refused:
+    """LVR-5425: another department's grant to the publisher, which the cube would be made under, does not name it."""
+    return refusal(
+        "LVR-5425",
+        message=f"the cube {name} reads another department's table under a grant that does not name it",
+        hint=f"name the cube under cubes: in {', '.join(rules)}",
+        message_zh=f"多维数据集 {name} 读取其他部门的表，而其授权未指明该数据集",
+        hint_zh=f"请在以下授权的 cubes 中列明：{'、'.join(rules)}",
+    )
+
+
+def cube_edition(name: str, edition: date) -> Refused:
+    """LVR-5426: the edition of that day was published from another state of the data or another declaration."""
+    return refusal(
+        "LVR-5426",
+        message=f"the edition {edition} of the cube {name} has been published, and another would be charged again",
+        hint="give the tables that changed a new as_of, or the cube a new version",
+        message_zh=f"多维数据集 {name} 的 {edition} 版已发布，再次制作将重复计费",
+        hint_zh="请更新已变动各表的 as_of，或为多维数据集更换版本",
+    )
+
+
+def cube_changed(name: str) -> Refused:
+    """LVR-5426: editions of this name and version were made by another statement or at another epsilon."""
+    return refusal(
+        "LVR-5426",
+        message=f"editions of the cube {name} were published with another statement or epsilon",
+        hint="give the cube a new version",
+        message_zh=f"多维数据集 {name} 的已发布版次采用了不同的语句或 epsilon",
+        hint_zh="请为多维数据集更换版本",
     )
 
 

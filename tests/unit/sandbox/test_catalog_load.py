@@ -1,7 +1,7 @@
 """A table is registered when everything PRIVACY 2 demands is said, and every fault is shown at its place at once."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -167,6 +167,57 @@ def test_a_copy_of_itself_and_a_copy_that_is_a_view_are_refused(tmp_path: Path) 
     view = COPY.replace("source: {kind: parquet, path: gov.firm/*.parquet}", "view: SELECT uscc FROM gov.firm")
     (problem,) = problems_of(tmp_path, FIRM_YAML, view + "copy_of: gov.firm\n")
     assert problem.line == 18
+
+
+OTHERS = COPY.replace("owner: ", "owner: other ", 1)
+FILES = "path: gov.firm/*.parquet"
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({}, "source"),
+        ({FILES: "path: gov.firm/p*.parquet"}, "source"),
+        ({FILES: "path: ./gov.FIRM//*"}, "source"),
+        ({FILES: "path: '**/*.parquet'"}, "source"),
+        ({FILES: "path: gov.*/part-00000.parquet"}, "source"),
+        ({"kind: parquet, path: gov.firm/*.parquet": "kind: csv, path: 'gov.fir[m]/*'"}, "source"),
+        ({FILES: "path: gov.copy/*.parquet", "space:": "copy_of: gov.firm\nspace:"}, "copy_of"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("units", [True, False])
+def test_no_department_registers_what_another_answers_for(
+    tmp_path: Path, changes: Mapping[str, str], key: str, units: bool
+) -> None:
+    text = OTHERS
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new, 1)
+    if not units:
+        start = text.index("units:")
+        end = text.index("\n", start) if "[" in text[start : start + 9] else text.index("columns:") - 1
+        text = text[:start] + "units: []" + text[end:]
+    for pair in ((FIRM_YAML, text), (text, FIRM_YAML)) if key == "source" else ((FIRM_YAML, text),):
+        found = problems_of(tmp_path, *pair)
+        assert [problem for problem in found if "which another department answers for" in problem.message]
+
+
+def test_departments_tables_may_lie_side_by_side_and_a_department_may_split_its_own(tmp_path: Path) -> None:
+    apart = OTHERS.replace(FILES, "path: gov.firm/*.csv")
+    third = COPY.replace("gov.copy\n", "gov.third\n").replace(FILES, "path: gov.firms/*.parquet")
+    assert len(load_catalog(declarations(tmp_path, FIRM_YAML, apart, third), tmp_path).tables) == 3
+    (problem,) = problems_of(tmp_path, FIRM_YAML, COPY.replace(FILES, "path: gov.firm/p*.parquet"))
+    assert problem.hint == "add copy_of: gov.firm"
+    base, own = "kind: duckdb, path: base.duckdb, table: ", "kind: parquet, path: gov.firm/*.parquet"
+    first = FIRM_YAML.replace(own, base + "firms")
+    assert load_catalog(declarations(tmp_path, first, OTHERS.replace(own, base + "others")), tmp_path)
+    assert problems_of(tmp_path, first, OTHERS.replace(own, base + "main.Firms"))
+
+
+def test_a_dataset_that_is_registered_no_longer_is_still_of_one_department(tmp_path: Path) -> None:
+    other = OTHERS.replace(FILES, "path: gov.copy/*.parquet") + "copy_of: gov.old_name\n"
+    (problem,) = problems_of(tmp_path, FIRM_YAML + "copy_of: gov.old_name\n", other)
+    assert "gov.firm" in problem.message
 
 
 def test_a_key_given_twice_is_refused_where_it_is_repeated(tmp_path: Path) -> None:

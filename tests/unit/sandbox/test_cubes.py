@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
@@ -27,9 +29,11 @@ from louver_sandbox.operator.publishing import publish_all
 from louver_sandbox.pipeline import judge
 from louver_sandbox.policy.bundle import Bundle
 from louver_sandbox.policy.cubes import PUBLISHER, Cube
+from louver_sandbox.policy.documents import check_together
 from louver_sandbox.policy.grants import reading
 from louver_sandbox.policy.linting.cubes import cube_findings
-from louver_sandbox.premises import load_judgement
+from louver_sandbox.policy.model import Grant
+from louver_sandbox.premises import load_judgement, open_books
 from louver_sandbox.settings import Settings
 from louver_sandbox.stages import Facts, InstitutionType, Request, Subject, Treatment
 from louver_sandbox.store import State
@@ -109,6 +113,9 @@ def test_an_edition_is_made_once_whatever_is_cut_off_and_its_totals_add_up(
     assert counted(settings, "SELECT count(*) FROM entries WHERE kind = 'cube_published'") == 1
     assert counted(settings, "SELECT count(DISTINCT request_id) FROM privacy_ledger") == 1
 
+    _what_stands_is_not_paid_for_again(settings, monkeypatch)
+    assert rows(settings) == first
+    assert charges(settings) == 1
     _totals_add_up(first)
     for row in first:
         for measure in ("firms", "staff"):
@@ -132,6 +139,39 @@ def test_an_edition_is_made_once_whatever_is_cut_off_and_its_totals_add_up(
             judge(Request("r", who, purpose, asked), judgement.catalog, judgement.bundle, facts)
     built = [one for one in publish_all(settings, TOOLS) if str(one.table) == TABLE]
     assert [one.rows for one in built] == [len(first)]
+
+
+def _what_stands_is_not_paid_for_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither for a changed declaration nor for rebuilt snapshots of the same day, with the file or by the log alone."""
+    judgement = load_judgement(settings, TOOLS.clock())
+    (mine,) = [cube for policy in judgement.bundle.policies for cube in policy.cubes]
+    fewer = {"firms": mine.measures["firms"]}
+    for change in ({"epsilon": Decimal(2)}, {"measures": fewer}):
+        changed = Judgement(judgement.catalog, with_cube(mine.model_copy(update=change)))
+        with monkeypatch.context() as patched:
+            patched.setattr(cubes, "load_judgement", lambda settings, now, held=changed: held)
+            assert _refused(settings) == "LVR-5426"
+    asked = cubes._request
+    (file,) = (settings.data / TABLE).iterdir()
+    with monkeypatch.context() as patched:
+        patched.setattr(cubes, "_request", lambda made, snapshots: asked(made, [*snapshots, ("gov.x", "rebuilt")]))
+        assert _refused(settings) == "LVR-5426"
+        aside = file.rename(settings.data / "aside")
+        assert _refused(settings) == "LVR-5426"
+        aside.rename(file)
+    with State.open(settings.state) as state:  # a later edition under another statement
+        books = open_books(settings, state, TOOLS.clock)
+        later = date(2026, 9, 30)
+        cubes._check_editions(settings, books, mine, later, "another")
+        with pytest.raises(Refused) as refused:
+            cubes._check_editions(settings, books, mine.model_copy(update={"epsilon": Decimal(2)}), later, "another")
+        assert refused.value.code == "LVR-5426"
+
+
+def _refused(settings: Settings) -> str:
+    with pytest.raises(Refused) as refused:
+        publish_cube(settings, NAME, TOOLS)
+    return refused.value.code
 
 
 def _totals_add_up(found: list[dict[str, object]]) -> None:
@@ -172,6 +212,51 @@ def test_a_cube_is_a_question_that_grants_to_the_publisher_decide() -> None:
         judge(Request("r", BANK, "DUTY", cube().statement), city_catalog(), city_bundle(), Facts(TODAY))
 
 
+def granting(bundle: Bundle, **changes: object) -> Bundle:
+    """The bundle with these changes to the other department's grant to the publisher."""
+    policies = []
+    for policy in bundle.policies:
+        grants = [
+            Grant.model_validate(one.model_dump(mode="json", by_alias=True) | changes)
+            if one.id == "registry-cube"
+            else one
+            for one in policy.grants
+        ]
+        policies.append(policy.model_copy(update={"grants": tuple(grants)}))
+    return Bundle(bundle.platform, tuple(policies), bundle.digest)
+
+
+def test_no_department_publishes_what_another_granted_for_something_else(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = {"title": "another", "measures": {"n": {"sql": "count(*)", "title": "n"}}}
+    named, unnamed = with_cube(cube()), with_cube(cube(version="2", **other))
+    forgotten = granting(named, cubes=[])
+    elsewhere = granting(named, cubes=["market-regulation/insured-staff@1"])
+    for bundle, name in ((unnamed, "insured-staff@2"), (forgotten, NAME), (elsewhere, NAME)):
+        (policy,) = [one for one in bundle.policies if one.cubes]
+        (found,) = cube_findings(policy, bundle.rulebook, city_catalog(), TODAY)
+        assert "market-regulation/registry-cube" in found.hint
+        judgement = Judgement(load_judgement(city.settings, TOOLS.clock()).catalog, bundle)
+        with monkeypatch.context() as patched:
+            patched.setattr(cubes, "load_judgement", lambda settings, now, held=judgement: held)
+            with pytest.raises(Refused) as refused:
+                publish_cube(city.settings, name, TOOLS)
+        assert refused.value.code == "LVR-5425"
+
+
+@pytest.mark.parametrize("to", [{"institution_types": ["department"]}, {"groups": ["banks"]}])
+def test_a_grant_to_every_department_is_none_to_the_publisher(to: dict[str, object]) -> None:
+    bundle = granting(with_cube(cube()), to=to, cubes=[])
+    with pytest.raises(Refused):
+        judged(cubes._request(cube(), ()), Judgement(city_catalog(), bundle), Facts(TODAY))
+
+
+def test_only_grants_to_the_publisher_name_cubes() -> None:
+    with pytest.raises(ValidationError, match="cube-publisher"):
+        granting(with_cube(cube()), to={"groups": ["banks"]})
+
+
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [({}, ""), ({"purpose": "MARKETING"}, "cube-unanswerable"), ({"read": "gov.nothing s"}, "cube-unanswerable")],
@@ -181,6 +266,31 @@ def test_lint_says_which_cube_cannot_be_published(changes: dict[str, object], ru
     (policy,) = [one for one in bundle.policies if one.cubes]
     found = list(cube_findings(policy, bundle.rulebook, city_catalog(), TODAY))
     assert [one.code for one in found] == [rule] * bool(rule)
+
+
+def test_a_name_that_two_cubes_have_is_nobodys_and_no_bundle_is_made_with_it() -> None:
+    bundle = with_cube(cube())
+    (theirs,) = [one for one in bundle.policies if one.cubes]
+    other = next(one for one in bundle.policies if one.owner != theirs.owner)
+    mine = other.model_copy(update={"cubes": (cube(measures={"n": {"sql": "count(*)", "title": "n"}}),)})
+    twice = Bundle(bundle.platform, tuple(mine if one is other else one for one in bundle.policies), bundle.digest)
+    (found,) = [finding for _, finding in check_together(twice.platform, twice.policies)]
+    assert found.where == ("cubes", 0, "id")
+    assert NAME in cubes.declared(Judgement(city_catalog(), bundle), TODAY)
+    assert NAME not in cubes.declared(Judgement(city_catalog(), twice), TODAY)
+    assert TABLE in bundle.rulebook.permits
+    assert TABLE not in twice.rulebook.permits
+
+
+def test_lint_tells_of_a_cube_that_would_take_the_name_of_anothers_table() -> None:
+    bundle, catalog = with_cube(cube()), city_catalog()
+    (policy,) = [one for one in bundle.policies if one.cubes]
+    name = TableName(*TABLE.split("."))
+    taken = replace(catalog.tables[TableName("gov", "pop_person")], name=name)
+    with_table = replace(catalog, tables={**catalog.tables, name: taken})
+    assert not list(cube_findings(policy, bundle.rulebook, catalog, TODAY))
+    (found,) = cube_findings(policy, bundle.rulebook, with_table, TODAY)
+    assert (found.where, TABLE in found.message) == (("cubes", 0, "id"), True)
 
 
 def test_another_version_of_the_data_is_another_edition_and_the_same_is_the_same() -> None:

@@ -20,6 +20,7 @@ from louver_sandbox.catalog.model import Catalog, Source, SourceKind
 from louver_sandbox.demo import world as demo_world
 from louver_sandbox.operator.listing import declarations, listed
 from louver_sandbox.operator.main import app
+from louver_sandbox.operator.tidying import tidied_delivery
 from louver_sandbox.publishing.predicates import predicate_sql
 from louver_sandbox.publishing.registration import connect
 from louver_sandbox.quality.conflicts import collected_twice, conflicts
@@ -27,6 +28,7 @@ from louver_sandbox.quality.measure import measure
 from louver_sandbox.quality.model import Dimension, Grade, Measured, Report
 from louver_sandbox.quality.suggest import declaration, look, suggest
 from louver_sandbox.quality.tidying import tidy
+from louver_sandbox.settings import Settings, load
 
 DECLARATIONS = Path(demo_world.__file__).parent.parent / "catalog"
 TODAY = date(2026, 7, 1)
@@ -293,6 +295,70 @@ def test_a_proposal_knows_identifiers_codes_and_amounts(worlds: Mapping[str, Pat
     assert len(str(high).rstrip("0").rstrip(".")) == 1, "one digit: the largest value is not told"
 
 
+def delivery(folder: Path, path: str, name: str = "gov.one", beside: str = "") -> Settings:
+    """An installation with the register `name` at this path, another at `beside`, and a delivery of the first."""
+    home = folder / "home"
+    assert CliRunner().invoke(app, ["init", "--home", str(home)]).exit_code == 0
+    settings = load(home)
+    row = f"uscc,ent_name\n{CODES[0]},甲公司\n"
+    for place in (settings.data / "box", folder / "delivered" / "box"):
+        place.mkdir(parents=True)
+    (settings.data / "box" / "old.csv").write_text(row, encoding="utf-8")
+    (folder / "delivered" / "box" / "new.csv").write_text(row, encoding="utf-8")
+    first = REGISTER.format(name="one", owner="市场监管局").replace("gov.one", name).replace("one.csv", path)
+    (settings.catalog / "one.yaml").write_text(first, encoding="utf-8")
+    if beside:
+        second = REGISTER.format(name="two", owner="税务局").replace("two.csv", beside)
+        (settings.catalog / "two.yaml").write_text(second, encoding="utf-8")
+    return settings
+
+
+def test_a_delivery_replaces_its_tables_own_folder_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = delivery(tmp_path, "box/*.csv")
+    rename = Path.rename
+
+    def cut_off(self: Path, target: Path) -> Path:
+        if self.name.startswith(".tidying"):
+            raise OSError("the disk is full")
+        return rename(self, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", cut_off)
+        with pytest.raises(OSError, match="full"):
+            list(tidied_delivery(settings, tmp_path / "delivered"))
+    assert [file.name for file in (settings.data / "box").iterdir()] == ["old.csv"]
+    # Killed between the two renames: the old folder stands aside, and is there again before anything else is done.
+    (settings.data / "box").rename(settings.data / ".retired-gov.one")
+    ((_, found),) = tidied_delivery(settings, tmp_path / "delivered")
+    assert found.kept == 1
+    assert [file.name for file in (settings.data / "box").iterdir()] == ["part-00000.csv"]
+    assert sorted(file.name for file in settings.data.iterdir()) == ["box"]
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "beside", "says"),
+    [
+        ("box/n*.csv", "gov.one", "", "FOLDER"),
+        ("box/*", "gov.one", "", "FOLDER"),
+        ("b*/*.csv", "gov.one", "", "FOLDER"),
+        ("b*/new.csv", "gov.one", "", "FOLDER"),
+        ("box/*.csv", "gov.one", "box/inner/two.csv", "gov.two"),
+        ("box/*.csv", "gov.one", "box/two.txt", "gov.two"),
+        ("box/*.csv", "cube.one_1", "", "published"),
+        ("box/*.csv", "gov.one", "box.csv", "another kind"),
+    ],
+)
+def test_a_delivery_that_would_take_other_files_away_is_refused(
+    tmp_path: Path, path: str, name: str, beside: str, says: str
+) -> None:
+    settings = delivery(tmp_path, path, name, beside)
+    other = settings.data / "box" / "two.txt"
+    other.write_text("theirs", encoding="utf-8")
+    with pytest.raises(ValueError, match=says):
+        list(tidied_delivery(settings, tmp_path / "delivered"))
+    assert sorted(file.name for file in (settings.data / "box").iterdir()) == ["old.csv", "two.txt"]
+
+
 def test_the_commands_tell_counts_and_no_values(worlds: Mapping[str, Path], tmp_path: Path) -> None:
     two_registers(tmp_path / "data")
     home = tmp_path / "home"
@@ -341,7 +407,9 @@ def test_a_departments_list_is_exported_and_imported_as_the_same_catalogue(tmp_p
     assert "is of 市税务局" in run("catalog", "import", str(listing), "--department", "市公安局").stderr
     listing.write_text(taxes.replace("市税务局", "市公安局"), encoding="utf-8")
     assert "is of 市税务局" in run("catalog", "import", str(listing)).stderr
-    for wrong in (taxes.replace("有条件共享", "随意"), "a,b\n", taxes + taxes.partition("\n")[2], "\xff"):
+    theirs = taxes.replace("gov.tax_quarter/*.parquet", "gov.pop_person/p*.parquet")
+    assert theirs != taxes
+    for wrong in (theirs, taxes.replace("有条件共享", "随意"), "a,b\n", taxes + taxes.partition("\n")[2], "\xff"):
         listing.write_text(wrong, encoding="latin-1" if wrong == "\xff" else "utf-8")
         assert run("catalog", "import", str(listing)).exit_code == 1, wrong[:40]
     assert load_catalog([home / "catalog"], home / "data").digest == before.digest
