@@ -140,7 +140,7 @@ def publish_cube(settings: Settings, name: str, tools: Tools) -> PublishedCube:
 
 def _check_editions(settings: Settings, books: Books, cube: Cube, edition: date, request_id: str) -> None:
     """One edition of a day, and one statement at one epsilon of a cube: another would be charged again for the same
-    people, and stand in one table with rows that mean something else. Raises `Refused` LVR-5426."""
+    people, and stand in one table with rows that mean something else. Raises `Refused` LVR-5426, LVR-5427."""
     files = (settings.data / cube.table).glob(f"{edition}-*.parquet")
     if any(file.name != f"{edition}-{request_id}.parquet" for file in files):
         raise refuse.cube_edition(cube.name, edition)

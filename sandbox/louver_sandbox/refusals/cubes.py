@@ -65,9 +65,9 @@ def cube_edition(name: str, edition: date) -> Refused:
 
 
 def cube_changed(name: str) -> Refused:
-    """LVR-5426: editions of this name and version were made by another statement or at another epsilon."""
+    """LVR-5427: editions of this name and version were made by another statement or at another epsilon."""
     return refusal(
-        "LVR-5426",
+        "LVR-5427",
         message=f"editions of the cube {name} were published with another statement or epsilon",
         hint="give the cube a new version",
         message_zh=f"多维数据集 {name} 的已发布版次采用了不同的语句或 epsilon",

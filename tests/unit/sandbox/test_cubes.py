@@ -165,7 +165,7 @@ def _what_stands_is_not_paid_for_again(settings: Settings, monkeypatch: pytest.M
         cubes._check_editions(settings, books, mine, later, "another")
         with pytest.raises(Refused) as refused:
             cubes._check_editions(settings, books, mine.model_copy(update={"epsilon": Decimal(2)}), later, "another")
-        assert refused.value.code == "LVR-5426"
+        assert refused.value.code == "LVR-5427"
 
 
 def _refused(settings: Settings) -> str:
