@@ -164,7 +164,8 @@ class Lifecycle:
             if state not in (State.DRAFT, State.REVIEW):
                 raise InstallationRefused(f"{name} is {state.value}; it is signed no more")
             said = version.statement
-            if (first := self.first_owner(said.id)) not in (None, said.owner):
+            in_force = any(document.id == said.id for document, _ in self._current())  # refused when it is to come
+            if not in_force and (first := self.first_owner(said.id)) not in (None, said.owner):
                 raise InstallationRefused(f"{said.id} is the id of a document of {first}")
             more = signed(version, signature, self.officers)
             self._keep(more)

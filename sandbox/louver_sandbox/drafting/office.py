@@ -249,9 +249,7 @@ class Office:
             state = lifecycle.standing().state(version)
             if state not in (State.DRAFT, State.REVIEW):
                 raise refuse.not_in_that_state(name, state.value, "a draft or a version in review", "草案或待审版本")
-            first = lifecycle.first_owner(version.statement.id)
-            if first is not None and first != version.statement.owner:
-                raise refuse.reserved_id(version.statement.id, first)
+            self._reserved(lifecycle, version.statement.id, version.statement.owner)
             try:
                 return lifecycle.sign(name, signature)
             except BundleRefused as refused:
