@@ -71,6 +71,7 @@ def touched(connection: duckdb.DuckDBPyConnection, statement: str) -> Touched:
 
 def _beside(read: Any) -> Mapping[str, frozenset[Name]]:
     found: dict[str, frozenset[Name]] = {}
+    below: dict[int, frozenset[Name]] = {}
 
     def walk(node: Any, select: Any) -> None:
         if isinstance(node, list):
@@ -80,7 +81,9 @@ def _beside(read: Any) -> Mapping[str, frozenset[Name]]:
             return
         select = node if node.get("type") == "SELECT_NODE" else select
         if isinstance(name := node.get("function_name"), str):
-            found[name.lower()] = found.get(name.lower(), frozenset()) | frozenset(_read_below(select))
+            if id(select) not in below:
+                below[id(select)] = frozenset(_read_below(select))
+            found[name.lower()] = found.get(name.lower(), frozenset()) | below[id(select)]
         for item in node.values():
             walk(item, select)
 
