@@ -37,7 +37,7 @@ soak: .venv/.dev   ## The same at length, for hours: SEED=n for other statements
 	@$(BIN)/python -m tests.support.fuzzed_documents --count 100000 --seed $(or $(SEED),2)
 	@$(GUIDED) --runs 1000000 --seed $(or $(SEED),2)
 	@$(BIN)/python -m bench.overload --full
-	@LOUVER_SOAK=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -o timeout=36000 tests/attacks tests/property/test_suppression.py tests/e2e/test_fuzzed_wire.py tests/e2e/test_bad_sql.py
+	@LOUVER_SOAK=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -o timeout=36000 tests/attacks tests/property tests/real tests/tpc tests/e2e tests/unit/sandbox/test_intervals_of_every_kind.py tests/unit/sandbox/test_curved_intervals.py
 check: .venv/.dev  ## Format, lint, types, layers
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 lock: .venv/.dev   ## What the container image installs, by SHA-256, and its bill of materials

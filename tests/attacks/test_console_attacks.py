@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from tests.support.chromium import browser, watched
 from tests.support.console import PASSWORD, Browser, RunningConsole, console
 from tests.support.installation import Service
+from tests.support.lengths import at_length_only
 
 from louver.errors import Refused
 from louver_server.accounts import throttle
@@ -177,6 +178,7 @@ def test_every_reply_tells_browsers_what_they_may_do(running: RunningConsole, an
     assert cookie.status_code == 422
 
 
+@at_length_only
 def test_whatever_is_sent_no_page_breaks(running: RunningConsole, analyst: Browser) -> None:
     """Every route, with values that are too long, of another kind, or hostile: a reply with a code below 500."""
     hostile = (

@@ -60,7 +60,7 @@ def test_a_step_that_fails_is_said_by_health_and_keeps_none_back(
 
     for other in STEPS:
         monkeypatch.setattr(server.office, other, lambda other=other: taken.append(other))
-    monkeypatch.setattr(server.platform, "retire", lambda: taken.append("retire"))
+    monkeypatch.setattr(server.platform.succession, "retire", lambda: taken.append("retire"))
     monkeypatch.setattr(server.office, step, fails)
     assert not serves(server)
     assert taken == [*(other for other in STEPS if other != step), "retire"]

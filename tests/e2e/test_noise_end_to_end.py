@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 from tests.support.installation import patiently, service
+from tests.support.lengths import at_length_only
 from tests.support.noisy_city import ask_for_noise
 
 import louver
@@ -50,6 +51,7 @@ def rows(bank: louver.Client, sql: str) -> dict[str, int]:
     return dict(patiently(partial(bank.analyse, sql, purpose="RESEARCH")).rows)
 
 
+@at_length_only
 def test_the_same_firms_have_the_same_number_in_every_form_and_after_a_restart(
     own_city: City, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.installation import Service, copy_of, service
+from tests.support.lengths import at_length_only
 from tests.support.officers import POLICE, TAX, Desk, appointed, connect
 from tests.support.policy_questions import LIBRARY
 from typer.testing import CliRunner, Result
@@ -86,6 +87,7 @@ def test_a_draft_is_tried_before_anybody_signs(wang: policies.PolicyClient) -> N
     assert nobody.value.code == "LVR-7205"
 
 
+@at_length_only
 def test_a_document_in_force_is_a_draft_that_changes_nothing(wang: policies.PolicyClient) -> None:
     for one in wang.documents():
         text = wang.document(one.id)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.support.installation import Service, files_below, service, with_limits
+from tests.support.lengths import at_length_only
 
 import louver
 from louver.errors import Refused
@@ -105,6 +106,7 @@ DEPOSITS = (
 """One whose answer has noise, planted as above."""
 
 
+@at_length_only
 def test_a_sealed_answer_with_differential_privacy_is_read_by_the_bank_alone_and_paid_for_once(
     own_city: City, keys: tuple[PrivateKey, PrivateKey]
 ) -> None:

@@ -14,6 +14,7 @@ from decimal import Decimal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.property.test_threshold_by_definition import RULES, Question, questions, select_all, types_of
+from tests.support.lengths import at_length
 from tests.support.relations import Ran, World, admitted, run
 
 from louver.errors import Refused
@@ -56,7 +57,7 @@ def empty_alike(exact: Rows, noisy: Rows, keys: int, divided: Sequence[bool]) ->
     )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=at_length(25, 60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(questions(), st.randoms(use_true_random=False), st.sampled_from([NOISY, ROUNDED]))
 def test_noise_changes_numbers_and_nothing_else(question: Question, random: object, rules: ThresholdRules) -> None:
     exact, noisy = answered(question, RULES), answered(question, rules)

@@ -11,6 +11,7 @@ from bench.support.peers import installed
 from tests.real.conftest import DATA, DECLARATIONS, FILES
 from tests.support.catalogs import DEMO_DECLARATIONS
 from tests.support.judged_by_acro import DOMINANCE, NULL, P_PERCENT, UNITS, Asked, Said, judged
+from tests.support.lengths import at_length_only
 from tests.support.stored_relations import Stored
 
 from louver_sandbox.catalog.model import UnitType
@@ -157,6 +158,7 @@ def agrees(found: Judged, name: str, case: Case) -> None:
     assert empty == broken | (said.few_contributors & set(shown))
 
 
+@at_length_only
 @pytest.mark.parametrize("name", REAL)
 def test_real_tables_lose_what_acro_would_suppress(real: Judged, name: str) -> None:
     agrees(real, name, REAL[name])
@@ -167,6 +169,7 @@ def test_tables_of_the_generated_world_lose_what_acro_would_suppress(generated: 
     agrees(generated, name, GENERATED[name])
 
 
+@at_length_only
 def test_every_rule_is_met_in_the_real_tables(real: Judged) -> None:
     """Else nothing would have been compared."""
     met = [checks for said in real.said.values() for checks in said.fails.values()]

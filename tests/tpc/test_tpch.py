@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.support import tpch
+from tests.support.lengths import at_length_only
 from tests.support.naive_cells import NO_RULES, Rules, released
 from tests.support.same_rows import agree
 from tests.support.tpc import UNITS
@@ -24,6 +25,7 @@ def test_every_query_is_either_answered_or_refused_by_name() -> None:
     assert len(CELLS) == 15
 
 
+@at_length_only
 @pytest.mark.parametrize("number", CELLS)
 def test_the_cells_written_by_hand_are_those_of_the_query(world: World, number: int) -> None:
     assert agree(

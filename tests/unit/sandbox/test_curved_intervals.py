@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.interval_runs import seen
+from tests.support.lengths import at_length_only
 from tests.support.seeded_noise import SeededSampler
 
 from louver_sandbox.algebra.expressions import Call, ColumnRef, Expression, Literal
@@ -249,6 +250,7 @@ MEANS = {
 }
 
 
+@at_length_only
 @pytest.mark.parametrize("number", [40, 60, 100, 1_000], ids=str)
 @pytest.mark.parametrize("name", MEANS)
 def test_it_misses_in_five_of_a_hundred_however_far_numbers_are_from_their_noise(name: str, number: float) -> None:

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 import pytest
 from tests.support.interval_runs import DRAWS, Seen, listed, seen
+from tests.support.lengths import at_length_only
 from tests.support.private_worlds import PERSON, planned, rules, world
 
 SHARP, COARSE, MODEST, WIDE = 4_500, 1_500, 1_000, 500
@@ -112,6 +113,7 @@ def test_what_is_a_number_a_sum_or_a_quotient_has_a_sharp_interval(name: str) ->
     assert is_sharp(found, steps_of(select)), found
 
 
+@at_length_only
 @pytest.mark.parametrize("name", CURVED)
 def test_what_is_a_smooth_function_has_a_sharp_interval_too(name: str) -> None:
     found = seen(CURVED[name], MODEST)
