@@ -24,7 +24,7 @@ from tests.support.seeded_noise import Silent
 from louver.scoring import audit
 from louver.scoring.results import Scores
 from louver.scoring.results import opened as scores_opened
-from louver.sealing import audits, bulk, proofs
+from louver.sealing import audits, bulk, ciphertexts, proofs
 from louver.sealing.ciphertexts import Owner, encrypt
 from louver.sealing.keys import PrivateKey, generate_key
 from louver.sealing.randomisers import Pool, randomisers
@@ -79,6 +79,17 @@ def test_no_call_of_a_long_path_keeps_the_lock_for_two_milliseconds(path: str) -
         PATHS[path]()
     assert held.unbounded == []
     assert held.dearest <= STEPS // 8
+
+
+def test_randomness_is_drawn_before_the_powers_and_not_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A draw lets go of the lock for too short a time to be taken, and whoever waits begins to wait anew: 100 ms so."""
+    steps: list[str] = []
+    owner = Owner(KEY, below=lambda most: steps.append("draw") or most - 1)  # type: ignore[func-returns-value]
+    owner.prepare()
+    plain = ciphertexts._Table.power
+    monkeypatch.setattr(ciphertexts._Table, "power", lambda *args: steps.append("power") or plain(*args))  # type: ignore[func-returns-value]
+    owner.randomisers(5)
+    assert steps == [*["draw"] * 5, *["power"] * 5] * 2
 
 
 SUMS = (

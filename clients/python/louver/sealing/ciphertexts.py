@@ -76,13 +76,20 @@ class Owner:
         p, q = self.key.p, self.key.q
         tables = self._tables if count >= WORTH_A_TABLE or "_tables" in self.__dict__ else None
         if tables is not None:
-            left = [tables[0].power(self._below(int(p) - 1)) for _ in range(count)]
-            right = [tables[1].power(self._below(int(q) - 1)) for _ in range(count)]
+            left, right = (
+                [table.power(exponent) for exponent in self._exponents(prime, count)]
+                for table, prime in zip(tables, (p, q), strict=True)
+            )
         else:
             # Without verified generators: (r^n mod p squared) for r uniform modulo p, and so for q.
             left = self._powers(p, count)
             right = self._powers(q, count)
         return self._joined(left, right)
+
+    def _exponents(self, prime: mpz, count: int) -> list[int]:
+        # All before the first is used. Whoever draws lets go of the interpreter's lock for an instant, too short to
+        # be taken, and whoever waits for it begins to wait anew: between powers that starves others for all of them.
+        return [self._below(int(prime) - 1) for _ in range(count)]
 
     def _powers(self, prime: mpz, count: int) -> list[mpz]:
         drawn = [mpz(1 + self._below(int(prime) - 1)) for _ in range(count)]
