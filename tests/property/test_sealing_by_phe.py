@@ -34,11 +34,10 @@ def edge_values(key: PublicKey) -> list[int]:
     """A thousand: around zero and the sizes of words and doubles, around powers of ten, at the ends of what a key holds
     and around its half, and powers of two with their neighbours over all of its bits."""
     most = int(plaintexts.largest(key))
-    near = [
-        base + step for base in (0, 2**31, 2**53, 2**63, 2**64, 10**18, 10**38, most // 2) for step in range(-9, 10)
-    ]
+    words = (0, 2**31, 2**53, 2**63, 2**64, -(2**63), -(2**64), 10**18, 10**38, most // 2)
+    near = [base + step for base in words for step in range(-9, 10)]
     ends = [sign * (most - step) for step in range(20) for sign in (1, -1)]
-    exponents = [round(place * (key.bits - 2) / 160) for place in range(161)]
+    exponents = [round(place * (key.bits - 2) / 132) for place in range(133)]
     powers = [sign * (2**exponent + step) for exponent in exponents for sign in (1, -1) for step in (-1, 0, 1)]
     every = dict.fromkeys(value for value in [*ends, *near, *powers] if abs(value) <= most)
     assert len(every) >= EDGES
@@ -78,7 +77,7 @@ def test_a_thousand_edge_values_open_on_the_other_side(of: str) -> None:
     owner, public = Owner(key), phe.PaillierPublicKey(int(key.public.n))
     private = phe.PaillierPrivateKey(public, int(key.p), int(key.q))
     values, largest = edge_values(key.public), int(plaintexts.largest(key.public))
-    assert {-largest, largest, 0, 1, -1, 2**53 + 1, 2**63} <= {*values}
+    assert {-largest, largest, 0, 1, -1, 2**53 + 1, 2**63, -(2**64)} <= {*values}
     # Where not all are tried, those are that lie evenly among them.
     made, others = values[:: EDGES // ours][:ours], values[:: EDGES // theirs][:theirs]
     assert (len(made), len(others)) == (ours, theirs)
