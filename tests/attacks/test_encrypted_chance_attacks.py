@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.support.encrypted import SECRET, STRICT, Lending, asked, lending, permit
-from tests.support.relations import committed, reply_to, snapshots
+from tests.support.relations import committed, readings, reply_to, snapshots
 
 from louver.errors import Refused
 from louver_sandbox.commit import charge
 from louver_sandbox.encrypted_core import EncryptedPlan, StrictRules
 from louver_sandbox.plan.plan import plan
+from louver_sandbox.plan.verify import verify
 from louver_sandbox.policy.encrypted import written
 from louver_sandbox.policy.terms import StrictTerms
 from louver_sandbox.release.decode import decode
@@ -145,6 +146,38 @@ def test_what_is_not_seen_to_be_the_same_is_paid_for_until_nothing_is_left(of: L
         with pytest.raises(Refused, match="LVR-5310") as caught:
             ask(plans[3], "bank_c")
         assert "all institutions" in caught.value.message
+
+
+def test_a_chain_of_own_rows_leads_to_one_subject_by_one_draw_for_each_charge(tmp_path: Path) -> None:
+    """A bank joins its table to itself by a column of its own that walks through all its customers, and has each link's
+    column summed: one way of grouping, and each time it is other rows that are told the same subjects' groups.
+
+    Naive: the label names tables, conditions and groups, and not whose rows are told.
+    """
+    after = [(n + 37) % FIRMS for n in range(FIRMS)]
+    loans = [{"id_no": f"u{n:04}", "amount": 2**n, "days": 0, "branch": f"u{after[n]:04}"} for n in range(FIRMS)]
+    walked, links, rules = lending(loans, GRADES), 13, default()
+    chain = " ".join(f"JOIN bank_a.loan l{n} ON l{n - 1}.branch = l{n}.id_no" for n in range(1, links))
+    plans = [
+        plan(permit(walked, f"SELECT t.grade, sum(l{told}.amount) AS s FROM bank_a.loan l0 {chain} "
+                    "JOIN gov.tax_credit t ON t.uscc = l0.id_no WHERE t.grade IN ('A', 'B') GROUP BY 1", rules))
+        for told in range(links)
+    ]  # fmt: skip
+    for one in plans:
+        verify(one, readings(one))
+    one_label = "0" * 64
+    read, place = [], np.arange(FIRMS)
+    for one in plans:
+        read.append(draw(walked, one, one_label)[place])
+        place = np.array(after)[place]
+    assert guessed(read) > 0.85, "thirteen draws for one charge"
+    assert guessed(read) > guessed(read[:1]) + 0.1
+    assert len({one.encrypted.label for one in plans if one.encrypted is not None}) == links
+    request = permit(walked, SUMS, rules).bound.request
+    with State.open(tmp_path / "state.db") as state, state.transaction() as tx:
+        charge(tx, [each for each in plans[0].charges if each.kind.startswith("chance")], request, NOW)
+        with pytest.raises(Refused, match="LVR-5310"):
+            charge(tx, [each for each in plans[1].charges if each.kind.startswith("chance")], request, NOW)
 
 
 def test_no_bank_takes_what_there_is_for_all_unless_a_policy_lets_it(of: Lending, tmp_path: Path) -> None:

@@ -243,7 +243,7 @@ def _strict(
     domain = _domain(question)
     if domain is None:
         raise refuse.labels_unknown(at)
-    same = way(question.asked.aggregate, domain, question.admitted.bound.catalog)
+    same = way(question.asked.aggregate, question.asked.scan.id, domain, question.admitted.bound.catalog)
     labels = sum(number >= 0 for number in same.numbers) + 1
     epsilon = rules.epsilon / rules.rows
     kept_of = THOUSAND + math.ceil(THOUSAND * labels / (math.exp(float(epsilon)) - 1) * (1 + 1e-12))

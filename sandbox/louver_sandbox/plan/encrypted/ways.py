@@ -46,11 +46,16 @@ class Way:
     numbers: tuple[int, ...]
 
 
-def way(core: Aggregate, domain: Domain, catalog: Catalog) -> Way:
-    """How an aggregate tells rows apart, its keys having the values of the domain."""
+def way(core: Aggregate, told: int, domain: Domain, catalog: Catalog) -> Way:
+    """How an aggregate tells rows apart, its keys having the values of the domain.
+
+    ``told`` is the scan whose rows are told about. A bank that joins its table to itself by a column of its own could
+    else have one group of subjects told through every row that leads to it, a draw each for the charge of one.
+    """
     groups = list(product(*domain))
     if not _is_plain(core.input):
-        said: object = {"tree": repr((core.input, [key.expression for key in core.keys])), "domain": repr(domain)}
+        keys_of_tree = [key.expression for key in core.keys]
+        said: object = {"tree": repr((core.input, keys_of_tree)), "told": told, "domain": repr(domain)}
         return Way(_text(said), tuple(range(len(groups))))
     ranges = Ranges(core.input, catalog)
     table = _Table(ranges)
@@ -70,6 +75,7 @@ def way(core: Aggregate, domain: Domain, catalog: Catalog) -> Way:
         numbers[at] = number
     said = {
         "tables": sorted(table.names.values()),
+        "told": table.names[told],
         "conditions": sorted(set(rest)),
         "keys": [[texts[place], [_plain([value]) for value in domain[place]]] for place in others],
         "columns": columns,
