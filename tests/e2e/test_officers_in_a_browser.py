@@ -1,19 +1,24 @@
-"""A policy's whole way in a real browser: written, mended, tried, simulated, signed by two officers, in force, found."""
+"""A policy's whole way in a real browser: written, mended, tried, simulated, signed by two officers, in force; what it
+allowed is found by an auditor, proved, decided again, and verified offline, and red where the store was altered."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 from tests.e2e.test_console_in_a_browser import fit, sign_in
 from tests.e2e.test_officers_end_to_end import AFTER, BEFORE, PURPOSE, QUESTION, YAML
 from tests.support import chromium
+from tests.support.audit_logs import behind_the_back
 from tests.support.console import AUDITOR, Person, RunningConsole, console
-from tests.support.installation import Service, copy_of, service
+from tests.support.installation import Service, copy_of, eventually, service
 from tests.support.officers import Desk, appointed
+from typer.testing import CliRunner
 
+from louver.cli.app import app as command
 from louver.errors import Refused
 from louver_sandbox.demo.city import City
 from louver_server.accounts.model import Role
@@ -43,7 +48,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.mark.parametrize("locale", ["en-US"])
 def test_an_officer_writes_a_policy_and_a_refused_question_is_answered(
-    office: tuple[RunningConsole, Service, Desk], li: Person, browser: Browser, locale: str
+    office: tuple[RunningConsole, Service, Desk], li: Person, browser: Browser, locale: str, tmp_path: Path
 ) -> None:
     running, served, desk = office
     wang = running.person("wang.min", Role.OFFICER, "wang")
@@ -125,7 +130,8 @@ def test_an_officer_writes_a_policy_and_a_refused_question_is_answered(
         fit(page)
         assert [one for one in heard if "422" not in one] == []
     with served.connect("bank_a") as bank:
-        assert bank.analyse(QUESTION, purpose=PURPOSE).rows
+        answer = bank.analyse(QUESTION, purpose=PURPOSE)
+        assert answer.rows
     with browser.new_context(locale=locale) as context:
         page = context.new_page()
         page.set_default_timeout(90_000)
@@ -133,9 +139,54 @@ def test_an_officer_writes_a_policy_and_a_refused_question_is_answered(
         page.goto(f"{running.url}/log?kind=policy")
         page.locator("tbody td.number a").first.click()
         page.wait_for_url("**/log/*")
-        told = page.locator("main").inner_text()
-        assert "taxation" in told
-        assert "checked here" in told
+        assert "taxation" in page.locator("main").inner_text()
+        audited(page, running, served, str(answer.request_id), tmp_path)
+
+
+def audited(page: Page, running: RunningConsole, served: Service, request_id: str, folder: Path) -> None:
+    """The auditor finds the answer that the new policy allowed, proves it, has it decided again, and takes the proof home,
+    where it holds without a service. Then somebody alters the store behind the log's back: the page is red and tells
+    nothing of the entry."""
+    assert eventually(lambda: found(page, running, request_id))
+    page.locator("tbody td.number a").first.click()
+    page.wait_for_url("**/log/*")
+    entry = page.url
+    assert "checked here" in page.locator("dd.good").first.inner_text()
+    assert PURPOSE in page.locator("main").inner_text()
+    page.get_by_role("button", name="Decide again").click()
+    page.locator("p.good.card").wait_for()
+    assert "byte for byte" in page.locator("p.good.card").inner_text()
+    fit(page)
+    with page.expect_download() as waited:
+        page.locator("a[href$='/proof']").click()
+    file = folder / waited.value.suggested_filename
+    waited.value.save_as(file)
+    verify = ["audit", "verify", str(file), "--log-key", served.city.log_key]
+    assert (held := CliRunner().invoke(command, verify)).exit_code == 0, held.output
+    file.write_bytes(file.read_bytes().replace(PURPOSE.encode(), b"X" * len(PURPOSE), 1))
+    assert CliRunner().invoke(command, verify).exit_code == 4
+    index = int(entry.rpartition("/")[2])
+    with behind_the_back(served.city.settings.state_file) as store:
+        (body,) = store.execute('SELECT body FROM entries WHERE "index" = ?', (index,)).fetchone()
+        altered = bytes(body).replace(PURPOSE.encode(), b"X" * len(PURPOSE))
+        store.execute('UPDATE entries SET body = ? WHERE "index" = ?', (altered, index))
+    page.goto(entry)
+    red = page.locator(".problem")
+    red.wait_for()
+    assert red.evaluate("one => getComputedStyle(one).borderLeftColor") == "rgb(163, 35, 28)"
+    assert "XXXX" not in page.content()
+    assert PURPOSE not in page.locator("main").inner_text()
+    fit(page)
+    with behind_the_back(served.city.settings.state_file) as store:
+        store.execute('UPDATE entries SET body = ? WHERE "index" = ?', (body, index))
+    page.goto(entry)
+    assert "checked here" in page.locator("dd.good").first.inner_text()
+
+
+def found(page: Page, running: RunningConsole, request_id: str) -> bool:
+    """Whether the search has found the request's outcome; what is searched by follows the log."""
+    page.goto(f"{running.url}/log?kind=outcome&request_id={request_id}")
+    return page.locator("tbody td.number a").count() == 1
 
 
 def signed(page: Page, running: RunningConsole, desk: Desk, name: str) -> None:

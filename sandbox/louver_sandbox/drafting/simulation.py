@@ -287,6 +287,7 @@ class Side:
         self._parts = ExitStack()
         self._folder = Path(self._parts.enter_context(tempfile.TemporaryDirectory(prefix="louver-simulate-")))
         self._zygote = self._parts.enter_context(checker_zygote(self._folder))
+        self._zygote.start()
         self._alone = threading.Lock()
 
     def __enter__(self) -> Self:
