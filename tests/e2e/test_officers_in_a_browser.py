@@ -163,9 +163,9 @@ def audited(page: Page, running: RunningConsole, served: Service, request_id: st
     waited.value.save_as(file)
     verify = ["audit", "verify", str(file), "--log-key", served.city.log_key]
     assert (held := CliRunner().invoke(command, verify)).exit_code == 0, held.output
-    file.write_bytes(file.read_bytes().replace(PURPOSE.encode(), b"X" * len(PURPOSE), 1))
-    assert CliRunner().invoke(command, verify).exit_code == 4
     index = int(entry.rpartition("/")[2])
+    file.write_bytes(file.read_bytes().replace(f"index {index}\n".encode(), f"index {index + 1}\n".encode(), 1))
+    assert CliRunner().invoke(command, verify).exit_code == 4
     with behind_the_back(served.city.settings.state_file) as store:
         (body,) = store.execute('SELECT body FROM entries WHERE "index" = ?', (index,)).fetchone()
         altered = bytes(body).replace(PURPOSE.encode(), b"X" * len(PURPOSE))

@@ -1,8 +1,8 @@
 """Paper: pages of A4 with text and tables in a font that has Chinese, drawn from top to bottom.
 
 What is written is drawn as text and nothing else: no markup is read in it, and what is no printable character is
-shown as its number. The font is one of the Adobe-GB1 set that every reader of PDFs has for Chinese (ISO 32000-1, 9.7.5.2),
-so none is shipped. The same calls give the same bytes.
+shown as its number. The font is one of the Adobe-GB1 set that every reader of PDFs has for Chinese (ISO 32000-1,
+9.7.5.2), so none is shipped. The same calls give the same bytes.
 """
 
 from __future__ import annotations
