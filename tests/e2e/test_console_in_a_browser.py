@@ -59,7 +59,7 @@ def test_an_analysts_way_through_the_console_without_a_violation(
     running: RunningConsole, browser: Browser, locale: str
 ) -> None:
     """Signing in, a refusal, a preview, an answer, its proof, the catalogue: axe finds nothing (WCAG 2.1 AA) on what is on no
-    page at rest (`test_console_pages.py` looks at those), and the browser has nothing to complain of."""
+    page at rest (`test_officers_in_a_browser.py` looks at those), and the browser has nothing to complain of."""
     name = f"analyst.{locale[:2]}"
     person = running.person(name, Role.ANALYST, "bank_a")
     invited = running.invited(f"new.{locale[:2]}", Role.ANALYST, "bank_a")

@@ -4,33 +4,51 @@ allowed is found by an auditor, proved, decided again, and verified offline, and
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 from tests.e2e.test_console_in_a_browser import fit, sign_in
 from tests.e2e.test_officers_end_to_end import AFTER, BEFORE, PURPOSE, QUESTION, YAML
-from tests.support import chromium
+from tests.support import chromium, console_pages
 from tests.support.audit_logs import behind_the_back
-from tests.support.console import AUDITOR, Person, RunningConsole, console
+from tests.support.console import AUDITOR, PASSWORD, Person, RunningConsole, console
+from tests.support.console import Browser as Client
+from tests.support.console_pages import (
+    BEFORE_SIGNING_IN,
+    HALF_WAY,
+    LOOKS,
+    NO_PAGES,
+    PAGES,
+    PICTURES,
+    PROFILES,
+    enter,
+    pictured,
+)
 from tests.support.installation import Service, copy_of, eventually, service
+from tests.support.lengths import at_length
 from tests.support.officers import Desk, appointed
 from typer.testing import CliRunner
 
 from louver.cli.app import app as command
 from louver.errors import Refused
 from louver_sandbox.demo.city import City
+from louver_sandbox.operator.administrators import add_administrator
+from louver_sandbox.operator.installation import TOOLS
 from louver_server.accounts.model import Role
+from louver_server.app import ROUTES
 
 
 @pytest.fixture(scope="module")
 def office(city: City, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningConsole, Service, Desk]]:
     mine = copy_of(city, tmp_path_factory.mktemp("office"))
     desk = appointed(mine, tmp_path_factory.mktemp("desk"))
+    add_administrator(mine.settings, "zhao", TOOLS)
     with service(mine) as served:
         folder = tmp_path_factory.mktemp("c") / "console"
-        with console(served, folder, ("bank_a", AUDITOR, "wang", "li")) as running:
+        with console(served, folder, ("bank_a", AUDITOR, "wang", "li", "qian", "zhao")) as running:
             yield running, served, desk
 
 
@@ -230,3 +248,65 @@ def test_the_editor_knows_what_may_stand_where_and_what_it_means(
         page.wait_for_load_state()
         assert page.locator("#text").input_value() == hostile
     assert heard == []
+
+
+@pytest.fixture(scope="module")
+def inside(office: tuple[RunningConsole, Service, Desk]) -> Mapping[Role, Client]:
+    """Somebody of each role, signed in."""
+    running = office[0]
+    return {
+        role: running.signed_in(running.person(f"one.{role.value}", role, profile))
+        for role, profile in PROFILES.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def places(office: tuple[RunningConsole, Service, Desk], inside: Mapping[Role, Client]) -> Mapping[str, str]:
+    return console_pages.places(office[0], inside)
+
+
+def test_every_view_of_auditors_has_its_twins() -> None:
+    """What is followed as it comes has none, and is a search besides."""
+    files = {route.path for route in ROUTES}
+    without = {path for path in PAGES[Role.AUDITOR] if f"{path}.{{form}}" not in files}
+    assert without == {"/log/tail"}
+
+
+def test_no_page_is_left_out() -> None:
+    looked_at = {*BEFORE_SIGNING_IN, *HALF_WAY, *(path for paths in PAGES.values() for path in paths)}
+    assert looked_at | NO_PAGES == {route.path for route in ROUTES if "GET" in (route.methods or ())}
+    assert not looked_at & NO_PAGES
+
+
+@pytest.mark.parametrize(("locale", "screen", "scheme"), LOOKS[: 4 if PICTURES else at_length(1, 2)])
+def test_every_page_fits_and_axe_finds_nothing(
+    office: tuple[RunningConsole, Service, Desk], inside: Mapping[Role, Client], places: Mapping[str, str], browser: Browser,
+    locale: str, screen: ViewportSize, scheme: Literal["dark", "light"],
+) -> None:  # fmt: skip
+    running, _, _ = office
+    with browser.new_context(locale=locale, viewport=screen, color_scheme=scheme) as context:
+        page = context.new_page()
+        heard = chromium.watched(page)
+
+        def seen(path: str) -> None:
+            fit(page)
+            pictured(page, path, locale, screen["width"])
+
+        page.goto(f"{running.url}/login")
+        seen("/login")
+        new = f"new.{locale[:2]}.{screen['width']}"
+        enter(page, running, new, running.invited(new, Role.ANALYST, "bank_a"), "/login/enrol")
+        seen("/login/enrol")
+        context.clear_cookies()
+        enter(page, running, "one.analyst", PASSWORD, "/login/code")
+        seen("/login/code")
+        for role, paths in PAGES.items():
+            context.clear_cookies()
+            name = "louver-session"
+            context.add_cookies([{"name": name, "value": inside[role].cookies[name], "url": running.url}])
+            for path in paths:
+                told = page.goto(running.url + places.get(path, path))
+                assert told is not None
+                assert (path, told.status, page.url) == (path, 200, running.url + places.get(path, path))
+                seen(path)
+        assert heard == []

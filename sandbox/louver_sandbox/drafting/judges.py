@@ -72,7 +72,7 @@ class Judges:
             self.other_side()
         except Gone:
             return
-        except ZygoteFailed:
+        except (ZygoteFailed, OSError):
             with self._lock:
                 self._warming = False  # whoever simulates is told why
 
