@@ -8,7 +8,9 @@ inclusion proof under the newest head, `verify_s_per_million` the verification o
 package alone (entries, tree, heads, ledger totals), `search_ms` the slowest of the searches' medians: one page of 50
 with counts by every facet; `search_cpu_ms` the same in time of the processor, for a machine that others use;
 `over_time_cpu_ms` the slower of a year by days and a week by hours; `prune_per_s` how many entries a second are
-pruned, in time of the processor. 100,000 entries; `--full` a million; `--entries N` others.
+pruned, in time of the processor. 100,000 entries; `--full` a million; `--entries N` others. With
+`LOUVER_BENCH_STATE=FILE` all is over a state store that `bench.console` has left there, to which so many entries
+are added (and whose first refusals are pruned).
 """
 
 import os
@@ -19,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+from sqlalchemy import func, select
 from tests.support.audit_logs import KEY, ORIGIN
 from tests.support.audited import BANKS, CODES, TABLES, Bodies, bodies, fill, year_log
 
@@ -31,7 +34,7 @@ from louver_sandbox.auditing.timeline import timeline
 from louver_sandbox.journal import Books
 from louver_sandbox.retention import pruning
 from louver_sandbox.service import audit_told
-from louver_sandbox.store import State
+from louver_sandbox.store import State, schema
 
 ENTRIES, ENTRIES_FULL = 100_000, 1_000_000
 ALONE = 500
@@ -127,16 +130,31 @@ def over_time_seconds(state: State, wanted: Filter, hours: bool) -> float:
     return median(used)
 
 
+def went_on(log: AuditLog) -> Bodies:
+    """The entries after those that the log has already; auditors' looks and prunings came between."""
+    with log.state.reading() as tx:
+        made = tx.execute(
+            select(func.count()).where(schema.entries.c.kind.not_in(("audit_look", "pruning")))
+        ).scalar_one()
+    source = bodies(random.Random(7))
+    for _ in range(made):
+        next(source)
+    return source
+
+
 def main() -> None:
     """Measures and reports."""
     options = arguments(__doc__ or "", entries="how many entries")
     entries = options.entries or (ENTRIES_FULL if options.full else ENTRIES)
-    with tempfile.TemporaryDirectory() as name, State.open(Path(name) / "state.db") as state:
+    kept = os.environ.get("LOUVER_BENCH_STATE")
+    with tempfile.TemporaryDirectory() as name, State.open(Path(kept or f"{name}/state.db")) as state:
         folder = Path(name)
-        log, source = year_log(state, entries), bodies(random.Random(7))
+        log = year_log(state, entries)
+        source = went_on(log)
         single = alone(log, source, folder)
         grouped = together(log, source, entries)
         follows = indexed(state)
+        entries = log.size()
         draw = random.Random(1)
         proofs = [timed(lambda: log.receipt(draw.randrange(entries), ())) for _ in range(PROOFS)]
         over = [over_time_seconds(state, *chart) for chart in CHARTS]
@@ -151,7 +169,7 @@ def main() -> None:
         begin = time.process_time()
         emptied = pruning.by_age(Books(state, log), {"refusal": "2026-04-01"}, execute=True).pruned["refusal"]
         pruned_per_s = emptied / (time.process_time() - begin)
-        size = (folder / "state.db").stat().st_size / 2**20
+        size = Path(kept or folder / "state.db").stat().st_size / 2**20
     report(
         f"an auditor's searches of {entries:,} entries (page and counts)",
         [{"search": what, "ms": 1000 * taken, "cpu ms": 1000 * used} for what, (taken, used) in times.items()],

@@ -111,6 +111,12 @@ class Connections:
         found = [kind for kind, urn in kinds.items() if any(name.startswith(urn) for name in names)]
         return found == ([role] if role in kinds else [])
 
+    def administrator_of(self, profile: str) -> str:
+        """The administrator of a profile as the sandbox names who proposes and agrees; nothing where it is nobody's.
+        Raises `Misused`."""
+        found = (name.removeprefix(ADMINISTRATOR_URN) for name in self._names(profile) if ADMINISTRATOR_URN in name)
+        return next((f"administrator:{one}" for one in found), "")
+
     def is_auditor(self, profile: str) -> bool:
         """Whether the profile's certificate is an auditor's. Raises `Misused`."""
         return any(name.startswith(AUDITOR_URN) for name in self._names(profile))

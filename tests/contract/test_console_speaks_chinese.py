@@ -42,6 +42,7 @@ def test_pages_hold_no_text_that_is_not_translated() -> None:
     checked = 0
     for file in folder.iterdir():
         text = file.read_text(encoding="utf-8")
+        assert not re.search(r"%\(\w+\)s", text), (file.name, "what is filled in stands as {{ name }} in a template")
         text = re.sub(r"\{% trans.*?%\}.*?\{% endtrans %\}", "", text, flags=re.DOTALL)
         text = re.sub(r"\{%.*?%\}|\{\{.*?\}\}|<code>.*?</code>|<[^>]*>|&\w+;", "", text, flags=re.DOTALL)
         words = set(re.findall(r"[A-Za-z一-鿿]{2,}", text)) - {"SQL", "CSV", "JSON", "Louver", "百叶", "Epsilon"}

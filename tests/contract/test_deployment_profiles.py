@@ -12,6 +12,7 @@ import pytest
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 UNIT = DEPLOY / "louver-sandbox.service"
+PRUNING = (DEPLOY / "louver-sandbox-prune.service", DEPLOY / "louver-sandbox-prune.timer")
 MOST_EXPOSED = 30
 """Tenths of systemd's exposure level, where 100 is no hardening at all."""
 
@@ -23,14 +24,16 @@ def tool(name: str) -> str:
     return found
 
 
-def test_the_unit_is_one_that_systemd_understands() -> None:
-    done = subprocess.run([tool("systemd-analyze"), "verify", str(UNIT)], capture_output=True, text=True)
-    complaints = [line for line in done.stderr.splitlines() if UNIT.name in line and "is not executable" not in line]
+@pytest.mark.parametrize("unit", [UNIT, *PRUNING], ids=lambda unit: unit.name)
+def test_the_unit_is_one_that_systemd_understands(unit: Path) -> None:
+    done = subprocess.run([tool("systemd-analyze"), "verify", str(unit)], capture_output=True, text=True)
+    complaints = [line for line in done.stderr.splitlines() if unit.name in line and "is not executable" not in line]
     assert not complaints
 
 
-def test_the_unit_leaves_little_exposed() -> None:
-    command = [tool("systemd-analyze"), "security", "--offline=true", f"--threshold={MOST_EXPOSED}", str(UNIT)]
+@pytest.mark.parametrize("unit", [UNIT, PRUNING[0]], ids=lambda unit: unit.name)
+def test_the_unit_leaves_little_exposed(unit: Path) -> None:
+    command = [tool("systemd-analyze"), "security", "--offline=true", f"--threshold={MOST_EXPOSED}", str(unit)]
     done = subprocess.run(command, capture_output=True, text=True)
     if "unrecognized option" in done.stderr:
         pytest.skip("this systemd cannot judge a unit that is not installed")

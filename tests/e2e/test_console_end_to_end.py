@@ -408,6 +408,14 @@ def test_an_auditor_finds_a_question_proves_it_and_has_it_decided_again(
     assert (again.status_code, "the same, byte for byte" in again.text) == (200, True)
     receipt = Receipt.from_bytes(auditor.get(f"/log/{one['index']}/proof").content)
     assert receipt.verify(served.city.log_key, sql=sql).index == one["index"]
+    twin = auditor.get(f"/log/{one['index']}.json").json()
+    assert (twin["sql"], twin["entry"]["index"], twin["tree_size"] > one["index"]) == (sql, one["index"], True)
+    parts = dict(csv.reader(io.StringIO(auditor.get(f"/log/{one['index']}.csv").text)))
+    assert (parts["purpose"], json.loads(parts["entry"])) == ("RESEARCH", twin["entry"])
+    head = auditor.get("/head.json").json()
+    assert head["size"] >= twin["tree_size"]
+    assert dict(csv.reader(io.StringIO(auditor.get("/head.csv").text)))["origin"] == head["origin"]
+    assert {auditor.get(f"{path}.txt").status_code for path in ("/head", f"/log/{one['index']}")} == {404}
     spending = auditor.get("/spending", params={"institution": "bank_a"}).text
     assert "gov.ent_registry" in spending
     assert '<svg class="chart"' in spending
@@ -547,6 +555,10 @@ def test_the_demonstration_opens_a_console_that_somebody_can_sign_in_to(own_city
             told.append(line)
             if "in a browser" in line:
                 break
+        assert {role: sum(line.startswith(role) for line in told) for role in Role} == {
+            Role.ANALYST: 2, Role.OFFICER: 2, Role.AUDITOR: 1, Role.ADMINISTRATOR: 2,
+        }  # fmt: skip
+        assert (own_city.settings.secrets / "officers" / "wang_min.key").exists()
         (url,) = re.findall(r"http://[0-9.:]+", told[-1])
         (first,) = [line.split()[-1] for line in told if " wang.fang " in line]
         with Browser(url) as browser:

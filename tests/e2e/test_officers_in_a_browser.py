@@ -1,31 +1,54 @@
-"""A policy's whole way in a real browser: written, mended, tried, simulated, signed by two officers, in force, found."""
+"""A policy's whole way in a real browser: written, mended, tried, simulated, signed by two officers, in force; what it
+allowed is found by an auditor, proved, decided again, and verified offline, and red where the store was altered."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 from tests.e2e.test_console_in_a_browser import fit, sign_in
 from tests.e2e.test_officers_end_to_end import AFTER, BEFORE, PURPOSE, QUESTION, YAML
-from tests.support import chromium
-from tests.support.console import AUDITOR, Person, RunningConsole, console
-from tests.support.installation import Service, copy_of, service
+from tests.support import chromium, console_pages
+from tests.support.audit_logs import behind_the_back
+from tests.support.console import AUDITOR, PASSWORD, Person, RunningConsole, console
+from tests.support.console import Browser as Client
+from tests.support.console_pages import (
+    BEFORE_SIGNING_IN,
+    HALF_WAY,
+    LOOKS,
+    NO_PAGES,
+    PAGES,
+    PICTURES,
+    PROFILES,
+    enter,
+    pictured,
+)
+from tests.support.installation import Service, copy_of, eventually, service
+from tests.support.lengths import at_length
 from tests.support.officers import Desk, appointed
+from typer.testing import CliRunner
 
+from louver.cli.app import app as command
 from louver.errors import Refused
 from louver_sandbox.demo.city import City
+from louver_sandbox.operator.administrators import add_administrator
+from louver_sandbox.operator.installation import TOOLS
 from louver_server.accounts.model import Role
+from louver_server.app import ROUTES
 
 
 @pytest.fixture(scope="module")
 def office(city: City, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningConsole, Service, Desk]]:
     mine = copy_of(city, tmp_path_factory.mktemp("office"))
     desk = appointed(mine, tmp_path_factory.mktemp("desk"))
+    add_administrator(mine.settings, "zhao", TOOLS)
     with service(mine) as served:
         folder = tmp_path_factory.mktemp("c") / "console"
-        with console(served, folder, ("bank_a", AUDITOR, "wang", "li")) as running:
+        with console(served, folder, ("bank_a", AUDITOR, "wang", "li", "qian", "zhao")) as running:
             yield running, served, desk
 
 
@@ -43,7 +66,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.mark.parametrize("locale", ["en-US"])
 def test_an_officer_writes_a_policy_and_a_refused_question_is_answered(
-    office: tuple[RunningConsole, Service, Desk], li: Person, browser: Browser, locale: str
+    office: tuple[RunningConsole, Service, Desk], li: Person, browser: Browser, locale: str, tmp_path: Path
 ) -> None:
     running, served, desk = office
     wang = running.person("wang.min", Role.OFFICER, "wang")
@@ -125,7 +148,8 @@ def test_an_officer_writes_a_policy_and_a_refused_question_is_answered(
         fit(page)
         assert [one for one in heard if "422" not in one] == []
     with served.connect("bank_a") as bank:
-        assert bank.analyse(QUESTION, purpose=PURPOSE).rows
+        answer = bank.analyse(QUESTION, purpose=PURPOSE)
+        assert answer.rows
     with browser.new_context(locale=locale) as context:
         page = context.new_page()
         page.set_default_timeout(90_000)
@@ -133,9 +157,54 @@ def test_an_officer_writes_a_policy_and_a_refused_question_is_answered(
         page.goto(f"{running.url}/log?kind=policy")
         page.locator("tbody td.number a").first.click()
         page.wait_for_url("**/log/*")
-        told = page.locator("main").inner_text()
-        assert "taxation" in told
-        assert "checked here" in told
+        assert "taxation" in page.locator("main").inner_text()
+        audited(page, running, served, str(answer.request_id), tmp_path)
+
+
+def audited(page: Page, running: RunningConsole, served: Service, request_id: str, folder: Path) -> None:
+    """The auditor finds the answer that the new policy allowed, proves it, has it decided again, and takes the proof home,
+    where it holds without a service. Then somebody alters the store behind the log's back: the page is red and tells
+    nothing of the entry."""
+    assert eventually(lambda: found(page, running, request_id))
+    page.locator("tbody td.number a").first.click()
+    page.wait_for_url("**/log/*")
+    entry = page.url
+    assert "checked here" in page.locator("dd.good").first.inner_text()
+    assert PURPOSE in page.locator("main").inner_text()
+    page.get_by_role("button", name="Decide again").click()
+    page.locator("p.good.card").wait_for()
+    assert "byte for byte" in page.locator("p.good.card").inner_text()
+    fit(page)
+    with page.expect_download() as waited:
+        page.locator("a[href$='/proof']").click()
+    file = folder / waited.value.suggested_filename
+    waited.value.save_as(file)
+    verify = ["audit", "verify", str(file), "--log-key", served.city.log_key]
+    assert (held := CliRunner().invoke(command, verify)).exit_code == 0, held.output
+    index = int(entry.rpartition("/")[2])
+    file.write_bytes(file.read_bytes().replace(f"index {index}\n".encode(), f"index {index + 1}\n".encode(), 1))
+    assert CliRunner().invoke(command, verify).exit_code == 4
+    with behind_the_back(served.city.settings.state_file) as store:
+        (body,) = store.execute('SELECT body FROM entries WHERE "index" = ?', (index,)).fetchone()
+        altered = bytes(body).replace(PURPOSE.encode(), b"X" * len(PURPOSE))
+        store.execute('UPDATE entries SET body = ? WHERE "index" = ?', (altered, index))
+    page.goto(entry)
+    red = page.locator(".problem")
+    red.wait_for()
+    assert red.evaluate("one => getComputedStyle(one).borderLeftColor") == "rgb(163, 35, 28)"
+    assert "XXXX" not in page.content()
+    assert PURPOSE not in page.locator("main").inner_text()
+    fit(page)
+    with behind_the_back(served.city.settings.state_file) as store:
+        store.execute('UPDATE entries SET body = ? WHERE "index" = ?', (body, index))
+    page.goto(entry)
+    assert "checked here" in page.locator("dd.good").first.inner_text()
+
+
+def found(page: Page, running: RunningConsole, request_id: str) -> bool:
+    """Whether the search has found the request's outcome; what is searched by follows the log."""
+    page.goto(f"{running.url}/log?kind=outcome&request_id={request_id}")
+    return page.locator("tbody td.number a").count() == 1
 
 
 def signed(page: Page, running: RunningConsole, desk: Desk, name: str) -> None:
@@ -179,3 +248,65 @@ def test_the_editor_knows_what_may_stand_where_and_what_it_means(
         page.wait_for_load_state()
         assert page.locator("#text").input_value() == hostile
     assert heard == []
+
+
+@pytest.fixture(scope="module")
+def inside(office: tuple[RunningConsole, Service, Desk]) -> Mapping[Role, Client]:
+    """Somebody of each role, signed in."""
+    running = office[0]
+    return {
+        role: running.signed_in(running.person(f"one.{role.value}", role, profile))
+        for role, profile in PROFILES.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def places(office: tuple[RunningConsole, Service, Desk], inside: Mapping[Role, Client]) -> Mapping[str, str]:
+    return console_pages.places(office[0], inside)
+
+
+def test_every_view_of_auditors_has_its_twins() -> None:
+    """What is followed as it comes has none, and is a search besides."""
+    files = {route.path for route in ROUTES}
+    without = {path for path in PAGES[Role.AUDITOR] if f"{path}.{{form}}" not in files}
+    assert without == {"/log/tail"}
+
+
+def test_no_page_is_left_out() -> None:
+    looked_at = {*BEFORE_SIGNING_IN, *HALF_WAY, *(path for paths in PAGES.values() for path in paths)}
+    assert looked_at | NO_PAGES == {route.path for route in ROUTES if "GET" in (route.methods or ())}
+    assert not looked_at & NO_PAGES
+
+
+@pytest.mark.parametrize(("locale", "screen", "scheme"), LOOKS[: 4 if PICTURES else at_length(1, 2)])
+def test_every_page_fits_and_axe_finds_nothing(
+    office: tuple[RunningConsole, Service, Desk], inside: Mapping[Role, Client], places: Mapping[str, str], browser: Browser,
+    locale: str, screen: ViewportSize, scheme: Literal["dark", "light"],
+) -> None:  # fmt: skip
+    running, _, _ = office
+    with browser.new_context(locale=locale, viewport=screen, color_scheme=scheme) as context:
+        page = context.new_page()
+        heard = chromium.watched(page)
+
+        def seen(path: str) -> None:
+            fit(page)
+            pictured(page, path, locale, screen["width"])
+
+        page.goto(f"{running.url}/login")
+        seen("/login")
+        new = f"new.{locale[:2]}.{screen['width']}"
+        enter(page, running, new, running.invited(new, Role.ANALYST, "bank_a"), "/login/enrol")
+        seen("/login/enrol")
+        context.clear_cookies()
+        enter(page, running, "one.analyst", PASSWORD, "/login/code")
+        seen("/login/code")
+        for role, paths in PAGES.items():
+            context.clear_cookies()
+            name = "louver-session"
+            context.add_cookies([{"name": name, "value": inside[role].cookies[name], "url": running.url}])
+            for path in paths:
+                told = page.goto(running.url + places.get(path, path))
+                assert told is not None
+                assert (path, told.status, page.url) == (path, 200, running.url + places.get(path, path))
+                seen(path)
+        assert heard == []

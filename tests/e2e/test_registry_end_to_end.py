@@ -333,6 +333,10 @@ def test_administrators_throw_the_switch_in_the_console(house: Service, pages: R
         one.submit("/institutions/bank_b/resume", page="/institutions", reason="new key")
         assert code(bank.head) == "LVR-7301"
         assert "Agree to serve it again" in two.get("/institutions").text
+        proposed = one.get("/institutions").text
+        assert "Agree to serve it again" not in proposed
+        assert "You have proposed it; somebody else agrees." in proposed
+        assert 'action="/institutions/bank_b/resume"' not in proposed
         assert (
             "Suspended since"
             not in two.submit("/institutions/bank_b/resume", page="/institutions", reason="seen").text

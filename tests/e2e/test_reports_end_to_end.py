@@ -22,7 +22,7 @@ from louver.aio import AsyncClient
 from louver.cli.app import app as bank_app
 from louver.reports import CreditReport
 from louver.reports.document import load
-from louver.reports.printing import printable
+from louver.reports.paper import printable
 from louver_sandbox.operator.main import app as operator_app
 
 REPORT, ORGANISATION, PERSON = "credit-enterprise@1", "credit-organisation@1", "credit-person@1"

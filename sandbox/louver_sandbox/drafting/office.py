@@ -14,7 +14,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
-from time import monotonic
 from typing import Any, Final
 
 from louver.errors import Refused
@@ -23,11 +22,12 @@ from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.annals import activated_serials
 from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.catalog.snapshots import snapshot_id
-from louver_sandbox.delegates import OUR_FAULT, checker_zygote
+from louver_sandbox.delegates import OUR_FAULT
 from louver_sandbox.drafting import desk
+from louver_sandbox.drafting.judges import Judges, Ticking
 from louver_sandbox.drafting.lifecycle import STEP, Lifecycle
 from louver_sandbox.drafting.outcomes import Outcome, outcome_of
-from louver_sandbox.drafting.simulation import PATIENCE_S, History, Side, Simulation, as_it_goes, meetings
+from louver_sandbox.drafting.simulation import PATIENCE_S, History, Simulation, as_it_goes, meetings
 from louver_sandbox.drafting.texts import LONGEST, documents, written
 from louver_sandbox.officers import Caller
 from louver_sandbox.pipeline import facts_at
@@ -41,7 +41,7 @@ from louver_sandbox.policy.officers import Officer, Signature, serves
 from louver_sandbox.policy.revocations import SignedRevocation, parse_revocations
 from louver_sandbox.policy.sealing import SOME_KEY
 from louver_sandbox.premises import InstallationRefused, Tools
-from louver_sandbox.processes.pool import CheckerFailed, CheckerPool
+from louver_sandbox.processes.pool import CheckerFailed
 from louver_sandbox.publishing.publish_main import Job, published_by_process
 from louver_sandbox.publishing.record_keys import KeyRefused
 from louver_sandbox.publishing.refused import PublishRefused
@@ -54,8 +54,6 @@ DESK_S: Final = 60.0
 """What one job at a desk may take, and as much again its waiting: the first one starts the processes."""
 MOST_WAITING: Final = 100
 """Versions of one department that nobody has approved yet."""
-TELLING_S: Final = 0.5
-"""How often a simulation tells how far it is."""
 LONGEST_HISTORY: Final = 366
 
 
@@ -64,46 +62,17 @@ class Office:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._parts = ExitStack()
-        self._pool: CheckerPool | None = None
-        self._side: Side | None = None
-        self._making_side = threading.Lock()
-        self._closed = False
-        self._lock = threading.Lock()
+        self._judges = Judges(platform.settings.run)
         self._activating = threading.Lock()
         self._looked_at: tuple[date, int] | None = None
 
-    def _desks(self) -> CheckerPool:
-        """Desks of one job each; their zygote is started at the first job."""
-        with self._lock:
-            if self._pool is None:
-                run = self._platform.settings.run
-                zygote = self._parts.enter_context(checker_zygote(run, desk.ENTRY, desk.PRELOAD, desk.MEMORY_MIB))
-                self._pool = self._parts.enter_context(
-                    CheckerPool(zygote, size=1, lifetime=1, reply_cap=desk.REPLY_CAP)
-                )
-            return self._pool
-
     def warm(self) -> None:
-        """Starts what simulations are judged by, unless it is there: an officer calls, and may simulate next."""
-        if self._side is None:
-            threading.Thread(target=self._other_side, name="simulations", daemon=True).start()
-
-    def _other_side(self) -> Side | None:
-        """What simulations judge drafts by; None once the office is closed."""
-        with self._making_side:
-            if self._side is None and not self._closed:
-                self._side = Side()
-            return None if self._closed else self._side
+        """Starts what drafts and simulations are judged by, unless it is there: an officer calls, or may."""
+        self._judges.warm()
 
     def close(self) -> None:
         """Ends the desks."""
-        with self._making_side:
-            self._closed = True
-            if self._side is not None:
-                self._side.close()
-        with self._lock:
-            self._parts.close()
+        self._judges.close()
 
     # Who calls
 
@@ -135,7 +104,7 @@ class Office:
         job = {"act": act, "text": text, "institutions": institutions, **more}
         asked = b"" if case is None else checker.case_to_bytes(case)
         try:
-            return desk.asked(self._desks(), DESK_S, judgement, self.today, job, asked)
+            return desk.asked(self._judges.desks(), DESK_S, judgement, self.today, job, asked)
         except CheckerFailed as failed:
             if failed.kind == "busy":
                 raise refuse.office_busy("drafts", "草案处理") from None
@@ -406,8 +375,7 @@ class Office:
         with ExitStack() as parts:
             active = parts.enter_context(in_force.more_checkers(limits.checkers))
             catalog = in_force.judgement.catalog
-            if (side := self._other_side()) is None:
-                raise Gone
+            side = self._judges.other_side()
             after = parts.enter_context(side.judging(catalog, content, limits.checkers, limits.check_seconds))
 
             def before(case: Case) -> Outcome:
@@ -429,8 +397,7 @@ class Office:
 
             told = History()
             met = meetings(platform.books.log, now - timedelta(days=days), known, told)
-            ticking = _Ticking(ended)
-            yield from as_it_goes(met, told, both, limits.checkers, examples, ticking)
+            yield from as_it_goes(met, told, both, limits.checkers, examples, Ticking(ended))
 
     # Status
 
@@ -463,23 +430,3 @@ def _snapshot(catalog: Catalog, grant: GrantSet) -> str:
 def _changed(folder: Path) -> int:
     """When something was last put into the folder; a version is always put there as a new file."""
     return folder.stat().st_mtime_ns if folder.exists() else 0
-
-
-class _Ticking:
-    """True every so often; stops a simulation whose listener has gone."""
-
-    def __init__(self, ended: threading.Event) -> None:
-        self._ended = ended
-        self._next = monotonic() + TELLING_S
-
-    def __call__(self) -> bool:
-        if self._ended.is_set():
-            raise Gone
-        if monotonic() < self._next:
-            return False
-        self._next = monotonic() + TELLING_S
-        return True
-
-
-class Gone(Exception):
-    """Nobody listens any more."""

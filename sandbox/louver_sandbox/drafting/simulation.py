@@ -280,13 +280,16 @@ def judging(catalog: Catalog, content: bytes, size: int, seconds: float) -> Iter
 class Side:
     """The other side of simulations: what forks its checkers, which takes seconds to start and is kept for the next.
 
-    One simulation at a time: checkers read what they judge by when they start, also those that replace others.
+    Making it waits for the start. Raises `ZygoteFailed`. One simulation at a time: checkers read what they
+    judge by when they start, also those that replace others.
     """
 
     def __init__(self) -> None:
-        self._parts = ExitStack()
-        self._folder = Path(self._parts.enter_context(tempfile.TemporaryDirectory(prefix="louver-simulate-")))
-        self._zygote = self._parts.enter_context(checker_zygote(self._folder))
+        with ExitStack() as parts:
+            self._folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="louver-simulate-")))
+            self._zygote = parts.enter_context(checker_zygote(self._folder))
+            self._zygote.start()
+            self._parts = parts.pop_all()
         self._alone = threading.Lock()
 
     def __enter__(self) -> Self:

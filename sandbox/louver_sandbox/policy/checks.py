@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 
 from louver.errors import Refused
 from louver_sandbox.catalog.model import SpaceKind, Verb
+from louver_sandbox.policy.denials import Denial
 from louver_sandbox.policy.dimensions import atoms
-from louver_sandbox.policy.grants import Denial, Permit
+from louver_sandbox.policy.grants import Permit
 from louver_sandbox.policy.levels import PUBLIC
 from louver_sandbox.policy.model import GrantTreatment
 from louver_sandbox.policy.reading import Question, Reading, is_foreign_space

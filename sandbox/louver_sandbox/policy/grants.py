@@ -21,8 +21,9 @@ from louver_sandbox.obligations import AccessBudget, ThresholdRules
 from louver_sandbox.policy import encrypted, sealing, unit_sets
 from louver_sandbox.policy.atoms import atom_rules, fills_snapshots
 from louver_sandbox.policy.cubes import PUBLISHER, Cube
+from louver_sandbox.policy.denials import Denial, negatives, of_policies, of_requesters
 from louver_sandbox.policy.feature_columns import read_columns
-from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, MOST_QUERIES_PER_DAY, NEGATIVE_COLUMNS
+from louver_sandbox.policy.floors import HIGHEST_OPERABLE_LEVEL, MOST_QUERIES_PER_DAY
 from louver_sandbox.policy.history import budget_of, smallest_budget, written_history
 from louver_sandbox.policy.levels import strictest_totals
 from louver_sandbox.policy.model import (
@@ -33,7 +34,6 @@ from louver_sandbox.policy.model import (
     Grantees,
     GrantTreatment,
     GroupKeyRight,
-    NegativeEntry,
     OutputRight,
     Platform,
     Policy,
@@ -74,32 +74,6 @@ class Permit:
         if isinstance(named, str):
             return (f"{self.rule}: {named}",)
         return tuple(f"{self.rule}: {one.risk.value}: {one.because}" for one in named or ())
-
-
-@dataclass(frozen=True, slots=True)
-class Denial:
-    """A deny of a policy, a negative-list entry, or a rule by requester type, for one table.
-
-    `columns` None means all of them. Rules by requester type name the `subject_class` they protect; their `unless`
-    is a predicate that lifts the denial when the query implies it.
-    """
-
-    rule: str
-    version: str
-    columns: frozenset[str] | None
-    purposes: frozenset[str]
-    reason: str
-    reason_zh: str
-    unless: str | None = None
-    subject_class: UnitType | None = None
-
-    def names(self, column: str) -> bool:
-        """Whether the column is denied."""
-        return self.columns is None or column in self.columns
-
-    def speaks_of(self, purpose: str) -> bool:
-        """Whether the denial is for this purpose."""
-        return not self.purposes or purpose in self.purposes
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +275,7 @@ class Rulebook:
                 permits.setdefault(grant.table, []).append(Permit(policy, grant))
         for policy, cube in cubes_of(policies):
             permits.setdefault(cube.table, []).append(Permit(policy, reading(cube)))
-        for table, to, denial in itertools.chain(_policy_denials(policies), _requester_denials(platform)):
+        for table, to, denial in itertools.chain(of_policies(policies), of_requesters(platform)):
             denies.setdefault(table, []).append((to, denial))
         return cls(
             platform,
@@ -321,9 +295,9 @@ class Rulebook:
             tuple(
                 denial
                 for to, denial in self.denies.get(name, ())
-                if covers(to, subject, self.platform) and _concerns(denial, table)
+                if covers(to, subject, self.platform) and denial.concerns(table)
             ),
-            tuple(self._negatives(table)),
+            tuple(negatives(self.platform, table)),
             self.atoms(table),
         )
 
@@ -344,20 +318,6 @@ class Rulebook:
         """The table's partition, from every grant of its owner on whatever day."""
         held = self.permits.get(str(table.name), ())
         return atom_rules([permit.grant for permit in held if permit.policy.owner == table.owner])
-
-    def _negatives(self, table: Table) -> Iterator[Denial]:
-        """The floor first, then L5, then the platform's own list."""
-        for column in table.columns:
-            only, every = frozenset({column.name}), frozenset[str]()
-            if column.name in NEGATIVE_COLUMNS:
-                why, why_zh = NEGATIVE_COLUMNS[column.name]
-                yield Denial("floor/negative-list", "floor", only, every, why, why_zh)
-            if column.level > HIGHEST_OPERABLE_LEVEL:
-                yield Denial("floor/level", "floor", only, every, "L5 data cannot be operated", "五级数据不得运营")
-            for entry in self.platform.negative_list:
-                if names_column(entry, table, column.name):
-                    rule, purposes = f"{self.platform.id}/{entry.id}", frozenset(entry.purposes)
-                    yield Denial(rule, self.platform.version, only, purposes, entry.reason, entry.reason_zh)
 
     def grant_sets(self, catalog: Catalog, today: date | None) -> tuple[GrantSet, ...]:
         """Every snapshot that a permitted query of any subject, purpose and day may read."""
@@ -428,43 +388,3 @@ def score_sets(rulebook: Rulebook, catalog: Catalog) -> Iterator[GrantSet]:
         except Refused:
             continue  # lint tells of a set that the catalogue does not have; scoring with it is refused
         yield from (GrantSet(name, held_columns, None) for name, held_columns in columns.items())
-
-
-def names_column(entry: NegativeEntry, table: Table, column: str) -> bool:
-    """Whether a negative-list entry means this column of this table."""
-    if entry.subject_classes and not any(unit.type in entry.subject_classes for unit in table.units):
-        return False
-    return column in entry.columns or f"{table.name}.{column}" in entry.columns
-
-
-def _policy_denials(policies: Sequence[Policy]) -> Iterator[tuple[str, Grantees, Denial]]:
-    for policy in policies:
-        for deny in policy.denies:
-            columns = frozenset(deny.columns) or None
-            rule = f"{policy.id}/{deny.id}"
-            purposes = frozenset(deny.purposes)
-            yield deny.table, deny.to, Denial(rule, policy.version, columns, purposes, deny.reason, deny.reason)
-
-
-def _requester_denials(platform: Platform) -> Iterator[tuple[str, Grantees, Denial]]:
-    for rule in platform.requester_rules:
-        for table, columns in rule.columns.items():
-            yield (
-                table,
-                Grantees(institution_types=rule.institution_types),
-                Denial(
-                    f"{platform.id}/{rule.id}",
-                    platform.version,
-                    frozenset(columns),
-                    frozenset(rule.purposes),
-                    rule.reason,
-                    rule.reason_zh,
-                    rule.unless.get(table),
-                    rule.subject_class,
-                ),
-            )
-
-
-def _concerns(denial: Denial, table: Table) -> bool:
-    """A rule about a class of subjects passes over tables without units of that class."""
-    return denial.subject_class is None or any(unit.type is denial.subject_class for unit in table.units)

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives import hashes
 from louver.errors import Refused
 from louver.v1 import policy_pb2 as pb
 from louver.v1 import policy_pb2_grpc as pb_grpc
-from louver_sandbox.drafting.office import LONGEST_HISTORY, Gone, Office
+from louver_sandbox.drafting.judges import Gone
+from louver_sandbox.drafting.office import LONGEST_HISTORY, Office
 from louver_sandbox.drafting.simulation import Simulation
 from louver_sandbox.drafting.texts import written
 from louver_sandbox.officers import Caller

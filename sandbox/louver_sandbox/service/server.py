@@ -292,6 +292,12 @@ class Server:
         self._taken("what decided formerly", self.platform.succession.retire)
         self._taken("the registry of institutions", self._look_at_registry)
         self._taken("what uploads have left", self.platform.own_tables.tidy)
+        self._taken("what drafts are judged by", self._expect_officers)
+
+    def _expect_officers(self) -> None:
+        """Where officers may call, what judges their drafts stands ready before the first one does."""
+        if self.platform.officers.registered():
+            self.office.warm()
 
     def _taken(self, step: str, act: Callable[[], object]) -> None:
         """One step of a round. What must not decide leaves what decides as it is, and `status` says why. Whatever

@@ -50,11 +50,14 @@ def act(request: Request, session: Administrator, fields: Form, name: str, act: 
 
 
 def _institutions(request: Request, session: Session, status: int = 200, refused: Refused | None = None) -> Response:
-    profile, problem = session.account.profile, ""
+    profile, problem, mine = session.account.profile, "", frozenset[str]()
     found: tuple[RegisteredInstitution, ...] = ()
     if profile:
-        found, problem = console(request).connections.administration_of(profile).institutions()
+        connections = console(request).connections
+        found, problem = connections.administration_of(profile).institutions()
+        known = connections.administrator_of(profile)
+        mine = frozenset(one.id for one in found if one.suspension and one.suspension.resume_by == known)
     return page(
         request, "institutions.html", session, status,
-        institutions=found, problem=problem, refused=refused, profile=profile,
+        institutions=found, problem=problem, refused=refused, profile=profile, mine=mine,
     )  # fmt: skip

@@ -5,6 +5,7 @@ Every search and every entry that is opened is itself an entry of the log.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -21,6 +22,7 @@ from louver_server.languages import marked
 from louver_server.problems import Missing
 from louver_server.rendering import page
 from louver_server.sessions import BadForm, Form, check_csrf, console, only
+from louver_server.twins import of_one
 from louver_server.witnessed import Witnessed, read_keys, witnessed
 
 router = APIRouter()
@@ -99,6 +101,25 @@ def as_file(request: Request, session: Auditor, form: str) -> Response:
     named = {"content-disposition": 'attachment; filename="louver-log.csv"'}
     content = csv_lines([_COLUMNS, *rows])
     return Response(content, media_type="text/csv; charset=utf-8; header=present", headers=named)
+
+
+@router.get("/log/{index}.{form}")
+def entry_as_file(request: Request, session: Auditor, index: int, form: str) -> Response:
+    """The same for programs and spreadsheets: the entry, and under which head it was proved here."""
+    if form not in {"csv", "json"}:
+        raise Missing
+    found = log_of(request, session).show(_known(index))
+    one, head = found.entry, found.head
+    said = dict(zip(_COLUMNS, _plain(one), strict=True)) | {
+        "tree_size": head.size if head else 0,
+        "tree_root": base64.b64encode(head.root).decode() if head else "",
+        "covered": found.covered,
+        "erased": found.erased,
+        "pruned_by": found.pruned_by,
+        "related": [dict(zip(_COLUMNS, _plain(other), strict=True)) for other in found.related],
+        "entry": dict(found.fields),
+    }
+    return of_one(form, f"louver-{index}", said)
 
 
 @router.get("/log/{index}")

@@ -19,6 +19,7 @@ from louver.approving import read_version
 from louver.errors import Refused
 from louver.failures import Misused
 from louver.policies import PolicyClient
+from louver_server import waits
 from louver_server.accounts.model import Role, Session
 from louver_server.problems import Missing
 from louver_server.rendering import page, wording
@@ -195,6 +196,7 @@ def _version(
         request, "version.html", session, status,
         found=found, statement=said.statement, report=said.report, document=document, changes=changes,
         refused=refused, problem=problem, signing=found.state in {"draft", "review"}, waiting=waiting,
+        waits=[waits.told(one, wording(request)) for one in found.waits],
     )  # fmt: skip
 
 

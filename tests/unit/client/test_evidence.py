@@ -17,7 +17,7 @@ from tests.support.audited import BEGIN, Calendar, fill, year_log
 from louver.audit.results import Given
 from louver.audit.witness import new_key
 from louver.errors import Refused, Unproven
-from louver.evidence import Checked, Scope, compliance, make_pack, verify_pack
+from louver.evidence import Checked, Scope, compliance, make_pack, paper, verify_pack
 from louver.evidence.pack import read_records
 from louver.evidence.paths import Leaves
 from louver.failures import Misused
@@ -306,3 +306,28 @@ def test_a_note_of_the_journal_is_an_act(service: Service) -> None:
     journal.note(Books(service.log.state, service.log), "purge", table="gov.t")
     kinds = [row[0] for row in table(service, "acts", Scope("2027-01-01", "2027-02-01"))]
     assert kinds == ["pruning", "purge"]
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_report_prints_as_a_pdf_with_every_number_of_the_others(language: str) -> None:
+    """The same entries give the same bytes; the digest on every page is that of the Markdown in a pack."""
+    pypdf = pytest.importorskip("pypdf")
+    pytest.importorskip("reportlab")
+    entries = [
+        {"kind": "refusal", "index": number, "time": "2026-07-01T00:00:00Z", "institution": f"bank_{number}\u202e<b>"}
+        for number in range(120)
+    ]
+    scope = Scope("2026-07-01", "2026-08-01", ("bank_7",))
+    found = compliance.sections(entries, scope)
+    made = paper.pdf(found, scope, "example.org/日志", language)
+    assert made == paper.pdf(found, scope, "example.org/日志", language)
+    pages = [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(made)).pages]
+    assert len(pages) > 3
+    digest = hashlib.sha256(compliance.markdown(found, scope, "example.org/日志", language).encode()).hexdigest()
+    assert all(digest in page for page in pages)
+    whole = "".join(pages).replace("\n", "")
+    words = compliance.wording(language)
+    assert all(words(section.title) in whole for section in found)
+    assert words("title") in whole
+    assert all(f"bank_{number}" in whole for number in range(120))
+    assert "\u202e" not in whole

@@ -18,7 +18,8 @@ from louver.cli.app import app
 from louver.redress import proven
 from louver.reports import CreditReport
 from louver.reports.document import load, parse
-from louver.reports.printing import DOCUMENT, attached, printable, printed
+from louver.reports.paper import printable
+from louver.reports.printing import DOCUMENT, attached, printed
 from louver.v1.sandbox_pb2 import Question
 from louver.v1.subjects_pb2 import MakeReportResponse
 

@@ -31,6 +31,7 @@ class Shape(StrEnum):
 
     MARKDOWN = "md"
     HTML = "html"
+    PDF = "pdf"
 
 
 def pack(
@@ -79,14 +80,16 @@ def report(
     until: To,
     institution: Institution = None,
     rules: Rules = None,
-    shape: Annotated[Shape, typer.Option("--format", help="Markdown, or a page that prints.")] = Shape.MARKDOWN,
+    shape: Annotated[
+        Shape, typer.Option("--format", help="Markdown, a page that prints, or a PDF.")
+    ] = Shape.MARKDOWN,
     output: Output = None,
 ) -> None:
     """Write the compliance report of some time, in the language of --lang: the same from the same entries.
 
-    Example: louver --lang zh audit report --from 2026-07-01 --to 2026-08-01 --format html -o report.html
+    Example: louver --lang zh audit report --from 2026-07-01 --to 2026-08-01 --format pdf -o report.pdf
     """
-    from louver.evidence import compliance
+    from louver.evidence import compliance, paper
     from louver.evidence.pack import read_records
 
     session: Session = context.obj
@@ -96,6 +99,9 @@ def report(
             counted = _alerts(log, rules, scope, session.language)
             head, records = read_records(log, str(log.settings.log_key), scope)
         found = compliance.sections((one.fields for one in records), scope, counted)
+        if shape is Shape.PDF:
+            write_bytes(paper.pdf(found, scope, head.origin, session.language), output)
+            return
         written = compliance.html if shape is Shape.HTML else compliance.markdown
         write_bytes(written(found, scope, head.origin, session.language).encode(), output)
 
@@ -119,12 +125,8 @@ def _alerts(log: AuditClient, rules: Path | None, scope: Scope, language: str) -
         lines.seek(0)
         memory = Memory.passing()
         try:
-            if True:
-                found = Counter(
-                    alert.rule
-                    for alert in over_export(read, memory, lines)
-                    if scope.since <= alert.last < scope.until
-                )
+            said = over_export(read, memory, lines)
+            found = Counter(alert.rule for alert in said if scope.since <= alert.last < scope.until)
         finally:
             memory.close()
     return {rule.id: found[rule.id] for rule in read}

@@ -205,8 +205,8 @@ def _counted(counts: Mapping[Names, int]) -> tuple[tuple[object, ...], ...]:
 
 def markdown(report: Sequence[Section], scope: Scope, origin: str, language: str) -> str:
     """The report as Markdown. Nothing in it can be taken for markup."""
-    words = _wording(language)
-    lines = [f"# {words('title')}", "", *(f"- {one}" for one in _facts(scope, origin, words)), ""]
+    words = wording(language)
+    lines = [f"# {words('title')}", "", *(f"- {one}" for one in facts(scope, origin, words)), ""]
     for section in report:
         lines += [f"## {words(section.title)}", ""]
         if section.note:
@@ -214,7 +214,7 @@ def markdown(report: Sequence[Section], scope: Scope, origin: str, language: str
         if section.rows:
             lines.append("| " + " | ".join(words(name) for name in section.columns) + " |")
             lines.append("|" + "---|" * len(section.columns))
-            lines += ["| " + " | ".join(_cell(value, words, _plain) for value in row) + " |" for row in section.rows]
+            lines += ["| " + " | ".join(cell(value, words, _plain) for value in row) + " |" for row in section.rows]
         else:
             lines.append(words("none"))
         lines.append("")
@@ -223,12 +223,12 @@ def markdown(report: Sequence[Section], scope: Scope, origin: str, language: str
 
 def html(report: Sequence[Section], scope: Scope, origin: str, language: str) -> str:
     """The report as one page that prints, with nothing from elsewhere and no script."""
-    words = _wording(language)
+    words = wording(language)
     title = escape(words("title"))
     lines = [
         f'<!doctype html><html lang="{"zh-CN" if language == "zh" else "en"}"><head><meta charset="utf-8">',
         f"<title>{title}</title><style>{_STYLE}</style></head><body><h1>{title}</h1><ul>",
-        *(f"<li>{escape(one)}</li>" for one in _facts(scope, origin, words)),
+        *(f"<li>{escape(one)}</li>" for one in facts(scope, origin, words)),
         "</ul>",
     ]
     for section in report:
@@ -241,7 +241,7 @@ def html(report: Sequence[Section], scope: Scope, origin: str, language: str) ->
         lines.append(f"<table><thead><tr>{heads}</tr></thead><tbody>")
         for row in section.rows:
             cells = "".join(
-                f"<td{' class=n' if isinstance(value, int) else ''}>{_cell(value, words, escape)}</td>"
+                f"<td{' class=n' if isinstance(value, int) else ''}>{cell(value, words, escape)}</td>"
                 for value in row
             )
             lines.append(f"<tr>{cells}</tr>")
@@ -256,7 +256,8 @@ _STYLE: Final = (
 )
 
 
-def _facts(scope: Scope, origin: str, words: Callable[[str], str]) -> tuple[str, ...]:
+def facts(scope: Scope, origin: str, words: Callable[[str], str]) -> tuple[str, ...]:
+    """What the report is of, a line each."""
     who = ", ".join(map(visible, scope.institutions)) or words("everybody")
     return (
         f"{words('log')}: {visible(origin)}",
@@ -266,12 +267,14 @@ def _facts(scope: Scope, origin: str, words: Callable[[str], str]) -> tuple[str,
     )
 
 
-def _wording(language: str) -> Callable[[str], str]:
+def wording(language: str) -> Callable[[str], str]:
+    """The words of a language by their keys; what is no key stands for itself."""
     at = 1 if language == "zh" else 0
     return lambda name: WORDS[name][at] if name in WORDS else name
 
 
-def _cell(value: object, words: Callable[[str], str], written: Callable[[str], str]) -> str:
+def cell(value: object, words: Callable[[str], str], written: Callable[[str], str]) -> str:
+    """What a cell shows, in some form's own way of writing text."""
     if isinstance(value, int) or value is None:
         return "" if value is None else str(value)
     return written(visible(words(str(value)))) or "-"
