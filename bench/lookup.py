@@ -8,7 +8,8 @@ one client's report. Answers leave at marks of 25 ms and 100 ms, so figures come
 Callers who never pause load any machine fully; people and their programs pause. So lookups also arrive at random
 moments (Poisson, seeded) from twenty connections, whether or not earlier ones are answered, at rising rates:
 `paced_per_s` is the highest at which the goal below is kept, none refused, with `paced_p50_ms` and `paced_p99_ms`,
-counted from the moment at which each was due. A machine is sized by it. The callers are on the same machine and
+counted from the moment at which each was due, and `paced_p99_per_s` the highest that keeps the p99 alone. A machine
+is sized by them. The callers are on the same machine and
 compete for it.
 
 The goal (issue 8) is p50 <= 60 ms and p99 <= 300 ms at twenty clients over a world of a million subjects, which
@@ -44,7 +45,7 @@ FIRMS, WARM, ALONE, REPORTS = 100, 20, 60, 15
 CLIENTS, PROCESSES, EACH = 20, 4, 25
 BANKS = ("bank_a", "bank_b")
 RATES, PACED_S = (2, 4, 6, 8, 10, 12, 15, 18, 22, 26, 30), 15.0
-"""Lookups a second of all connections together, each rate for so long; the first that misses the goal ends it."""
+"""Lookups a second of all connections together, each rate for so long; the first that misses the p99 ends it."""
 GOAL_P50_S, GOAL_P99_S = 0.060, 0.300
 TEMPLATE, REPORT, PURPOSE = "enterprise-report@1", "credit-enterprise@1", "LOAN_ORIGINATION"
 SCOPE = [
@@ -172,14 +173,16 @@ class Crowd:
 
 def paced(crowd: Crowd) -> tuple[list[dict[str, object]], dict[str, float]]:
     """A row for each rate, and the figures of the highest that keeps the goal."""
-    rows, figures = [], {"paced_per_s": 0.0}
+    rows, figures = list[dict[str, object]](), {"paced_per_s": 0.0, "paced_p99_per_s": 0.0}
     for rate in RATES:
         seconds = crowd.arriving(rate)
         p50, p99 = quantile(seconds, 0.5), quantile(seconds, 0.99)
         rows.append({"what": f"lookup, {rate} a second arriving", "p50 ms": p50 * 1e3, "p99 ms": p99 * 1e3})
-        if p50 > GOAL_P50_S or p99 > GOAL_P99_S:
+        if p99 > GOAL_P99_S:
             break
-        figures = {"paced_per_s": rate, "paced_p50_ms": round(p50 * 1e3, 1), "paced_p99_ms": round(p99 * 1e3, 1)}
+        figures["paced_p99_per_s"] = rate
+        if p50 <= GOAL_P50_S:
+            figures |= {"paced_per_s": rate, "paced_p50_ms": round(p50 * 1e3, 1), "paced_p99_ms": round(p99 * 1e3, 1)}
     return rows, figures
 
 
