@@ -1,9 +1,16 @@
 """One subject, with its authorisation: how long a lookup takes its client, and a credit report of six sections.
 
-The real service with real workers over mutual TLS. One client alone (`alone_p50_ms`), then twenty at once in four
-processes (`p50_ms`, `p99_ms`, `per_s`), each lookup about another of the authorised firms and under another request
-id, so no stored answer helps; the clients verify every receipt. `report_p50_ms` is one client's report. Answers leave
-at marks of 25 ms and 100 ms, so figures come in such steps.
+The real service with real workers over mutual TLS. One client alone (`alone_p50_ms`), then twenty of two banks at
+once in four processes (`p50_ms`, `p99_ms`, `per_s`) who never pause, each lookup about another of the authorised
+firms and under another request id, so no stored answer helps; the clients verify every receipt. `report_p50_ms` is
+one client's report. Answers leave at marks of 25 ms and 100 ms, so figures come in such steps.
+
+Callers who never pause load any machine fully; people and their programs pause. So lookups also arrive at random
+moments (Poisson, seeded) from twenty connections, whether or not earlier ones are answered, at rising rates:
+`paced_per_s` is the highest at which the goal below is kept, none refused, with `paced_p50_ms` and `paced_p99_ms`,
+counted from the moment at which each was due, and `paced_p99_per_s` the highest that keeps the p99 alone. A machine
+is sized by them. The callers are on the same machine and
+compete for it.
 
 The goal (issue 8) is p50 <= 60 ms and p99 <= 300 ms at twenty clients over a world of a million subjects, which
 `--full` makes (some ten minutes); `--persons N` makes another.
@@ -11,10 +18,13 @@ The goal (issue 8) is p50 <= 60 ms and p99 <= 300 ms at twenty clients over a wo
 
 import contextlib
 import hashlib
+import math
 import multiprocessing
 import os
+import random
 import tempfile
 import time
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -23,19 +33,27 @@ from pathlib import Path
 import duckdb
 
 from bench.report import arguments, quantile, report
+from bench.support.callers import OVERLOADED
 from bench.support.city import city
 from louver.client import Client
+from louver.errors import Refused
 from louver_sandbox.demo.city import City
 from louver_sandbox.demo.running import running
 
 PERSONS, PERSONS_FULL = 5_000, 1_000_000
 FIRMS, WARM, ALONE, REPORTS = 100, 20, 60, 15
 CLIENTS, PROCESSES, EACH = 20, 4, 25
+BANKS = ("bank_a", "bank_b")
+RATES, PACED_S = (2, 4, 6, 8, 10, 12, 15, 18, 22, 26, 30), 15.0
+"""Lookups a second of all connections together, each rate for so long; the first that misses the p99 ends it."""
+GOAL_P50_S, GOAL_P99_S = 0.060, 0.300
 TEMPLATE, REPORT, PURPOSE = "enterprise-report@1", "credit-enterprise@1", "LOAN_ORIGINATION"
 SCOPE = [
     *("gov.tax_credit", "gov.tax_quarter", "gov.ss_ent_month", "gov.ent_registry"),
     *("gov.pen_penalty", "gov.court_dishonest", "gov.credit_list"),
 ]
+AT_ONCE, START_S = 8, 8.0
+"""Lookups under way over one connection; time for all to connect before they begin together."""
 Pair = tuple[str, str]
 
 
@@ -45,15 +63,32 @@ class Caller:
 
     city: City
     address: str
+    bank: str
     pairs: tuple[Pair, ...]
     at: float
+    due: tuple[float, ...] = ()
+    """When each lookup is due, in seconds after the beginning; without, each follows the one before."""
 
     def ask(self) -> list[float]:
-        """Seconds of each lookup, one after another over one connection."""
-        with self.city.connect(self.address, "bank_a", PURPOSE, timeout=120.0) as bank:
+        """Seconds of each lookup over one connection, from when it was due; of one that is turned away infinitely
+        many."""
+        with self.city.connect(self.address, self.bank, PURPOSE, timeout=120.0) as bank:
             bank.templates()
             time.sleep(max(0.0, self.at - time.monotonic()))
-            return [looked_up(bank, pair) for pair in self.pairs]
+            if not self.due:
+                return [looked_up(bank, pair) for pair in self.pairs]
+            with ThreadPoolExecutor(AT_ONCE) as threads:
+                return list(threads.map(lambda due, pair: self._when_due(bank, due, pair), self.due, self.pairs))
+
+    def _when_due(self, bank: Client, due: float, pair: Pair) -> float:
+        time.sleep(max(0.0, self.at + due - time.monotonic()))
+        try:
+            looked_up(bank, pair)
+        except Refused as refused:
+            if refused.code != OVERLOADED:
+                raise
+            return math.inf
+        return time.monotonic() - self.at - due
 
 
 def looked_up(bank: Client, pair: Pair) -> float:
@@ -102,26 +137,72 @@ def _ask_together(callers: list[Caller]) -> list[float]:
         return [second for part in threads.map(Caller.ask, callers) for second in part]
 
 
+def _all(pool: ProcessPoolExecutor, callers: list[Caller]) -> list[float]:
+    groups = [callers[index::PROCESSES] for index in range(PROCESSES)]
+    return [second for part in pool.map(_ask_together, groups) for second in part]
+
+
+class Crowd:
+    """Twenty connections of two banks, in processes of their own."""
+
+    def __init__(self, made: City, address: str, pairs: Mapping[str, list[Pair]], pool: ProcessPoolExecutor) -> None:
+        self._made, self._address, self._pairs, self._pool = made, address, pairs, pool
+
+    def without_pause(self) -> tuple[list[float], float]:
+        """Seconds of each lookup where each caller's follows the one before, and how many there are a second."""
+        at = time.monotonic() + START_S
+        seconds = _all(self._pool, [self._caller(index, EACH, at) for index in range(CLIENTS)])
+        return seconds, len(seconds) / (time.monotonic() - at)
+
+    def arriving(self, rate: float) -> list[float]:
+        """Seconds of each lookup where so many come a second."""
+        at, callers = time.monotonic() + START_S, []
+        for index in range(CLIENTS):
+            drawn, moment, due = random.Random(1000 * index + int(rate)), 0.0, list[float]()
+            while (moment := moment + drawn.expovariate(rate / CLIENTS)) < PACED_S:
+                due.append(moment)
+            if due:
+                callers.append(self._caller(index, len(due), at, tuple(due)))
+        return _all(self._pool, callers)
+
+    def _caller(self, index: int, times: int, at: float, due: tuple[float, ...] = ()) -> Caller:
+        bank = BANKS[index % len(BANKS)]
+        pairs = tuple(self._pairs[bank][(index * EACH + number) % FIRMS] for number in range(times))
+        return Caller(self._made, self._address, bank, pairs, at, due)
+
+
+def paced(crowd: Crowd) -> tuple[list[dict[str, object]], dict[str, float]]:
+    """A row for each rate, and the figures of the highest that keeps the goal."""
+    rows, figures = list[dict[str, object]](), {"paced_per_s": 0.0, "paced_p99_per_s": 0.0}
+    for rate in RATES:
+        seconds = crowd.arriving(rate)
+        p50, p99 = quantile(seconds, 0.5), quantile(seconds, 0.99)
+        rows.append({"what": f"lookup, {rate} a second arriving", "p50 ms": p50 * 1e3, "p99 ms": p99 * 1e3})
+        if p99 > GOAL_P99_S:
+            break
+        figures["paced_p99_per_s"] = rate
+        if p50 <= GOAL_P50_S:
+            figures |= {"paced_per_s": rate, "paced_p50_ms": round(p50 * 1e3, 1), "paced_p99_ms": round(p99 * 1e3, 1)}
+    return rows, figures
+
+
 def measured(made: City) -> tuple[list[dict[str, object]], dict[str, float]]:
     """The rows of the report and the figures, asked of the service of this city."""
     with running(made.settings.home) as (address, process):
         with made.connect(address, "bank_a", PURPOSE, timeout=120.0) as bank:
             pairs = authorised(bank, made)
+            with made.connect(address, BANKS[1], PURPOSE, timeout=120.0) as other:
+                both = {BANKS[0]: pairs, BANKS[1]: authorised(other, made)}
             for pair in pairs[:WARM]:
                 looked_up(bank, pair)
             before = processor(process.pid)
             alone = [looked_up(bank, pairs[number % FIRMS]) for number in range(ALONE)]
             spent = (processor(process.pid) - before) / ALONE
             reports = [reported(bank, pairs[number]) for number in range(REPORTS)]
-        at = time.monotonic() + 8.0
-        shares = [
-            tuple(pairs[(client * EACH + number) % FIRMS] for number in range(EACH)) for client in range(CLIENTS)
-        ]
-        callers = [Caller(made, address, share, at) for share in shares]
-        groups = [callers[index::PROCESSES] for index in range(PROCESSES)]
         with ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("spawn")) as pool:
-            together = [second for part in pool.map(_ask_together, groups) for second in part]
-        took = time.monotonic() - at
+            crowd = Crowd(made, address, both, pool)
+            paced_rows, paced_figures = paced(crowd)
+            together, per_s = crowd.without_pause()
     rows: list[dict[str, object]] = [
         {"what": what, "p50 ms": quantile(times, 0.5) * 1e3, "p99 ms": quantile(times, 0.99) * 1e3}
         for what, times in (
@@ -135,11 +216,12 @@ def measured(made: City) -> tuple[list[dict[str, object]], dict[str, float]]:
         "alone_processor_ms": round(spent * 1e3, 1),
         "p50_ms": round(quantile(together, 0.5) * 1e3, 1),
         "p99_ms": round(quantile(together, 0.99) * 1e3, 1),
-        "per_s": round(len(together) / took, 1),
+        "per_s": round(per_s, 1),
+        **paced_figures,
         "report_p50_ms": round(quantile(reports, 0.5) * 1e3, 1),
         "load": round(os.getloadavg()[0], 1),
     }
-    return rows, figures
+    return [*rows, *paced_rows], figures
 
 
 def processor(pid: int) -> float:

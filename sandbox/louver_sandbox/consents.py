@@ -9,12 +9,25 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, Row, Table, Text, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    bindparam,
+    insert,
+    select,
+    update,
+)
 
 from louver_sandbox.audit import stored as log_rows
 from louver_sandbox.audit.entries import JSON
@@ -23,6 +36,7 @@ from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.refusals import scoring as refuse
 from louver_sandbox.stages import Subject
 from louver_sandbox.store import State
+from louver_sandbox.store.prepared import Prepared
 
 metadata = MetaData()
 
@@ -189,8 +203,8 @@ def use_up(tx: Connection, now: datetime) -> int:
 
 def find(tx: Connection, identity: str) -> Authorisation | None:
     """The authorisation of that id, whoever's it is."""
-    row = tx.execute(select(authorisations).where(_a.id == identity)).one_or_none()
-    return None if row is None else _authorisation(row)
+    row = _FIND.row(tx, {"this": identity})
+    return None if row is None else _authorisation(_Found(*row))
 
 
 def find_all(tx: Connection, identities: Sequence[str]) -> tuple[Authorisation, ...]:
@@ -211,7 +225,7 @@ def about(tx: Connection, unit: UnitType, subject: str) -> tuple[tuple[Authorisa
     return tuple((_authorisation(row), int(row.entry)) for row in rows)
 
 
-def _authorisation(row: Row[Any]) -> Authorisation:
+def _authorisation(row: Any) -> Authorisation:
     return Authorisation(
         id=row.id,
         unit=UnitType(row.unit),
@@ -255,3 +269,5 @@ def _day(text: str) -> date | None:
 
 
 _a = authorisations.c
+_FIND = Prepared(select(authorisations).where(_a.id == bindparam("this")))
+_Found = namedtuple("_Found", _a.keys())  # type: ignore[misc] # the table's columns

@@ -298,7 +298,8 @@ class Worker:
 
     def run(self, plan: Plan, call: Call) -> bytes:
         """The worker's Arrow reply, one stream per core. Raises `Failed`."""
-        return self._run(plan.sources, plan.statements, call, _rows_told(plan), plan.tokens)
+        about_one = plan.lookup is not None
+        return self._run(plan.sources, plan.statements, call, _rows_told(plan), plan.tokens, few=about_one)
 
     def run_statement(self, sources: Sequence[SourceRef], statement: str, call: Call) -> bytes:
         """The worker's Arrow reply to one statement of ours, as one stream. Raises `Failed`."""
@@ -311,6 +312,8 @@ class Worker:
         call: Call,
         rows: int = 0,
         tokens: Sequence[TokenUse] = (),
+        *,
+        few: bool = False,
     ) -> bytes:
         seconds = max(0.05, call.deadline_s)
         job = Job(
@@ -321,6 +324,7 @@ class Worker:
             memory_mib=self._limits.memory_mib,
             threads=self._limits.threads_per_worker,
             timeout_ms=int(seconds * 1000),
+            few=few,
         )
         try:
             return self._slot.run(

@@ -22,6 +22,7 @@ from louver_sandbox.audit import stored as log_rows
 from louver_sandbox.catalog.model import UnitType
 from louver_sandbox.lookups import LookupRules, LookupSource
 from louver_sandbox.store import schema
+from louver_sandbox.store.prepared import Prepared
 
 metadata = MetaData()
 
@@ -99,22 +100,21 @@ def note(
     """Keeps that an institution has asked. `asked` are institution, request and purpose."""
     institution, request_id, purpose = asked
     sources = {source.table: [source.owner, source.as_of.isoformat()] for source in rules.sources}
-    tx.execute(
-        insert(inquiries).values(
-            institution=institution,
-            request_id=request_id,
-            unit=rules.unit.value,
-            subject=rules.subject,
-            purpose=purpose,
-            template=rules.template,
-            authorisation=rules.authorisation,
-            needed=int(bool(rules.columns)),
-            covered=int(covered),
-            sources=json.dumps(sources, ensure_ascii=False),
-            admission=admission,
-            time=now.astimezone(UTC).isoformat(),
-        )
-    )
+    row = {
+        "institution": institution,
+        "request_id": request_id,
+        "unit": rules.unit.value,
+        "subject": rules.subject,
+        "purpose": purpose,
+        "template": rules.template,
+        "authorisation": rules.authorisation,
+        "needed": int(bool(rules.columns)),
+        "covered": int(covered),
+        "sources": json.dumps(sources, ensure_ascii=False),
+        "admission": admission,
+        "time": now.astimezone(UTC).isoformat(),
+    }
+    _NOTE.run(tx, row)
 
 
 def note_scores(
@@ -239,5 +239,6 @@ def _inquiry(row: Row[Any]) -> Inquiry:
 
 
 _i = inquiries.c
+_NOTE = Prepared(insert(inquiries))
 _MOST_OUTCOMES = 100
 _PARAMETERS = 400

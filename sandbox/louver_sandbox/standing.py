@@ -11,13 +11,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, Table, Text, func, insert, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    bindparam,
+    func,
+    insert,
+    select,
+)
 
 from louver_sandbox import consents, inquiries
 from louver_sandbox.authorisations.decide import cover
 from louver_sandbox.authorisations.model import Lookup, Requester
 from louver_sandbox.lookups import LookupRules, Standing
 from louver_sandbox.stages import Plan, Request
+from louver_sandbox.store.prepared import Prepared
 
 metadata = MetaData()
 
@@ -75,21 +87,15 @@ def note(tx: Connection, plan: Plan, request: Request, admission: int, now: date
 
 def uses(tx: Connection, authorisation: str, institution: str, but: str) -> int:
     """How often it has been used, for what the institution does now aside."""
-    this = (_u.institution == institution) & (_u.used_for == but)
-    query = select(func.count()).select_from(authorisation_uses).where(_u.authorisation == authorisation, ~this)
-    return int(tx.execute(query).scalar_one())
+    counted = _USES.row(tx, {"one": authorisation, "who": institution, "this": but})
+    return 0 if counted is None else int(counted[0])
 
 
 def use(tx: Connection, authorisation: str, institution: str, used_for: str, at: datetime) -> None:
     """Notes what uses it; once, however often it is asked again."""
-    this = (_u.authorisation == authorisation) & (_u.institution == institution) & (_u.used_for == used_for)
-    if tx.execute(select(_u.time).where(this)).one_or_none() is None:
-        time = at.astimezone(UTC).isoformat()
-        tx.execute(
-            insert(authorisation_uses).values(
-                authorisation=authorisation, institution=institution, used_for=used_for, time=time
-            )
-        )
+    if _USED.row(tx, {"one": authorisation, "who": institution, "this": used_for}) is None:
+        row = {"authorisation": authorisation, "institution": institution, "used_for": used_for}
+        _USE.run(tx, {**row, "time": at.astimezone(UTC).isoformat()})
 
 
 def used(tx: Connection, identities: Sequence[str]) -> Mapping[str, int]:
@@ -111,3 +117,8 @@ def _rules(plan: Plan) -> LookupRules:
 
 
 _u = authorisation_uses.c
+_one = _u.authorisation == bindparam("one")
+_this = (_u.institution == bindparam("who")) & (_u.used_for == bindparam("this"))
+_USES = Prepared(select(func.count()).select_from(authorisation_uses).where(_one, ~_this))
+_USED = Prepared(select(_u.time).where(_one, _this))
+_USE = Prepared(insert(authorisation_uses))

@@ -14,12 +14,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, Index, MetaData, Row, Table, Text, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    MetaData,
+    Row,
+    Table,
+    Text,
+    bindparam,
+    insert,
+    select,
+    update,
+)
 
 from louver_sandbox.audit import commitments, stored
 from louver_sandbox.audit.entries import JSON, Entry
 from louver_sandbox.refusals import registry as refuse
 from louver_sandbox.store import State
+from louver_sandbox.store.prepared import Prepared
 
 metadata = MetaData()
 
@@ -146,9 +160,9 @@ class Suspensions:
 
 def require_served(tx: Connection, institution: str) -> None:
     """Raises `Refused` LVR-7301 where the institution is suspended, as far as this transaction sees."""
-    since = tx.execute(select(_s.suspended_at).where(_holds(institution))).scalars().first()
-    if since is not None:
-        raise refuse.suspended(datetime.fromisoformat(since).isoformat(timespec="seconds"))
+    held = _SINCE.row(tx, {"who": institution})
+    if held is not None:
+        raise refuse.suspended(datetime.fromisoformat(held[0]).isoformat(timespec="seconds"))
 
 
 def find(tx: Connection, institution: str) -> Suspension | None:
@@ -242,3 +256,5 @@ def _check(reason: str) -> None:
 
 
 _s = suspensions.c
+_SINCE = Prepared(select(_s.suspended_at).where(_s.institution == bindparam("who"), _s.ended_at.is_(None)))
+"""Asked for every message that leaves, so it is compiled once."""

@@ -238,7 +238,8 @@ class DuckDbEngine:
             raise EngineFailed("error") from None
 
     def _open(self, job: Job) -> None:
-        self._large = sum(_checked_size(path) for source in job.sources for path in source.files) >= _LARGE
+        size = sum(_checked_size(path) for source in job.sources for path in source.files)
+        self._large = size >= _LARGE and not job.few
         operator_mib = max(1, int(job.memory_mib * _OPERATOR_SHARE))
         self._connection.execute(
             f"SET memory_limit = '{job.memory_mib}MiB';"

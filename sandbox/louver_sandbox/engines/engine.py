@@ -14,7 +14,7 @@ _RESERVED_ALIASES: Final = frozenset({"main", "memory", "system", "temp"})
 _COLUMN: Final = re.compile(r"[^\W\d]\w{0,62}")
 _SOURCE_KEYS: Final = {"alias", "path", "tokens"}
 _TRANSLATION_KEYS: Final = {"column", "tables"}
-_JOB_KEYS: Final = {"sources", "statements", "row_cap", "byte_cap", "memory_mib", "threads", "timeout_ms"}
+_JOB_KEYS: Final = {"sources", "statements", "row_cap", "byte_cap", "memory_mib", "threads", "timeout_ms", "few"}
 _MAX_THREADS: Final = 64
 
 
@@ -81,7 +81,8 @@ class Job:
     """Statements over their sources, run one after the other, with everything they may use.
 
     `row_cap` and `byte_cap` bound the answer (rows and bytes of all its Arrow IPC streams together); `memory_mib` is
-    the engine's own memory in MiB; `timeout_ms` the engine's own time limit in milliseconds, advice only.
+    the engine's own memory in MiB; `timeout_ms` the engine's own time limit in milliseconds, advice only. `few` says
+    that rows are found by an index and the answer is a few: more threads would cost more than they save.
 
     Raises:
         MalformedJob: there is no statement, a bound is below one, or two sources have one alias.
@@ -94,6 +95,7 @@ class Job:
     memory_mib: int
     threads: int
     timeout_ms: int
+    few: bool = False
 
     def __post_init__(self) -> None:
         if not self.statements:
@@ -144,6 +146,7 @@ def encode_job(job: Job) -> bytes:
         "memory_mib": job.memory_mib,
         "threads": job.threads,
         "timeout_ms": job.timeout_ms,
+        "few": job.few,
     }
     return json.dumps(fields, ensure_ascii=False).encode()
 
@@ -172,6 +175,7 @@ def decode_job(data: bytes) -> Job:
         memory_mib=_integer(fields["memory_mib"]),
         threads=_integer(fields["threads"]),
         timeout_ms=_integer(fields["timeout_ms"]),
+        few=_truth(fields["few"]),
     )
 
 
@@ -207,6 +211,12 @@ def _object(value: object, keys: set[str]) -> dict[str, object]:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise MalformedJob("text")
+    return value
+
+
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise MalformedJob("truth value")
     return value
 
 

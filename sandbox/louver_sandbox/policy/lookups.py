@@ -6,6 +6,7 @@ looks at either, so that nothing here can tell.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -27,6 +28,8 @@ from louver_sandbox.sql.parse import parse
 from louver_sandbox.stages import Admitted, Bound, Facts, GrantUse, Request, Treatment
 
 SENSITIVE_LEVEL = 4
+MOST_BOUND = 64
+"""Statements of templates that are remembered as they were bound."""
 
 
 @dataclass(frozen=True)
@@ -169,9 +172,28 @@ def admit_call(
 def admit(call: Called, catalog: Catalog, bundle: Bundle, facts: Facts) -> Admitted:
     """The permit for a template with what it was given. Raises `Refused` LVR-6104 or LVR-6105."""
     try:
-        bound = bind(parse(call.statement), catalog, about_one=True)
+        bound = _bound(call.statement, catalog)
     except Refused as unfit:
         raise refuse.template_unfit(
             f"its statement is refused ({unfit.code})", f"其语句被拒绝（{unfit.code}）", call.ruling
         ) from None
     return decide_lookup(bound, call, bundle, facts)
+
+
+_BOUND: OrderedDict[tuple[object, ...], Bound] = OrderedDict()
+
+
+def _bound(statement: Request, catalog: Catalog) -> Bound:
+    """The officers' statement as it is read, remembered by everything that the parser and the binder look at.
+
+    Neither the subject nor the authorisation is in it (`called`), and what is decided is decided each time.
+    """
+    given = tuple((name, type(value).__name__, repr(value)) for name, value in sorted(statement.parameters.items()))
+    key = (id(catalog), statement.sql, statement.dialect, statement.subject.institution, given)
+    known = _BOUND.pop(key, None)
+    if known is None or known.catalog is not catalog:
+        known = bind(parse(statement), catalog, about_one=True)
+    _BOUND[key] = known
+    if len(_BOUND) > MOST_BOUND:
+        _BOUND.popitem(last=False)
+    return replace(known, request=statement)

@@ -1,6 +1,8 @@
 """The engine runs one SELECT over the snapshots it was given, within its caps, and its lock is real."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +11,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from louver_sandbox.engines import WORKER_ENVIRONMENT
 from louver_sandbox.engines.duckdb import DuckDbEngine, NotLocked, lock, open_hardened, prove_lock
 from louver_sandbox.engines.engine import EngineFailed, Job, Source
 
@@ -53,6 +56,37 @@ def failure_of(connection: duckdb.DuckDBPyConnection, one: Job) -> str:
 
 def test_the_lock_is_proved_by_trying() -> None:
     prove_lock()
+
+
+PREPARED = """
+import os
+from louver_sandbox.engines import duckdb, worker
+from louver_sandbox.engines.duckdb import NotLocked
+
+assert len(os.listdir("/proc/self/task")) == 1
+duckdb._LOCK = {lock}
+worker.prove_lock = lambda: duckdb.prove_lock() or duckdb.Leftover.append(1)
+duckdb.Leftover = []
+try:
+    worker.prepare().close()
+    print("prepared", len(duckdb.Leftover))
+except NotLocked:
+    print("refused")
+"""
+
+
+@pytest.mark.parametrize(("lock", "said"), [("duckdb._LOCK", "prepared 0\n"), ("duckdb._LOCK[2:]", "refused\n")])
+def test_a_zygote_proves_the_lock_in_a_copy_of_itself(lock: str, said: str) -> None:
+    """Nothing of the proof stays in what every worker is forked from, and a lock that does not hold is known."""
+    environment = {**os.environ, **WORKER_ENVIRONMENT}
+    ran = subprocess.run(
+        [sys.executable, "-c", PREPARED.format(lock=lock)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout == said
 
 
 def test_a_hardened_connection_starts_no_thread(hardened: duckdb.DuckDBPyConnection) -> None:

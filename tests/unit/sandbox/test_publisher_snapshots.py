@@ -105,6 +105,9 @@ def test_a_snapshot_that_templates_read_is_found_in_by_subject(tmp_path: Path) -
     made = one(catalog, tmp_path / "t", looked_up)
     assert made.id == whole.id
     assert rows(tmp_path / "t", made, "SELECT expressions FROM duckdb_indexes()") == [("[uscc]",)]
+    blocks = "SELECT max(block_size) FROM pragma_database_size()"
+    assert rows(tmp_path / "t", made, blocks) == [(16_384,)], "what is read around one row"
+    assert rows(tmp_path / "s", whole, blocks) == [(262_144,)]
     for everything in (whole, made):
         folder = tmp_path / ("s" if everything is whole else "t")
         assert rows(folder, everything, "SELECT * FROM data ORDER BY ALL") == rows(

@@ -32,6 +32,7 @@ jobs = st.builds(
     memory_mib=bounds,
     threads=bounds,
     timeout_ms=bounds,
+    few=st.booleans(),
 )
 
 
@@ -67,6 +68,8 @@ def changed(**fields: object) -> bytes:
         changed(row_cap=1.5),
         changed(row_cap="10"),
         changed(threads=65),
+        changed(few=1),
+        changed(few=None),
         changed(sources={}),
         changed(sources=[{"alias": "s1"}]),
         changed(sources=[{"alias": "s1", "path": "/a", "mode": "rw"}]),
