@@ -69,7 +69,7 @@ _NAMED_ELSEWHERE: Final = (
     ),
     (marked("admission"), marked("outcome"), marked("refusal"), marked("explain"), marked("audit_look")),
     (marked("pruning"), marked("hold"), marked("hold_released"), marked("erasure")),
-    (marked("policy"), marked("activation"), marked("snapshot")),
+    (marked("policy"), marked("activation"), marked("snapshot"), marked("quality")),
     (marked("exact"), marked("threshold"), marked("dp"), marked("matched"), marked("authorised")),
     (marked("draft"), marked("review"), marked("approved"), marked("scheduled"), marked("active")),
     (marked("superseded"), marked("error"), marked("warning"), marked("note")),

@@ -61,6 +61,7 @@ CHOICES: Final = {
         "policy",
         "activation",
         "snapshot",
+        "quality",
     ),
     "treatment": ("exact", "threshold", "dp", "matched", "authorised"),
 }

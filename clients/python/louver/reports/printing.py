@@ -156,6 +156,9 @@ class _Writer:
             self._line("另有更多记录，未全部列出。", _SMALL)
         said = "；".join(f"{one.owner}（{one.table}），截至 {one.as_of}" for one in section.sources)
         self._line(f"来源：{said}。模板：{section.template}。", _SMALL)
+        for one in section.sources:
+            if one.quality is not None:
+                self._line(f"数据质量：{one.quality.text('zh')}。", _SMALL)
 
     def _table(self, section: Section) -> None:
         """Rows under their titles, which stand on every page again; no row is cut by the end of a page."""
