@@ -43,7 +43,18 @@ WORDS = (
     ),
     *("RESEARCH", "POST_LOAN", "MARKETING", "DUTY", "match", "hits", "count", "dp", "threshold", "authorised"),
 )
-NOTHING_ELSE = {"subject", "library", "show", "noise", "accepts_risk", "verbs", "cubes", "treatment", "type"}
+NOTHING_ELSE = {
+    "subject",
+    "library",
+    "show",
+    "noise",
+    "accepts_risk",
+    "verbs",
+    "cubes",
+    "treatment",
+    "type",
+    "allowance",
+}
 """Keys whose values in the demo's policies hang on others, so that no other alone makes a document."""
 
 Path = tuple[str | int, ...]
