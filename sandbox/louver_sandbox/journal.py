@@ -23,7 +23,7 @@ from louver_sandbox.audit.entries import JSON, Entry
 from louver_sandbox.audit.log import AuditLog
 from louver_sandbox.lookups import Standing
 from louver_sandbox.stages import Answer, Committed, Plan, Release, Request
-from louver_sandbox.store import State, answers, draws
+from louver_sandbox.store import State, answers, draws, qualities
 from louver_sandbox.store.clock import rfc3339
 from louver_sandbox.unreleased import UNFIT_NOISE
 
@@ -187,6 +187,7 @@ def answered(
         "result_digest": hashlib.sha256(answer.arrow).hexdigest(),
         "remainder_digest": hashlib.sha256(answer.remainder).hexdigest(),
         **({} if plan.seal is None else {"seal": plan.seal.key}),
+        **quality_of(tx, {str(source.table): source.snapshot for source in plan.sources}),
         **more,
     }
     time = _told_time(tx, plan, more)
@@ -208,6 +209,13 @@ def answered(
         ),
     )
     return entry
+
+
+def quality_of(tx: Connection, snapshots: Mapping[str, str]) -> dict[str, JSON]:
+    """What an entry about an answer says of the quality of the data it was made from, by table: of the very
+    snapshots, and the same whoever asks and whatever was found in them. Those nobody has measured are left out."""
+    told = {table: found for table, one in snapshots.items() if (found := qualities.find(tx, one)) is not None}
+    return {"quality": told} if told else {}
 
 
 def _told_time(tx: Connection, plan: Plan, more: Mapping[str, JSON]) -> str:

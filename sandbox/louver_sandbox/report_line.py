@@ -13,12 +13,14 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 from sqlalchemy import Connection
 
 from louver.errors import Refused
 from louver_sandbox import consents, inquiries, journal, reports_kept
+from louver_sandbox.audit import stored as log_rows
 from louver_sandbox.audit.entries import JSON, Entry, canonical
 from louver_sandbox.authorisations.decide import BEIJING, holds
 from louver_sandbox.catalog.model import UnitType
@@ -161,7 +163,7 @@ class ReportLine:
             live = self._live(tx, asked, needed=needed)
             told = found and live and all(one.inquiry.covered for one in sections)
             document = canonical(
-                _document(asked, sections if told else (), now, _expiry(tx, asked, now, needed=needed))
+                _document(tx, asked, sections if told else (), now, _expiry(tx, asked, now, needed=needed))
             )
             made.append(document)
             entry = self._books.log.append(
@@ -224,7 +226,9 @@ def _expiry(tx: Connection, asked: _Asked, now: datetime, *, needed: bool) -> st
     return (last if held is None else min(last, held.expires_on)).isoformat()
 
 
-def _document(asked: _Asked, sections: Sequence[_Section], now: datetime, until: str) -> dict[str, JSON]:
+def _document(
+    tx: Connection, asked: _Asked, sections: Sequence[_Section], now: datetime, until: str
+) -> dict[str, JSON]:
     """The report; without sections it is the one that says nothing, whatever the reason."""
     report, request = asked.report, asked.request
     number = masks.citizen_number(asked.subject) if report.subject is UnitType.PERSON else asked.subject
@@ -243,14 +247,15 @@ def _document(asked: _Asked, sections: Sequence[_Section], now: datetime, until:
         "subject": {"unit": report.subject.value, "number": number},
         "made": now.astimezone(BEIJING).isoformat(timespec="seconds"),
         "valid_until": until if sections else last.isoformat(),
-        "sections": [_part(one) for one in sections],
+        "sections": [_part(tx, one) for one in sections],
     }
 
 
-def _part(one: _Section) -> dict[str, JSON]:
+def _part(tx: Connection, one: _Section) -> dict[str, JSON]:
     answer = one.answer.answer
     table = pa.ipc.open_stream(io.BytesIO(answer.arrow)).read_all()
     names = table.column_names
+    quality = _quality(tx, one.inquiry.admission)
     return {
         "title": one.section.title,
         "template": one.template.name,
@@ -261,11 +266,19 @@ def _part(one: _Section) -> dict[str, JSON]:
         "rows": [[_cell(row[name]) for name in names] for row in table.to_pylist()],
         "sources": [
             {"table": source.table, "owner": source.owner, "as_of": source.as_of.isoformat()}
+            | ({"quality": quality[source.table]} if source.table in quality else {})
             for source in one.inquiry.sources
         ],
         "cut": any(notice.code == "ROWS_CUT" for notice in answer.notices),
         "admission": one.inquiry.admission,
     }
+
+
+def _quality(tx: Connection, admission: int) -> Mapping[str, Any]:
+    """What is told of the quality of the snapshots that an admission names, by table."""
+    read: Any = log_rows.find(tx, admission).fields.get("snapshots", {})
+    told: Any = journal.quality_of(tx, read).get("quality", {})
+    return dict(told)
 
 
 def _cell(value: object) -> JSON:

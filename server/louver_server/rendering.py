@@ -69,7 +69,7 @@ _NAMED_ELSEWHERE: Final = (
     ),
     (marked("admission"), marked("outcome"), marked("refusal"), marked("explain"), marked("audit_look")),
     (marked("pruning"), marked("hold"), marked("hold_released"), marked("erasure")),
-    (marked("policy"), marked("activation"), marked("snapshot")),
+    (marked("policy"), marked("activation"), marked("snapshot"), marked("quality")),
     (marked("registry"), marked("suspension"), marked("access_request")),
     (marked("authorisation"), marked("authorisation_revoked")),
     (marked("exact"), marked("threshold"), marked("dp"), marked("matched"), marked("authorised")),

@@ -28,6 +28,8 @@ def labelled(label: str, count: int = 8) -> list[Row]:
         "旧证 110105491231002",
         "call 138-0013-8000",
         "卡号 6222021234567890128",
+        "退回，联系人：王小明",
+        "法定代表人 欧阳娜娜 已迁出",
     ],
 )
 def test_a_remark_with_a_persons_number_leaves_as_an_empty_label(label: str) -> None:
@@ -49,7 +51,18 @@ def test_text_that_is_put_together_is_read_as_it_leaves() -> None:
 
 @pytest.mark.parametrize(
     "label",
-    ["市南区", "91370291MA3TEKT122", "2026-07-01", "C3913", "20260701123456", "370291199001011236", "1234567890123"],
+    [
+        "市南区",
+        "91370291MA3TEKT122",
+        "2026-07-01",
+        "C3913",
+        "20260701123456",
+        "370291199001011236",
+        "1234567890123",
+        "李村街道",
+        "负责人：市局领导",
+        "高新区",
+    ],
 )
 def test_other_labels_stay(label: str) -> None:
     world = firms(labelled(label))
@@ -72,6 +85,12 @@ def test_no_planted_number_is_missed(before: str, after: str, sequence: int, day
     # A letter or digit right beside it would make another word of it.
     assert "citizen_number" in scan(f"{before}、{number}、{after}")
     assert "citizen_number" in scan(f"{before}：{number[:6]}-{number[6:14]} {number[14:]}；{after}")
+
+
+@given(before=WORDS, after=WORDS, given=st.text(alphabet="伟芳娜敏静丽强磊军洋", min_size=1, max_size=2))
+def test_no_name_is_missed_where_the_text_says_that_it_is_one(before: str, after: str, given: str) -> None:
+    assert "person_name" in scan(f"{before}姓名：赵{given}，{after}")
+    assert "person_name" in scan(f"{before}，联系人 诸葛{given} {after}")
 
 
 @given(st.text(max_size=200))

@@ -35,7 +35,7 @@ def seen(answer: Answer) -> tuple[object, ...]:
     """All that is in an answer but for the request's own id, with the sizes of what names it."""
     assert answer.receipt is not None
     told = [(notice.code, notice.count, notice.rule, notice.message) for notice in answer.notices]
-    return answer.rows, answer.stream, told, dict(answer.cost), answer.treatment, answer.privacy
+    return answer.rows, answer.stream, told, dict(answer.cost), answer.treatment, answer.privacy, answer.quality
 
 
 def authorised(bank: louver.Client, subject: str, scope: list[str]) -> str:

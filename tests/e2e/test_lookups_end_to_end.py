@@ -95,13 +95,16 @@ def test_a_firm_is_told_of_while_it_authorises_and_nothing_is_told_otherwise(ser
         assert str(found["established_on"])[4:6] == "-Q"
         assert {"TEMPLATE", "SOURCE", "AUTHORISED_UNTIL"} <= told(answer)
         assert answer.treatment == "authorised"
+        assert {one.table for one in answer.quality} == set(SCOPE), "how good the data are that it read"
         # A retry is the same answer and does not use the consent up; a second question does, and a third has none.
         again = ask(firm, made, request_id=answer.request_id)
         assert again.stored
         assert again.rows == answer.rows
         assert ask(firm, made).rows == answer.rows
-        silent = nothing(ask(firm, made))
+        unanswered = ask(firm, made)
+        silent = nothing(unanswered)
         assert silent[0] == []
+        assert unanswered.quality == answer.quality, "it follows from the tables, not from what was found"
 
         # Nobody, no consent, another bank's, another subject's, another purpose's, one that ended or has not begun,
         # one of another scope: one answer, byte for byte.

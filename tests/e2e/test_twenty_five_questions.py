@@ -18,11 +18,12 @@ from typing import Any
 
 import duckdb
 import pytest
+from bench.flags import FLAGS, scores, true_flags
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from tests.e2e.soundness import wrongs
 from tests.e2e.test_scoring_end_to_end import authorise, firms, of_demo, plain_bins
-from tests.support.installation import PERSONS, Service, service, small_city, with_limits
+from tests.support.installation import PERSONS, Service, eventually, service, small_city, with_limits
 from tests.support.lengths import at_length
 from tests.support.lists_of_today import move_lists
 from tests.support.matched_city import BLACK
@@ -33,6 +34,7 @@ from louver.errors import Refused
 from louver.results import Answer
 from louver.scoring import audit
 from louver.sealing.keys import generate_key
+from louver.warnings import Borrower
 from louver_sandbox.demo.city import City
 from louver_sandbox.demo.scorecard import PURPOSE
 from louver_sandbox.demo.world import generate
@@ -56,8 +58,7 @@ REFUSED = {
     "C01": "LVR-2101", "C02": "LVR-2102", "C04": "LVR-2106", "C05": "LVR-2002", "C06": "LVR-2004", "C07": "LVR-1202",
 }  # fmt: skip
 ONE_SUBJECT = {"B05": "LVR-1302", "B06": "LVR-2104", "B07": "LVR-2103", "B08": "LVR-1302", "B09": "LVR-1302"}
-"""As SQL over everybody they are refused: each is a template, a match, a scorecard, or a subscription (B09, whose flags
-are judged where subscriptions are)."""
+"""As SQL over everybody they are refused: each is a template, a match, a scorecard, or a subscription."""
 
 
 @dataclass(frozen=True)
@@ -292,6 +293,28 @@ def test_b08_scores_are_the_plain_ones(scene: Scene) -> None:
     assert [row.score for row in answer.rows] == [of_demo(features).score(bins[one]) for one in subjects]
 
 
+def test_b09_flags_are_told_of_whom_they_are_true(scene: Scene, tmp_path: Path) -> None:
+    """Recall and precision against the clean world, over firms in trouble and others; `python -m bench.flags` scores
+    every firm. Of the departments' damage none reaches a flag once it is tidied."""
+    generate(persons=PERSONS, seed=1, out=tmp_path / "clean")
+    true = true_flags(tmp_path / "clean")
+    flagged = sorted(firm for firm, flags in true.items() if flags)[: at_length(40, 1000)]
+    others = sorted(firm for firm, flags in true.items() if not flags)[: at_length(20, 1000)]
+    assert {flag for firm in flagged for flag in true[firm]} == set(FLAGS)
+    scope = ["gov.tax_quarter", "gov.ss_ent_month", "gov.court_dishonest", "gov.utl_month"]
+    days = given(scope, purpose="POST_LOAN")
+    with scene.served.connect("bank_b", "POST_LOAN") as bank:
+        watched = [
+            Borrower(firm, bank.record_authorisation(firm, **days), days["expires_on"])
+            for firm in [*others, *flagged]
+        ]
+        made = {one.id: one.subject for one in bank.warnings.subscribe_all("post-loan-warning@1", watched)}
+        eventually(lambda: len(bank.warnings.poll()) >= len(flagged), 60)
+        raised = {made[notice.subscription]: frozenset(notice.raised) for notice in bank.warnings.poll()}
+    for score in scores(true, {firm: raised.get(firm, frozenset()) for firm in made.values()}):
+        assert min(score.recall, score.precision) >= 0.99, score
+
+
 def test_a01_individual_businesses_are_counted_and_not_named(scene: Scene) -> None:
     sql = QUERIES["A01"].sql.replace("'E'", "'I'")
     assert scene.ask("A01", sql).rows == scene.rows(sql)
@@ -321,23 +344,45 @@ def test_a07_in_slices_tells_no_cell_of_a_few_own_loans(scene: Scene) -> None:
             assert bad is None or (bad == true_bad and min(bad, true_loans - bad) >= 5)
 
 
-def test_c04_in_two_questions_is_a_risk_that_an_officer_has_named_or_costs_noise(scene: Scene) -> None:
-    """The total, and the total without the one firm of its age: of a table whose officer allows free predicates the two
-    may differ by that firm, and each answer says that this risk was accepted. Where none was, atoms keep the two apart
-    (tests/attacks/test_attacks_on_atoms.py); with noise they differ by that of two draws."""
+def test_c04_in_two_questions_tells_no_firm_s_revenue(scene: Scene) -> None:
+    """The total, and the total without the one firm of its age: the returns leave with noise of twice the largest of
+    what was asked about, always the same for the same firms, so the two differ by that of two draws. Each answer says
+    how exact it is. That all of ten are within a tenth of the truth by chance is rarer than 10 ** -9."""
     total = "SELECT r.section, {} AS revenue FROM gov.tax_quarter q JOIN gov.ent_registry r USING (uscc) WHERE "
     total += "q.quarter = DATE '2026-04-01' {} GROUP BY r.section ORDER BY 1"
-    ((section, day, true),) = scene.rows(
+    alone = scene.rows(
         "SELECT section, established_on, q.revenue FROM gov.ent_registry r JOIN gov.tax_quarter q USING (uscc) WHERE "
         "q.quarter = '2026-04-01' AND q.revenue > 0 AND section = 'F' AND 1 = (SELECT count(*) FROM gov.ent_registry o "
-        "WHERE o.section = r.section AND o.established_on = r.established_on) ORDER BY uscc LIMIT 1"
+        "WHERE o.section = r.section AND o.established_on = r.established_on) ORDER BY uscc LIMIT 10"
     )
-    apart = f"AND r.established_on <> DATE '{day}'"
-    for part in ("", apart):
-        answer = scene.bank.analyse(total.format("sum(q.revenue)", part), purpose="RESEARCH")
-        assert "free-predicates" in " ".join(one.message for one in answer.notices if one.code == "RISK_ACCEPTED")
-    noisy: list[dict[Any, Any]] = [
-        dict(scene.bank.analyse(total.format("quantile_cont(q.revenue, 0.5)", part), purpose="RESEARCH").rows)
-        for part in ("", apart)
+    assert len(alone) == 10
+
+    def asked(what: str, part: str) -> tuple[dict[Any, Any], Answer]:
+        answer = scene.bank.analyse(total.format(what, part), purpose="RESEARCH")
+        return dict(answer.rows), answer
+
+    whole, told = asked("sum(q.revenue)", "")
+    codes = {one.code for one in told.notices}
+    assert {"PERTURBED", "RISK_ACCEPTED"} <= codes
+    assert [one.column for one in told.accuracy] == ["revenue"]
+    near = 0
+    for section, day, true in alone:
+        without, _ = asked("sum(q.revenue)", f"AND r.established_on <> DATE '{day}'")
+        if None not in (whole.get(section), without.get(section)):
+            near += abs(whole[section] - without[section] - true) <= true / 10
+    assert near < len(alone), "every firm's revenue is told"
+    section, day, true = alone[0]
+    medians = [
+        asked("quantile_cont(q.revenue, 0.5)", part)[0] for part in ("", f"AND r.established_on <> DATE '{day}'")
     ]
-    assert noisy[0].get(section) is None or noisy[0][section] - noisy[1].get(section, 0) != true
+    assert medians[0].get(section) is None or medians[0][section] - medians[1].get(section, 0) != true
+
+
+def test_every_answer_says_how_good_its_data_are(scene: Scene) -> None:
+    """Every table of a department that a question reads, and none of the bank's own; in the entry that is proved."""
+    for name in ("A01", "A03", "A06", "B04"):
+        answer = scene.ask(name)
+        read = {word for word in QUERIES[name].sql.replace("(", " ").split() if word.startswith("gov.")}
+        assert answer.proof is not None
+        assert {one.table for one in answer.quality} == read == set(answer.proof.entry["quality"])  # type: ignore[call-overload]
+        assert all(one.late or one.grade for one in answer.quality if one.dimensions)

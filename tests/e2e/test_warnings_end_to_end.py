@@ -6,6 +6,7 @@ authorisation of another purpose, bank, subject, day or scope tells what no auth
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import uuid
@@ -20,6 +21,7 @@ from tests.support.installation import Service, eventually
 from tests.support.matched_city import louver_command
 
 import louver
+import louver.aio
 from louver import Refused
 from louver.warnings import Borrower, Subscription
 from louver_sandbox.demo.city import City
@@ -208,3 +210,59 @@ def test_the_command_subscribes_to_a_file_of_borrowers_and_polls(
     assert set(told[made[-1]]["raised"]) >= set(truth[firms[-1]])
     command("cancel", made[-1])
     assert made[-1] not in {one["subscription"] for one in json.loads(command("poll", "--json"))}
+
+
+def test_the_asyncio_client_does_the_same(served: Service, truth: dict[str, tuple[str, ...]]) -> None:
+    """Subscribes, lists, polls, follows and cancels; a stream that is closed ends its call."""
+    flagged = [firm for firm, flags in truth.items() if flags][:3]
+    clients = served.city.settings.home / "clients"
+
+    async def act() -> None:
+        async with louver.aio.connect(
+            served.address,
+            certificate=clients / "bank_b.pem",
+            key=clients / "bank_b.key",
+            ca=served.city.settings.pki / "authority.pem",
+            log_key=served.city.log_key,
+            purpose=PURPOSE,
+            timeout=120.0,
+        ) as bank:
+            evidence = hashlib.sha256(b"signed by hand").hexdigest()
+            wanted = [
+                Borrower(
+                    firm,
+                    await bank.record_authorisation(
+                        firm,
+                        purpose=PURPOSE,
+                        scope=SCOPE,
+                        granted_on=TODAY - timedelta(days=1),
+                        expires_on=SETTLED,
+                        evidence_sha256=evidence,
+                    ),
+                    SETTLED,
+                )
+                for firm in flagged
+            ]
+            assert TEMPLATE in {one.name for one in await bank.warnings.templates()}
+            made = [one async for one in bank.warnings.subscribe_all(TEMPLATE, wanted)]
+            assert [one.subject for one in made] == flagged
+            assert {one.id for one in made} <= {one.id async for one in bank.warnings.list()}
+            told: dict[str, tuple[str, ...]] = {}
+            stream = bank.warnings.stream()
+            async for notices in stream:
+                told |= {notice.subscription: notice.raised for notice in notices}
+                if {one.id for one in made} <= told.keys():
+                    break
+            await stream.aclose()  # type: ignore[attr-defined]
+            for one in made:
+                assert set(truth[one.subject]) <= set(told[one.id])
+            polled = await bank.warnings.poll()
+            assert {notice.subscription for notice in polled} >= {one.id for one in made}
+            assert (await bank.warnings.cancel(made[0].id)).cancelled
+            assert await bank.warnings.webhook() == ""
+            with pytest.raises(Refused) as refused:
+                await bank.warnings.set_webhook("https://elsewhere.example/louver")
+            assert refused.value.code == "LVR-5151"
+            await bank.warnings.set_webhook("")
+
+    asyncio.run(asyncio.wait_for(act(), 120))

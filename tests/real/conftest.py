@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ class Real:
 def link_data(folder: Path) -> None:
     """The sources as three kinds: Parquet as it is, one table in a DuckDB database, one CSV."""
     for name in ("census_kdd", "sba_loans"):
-        (folder / name).symlink_to(DATA / name)
+        shutil.copytree(DATA / name, folder / name)
     with duckdb.connect(str(folder / "fines.duckdb")) as connection:
         connection.execute(f"CREATE TABLE fines AS FROM '{DATA / FILES['food_fine']}'")
     with duckdb.connect() as connection:

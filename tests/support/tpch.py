@@ -72,7 +72,7 @@ def install(home: Path, data: Path, limits: Mapping[str, int] | None = None) -> 
     tools = Tools(utc_now, secrets.token_bytes)
     settings = create(home, ORIGIN, "127.0.0.1", 0, tools)
     for table in TABLES:
-        (settings.data / f"{table}.parquet").symlink_to(data / f"{table}.parquet")
+        shutil.copyfile(data / f"{table}.parquet", settings.data / f"{table}.parquet")
     shutil.copyfile(CATALOG, settings.catalog / CATALOG.name)
     catalog, problems = check([settings.catalog], settings.data)
     if problems:

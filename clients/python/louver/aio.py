@@ -9,10 +9,8 @@ Cancelling the task cancels the call and stops the engine.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
-from datetime import date, timedelta
-from itertools import count
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -22,38 +20,32 @@ import grpc.aio
 
 from louver import questions, subjects, wire
 from louver.access_calls import AsyncAccessCalls
-from louver.client import KEY_LIFE, UPLOAD_SECONDS
+from louver.client import KEY_LIFE
 from louver.connection import CHANNEL_OPTIONS, open_channel_credentials, translated
 from louver.failures import Misused, Unreachable
 from louver.matching import asking
-from louver.matching.results import Match, MatchableList
+from louver.matching.aio import AsyncMatchingCalls
 from louver.questions import Parameter
 from louver.receipt import Receipt
 from louver.redress_calls import AsyncRedressCalls
 from louver.results import Answer, Explanation, QueryRecord, SealingKey, Table
 from louver.scoring.aio import AsyncScoringCalls
-from louver.sending import Outgoing
 from louver.settings import Settings, settle
 from louver.surroundings import Surroundings, pause_before_retry
-from louver.tokens import asking as tokens_asking
 from louver.transparency import TreeHead
-from louver.v1 import matching_pb2 as matching_pb
+from louver.upload_calls import AsyncUploadCalls
 from louver.v1 import sandbox_pb2 as pb
 from louver.v1 import subjects_pb2
-from louver.v1.matching_pb2_grpc import MatchingServiceStub
 from louver.v1.sandbox_pb2_grpc import SandboxServiceStub
 from louver.v1.subjects_pb2_grpc import SubjectServiceStub
-from louver.v1.tokens_pb2_grpc import TokenServiceStub
 from louver.wishes import Accuracy, Epsilon
 
 if TYPE_CHECKING:
     from typing import Self
 
     from louver.sealing.keys import PrivateKey
-    from louver.v1.matching_pb2_grpc import MatchingServiceAsyncStub
     from louver.v1.sandbox_pb2_grpc import SandboxServiceAsyncStub
     from louver.v1.subjects_pb2_grpc import SubjectServiceAsyncStub
-    from louver.v1.tokens_pb2_grpc import TokenServiceAsyncStub
     from louver.warnings import AsyncWarnings
 
 T = TypeVar("T")
@@ -95,7 +87,7 @@ def connect(
     )
 
 
-class AsyncClient(AsyncScoringCalls, AsyncRedressCalls, AsyncAccessCalls):
+class AsyncClient(AsyncUploadCalls, AsyncMatchingCalls, AsyncScoringCalls, AsyncRedressCalls, AsyncAccessCalls):
     """A connection to a sandbox within one event loop. Errors are those of ``louver.client``."""
 
     def __init__(self, settings: Settings) -> None:
@@ -122,10 +114,6 @@ class AsyncClient(AsyncScoringCalls, AsyncRedressCalls, AsyncAccessCalls):
     @property
     def _stub(self) -> SandboxServiceAsyncStub:
         return cast("SandboxServiceAsyncStub", SandboxServiceStub(self._opened))
-
-    @property
-    def _matching(self) -> MatchingServiceAsyncStub:
-        return cast("MatchingServiceAsyncStub", MatchingServiceStub(self._opened))
 
     @property
     def _subjects(self) -> SubjectServiceAsyncStub:
@@ -247,87 +235,6 @@ class AsyncClient(AsyncScoringCalls, AsyncRedressCalls, AsyncAccessCalls):
         response = await self._call(lambda left: self._stub.ListTables(request, timeout=left))
         return [wire.table(message) for message in response.tables]
 
-    async def upload(
-        self,
-        name: str,
-        data: object,
-        replace: bool = False,
-        progress: Callable[[int, int], None] | None = None,
-        timeout: float = UPLOAD_SECONDS,
-        encrypted: Mapping[str, int] | None = None,
-        encrypting: Callable[[int, int], None] | None = None,
-        tokens: Mapping[str, str] | None = None,
-        blinding: Callable[[int, int], None] | None = None,
-    ) -> Table:
-        """Store one of the caller's own tables; reading, blinding and encrypting ``data`` happen in a thread."""
-        loop = asyncio.get_running_loop()
-
-        def evaluate(element: str, values: Sequence[bytes]) -> tuple[list[bytes], str]:
-            def each(part: Sequence[bytes], tell: tokens_asking.Progress) -> tuple[list[bytes], str]:
-                question = tokens_asking.ask(self.settings, part, element, UPLOAD_SECONDS, tell)
-                with closing(question.blinded):
-                    return asyncio.run_coroutine_threadsafe(self._evaluated(question), loop).result()
-
-            return tokens_asking.evaluated(values, each, blinding)
-
-        made = asyncio.to_thread(self.settings.upload, data, encrypted or {}, encrypting, tokens, evaluate)
-        table = await made
-        try:
-            attempts = count()
-
-            async def attempt(left: float) -> pb.UploadTableResponse:
-                offset = await self._resumed(table, left) if next(attempts) else 0
-                messages = table.messages(name, replace, offset, progress)
-                try:
-                    return await self._stub.UploadTable(_made_in_a_thread(messages), timeout=left)
-                except grpc.RpcError:
-                    if table.failure is not None:
-                        raise table.failure from None
-                    raise
-
-            return wire.uploaded(await self._persistently(attempt, timeout))
-        finally:
-            await asyncio.to_thread(table.close)
-
-    async def _resumed(self, table: Outgoing, left: float) -> int:
-        """Where a table that was cut off goes on; the service may notice the cut a moment later than we do."""
-        request = pb.GetUploadRequest(upload_id=table.upload_id)
-        for pause in (*self.settings.around.pauses, None):
-            try:
-                response = await self._stub.GetUpload(request, timeout=left)
-            except grpc.RpcError as error:
-                if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
-                    raise
-                if pause is not None:
-                    await asyncio.sleep(pause)
-            else:
-                return await asyncio.to_thread(table.goes_on, response.received, response.sha256)
-        return table.begins_anew()
-
-    async def _evaluated(self, question: tokens_asking.Question) -> tuple[list[bytes], str]:
-        """The tokens that a question asks for; one that is cut off is repeated and costs once."""
-
-        async def attempt(left: float) -> tuple[list[bytes], str]:
-            exchange = tokens_asking.Exchange(question, self.settings.log_key)
-            call = cast("TokenServiceAsyncStub", TokenServiceStub(self._opened)).Evaluate(
-                _asynchronous(exchange.sent()), timeout=left
-            )
-            try:
-                async for response in call:
-                    exchange.take(response)
-            finally:
-                call.cancel()
-            return await asyncio.to_thread(exchange.result)
-
-        return await self._persistently(attempt, UPLOAD_SECONDS, question.message.request_id)
-
-    async def drop(self, name: str) -> None:
-        """Forget one of the caller's own tables. Not repeated by itself: a second drop is refused."""
-        request = pb.DropTableRequest(name=name)
-        await self._translated(
-            lambda left: self._stub.DropTable(request, timeout=left), self.settings.profile.timeout
-        )
-
     async def register_key(self, key: PrivateKey, valid_for: timedelta = KEY_LIFE) -> SealingKey:
         """Register the public part of a Paillier key; the proof of its modulus is made in a thread."""
         request = await asyncio.to_thread(self.settings.key_registration, key, valid_for)
@@ -338,80 +245,6 @@ class AsyncClient(AsyncScoringCalls, AsyncRedressCalls, AsyncAccessCalls):
         """The caller's registered Paillier keys, the newest first."""
         response = await self._call(lambda left: self._stub.ListKeys(pb.ListKeysRequest(), timeout=left))
         return wire.sealing_keys(response.keys)
-
-    async def lists(self) -> list[MatchableList]:
-        """The lists that you may match against today, and on which terms."""
-        request = matching_pb.ListMatchableRequest()
-        response = await self._call(lambda left: self._matching.ListMatchable(request, timeout=left))
-        return asking.matchable(response.lists)
-
-    async def match(
-        self,
-        ids: Iterable[str],
-        *,
-        list: str,  # noqa: A002 - the domain's word
-        purpose: str | None = None,
-        mode: str = "hits",
-        amounts: Iterable[int] | None = None,
-        largest: int | None = None,
-        authorisations: Iterable[str] = (),
-        request_id: str | None = None,
-        timeout: float = asking.MATCH_SECONDS,
-        progress: Callable[[str], None] | None = None,
-    ) -> Match:
-        """Match your own ids against a list; see ``louver.client.Client.match``. Curves are computed in a thread."""
-        batch = asking.Batch.of(ids, amounts)
-        question = await asyncio.to_thread(
-            asking.ask,
-            self.settings,
-            batch,
-            list,
-            mode,
-            purpose,
-            request_id,
-            timeout,
-            authorisations,
-            largest,
-            progress,
-        )
-
-        async def attempt(left: float) -> Match:
-            exchange = asking.Exchange(question, self._sets, self.settings.log_key, progress)
-            call = self._matching.Match(timeout=left)
-            try:
-                for message in exchange.first():
-                    await call.write(message)
-                while (response := await call.read()) is not grpc.aio.EOF:
-                    for message in await asyncio.to_thread(
-                        _taken, exchange, cast("matching_pb.MatchResponse", response)
-                    ):
-                        await call.write(message)
-            except asyncio.InvalidStateError:
-                await call.read()  # the service has ended the call: its status says why
-                raise
-            finally:
-                call.cancel()
-            return await asyncio.to_thread(exchange.result)
-
-        with closing(question):
-            return await self._persistently(attempt, timeout, question.message.request_id)
-
-    async def report_measure(
-        self,
-        request_id: str,
-        *,
-        list: str,  # noqa: A002
-        subject: str,
-        measure: str,
-        taken_on: date,
-        note: str = "",
-    ) -> int:
-        """Report the measure you have taken on a hit; see ``louver.client.Client.report_measure``."""
-        request = asking.report(request_id, list, subject, measure, taken_on.isoformat(), note)
-        response = await self._translated(
-            lambda left: self._matching.ReportMeasure(request, timeout=left), self.settings.profile.timeout
-        )
-        return response.log_index
 
     async def my_queries(self, limit: int = 20) -> list[QueryRecord]:
         """The newest ``limit`` lines of the caller's own trail."""
@@ -466,20 +299,3 @@ class AsyncClient(AsyncScoringCalls, AsyncRedressCalls, AsyncAccessCalls):
         except grpc.RpcError as error:
             # The probe that finds the reason of a broken connection blocks, so it has a thread.
             raise await asyncio.to_thread(translated, error, self.settings, request_id) from None
-
-
-def _taken(exchange: asking.Exchange, response: matching_pb.MatchResponse) -> Sequence[matching_pb.MatchRequest]:
-    return tuple(exchange.take(response))
-
-
-async def _made_in_a_thread(messages: Iterator[T]) -> AsyncIterator[T]:
-    """Messages that take time to be made, which the loop does not wait for."""
-    while (message := await asyncio.to_thread(next, messages, None)) is not None:
-        yield message
-
-
-async def _asynchronous(messages: Iterable[T]) -> AsyncIterator[T]:
-    for message in messages:
-        yield message
-        # Reading the spooled file takes no turn of the loop; give others theirs.
-        await asyncio.sleep(0)

@@ -14,6 +14,7 @@ from louver.decoding import AnswerColumn, Row, Undecodable, decode, open_stream
 from louver.errors import Refused, Unproven
 from louver.failures import Misused, missing_extra
 from louver.privacy import PrivacyLoss
+from louver.quality import TableQuality, of_receipt
 from louver.receipt import Receipt, VerifiedReceipt
 from louver.sealing.columns import METADATA
 
@@ -153,6 +154,12 @@ class Answer:
         return tuple(map(whole, self.exactness))
 
     @property
+    def quality(self) -> tuple[TableQuality, ...]:
+        """The quality of the data it was made from, table by table, as the receipt's entry says it: proved where the
+        receipt is. Tables that nobody has measured, such as your own, are left out. Raises ``Unproven``."""
+        return of_receipt(self.receipt)
+
+    @property
     def columns(self) -> tuple[AnswerColumn, ...]:
         """Names and types, in order."""
         return self._decoded[0]
@@ -241,6 +248,7 @@ class Answer:
         lines.append(f"({display.visible(self.summary)})")
         lines += [f"note {display.visible(f'{item.code}: {item.message}')}" for item in self.notices]
         lines += [f"exact {display.visible(f'{item.column}: {item.message}')}" for item in self.accuracy]
+        lines += [f"data {display.visible(item.text())}" for item in self.quality]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -248,6 +256,7 @@ class Answer:
         said = (
             *((item.code, item.message) for item in self.notices),
             *((a.column, a.message) for a in self.accuracy),
+            *(("data", item.text()) for item in self.quality),
         )
         notes = "".join(f"<li>{html.escape(f'{what}: {message}')}</li>" for what, message in said)
         more = f"<p>... {len(self) - _SHOWN_ROWS} more rows</p>" if len(self) > _SHOWN_ROWS else ""

@@ -48,7 +48,7 @@ from louver_sandbox.catalog.schema import (
     QualityRuleDeclaration,
     TableDeclaration,
 )
-from louver_sandbox.catalog.sources import data_version, first_folder, overlap
+from louver_sandbox.catalog.sources import data_version, first_folder, overlap, source_files
 
 __all__ = ["CatalogProblem", "CatalogRefused", "Declared", "catalog_of", "load_catalog", "read_declarations"]
 
@@ -85,6 +85,8 @@ def load_catalog(paths: Sequence[Path], base: Path) -> Catalog:
     if problems:
         raise CatalogRefused(problems)
     root = base.resolve()
+    if strayed := tuple(item.problem(finding) for item, finding in _strayed(declared, root)):
+        raise CatalogRefused(strayed)
     tables = []
     for item in declared:
         if item.table.source is None:
@@ -93,6 +95,37 @@ def load_catalog(paths: Sequence[Path], base: Path) -> Catalog:
         located = replace(item.table.source, path=str(root / item.table.source.path))
         tables.append(replace(item.table, source=located, data_version=_kept_version(item.table, located)))
     return catalog_of(_with_referred_data(tables), base=root)
+
+
+def _strayed(declared: Sequence[Declared], root: Path) -> Iterator[tuple[Declared, Finding]]:
+    """Files that are not where they are declared, or are another department's under a second name: links.
+
+    What a declaration may name is compared by its text (`_across`); a link would lead around that.
+    """
+    held: dict[tuple[int, int, str], Table] = {}
+    for item in declared:
+        if item.table.source is None or item.table.space is SpaceKind.INSTITUTION:
+            continue
+        located = replace(item.table.source, path=str(root / item.table.source.path))
+        for file in source_files(located):
+            begins = file.relative_to(root).parts[0]
+            if not file.resolve().is_relative_to(root / begins):
+                yield item, _link(begins)
+                break
+            status, inside = file.stat(), (located.table or "").casefold()  # a database holds tables of several
+            other = held.setdefault((status.st_dev, status.st_ino, inside), item.table)
+            if other.owner != item.table.owner:
+                yield item, _of_another(other, ("source",))
+                break
+
+
+def _link(begins: str) -> Finding:
+    return Finding(
+        ("source",),
+        f"a link leads out of {begins} in the data folder",
+        f"链接指向数据目录中 {begins} 之外",
+        "put the files themselves there: what a link leads to may be another department's",
+    )
 
 
 def _kept_version(table: Table, located: Source) -> str:

@@ -48,6 +48,7 @@ from louver_sandbox.publishing.refused import PublishRefused
 from louver_sandbox.refusals import drafting as refuse
 from louver_sandbox.registered import registry_text
 from louver_sandbox.stages import Case, Request, Subject, Verdict
+from louver_sandbox.store.qualities import Data, share
 from louver_sandbox.wiring import Platform
 
 DESK_S: Final = 60.0
@@ -295,6 +296,9 @@ class Office:
                     rows=item.rows,
                     sha256=item.sha256,
                 )
+                data = Data(str(item.table), platform.judgement.catalog.tables[item.table].data_version)
+                with platform.books.state.transaction() as tx:
+                    share(tx, item.id, data)
         except PublishRefused as refused:
             raise refuse.not_published(str(refused)) from None
 

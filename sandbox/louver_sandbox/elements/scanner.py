@@ -2,7 +2,7 @@
 
 Numbers that are broken by single blanks or hyphens are found as well, and full-width ones. What has no check digit is
 held against what there is: a mobile number against its form, an old citizen number against the list of counties.
-Names are not looked for: without a list of people every third word would be one.
+A name is one where the text says so (联系人：王小明): by its form alone every third word would be one.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from louver_sandbox.elements import codes, identifiers
+from louver_sandbox.elements.names import names_somebody
 from louver_sandbox.elements.text import half_width
 
 _ALONE: Final = r"(?<![0-9A-Za-z]){}(?![0-9A-Za-z])"
@@ -20,7 +21,7 @@ _BROKEN: Final = (re.compile(r"(?<=[0-9])[ -](?=[0-9Xx])"), re.compile(r"(?<=[0-
 _MAY_HOLD: Final = re.compile(r"[0-9](?:[ -]?[0-9A-Za-z]){8}")
 """Without nine of them in a row there is no number worth a closer look, which spares most texts the rest."""
 
-PERSONAL: Final = frozenset(("citizen_number", "mobile", "bank_card"))
+PERSONAL: Final = frozenset(("citizen_number", "mobile", "bank_card", "person_name"))
 """What says which person: it leaves in no protected answer, whatever the column was registered as."""
 
 
@@ -54,10 +55,11 @@ _KINDS: Final[tuple[_Kind, ...]] = (
 def scan(text: str) -> frozenset[str]:
     """The codes of the data elements of which a value stands in the text."""
     written = half_width(text)
+    named = frozenset(("person_name",)) if names_somebody(written) else frozenset[str]()
     if _MAY_HOLD.search(written) is None:
-        return frozenset()
+        return named
     readings = {written, *(broken.sub("", written) for broken in _BROKEN)}
-    return frozenset(
+    return named | frozenset(
         code
         for code, pattern, is_one in _KINDS
         if any(is_one(found[0]) for reading in readings for found in pattern.finditer(reading))

@@ -17,12 +17,13 @@ import os
 import tempfile
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -111,15 +112,18 @@ def publish_cube(settings: Settings, name: str, tools: Tools) -> PublishedCube:
     with State.open(settings.state) as state:
         books = open_books(settings, state, tools.clock)
         request = _request(cube, snapshots)
+        if (before := _answered_before(books, cube, edition, first)) is not None:
+            request, snapshots = replace(request, id=before[0]), before[1]
         _check_editions(settings, books, cube, edition, request.id)
+        _begin(books, cube, edition, request.id, snapshots, first)
         answer, outcome = _answered(settings, judgement, request, books, tools)
         file = settings.data / cube.table / f"{edition}-{request.id}.parquet"
         rows = _rows(cube, answer, edition, epsilon)
         content = _parquet(rows)
-        before = file.exists() and file.read_bytes() == content
+        stood = file.exists() and file.read_bytes() == content
         _write(file, content)
         _write(settings.catalog / f"{cube.table}.yaml", declaration)
-        if not before:
+        if not stood:
             journal.note(
                 books,
                 "cube_published",
@@ -135,7 +139,7 @@ def publish_cube(settings: Settings, name: str, tools: Tools) -> PublishedCube:
                 delta=epsilon[1],
                 sha256=hashlib.sha256(content).hexdigest(),
             )
-    return PublishedCube(cube.table, edition, rows.num_rows, epsilon[0], before)
+    return PublishedCube(cube.table, edition, rows.num_rows, epsilon[0], stood)
 
 
 def _check_editions(settings: Settings, books: Books, cube: Cube, edition: date, request_id: str) -> None:
@@ -144,17 +148,57 @@ def _check_editions(settings: Settings, books: Books, cube: Cube, edition: date,
     files = (settings.data / cube.table).glob(f"{edition}-*.parquet")
     if any(file.name != f"{edition}-{request_id}.parquet" for file in files):
         raise refuse.cube_edition(cube.name, edition)
-    start, page = 0, books.log.entries(kind="cube_published", limit=MAX_PAGE)
+    for said in _logged(books, "cube_published"):
+        if said["cube"] != cube.name:
+            continue
+        if said["edition"] == edition.isoformat() and said["request_id"] != request_id:
+            raise refuse.cube_edition(cube.name, edition)
+        if said.get("declared", _said(cube)) != _said(cube):  # what was published earlier does not say it
+            raise refuse.cube_changed(cube.name)
+
+
+def _answered_before(books: Books, cube: Cube, edition: date, plan: Plan) -> tuple[str, list[tuple[str, str]]] | None:
+    """The request and snapshots of an edition that was answered, and cut off before it was published, where the data
+    were delivered again since: it was paid for, so what it said is what is published.
+
+    Only under the same policies: others might have left out rows that it counts.
+    """
+    published = {fields["request_id"] for fields in _logged(books, "cube_published")}
+    for fields in _logged(books, "cube_begun"):
+        if fields["request_id"] in published:
+            continue
+        said = (fields["cube"], fields["edition"], fields["declared"], tuple(fields["policies"]))
+        if said != (cube.name, edition.isoformat(), _said(cube), plan.policies):
+            continue
+        identity = str(fields["request_id"])
+        if books.log.entries(institution=PUBLISHER, request_id=identity, kind="outcome"):
+            return identity, sorted((str(table), str(one)) for table, one in fields["snapshots"].items())
+    return None
+
+
+def _begin(
+    books: Books, cube: Cube, edition: date, request_id: str, snapshots: Sequence[tuple[str, str]], plan: Plan
+) -> None:
+    """Logs which edition a request is about to be asked for, once."""
+    if any(fields["request_id"] == request_id for fields in _logged(books, "cube_begun")):
+        return
+    journal.note(
+        books,
+        "cube_begun",
+        cube=cube.name,
+        edition=edition.isoformat(),
+        declared=_said(cube),
+        request_id=request_id,
+        snapshots=dict(snapshots),
+        policies=list(plan.policies),
+    )
+
+
+def _logged(books: Books, kind: str) -> Iterator[Mapping[str, Any]]:
+    page = books.log.entries(kind=kind, limit=MAX_PAGE)
     while page:
-        for entry in page:
-            if (said := entry.fields)["cube"] != cube.name:
-                continue
-            if said["edition"] == edition.isoformat() and said["request_id"] != request_id:
-                raise refuse.cube_edition(cube.name, edition)
-            if said.get("declared", _said(cube)) != _said(cube):  # what was published earlier does not say it
-                raise refuse.cube_changed(cube.name)
-        start = page[-1].index + 1
-        page = books.log.entries(start, kind="cube_published", limit=MAX_PAGE)
+        yield from (entry.fields for entry in page)
+        page = books.log.entries(page[-1].index + 1, kind=kind, limit=MAX_PAGE)
 
 
 def _said(cube: Cube) -> str:

@@ -13,6 +13,7 @@ from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.catalog.positions import CatalogProblem
 from louver_sandbox.catalog.snapshots import snapshot_id
 from louver_sandbox.operator.installation import Tools
+from louver_sandbox.operator.telling import tell_qualities
 from louver_sandbox.premises import load_judgement, open_books
 from louver_sandbox.publishing.publish_main import Job, published_by_process
 from louver_sandbox.publishing.publisher import Published, recorded_partition
@@ -23,7 +24,8 @@ from louver_sandbox.store import State
 
 
 def publish_all(settings: Settings, tools: Tools) -> Iterator[Published]:
-    """Publishes every grant set of the active bundle; what is there already is verified and kept."""
+    """Publishes every grant set of the active bundle; what is there already is verified and kept. Then the quality
+    of what was published is measured, once for each version of the data."""
     now = tools.clock()
     judgement = load_judgement(settings, now)
     job = Job(
@@ -35,6 +37,7 @@ def publish_all(settings: Settings, tools: Tools) -> Iterator[Published]:
     )
     with State.open(settings.state) as state:
         books = open_books(settings, state, tools.clock)
+        done = []
         for published in published_by_process(job):
             if published.seconds:
                 journal.note(
@@ -45,7 +48,9 @@ def publish_all(settings: Settings, tools: Tools) -> Iterator[Published]:
                     rows=published.rows,
                     sha256=published.sha256,
                 )
+            done.append(published)
             yield published
+        tell_qualities(settings, judgement.catalog, done, books, tools)
 
 
 def partitions(settings: Settings, tools: Tools) -> Iterator[tuple[TableName, Partition]]:

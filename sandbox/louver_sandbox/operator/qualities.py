@@ -16,6 +16,7 @@ from louver_sandbox.catalog.load import load_catalog
 from louver_sandbox.catalog.model import Catalog, Source, SourceKind
 from louver_sandbox.catalog.sources import quote, raw_relation
 from louver_sandbox.elements.dictionary import ELEMENTS
+from louver_sandbox.elements.names import are_names, is_name
 from louver_sandbox.elements.scanner import scan
 from louver_sandbox.operator import listing
 from louver_sandbox.operator.output import Home, explained, fail
@@ -30,6 +31,8 @@ from louver_sandbox.quality.suggest import declaration, look, suggest
 from louver_sandbox.settings import load
 
 As_json = Annotated[bool, typer.Option("--json", help="One JSON document per line.")]
+_FIRST = 1_000
+"""Different values by which a column is known for one of names."""
 _KINDS = {".parquet": SourceKind.PARQUET, ".csv": SourceKind.CSV}
 
 
@@ -169,7 +172,8 @@ def scan_file(
 ) -> None:
     """Count the identifiers that stand in the texts of a file, column by column; exit 1 where there are any.
 
-    Found by form and check digits: citizen numbers, credit codes, mobile numbers, bank cards. Never shows one.
+    Found by form and check digits: citizen numbers, credit codes, mobile numbers, bank cards; names where a text says
+    that it is one, and in columns of them. Never shows one.
     """
     source = _source(file)
     held = False
@@ -183,9 +187,14 @@ def scan_file(
                     f"SELECT {text}, count(*) FROM {rows} WHERE {quote(name)} IS NOT NULL GROUP BY 1"  # noqa: S608
                 )
                 counts: Counter[str] = Counter()
+                first: dict[str, int] = {}
                 for value, number in _texts(values):
+                    if len(first) < _FIRST:
+                        first[value] = number
                     for code in scan(value):
                         counts[code] += number
+                if are_names(first):
+                    counts["person_name"] = sum(number for value, number in first.items() if is_name(value))
                 for code, count in sorted(counts.items()):
                     held = True
                     typer.echo(f"{name}\t{code}\t{count}")

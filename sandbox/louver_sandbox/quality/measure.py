@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from louver_sandbox.algebra.types import Kind, TableName
@@ -13,13 +13,12 @@ from louver_sandbox.elements import codes
 from louver_sandbox.elements.dictionary import ELEMENTS
 from louver_sandbox.quality.declared import Emit, declared
 from louver_sandbox.quality.model import Dimension, Measured, Report
+from louver_sandbox.quality.telling import fresh_until
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _BATCH: Final = 50_000
-_PERIODS: Final[Mapping[str, int]] = {"live": 1, "day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
-"""Days after which data that are refreshed so often are late, counted from their day."""
 
 
 def measure(
@@ -54,7 +53,8 @@ def measure(
             *declared(connection, table, emit),
             _timely(table, today),
         ]
-    return Report(table.name, rows, tuple(measured))
+        most = _most_rows(connection, table, columns)
+    return Report(table.name, rows, tuple(measured), most)
 
 
 _Rule = tuple[Dimension, str, str, str, bool]
@@ -175,10 +175,25 @@ def _of_keys(connection: DuckDBPyConnection, table: Table, tables: Mapping[Table
         yield Measured(Dimension.CONSISTENCY, column, f"is in {referred}", rows, faulty)
 
 
+def _most_rows(connection: DuckDBPyConnection, table: Table, columns: list[Column]) -> int:
+    """How many rows the subject with the most of them has; 1 where there are none."""
+    held = {column.name for column in columns}
+    everything = relation(table, tuple(columns))
+    most = (
+        _one(
+            connection,
+            f"SELECT coalesce(max(n), 1) FROM (SELECT count(*) AS n FROM {everything} "  # noqa: S608 - names quoted
+            f"WHERE {quote(name)} IS NOT NULL GROUP BY {quote(name)})",
+        )
+        for name in {unit.column for unit in table.units} & held
+    )
+    return max(most, default=1)
+
+
 def _timely(table: Table, today: date) -> Measured:
     """Whether the data are of the last period in which they should have been refreshed: one count for all rows."""
-    late = today > table.as_of + timedelta(days=2 * _PERIODS[table.refresh])
-    return Measured(Dimension.TIMELINESS, "", f"refreshed every {table.refresh}, as of {table.as_of}", 1, int(late))
+    rule = f"refreshed every {table.refresh}, as of {table.as_of}"
+    return Measured(Dimension.TIMELINESS, "", rule, 1, int(today > fresh_until(table)), whole=True)
 
 
 def _distinct(

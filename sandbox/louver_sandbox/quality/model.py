@@ -53,7 +53,7 @@ class Measured:
     """One rule over one table: of `rows` that it concerns `faulty` break it. `column` is empty for a rule of rows.
 
     `binding` is false where the declaration allows what is counted, such as an empty value of a nullable column:
-    that is told and takes nothing from the grade.
+    that is told and takes nothing from the grade. `whole` is a rule of the table as one, which counts no rows.
     """
 
     dimension: Dimension
@@ -62,20 +62,27 @@ class Measured:
     rows: int
     faulty: int
     binding: bool = True
+    whole: bool = False
 
     @property
     def grade(self) -> Grade:
-        """A: at most one row in 10,000 is faulty; B: in 1,000; C: in 100; D: in 10."""
-        return next((grade for grade, of in _LEAST if self.faulty * of <= self.rows), Grade.E)
+        """That of its counts."""
+        return grade_of(self.faulty, self.rows)
+
+
+def grade_of(faulty: int, rows: int) -> Grade:
+    """A: at most one row in 10,000 is faulty; B: in 1,000; C: in 100; D: in 10."""
+    return next((grade for grade, of in _LEAST if faulty * of <= rows), Grade.E)
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Every measurement of a table."""
+    """Every measurement of a table. `most_rows` is how many rows the subject with the most of them has."""
 
     table: TableName
     rows: int
     measured: tuple[Measured, ...]
+    most_rows: int = 1
 
     @property
     def grade(self) -> Grade:

@@ -17,8 +17,8 @@ from louver_sandbox.stages import Cell, Release
 
 
 def without_personal_numbers(released: Release) -> Release:
-    """The same answer with every text emptied that holds a citizen number, a mobile number or a bank card's, and a
-    notice of how many these are. An `exact` answer stays what it is."""
+    """The same answer with every text emptied that holds a citizen number, a mobile number or a bank card's, or says
+    what somebody is called, and a notice of how many these are. An `exact` answer stays what it is."""
     places = [place for place, column in enumerate(released.columns) if column.type.kind is Kind.TEXT]
     if released.treatment.of_rows or not places:
         return released

@@ -102,13 +102,13 @@ def values_withheld(rules: Counter[Rule]) -> Iterator[Notice]:
 
 
 def personal_numbers(count: int) -> Notice:
-    """Texts that were emptied because a number of a person stood in them."""
+    """Texts that were emptied because a number or the name of a person stood in them."""
     return Notice(
         PERSONAL_NUMBERS,
         count,
         "",
-        f"{count} text(s) are left empty: a citizen number, mobile number or bank card number stood in them",
-        f"有 {count} 处文本留空：其中含有公民身份号码、手机号码或银行卡号",
+        f"{count} text(s) are left empty: a citizen number, mobile number, bank card number or a name stood in them",
+        f"有 {count} 处文本留空：其中含有公民身份号码、手机号码、银行卡号或姓名",
     )
 
 

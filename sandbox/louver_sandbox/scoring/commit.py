@@ -247,6 +247,7 @@ def _answered(tx: Connection, paid: Paid, codes: Sequence[str], content: bytes, 
         "rows": len(order.pairs),
         "seal": order.model.kid,
         "result_digest": hashlib.sha256(content).hexdigest(),
+        **journal.quality_of(tx, {str(one.table): one.snapshot for one in order.plan.features.sources}),
     }
     if paid.admission is not None:
         told["admission"] = paid.admission

@@ -196,6 +196,18 @@ draws = Table(
 )
 """Noise that was drawn for sealed answers, encrypted by the releaser, by the question without its seal."""
 
+qualities = Table(
+    "qualities",
+    metadata,
+    Column("snapshot", Text, primary_key=True),
+    Column("table_name", Text, nullable=False),
+    Column("data_version", Text, nullable=False),
+    Column("told", Text, nullable=False),
+    Column("entry", _Big, ForeignKey("entries.index"), nullable=False),
+    Index("qualities_by_data", "table_name", "data_version"),
+)
+"""What is told of the quality of the data in a snapshot, as JSON, and the log entry that says so."""
+
 health = Table(
     "health",
     metadata,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from louver_sandbox.catalog.sources import quote
 from louver_sandbox.elements import codes, identifiers
+from louver_sandbox.elements.names import are_names
 from louver_sandbox.elements.scanner import scan
 
 if TYPE_CHECKING:
@@ -30,6 +31,13 @@ _WHOLE: Final = {
     "bank_card": (identifiers.normal_code, identifiers.bank_card_defect),
     "mobile": (identifiers.normal_mobile, identifiers.mobile_defect),
 }
+
+
+_LONG_ENOUGH: Final = {
+    True: "length({0}) > 14",
+    False: "length({0}) > 8 OR regexp_matches({0}, '[\u3400-\u9fff]{{2}}')",
+}
+"""What may hold something: of whole numbers and of texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,7 @@ def held(connection: DuckDBPyConnection, columns: Mapping[str, bool]) -> tuple[H
 def _different(connection: DuckDBPyConnection, name: str, whole: bool) -> Iterator[str]:
     text = f"CAST({quote(name)} AS VARCHAR)"
     found = connection.execute(
-        f"SELECT DISTINCT {text} FROM main.data WHERE length({text}) > {14 if whole else 8}"  # noqa: S608 - quoted
+        f"SELECT DISTINCT {text} FROM main.data WHERE {_LONG_ENOUGH[whole].format(text)}"  # noqa: S608 - quoted
     )
     while batch := found.fetchmany(_BATCH):
         yield from (str(text) for (text,) in batch)
@@ -77,6 +85,9 @@ def _of_column(name: str, texts: Iterator[str]) -> Iterator[Held]:
     whole = Counter(element for text in first for element in _is_one(text))
     if whole.total() > _SHARE * len(first):
         yield from (Held(name, element, 0) for element in sorted(whole))
+        return
+    if are_names(first):
+        yield Held(name, "person_name", 0)
         return
     counts = Counter(element for part in (first, texts) for text in part for element in scan(text))
     yield from (Held(name, element, counts[element]) for element in sorted(counts))

@@ -63,6 +63,7 @@ CHOICES: Final = {
         "policy",
         "activation",
         "snapshot",
+        "quality",
     ),
     "treatment": ("exact", "threshold", "dp", "matched", "authorised"),
 }

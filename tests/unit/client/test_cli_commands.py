@@ -16,6 +16,7 @@ from tests.support.sandbox_simulator import LogSimulator, Simulation, Trouble
 from tests.unit.client.conftest import DISTRICTS, FORBIDDEN, districts
 from typer.testing import CliRunner, Result
 
+from louver.catalogue import MADE_UP
 from louver.cli.app import app
 from louver.v1 import sandbox_pb2 as pb
 
@@ -183,6 +184,41 @@ def test_columns_are_shown_with_what_may_be_done_under_each_treatment(
     assert ["secret", "text", "5", "nothing"] in lines
     shown = json.loads(louver("tables", "gov.tax", "--json").stdout)[0]["columns"][0]["permissions"]
     assert shown[0]["rows"] == "grade = 'A'"
+
+
+def test_tables_are_searched_and_sampled(louver: Run, sandbox: Simulation) -> None:
+    """By words, department, theme and level; a sample is made up from the declaration, and says so."""
+    tax = pb.Column(name="uscc", type="text", level=1, element="uscc", description="统一社会信用代码")
+    fund = pb.Column(name="balance", type="decimal(2)", level=4, bounds="[0, 100]")
+    sandbox.service.catalogue.extend(
+        [
+            pb.Table(schema="gov", name="levy", title="税费申报", owner="市税务局", themes=["税务"], columns=[tax]),
+            pb.Table(
+                schema="gov", name="fund", title="公积金", owner="市公积金中心", themes=["住房"], columns=[fund]
+            ),
+        ]
+    )
+
+    def named(*options: str) -> list[str]:
+        return [one["name"] for one in json.loads(louver("tables", "--json", *options).stdout)]
+
+    assert {"levy", "fund"} <= set(named())
+    assert named("--search", "税务局 信用代码") == ["levy"]
+    assert named("--search", "nothing like it") == []
+    assert named("--department", "市公积金中心") == named("--theme", "住房") == named("--level", "4") == ["fund"]
+    assert named("--search", "申报", "--theme", "住房") == []
+
+    shown = louver("tables", "gov.levy", "--sample")
+    assert shown.exit_code == 0
+    assert "uscc" in shown.stdout
+    assert MADE_UP in shown.stdout
+    assert "37029" in shown.stdout, "a county that is nobody's"
+    (made,) = json.loads(louver("tables", "gov.fund", "--sample", "--json").stdout)
+    assert all(0 <= float(value) <= 100 for (value,) in made["rows"])
+    assert louver("tables", "gov.levy", "--sample").stdout == shown.stdout, "the same for everybody"
+    alone = louver("tables", "--sample")
+    assert (alone.exit_code, "a sample is of one table" in alone.stderr) == (2, True)
+    del sandbox.service.catalogue[-2:]
 
 
 def test_own_tables_from_upload_to_drop(louver: Run, tmp_path: Path) -> None:

@@ -11,16 +11,16 @@ import louver
 from louver.aio import AsyncClient
 from louver.cli.app import app
 from louver.client import Client
-from louver.connection import Connection
 from louver.profiles import Profile
 from louver.results import Answer
+from louver.warnings import AsyncWarnings, Warnings
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
 
 
 def public(kind: type) -> set[str]:
-    """Public methods and properties of a class."""
-    return {name for name in vars(kind) if not name.startswith("_")}
+    """Public methods and properties of a class and of what it inherits from."""
+    return {name for name in dir(kind) if not name.startswith("_")}
 
 
 def test_every_public_name_is_described() -> None:
@@ -46,15 +46,26 @@ def test_every_command_has_its_heading() -> None:
     assert not missing, f"docs/reference/cli.md has no heading for {missing}"
 
 
-def test_both_clients_offer_the_same_calls() -> None:
-    assert public(Client) | public(Connection) == public(AsyncClient)
-    for name in public(Client):
-        given = getattr(Client, name)
-        assert isinstance(given, property) is isinstance(getattr(AsyncClient, name), property), name
-        if isinstance(given, property):
+@pytest.mark.parametrize(("one", "other"), [(Client, AsyncClient), (Warnings, AsyncWarnings)])
+def test_both_clients_offer_the_same_calls(one: type, other: type) -> None:
+    """Those that they inherit and those of their parts as well."""
+    assert public(one) == public(other)
+    for name in public(one):
+        given = getattr(one, name)
+        assert isinstance(given, property) is isinstance(getattr(other, name), property), name
+        if not callable(given):
             continue
-        blocking, asynchronous = (inspect.signature(getattr(kind, name)) for kind in (Client, AsyncClient))
+        blocking, asynchronous = (inspect.signature(getattr(kind, name)) for kind in (one, other))
         assert list(blocking.parameters) == list(asynchronous.parameters), name
+        assert [part.default for part in blocking.parameters.values()] == [
+            part.default for part in asynchronous.parameters.values()
+        ], name
+
+
+def test_no_part_of_the_clients_is_left_out_of_the_comparison() -> None:
+    """A property that gives a class of ours with calls of its own is compared as well."""
+    parts = {name for name in public(Client) if isinstance(getattr(Client, name), property)}
+    assert parts == {"warnings"}
     assert inspect.signature(louver.connect).parameters == inspect.signature(louver.aio.connect).parameters
 
 

@@ -378,3 +378,54 @@ class TestDemoCatalogue:
     def test_loading_is_repeatable(self) -> None:
         load: Callable[[], str] = lambda: load_catalog([DEMO_DECLARATIONS], Path("/elsewhere")).digest  # noqa: E731
         assert load() == demo_catalog().digest
+
+
+def data_of(folder: Path, name: str, content: bytes = b"rows") -> Path:
+    (folder / name).mkdir(exist_ok=True)
+    file = folder / name / "part.parquet"
+    file.write_bytes(content)
+    return file
+
+
+THEIRS = FIRM_YAML.replace("gov.firm", "gov.other").replace("owner: ", "owner: 另一个")
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "out of the data folder", "hard"])
+def test_a_link_is_no_way_to_another_department_s_files(tmp_path: Path, kind: str) -> None:
+    """What a declaration names is compared by its text; a link would read another's rows under its own rules."""
+    data = tmp_path / "data"
+    data.mkdir()
+    theirs = data_of(data, "gov.other")
+    mine = data / "gov.firm"
+    if kind == "folder":
+        mine.symlink_to(theirs.parent, target_is_directory=True)
+    else:
+        mine.mkdir()
+        outside = tmp_path / "elsewhere.parquet"
+        outside.write_bytes(b"secret")
+        if kind == "hard":
+            (mine / "part.parquet").hardlink_to(theirs)
+        else:
+            (mine / "part.parquet").symlink_to(theirs if kind == "file" else outside)
+    paths = declarations(tmp_path, FIRM_YAML, THEIRS)
+    with pytest.raises(CatalogRefused) as refused:
+        load_catalog(paths, data)
+    (problem,) = refused.value.problems
+    said = "another department answers for" if kind == "hard" else "a link leads out of gov.firm"
+    assert said in problem.message
+    assert problem.message_zh
+    assert problem.hint
+    if kind == "hard":
+        (mine / "part.parquet").unlink()
+    elif kind == "folder":
+        mine.unlink()
+    else:
+        (mine / "part.parquet").unlink()
+    data_of(data, "gov.firm", b"its own")
+    assert len(load_catalog(paths, data).tables) == 2
+
+
+def test_a_link_within_a_department_s_own_folder_is_followed(tmp_path: Path) -> None:
+    file = data_of(tmp_path, "gov.firm")
+    (file.parent / "again.parquet").symlink_to(file)
+    assert loaded(tmp_path, FIRM_YAML).data_version

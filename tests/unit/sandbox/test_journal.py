@@ -14,12 +14,15 @@ from hypothesis import strategies as st
 from tests.support.line import FORBIDDEN, NARROWED, Line, ask, call, line
 
 from louver.errors import Refused
+from louver.quality import of_receipt
+from louver.receipt import Receipt
 from louver_sandbox import journal
 from louver_sandbox.algebra.expressions import Value
 from louver_sandbox.audit.verify import verify_log
 from louver_sandbox.auditing.replay import question_of
 from louver_sandbox.private_core import WantedAccuracy, Wish
 from louver_sandbox.refusals import capacity
+from louver_sandbox.store import qualities
 
 SECRET = "370202197805214321"
 
@@ -71,6 +74,31 @@ def test_withheld_cells_are_counted_in_the_log(bank: Line) -> None:
     assert said
     assert len(said) == len(receipted.answer.notices), "two rules of one code are two lines"
     assert bank.books.log.entry(1).fields["notices"] == said
+
+
+def test_an_outcome_says_the_quality_of_the_snapshots_it_was_made_from(bank: Line) -> None:
+    bank.pipeline.answer(ask(), call())
+    admission, outcome = bank.books.log.entries()
+    assert "quality" not in outcome.fields, "nobody has measured them"
+    (table, snapshot), *_ = dict(admission.fields["snapshots"]).items()  # type: ignore[call-overload]
+    told = {
+        "within": 5,
+        "as_of": "2026-06-30",
+        "fresh_until": "2026-08-31",
+        "dimensions": {"validity": ["A", 0, 800]},
+    }
+    with bank.books.state.transaction() as tx:
+        data = qualities.Data(table, "v1")
+        qualities.keep(tx, snapshot, data, told, outcome.index)
+        qualities.keep(tx, snapshot, data, {**told, "within": 10}, outcome.index)  # the first stays
+        assert qualities.share(tx, "another of the same data", data)
+        assert qualities.find(tx, "another of the same data") == told
+        assert not qualities.share(tx, "of other data", qualities.Data(table, "v2"))
+    again = bank.pipeline.answer(replace(ask(), id="0193a1b2-0000-7000-8000-00000000f00d"), call())
+    (entry,) = bank.books.log.entries(request_id="0193a1b2-0000-7000-8000-00000000f00d", kind="outcome")
+    assert entry.fields["quality"] == {table: told}
+    (read,) = of_receipt(Receipt.from_bytes(again.receipt))
+    assert (read.table, read.within, read.dimensions[0].rows) == (table, 5, 800)
 
 
 def test_a_refusal_is_logged_with_its_rule_and_never_its_message(bank: Line) -> None:

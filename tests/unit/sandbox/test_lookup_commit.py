@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,11 +13,12 @@ import pytest
 from tests.support.line import NOON, Line, line
 from tests.support.policy_questions import LIBRARY, city_catalog
 
+from louver.errors import Fault
 from louver_sandbox import journal
 from louver_sandbox.commit import commit
 from louver_sandbox.consents import Consent, Consents
 from louver_sandbox.lookups import DIALECT
-from louver_sandbox.pipeline import facts_at
+from louver_sandbox.pipeline import Call, Failed, Pipeline, facts_at
 from louver_sandbox.plan.calls import judge_call
 from louver_sandbox.policy.bundle import bundle_content, parse_bundle
 from louver_sandbox.policy.load import load_library
@@ -102,6 +105,36 @@ def test_a_revocation_counts_for_a_retry(bank: Line, planned: Plan) -> None:
     assert is_about_the_firm(committed(bank, planned))
     consents(bank).revoke("a1", BANK.institution)
     assert not is_about_the_firm(committed(bank, planned))
+
+
+@pytest.mark.parametrize(("stage", "read"), [("checked", False), ("admitted", True)])
+def test_a_revocation_during_the_answer_counts_until_it_is_admitted(
+    bank: Line, planned: Plan, stage: str, read: bool
+) -> None:
+    """Recorded before the admission it counts, though the question was found good; after it the rows are read, since
+    the log has said so by then."""
+    authorised(bank, planned)
+    seen: list[bool] = []
+
+    class Reading:
+        def run(self, plan: Plan, call: Call) -> bytes:
+            seen.append(any(FIRM in core.statement for core in plan.cores))
+            raise Failed("worker_died")
+
+    def told(at: str) -> None:
+        if at == stage:
+            consents(bank).revoke("a1", BANK.institution)
+
+    answering = Pipeline(
+        lambda request, facts: planned,
+        lambda institution, call: nullcontext(Reading()),
+        bank.books,
+        bank.clock,
+        lambda error: "incident",
+    )
+    with pytest.raises(Fault):
+        answering.answer(ASKED, Call(10.0, threading.Event(), told))
+    assert seen == [read]
 
 
 def test_an_admission_tells_its_reader_the_same_whether_it_covers_or_not(bank: Line, planned: Plan) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import BigInteger, Connection, Integer, LargeBinary, MetaData, Table, insert, select
+from sqlalchemy import BigInteger, Boolean, Connection, Integer, LargeBinary, MetaData, Table, insert, select
 from tests.support.databases import BOTH, SQLITE
 from tests.support.lengths import at_length
 from tests.support.postgres import Server
@@ -39,6 +39,8 @@ def row(table: Table, number: int) -> dict[str, Any]:
     for column in table.columns:
         if isinstance(column.type, Integer | BigInteger):
             values[column.name] = number
+        elif isinstance(column.type, Boolean):
+            values[column.name] = number % 2 == 0
         elif isinstance(column.type, LargeBinary):
             values[column.name] = f"{column.name} {number}".encode()
         else:

@@ -41,6 +41,7 @@ from louver.cli.session import (
     print_table,
     read_text,
     show_privacy,
+    show_quality,
     showing_progress,
     showing_upload,
     telling_warnings,
@@ -197,6 +198,7 @@ def query(
         said = (*notices(answer.notices, session.language), *accuracies(answer.accuracy, session.language))
         for line in (*said, f"({answer.summary})"):
             typer.echo(visible(line), err=True)
+        show_quality(answer.quality, session.language)
         show_privacy(answer.privacy, session.language)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from louver.decoding import Row
 from louver.failures import Misused
 from louver.privacy import plain
+from louver.quality import TableQuality
 from louver.results import Accuracy, Answer
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -111,6 +112,20 @@ def plain_accuracy(item: Accuracy) -> dict[str, object]:
     }
 
 
+def plain_quality(item: TableQuality) -> dict[str, object]:
+    """The quality of a table's data, for JSON: ``faulty`` of ``rows`` break the worst rule of each dimension."""
+    return {
+        "table": item.table,
+        "grade": item.grade or None,
+        "as_of": item.as_of.isoformat(),
+        "late": item.late,
+        "within": item.within,
+        "dimensions": {
+            one.dimension: {"grade": one.grade, "faulty": one.faulty, "rows": one.rows} for one in item.dimensions
+        },
+    }
+
+
 def as_json(answer: Answer) -> str:
     """The answer with everything that was said about it. Rows are arrays: two columns may share a name."""
     document = {
@@ -125,6 +140,7 @@ def as_json(answer: Answer) -> str:
         ],
         "accuracy": [plain_accuracy(item) for item in answer.accuracy],
         "privacy": [plain(item) for item in answer.privacy],
+        "quality": [plain_quality(item) for item in answer.quality],
         "cost": dict(answer.cost),
         "remaining": dict(answer.remaining),
         "policies": list(answer.policies),

@@ -23,6 +23,7 @@ from louver.privacy import PrivacyLoss, plain
 if TYPE_CHECKING:
     from louver.client import Client
     from louver.decoding import Row
+    from louver.quality import TableQuality
 
 _INTERRUPTED = 130
 """128 + SIGINT, as shells report it."""
@@ -180,6 +181,16 @@ def show_privacy(losses: Sequence[PrivacyLoss], language: str) -> None:
             typer.echo(line, err=True)
         return
     typer.echo(json.dumps({"privacy": [plain(loss) for loss in losses]}, ensure_ascii=False), err=True)
+
+
+def show_quality(told: Sequence[TableQuality], language: str) -> None:
+    """A line for each table that was read, on standard error and where a person watches it; never in a pipe, where
+    an answer as JSON has it."""
+    from louver.display import visible
+
+    if sys.stderr.isatty():
+        for one in told:
+            typer.echo(visible(one.text(language)), err=True)
 
 
 def write_bytes(content: bytes, output: Path | None) -> None:

@@ -11,7 +11,8 @@ from typing import Any, Final
 from louver.failures import Misused
 
 ACTS: Final = (
-    "activation", "policy", "snapshot", "purge", "erasure", "pruning", "hold", "hold_released", "ledger-rebuilt",
+    "activation", "policy", "snapshot", "quality", "purge", "erasure", "pruning", "hold", "hold_released",
+    "ledger-rebuilt",
 )  # fmt: skip
 """What the platform and its officers did, which everybody's answers rest on."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from louver.errors import Unproven
+from louver.quality import TableQuality, day_of, read
 from louver.receipt import Receipt
 
 FORMAT = "louver credit report 1"
@@ -24,11 +25,13 @@ KIND = "report"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A table that a section was read from, who holds it, and the day its rows are of."""
+    """A table that a section was read from, who holds it, the day its rows are of, and how good they are where that
+    was measured."""
 
     table: str
     owner: str
     as_of: date
+    quality: TableQuality | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,7 @@ def parse(document: bytes, receipt: bytes) -> CreditReport:
             subject=_text(said["subject"]["number"]),
             made=datetime.fromisoformat(said["made"]),
             valid_until=date.fromisoformat(said["valid_until"]),
-            sections=tuple(map(_section, said["sections"])),
+            sections=tuple(_section(one, day_of(said["made"])) for one in said["sections"]),
             document=document,
             receipt=Receipt.from_bytes(receipt) if receipt else None,
         )
@@ -131,7 +134,7 @@ def parse(document: bytes, receipt: bytes) -> CreditReport:
         raise Unproven("this is no credit report", document) from None
 
 
-def _section(said: Mapping[str, Any]) -> Section:
+def _section(said: Mapping[str, Any], day: date) -> Section:
     columns = said["columns"]
     rows = tuple(tuple(map(_cell, row)) for row in said["rows"])
     if any(len(row) != len(columns) for row in rows):
@@ -142,12 +145,15 @@ def _section(said: Mapping[str, Any]) -> Section:
         columns=tuple(_text(one["name"]) for one in columns),
         titles=tuple(_text(one["title"]) for one in columns),
         rows=rows,
-        sources=tuple(
-            Source(_text(one["table"]), _text(one["owner"]), date.fromisoformat(one["as_of"]))
-            for one in said["sources"]
-        ),
+        sources=tuple(_source(one, day) for one in said["sources"]),
         cut=said["cut"] is True,
     )
+
+
+def _source(said: Mapping[str, Any], day: date) -> Source:
+    table = _text(said["table"])
+    quality = read(table, said["quality"], day) if "quality" in said else None
+    return Source(table, _text(said["owner"]), date.fromisoformat(said["as_of"]), quality)
 
 
 def _text(value: object) -> str:

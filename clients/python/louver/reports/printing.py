@@ -116,6 +116,9 @@ def _section(paper: Paper, number: int, section: Section) -> None:
         paper.line("另有更多记录，未全部列出。", SMALL)
     said = "；".join(f"{one.owner}（{one.table}），截至 {one.as_of}" for one in section.sources)
     paper.line(f"来源：{said}。模板：{section.template}。", SMALL)
+    for one in section.sources:
+        if one.quality is not None:
+            paper.line(f"数据质量：{one.quality.text('zh')}。", SMALL)
 
 
 def _shown(cell: str | int | bool | None) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from gmpy2 import mpz
 
 from louver.errors import Unproven
+from louver.quality import TableQuality, of_receipt
 from louver.receipt import Receipt
 from louver.scoring import layout
 from louver.sealing import processes
@@ -104,6 +105,13 @@ class ScoreAnswer:
     request_ids: tuple[str, ...]
     cost: int
     """Scores that were paid for; those given again are free."""
+
+    @property
+    def quality(self) -> tuple[TableQuality, ...]:
+        """The quality of the data that the scores were made from, as the receipts' entries say it. Raises
+        ``Unproven``."""
+        told = {one: None for receipt in self.receipts for one in of_receipt(receipt)}
+        return tuple(sorted(told, key=lambda one: (one.table, one.as_of)))
 
     @property
     def scored(self) -> int:

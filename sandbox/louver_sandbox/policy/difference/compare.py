@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from louver_sandbox.policy.difference.directions import Direction, changed, direction
 from louver_sandbox.policy.difference.of_verbs import Value
 from louver_sandbox.policy.difference.offers import Documents, Offer, Offered, Place, offered, requesters
+from louver_sandbox.policy.difference.sections import changed_leaves, named, of_grant
 from louver_sandbox.policy.model import Platform
 from louver_sandbox.policy.terms import BudgetTerms
 from louver_sandbox.stages import Subject
@@ -65,7 +66,7 @@ def compare(old: Documents, new: Documents, people: Mapping[str, Subject] | None
         added=tuple(sorted(after.keys() - before.keys())),
         removed=tuple(sorted(before.keys() - after.keys())),
         altered=tuple(sorted(name for name in before.keys() & after.keys() if before[name] != after[name])),
-        changes=(*_platform(old.platform, new.platform), *_merged(single)),
+        changes=(*_platform(old.platform, new.platform), *_sections(old, new), *_merged(single)),
     )
 
 
@@ -77,6 +78,46 @@ def _rules(documents: Documents) -> Iterator[tuple[str, object]]:
     house = documents.platform
     yield from ((f"{house.id}/{entry.id}", entry) for entry in house.negative_list)
     yield from ((f"{house.id}/{rule.id}", rule) for rule in house.requester_rules)
+    for name, section in _named_sections(documents):
+        yield name, tuple(changed_leaves({}, section))  # without titles
+
+
+def _named_sections(documents: Documents) -> Iterator[tuple[str, object]]:
+    """Every part of every document that is compared leaf by leaf, by its name."""
+    for policy in documents.policies:
+        yield from ((f"{policy.id}/{name}", section) for name, section in named(policy, "policy"))
+    yield from (
+        (f"{documents.platform.id}/{name}", section) for name, section in named(documents.platform, "platform")
+    )
+
+
+def _sections(old: Documents, new: Documents) -> Iterator[Change]:
+    """What differs in parts that nobody is granted by themselves, and in terms that have no effect to compare."""
+    before, after = (dict(_named_sections(side)) for side in (old, new))
+    for name in sorted({*before, *after}):
+        if name not in before:
+            yield _house(Direction.LOOSER, "added", name, "", _SECTION)
+        elif name not in after:
+            yield _house(Direction.STRICTER, "removed", name, _SECTION, "")
+        else:
+            yield from _leaf_changes(name, before[name], after[name])
+    grants = (
+        {f"{policy.id}/{one.id}": one for policy in side.policies for one in policy.grants} for side in (old, new)
+    )
+    mine, theirs = grants
+    for name in sorted(mine.keys() & theirs.keys()):
+        if mine[name] != theirs[name]:
+            yield from _leaf_changes(name, of_grant(mine[name]), of_grant(theirs[name]))
+
+
+_SECTION = "there"
+
+
+def _leaf_changes(name: str, before: object, after: object) -> Iterator[Change]:
+    for at, was, now, way in changed_leaves(before, after):
+        yield _house(
+            way, "changed" if was and now else "removed" if was else "added", f"{name} {at}".strip(), was, now
+        )
 
 
 def _for(name: str, old: Offered, new: Offered) -> Iterator[Change]:
