@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from louver_sandbox.accounting.ledger import SHANGHAI
+from louver_sandbox.audit import seeds
 from louver_sandbox.audit.entries import JSON
-from louver_sandbox.audit.head import Ed25519Signer
 from louver_sandbox.audit.log import AuditLog
 from louver_sandbox.catalog.load import catalog_of, load_catalog
 from louver_sandbox.catalog.model import Catalog, SpaceKind
@@ -117,17 +117,19 @@ def noise_fingerprint(secret: bytes) -> str:
 def open_books(
     settings: Settings, state: State, clock: Callable[[], datetime], isolation: Level | None = None
 ) -> Books:
-    """The ledger, the log and the answers over an open state store. A service tells the log its isolation."""
-    seed = (settings.secrets / "log.seed").read_bytes()
-    signer = Ed25519Signer.from_seed(settings.origin, seed)
+    """The ledger, the log and the answers over an open state store. A service tells the log its isolation.
+
+    Raises `LogKeyMissing` where the log has gone over to a key that is not in `secrets/`.
+    """
     log = AuditLog(
         state,
-        signer,
+        seeds.read(settings.secrets / seeds.SEED, settings.origin),
         settings.origin,
         clock=clock,
         randomness=secrets.token_bytes,
         marks=_marks(settings, isolation),
         require_served=require_served,
+        find=seeds.finder(settings.secrets, settings.origin),
     )
     return Books(state, log)
 
