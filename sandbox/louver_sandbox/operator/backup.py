@@ -37,6 +37,7 @@ FILES = (
     "revocations.json",
     "auditors.json",
     "log.pub",
+    "record.epoch",
 )
 FOLDERS = ("bundle", "catalog", "policies", "requests", "pki", "uploads", "run/kept")
 STORE = "state.db"
