@@ -29,7 +29,7 @@ from louver.failures import Misused
 from louver.receipt import commitment
 from louver.transparency.checkpoint import Checkpoint, TreeHead
 from louver.transparency.merkle import EMPTY_ROOT, leaf_hash, node_hash
-from louver.transparency.retention import PRUNABLE, PRUNING, Residue, read_residue
+from louver.transparency.retention import PRUNING, REDACTABLE, Residue, read_residue
 from louver.transparency.succession import KeyContradiction, LogKey
 from louver.transparency.whole_log import read_entry
 
@@ -190,7 +190,7 @@ def _left(given: Given, size: int) -> Residue:
         found = read_residue(given.residue)
     except ValueError as invalid:
         raise Unproven(f"entry {size}: {invalid}", given.residue.encode()) from None
-    if found.index != size or given.pruned_by <= size or found.fields["kind"] not in PRUNABLE:
+    if found.index != size or given.pruned_by <= size or found.fields["kind"] not in REDACTABLE:
         raise Unproven(
             f"entry {size}: what is left of it is of another, or it is never pruned", given.residue.encode()
         )
