@@ -42,15 +42,24 @@ def finder(folder: Path, origin: str) -> FindSigner:
 
 
 def put_beside(folder: Path, seed: bytes) -> None:
-    """Writes a successor's secret, on the disk when it returns."""
+    """Writes a successor's secret, on the disk when it returns, for whoever the present one is: an operator who is
+    root must not take the key from the service. Raises OSError where that cannot be."""
     path = folder / NEXT
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
+        owned_like(descriptor, folder / SEED)
         file.write(seed)
         file.flush()
         os.fsync(file.fileno())
     _sync(folder)
+
+
+def owned_like(descriptor: int, other: Path) -> None:
+    """Gives an open file to the owner of another. Raises OSError."""
+    owner, mine = other.stat(), os.fstat(descriptor)
+    if (owner.st_uid, owner.st_gid) != (mine.st_uid, mine.st_gid):
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def settle(folder: Path, origin: str, newest: VerifierKey) -> bool:

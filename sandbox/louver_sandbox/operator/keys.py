@@ -114,6 +114,8 @@ def rotate_record(settings: Settings, reason: str, redraw: bool, tools: Tools) -
         former = fingerprint(read_key(present))
         secret = tools.randomness(KEY_BYTES)
         create_key(beside, randomness=lambda size: secret[:size])
+        with beside.open("rb") as made:
+            seeds.owned_like(made.fileno(), present)
         fresh = fingerprint(secret)
         built = sum(1 for _ in published_with(settings, tools, beside, fresh))
         yield f"{built} snapshots are there under the new record key"

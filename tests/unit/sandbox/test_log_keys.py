@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -308,6 +309,14 @@ def test_the_command_replaces_secret_and_public_key(settings: Settings) -> None:
     with State.open(settings.state) as state:
         assert verify_log(state, old.strip()).ok
         assert verify_log(state, public).ok
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_an_operator_who_is_root_does_not_take_the_key_from_the_service(filed: Settings) -> None:
+    os.chown(filed.secrets / seeds.SEED, 65534, 65534)
+    keys.rotate_log(filed, "once a year", TOOLS)
+    assert (filed.secrets / seeds.SEED).stat().st_uid == 65534
+    assert (filed.secrets / seeds.SEED).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_dry_run_says_what_it_would_do_and_does_nothing(filed: Settings) -> None:

@@ -144,6 +144,7 @@ def test_an_answer_that_pruning_erased_is_erased_again_where_an_older_copy_is_re
             tx.execute(insert(schema.answers).values(kept_answer(request, outcome)))
     copy = copied(books, tmp_path / "before.db")
     later = journal.moment(books.log.entry(0)) + timedelta(days=400)
+    books.log._clock = lambda: later
     before = pruning.limits({"admission": 200, "outcome": 200}, later)
     found = pruning.by_age(books, before, execute=True)
     (said,) = books.log.latest(kinds=("answers_erased",))
