@@ -312,7 +312,10 @@ class AuditLog:
             checkpoint = Checkpoint.parse(stored.head(tx, signed) or b"")
             size = checkpoint.verify(keys.read(tx, self._held)).size
         except Unproven:
-            raise LogDamaged(f"the head stored for {signed} entries is not one that this log signed") from None
+            raise LogDamaged(
+                f"the head stored for {signed} entries is not one that this log signed: it was altered, or the store "
+                "was put back from before the log's key was replaced and needs an export (`ledger rebuild --log`)"
+            ) from None
         if size != signed:
             raise LogDamaged(f"the head stored for {signed} entries was signed for {size}")
         return checkpoint

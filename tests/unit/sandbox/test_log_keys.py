@@ -421,6 +421,24 @@ def test_a_store_from_before_the_change_is_known_for_an_old_copy(filed: Settings
     assert any("service.checkpoint proves 2 log entries" in one for one in problems(filed, TOOLS.clock()))
 
 
+def test_a_store_from_before_the_change_is_brought_up_by_an_export(filed: Settings, tmp_path: Path) -> None:
+    """As a database that was recovered to an earlier time is, beside the present secrets."""
+    noted(filed)
+    kept = Path(shutil.copy2(filed.state_file, tmp_path / "before.db"))
+    keys.rotate_log(filed, "once a year", TOOLS)
+    after, export = noted(filed), tmp_path / "audit.jsonl"
+    assert command("log", "export", export, "--home", filed.home).exit_code == 0
+    for beside in filed.home.glob("state.db*"):
+        beside.unlink()
+    shutil.copy2(kept, filed.state_file)
+    assert any("from before the log's key was replaced" in one for one in problems(filed, TOOLS.clock()))
+    rebuilt = command("ledger", "rebuild", "--log", export, "--home", filed.home)
+    assert rebuilt.exit_code == 0, rebuilt.stderr
+    assert noted(filed).verify((filed.home / "log.pub").read_text())
+    with State.open(filed.state) as state:
+        assert verify_log(state, (filed.home / "log.pub").read_text(), [after.checkpoint]).ok
+
+
 def test_those_who_write_meanwhile_lose_nothing(settings: Settings) -> None:
     """Threads of another process's log go on while the key is replaced three times; every receipt holds for ever."""
     old = (settings.home / "log.pub").read_text().strip()
