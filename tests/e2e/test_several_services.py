@@ -24,6 +24,7 @@ from tests.support.lengths import at_length
 from tests.support.postgres import Server
 from typer.testing import CliRunner
 
+from louver.client import Client
 from louver.errors import Error
 from louver.receipt import Receipt
 from louver.transparency import LogKey, TreeHead
@@ -197,6 +198,13 @@ def rotated(city: City, number: int) -> None:
     assert done.exit_code == 0, done.stderr
 
 
+def proved(bank: Client) -> Receipt:
+    """The receipt of an answer, which the client has verified."""
+    found = bank.analyse(SIMPLE).receipt
+    assert found is not None
+    return found
+
+
 def test_the_logs_key_is_replaced_while_the_service_answers(replacing: Service, tmp_path: Path) -> None:
     """No question fails; every receipt, from before and after, is proved offline by whoever pins any of the keys; a
     log that was exported before verifies, and the one that is exported after; a thief of the first key proves nothing
@@ -206,7 +214,7 @@ def test_the_logs_key_is_replaced_while_the_service_answers(replacing: Service, 
     thief = Ed25519Signer.from_seed(settings.origin, (settings.secrets / "log.seed").read_bytes())
     exported = [export(settings, tmp_path / "before.jsonl")]
     with replacing.connect(purpose="RESEARCH") as bank:
-        receipts = [bank.analyse(SIMPLE).receipt]
+        receipts = [proved(bank)]
         asked = Bank([replacing])
         with asking(asked):
             more(asked, 1)
@@ -214,7 +222,7 @@ def test_the_logs_key_is_replaced_while_the_service_answers(replacing: Service, 
                 rotated(city, number)
                 pins.append(city.log_key)
                 more(asked, 2)
-                receipts.append(bank.analyse(SIMPLE).receipt)  # its client pins the first key, and verifies
+                receipts.append(proved(bank))  # its client pins the first key, and verifies
         head = bank.head()
     assert asked.failed == []
     assert all(kinds(city, request) in (["admission", "outcome"], ["outcome"]) for request in asked.answered)

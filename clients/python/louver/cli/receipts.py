@@ -96,7 +96,7 @@ def newest_key(
 ) -> None:
     """Print the key that signed a receipt, as the one that you know leads to it: to be pinned in its place.
 
-    Example: louver receipt key newest.receipt --log-key log.pub > log.pub.new
+    Example: louver receipt key newest.receipt --log-key log.pub
     """
     session: Session = context.obj
     with ending(session.language):
