@@ -132,10 +132,11 @@ def test_a_killed_worker_hurts_its_own_query_only(served: Service, bank: louver.
     assert alive(bank)
 
 
-MOMENTS = at_length(4, 60)
+MOMENTS = at_length(0, 60)
 """At which everything that works for a question is killed: spread over the time that it takes."""
 
 
+@pytest.mark.skipif(not MOMENTS, reason="a question for each kill: by LOUVER_SOAK=1; one kill of each kind is in CI")
 def test_workers_killed_at_any_moment_leave_a_fault_or_an_answer_and_sound_books(
     served: Service, bank: louver.Client
 ) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.audit_logs import KEY, MALLORY, ORIGIN, SIGNER, SeededRandomness, SettableClock, answer
-from tests.support.databases import BOTH, SQLITE
+from tests.support.databases import AT_LENGTH, BOTH, SQLITE
 from tests.support.postgres import Server
 from typer.testing import CliRunner, Result
 
@@ -58,7 +58,7 @@ def replaced(log: AuditLog, successor: Ed25519Signer = NEXT) -> int:
         return log.succeeded(tx, successor, {"reason": "once a year"}).index
 
 
-@pytest.fixture(params=BOTH)
+@pytest.fixture(params=AT_LENGTH)
 def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[State]:
     """A store on each kind of database."""
     at = (

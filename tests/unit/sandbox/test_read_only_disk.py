@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.audit_logs import KEY, ORIGIN, SIGNER, SeededRandomness, SettableClock, answer
-from tests.support.databases import BOTH, SQLITE
+from tests.support.databases import AT_LENGTH, SQLITE
 
 from louver_sandbox.audit import AuditLog, verify_log
 from louver_sandbox.store import State
@@ -130,7 +130,7 @@ def test_a_read_only_file_system_is_not_served_on_and_is_whole_afterwards(tmp_pa
     assert after == "4 True"
 
 
-@pytest.fixture(params=BOTH)
+@pytest.fixture(params=AT_LENGTH)
 def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[State]:
     """A store on each kind of database."""
     at = (
