@@ -450,7 +450,7 @@ def test_those_who_write_meanwhile_lose_nothing(settings: Settings) -> None:
 
         def go_on() -> None:
             try:
-                while not over.is_set():
+                while not over.wait(0.01):
                     receipts.append(log.attested(lambda tx: log.append(tx, {"kind": "note"})))
             except BaseException as error:
                 wrong.append(error)
