@@ -38,6 +38,7 @@ soak: .venv/.dev   ## The same at length, for hours: SEED=n for other statements
 	@$(GUIDED) --runs 1000000 --seed $(or $(SEED),2)
 	@$(BIN)/python -m bench.overload --full
 	@LOUVER_SOAK=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -o timeout=36000 tests/attacks tests/property tests/real tests/tpc tests/e2e tests/unit/sandbox/test_intervals_of_every_kind.py tests/unit/sandbox/test_curved_intervals.py
+	@LOUVER_SOAK=1 LOUVER_KILLS=400 $(BIN)/python -m pytest -q -n 0 -o timeout=36000 tests/unit/sandbox/test_private_kills.py
 check: .venv/.dev  ## Format, lint, types, layers
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 lock: .venv/.dev   ## What the container image installs, by SHA-256, and its bill of materials

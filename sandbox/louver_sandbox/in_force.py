@@ -113,7 +113,8 @@ class InForce:
         house, settings, limits = self._house, self._house.settings, self._house.settings.limits
         bundle = self.judgement.bundle
         secret, sampler = noise_secret(settings, bundle), sampler_of(bundle)
-        folder = house.judging / bundle.digest
+        # The same bundle may decide over other snapshots, and one that starts late must read what it was made for.
+        folder = house.judging / f"{bundle.digest}-{self.judgement.catalog.digest[:16]}"
         checker.keep_judgement(settings.run, self.judgement.catalog, content)
         checker.write_judgement(folder, self.judgement.catalog, content)
         self._zygote = self._parts.enter_context(checker_zygote(folder))

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from louver_sandbox.accounting.ledger import SHANGHAI
+from louver_sandbox.audit import seeds
 from louver_sandbox.audit.entries import JSON
-from louver_sandbox.audit.head import Ed25519Signer
 from louver_sandbox.audit.log import AuditLog
-from louver_sandbox.catalog.load import catalog_of, load_catalog
+from louver_sandbox.catalog.load import catalog_of, load_catalog, with_record_key
 from louver_sandbox.catalog.model import Catalog, SpaceKind
 from louver_sandbox.checker import Judgement
 from louver_sandbox.journal import Books
@@ -44,6 +44,8 @@ class Tools:
     randomness: Callable[[int], bytes]
 
 
+RECORD_EPOCH = "record.epoch"
+"""The file that says by its fingerprint which record key the snapshots in use are made with, after the first."""
 NOISE_FILE = "noise.key"
 """The file in `secrets/` with the releaser's secret of cell keys."""
 MATCHING_FILE = matcher.KEY_FILE
@@ -61,7 +63,16 @@ def registered_catalog(settings: Settings) -> Catalog:
     """What is declared, but for institutions' own tables, which they upload. Raises `CatalogRefused`."""
     declared = load_catalog([settings.catalog], settings.data)
     registered = [table for table in declared.tables.values() if table.space is not SpaceKind.INSTITUTION]
-    return catalog_of(registered, base=settings.data.resolve())
+    return with_record_key(catalog_of(registered), record_epoch(settings), settings.data)
+
+
+def record_epoch(settings: Settings) -> str | None:
+    """The fingerprint of the record key that published snapshots are made with; None for the first one. The key
+    itself is the publisher's alone."""
+    try:
+        return (settings.home / RECORD_EPOCH).read_text(encoding="ascii").strip() or None
+    except FileNotFoundError:
+        return None
 
 
 def load_judgement(settings: Settings, now: datetime) -> Judgement:
@@ -117,17 +128,19 @@ def noise_fingerprint(secret: bytes) -> str:
 def open_books(
     settings: Settings, state: State, clock: Callable[[], datetime], isolation: Level | None = None
 ) -> Books:
-    """The ledger, the log and the answers over an open state store. A service tells the log its isolation."""
-    seed = (settings.secrets / "log.seed").read_bytes()
-    signer = Ed25519Signer.from_seed(settings.origin, seed)
+    """The ledger, the log and the answers over an open state store. A service tells the log its isolation.
+
+    Raises `LogKeyMissing` where the log has gone over to a key that is not in `secrets/`.
+    """
     log = AuditLog(
         state,
-        signer,
+        seeds.read(settings.secrets / seeds.SEED, settings.origin),
         settings.origin,
         clock=clock,
         randomness=secrets.token_bytes,
         marks=_marks(settings, isolation),
         require_served=require_served,
+        find=seeds.finder(settings.secrets, settings.origin),
     )
     return Books(state, log)
 

@@ -18,11 +18,14 @@ from louver_sandbox.annals import (
     refuse_former,
     refuse_other_owners,
 )
+from louver_sandbox.catalog.load import with_record_key
+from louver_sandbox.catalog.model import Catalog
 from louver_sandbox.checker import Judgement
 from louver_sandbox.in_force import House, InForce
 from louver_sandbox.policy.approvals import Approval, verify_bundle
 from louver_sandbox.policy.bundle import Bundle, BundleRefused
 from louver_sandbox.policy.load import CONTENT_FILE, load_approvals, load_officers
+from louver_sandbox.premises import record_epoch
 
 RETIRED_S = 120.0
 """How long what decided formerly is kept beyond the longest question: for those that waited to be asked."""
@@ -55,13 +58,14 @@ class Succession:
     def replace(
         self, bundle: Bundle, content: bytes, approvals: tuple[Approval, ...], kept: Callable[[], None]
     ) -> None:
-        """Lets a verified bundle decide from the next question on, all at once.
+        """Lets a verified bundle decide from the next question on, all at once, over the snapshots in use now.
 
         `kept` makes it lasting, once everything stands that decides by it; then the log says so, and then it decides.
-        The catalogue stays. Where anything fails before the last step, what decided goes on deciding. Raises what
-        `InForce` and `kept` raise, and `BundleRefused` where the log knows a later version.
+        The catalogue stays, but for the record key of its snapshots. Where anything fails before the last step, what
+        decided goes on deciding. Raises what `InForce` and `kept` raise, and `BundleRefused` where the log knows a
+        later version.
         """
-        judgement = Judgement(self._deciding.judgement.catalog, bundle)
+        judgement = Judgement(self.catalog(), bundle)
         with self._replacing:
             refuse_former(self._house.books, approvals)
             refuse_other_owners(self._deciding.approvals, approvals)
@@ -75,6 +79,13 @@ class Succession:
             former, self._deciding = self._deciding, fresh
             self._former.append((time.monotonic() + RETIRED_S + self._house.settings.limits.query_seconds, former))
 
+    def catalog(self) -> Catalog:
+        """The catalogue, with the record key that its snapshots are made with now."""
+        known, epoch = self._deciding.judgement.catalog, record_epoch(self._house.settings)
+        if all(table.record_key == epoch for table in known.tables.values() if table.units):
+            return known
+        return with_record_key(known, epoch, self._house.settings.data)
+
     def stored(self) -> StoredBundle:
         """The bundle in the installation's folder, verified as at a start. Raises `BundleRefused`."""
         folder = self._house.settings.bundle
@@ -85,7 +96,7 @@ class Succession:
         approvals = load_approvals(folder)
         today = self._house.clock().astimezone(SHANGHAI).date()
         officers = load_officers(self._house.settings.officers)
-        bundle = verify_bundle(content, approvals, officers, today, self._deciding.judgement.catalog)
+        bundle = verify_bundle(content, approvals, officers, today, self.catalog())
         refuse_former(self._house.books, approvals)
         refuse_other_owners(self._deciding.approvals, approvals)
         return StoredBundle(bundle, content, approvals)
@@ -107,9 +118,10 @@ class Succession:
         with self._replacing:
             try:
                 stored = self.stored()
-                other = (stored.bundle.digest, stored.approvals) != (
+                other = (stored.bundle.digest, stored.approvals, self.catalog().digest) != (
                     self._deciding.judgement.bundle.digest,
                     self._deciding.approvals,
+                    self._deciding.judgement.catalog.digest,
                 )
                 if other:
                     check(stored.bundle)
@@ -121,14 +133,18 @@ class Succession:
             return other
 
     def _stamp(self) -> tuple[object, ...]:
-        """What changes when the stored bundle, the officers or the day do."""
+        """What changes when the stored bundle, the officers, the snapshots' record key or the day do."""
         today = self._house.clock().astimezone(SHANGHAI).date()
         files = (
             self._house.settings.bundle,
             self._house.settings.bundle / CONTENT_FILE,
             self._house.settings.officers,
         )
-        return today, *((status.st_mtime_ns, status.st_ino) for status in (path.stat() for path in files))
+        return (
+            today,
+            record_epoch(self._house.settings),
+            *((status.st_mtime_ns, status.st_ino) for status in (path.stat() for path in files)),
+        )
 
     def retire(self, *, at_once: bool = False) -> None:
         """Ends what decided formerly, when no question can be left that met it and no simulation uses it."""

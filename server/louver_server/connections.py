@@ -16,7 +16,7 @@ from louver.failures import Misused
 from louver.policies import PolicyClient
 from louver.profiles import read_config
 from louver.settings import Settings, settle
-from louver.transparency import TreeHead, VerifierKey
+from louver.transparency import LogKey, TreeHead
 from louver_server.accounts.model import Role
 
 _NEEDED: Final = ("target", "certificate", "key", "ca", "log_key")
@@ -87,7 +87,7 @@ class Connections:
         if not self.is_auditor(profile):
             return self.of(profile).head()
         client = self.log_of(profile)
-        return client.checkpoint().verify(VerifierKey.parse(client.settings.log_key))
+        return client.checkpoint().verify(LogKey.parse(client.settings.log_key))
 
     def ask(self, profile: str) -> None:
         """Asks the sandbox for what the profile may see at any time: the log's head, verified, or to an officer, who

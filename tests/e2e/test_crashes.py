@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import pytest
 from tests.e2e.conftest import PAIRS, PROTECTED, SIMPLE, alive, pairing, raw_stub, signed_question
 from tests.e2e.soundness import entries, kinds, leftovers, wrongs
 from tests.support.installation import Service, below, eventually, is_living, parent, processor_seconds, service
+from tests.support.lengths import at_length
 
 import louver
 from louver.errors import Error, Fault, Refused
@@ -128,6 +130,57 @@ def test_a_killed_worker_hurts_its_own_query_only(served: Service, bank: louver.
     assert isinstance(asked.end, Fault)
     assert fate(served.city, asked.request_id) == ["admission", "aborted"]
     assert alive(bank)
+
+
+MOMENTS = at_length(0, 60)
+"""At which everything that works for a question is killed: spread over the time that it takes."""
+
+
+@pytest.mark.skipif(not MOMENTS, reason="a question for each kill: by LOUVER_SOAK=1; one kill of each kind is in CI")
+def test_workers_killed_at_any_moment_leave_a_fault_or_an_answer_and_sound_books(
+    served: Service, bank: louver.Client
+) -> None:
+    """Checkers and workers, from before the question is checked until after its answer: whoever is told an answer finds
+    it in the log, and whoever is not was at most charged, once. Zygotes live on, so what is killed is one question's."""
+    begun = time.monotonic()
+    bank.analyse(pairing(A_SECOND), request_id=str(uuid.uuid4()))
+    whole = time.monotonic() - begun
+    ends: Counter[tuple[bool, tuple[str, ...]]] = Counter()
+    for number in range(MOMENTS):
+        asked = Asked(str(uuid.uuid4()))
+
+        def wait(asked: Asked = asked, number: int = number) -> None:
+            try:
+                asked.end = bank.analyse(pairing(A_SECOND - 1 - number), request_id=asked.request_id)
+            except Error as error:
+                asked.end = error
+            asked.over.set()
+
+        threading.Thread(target=wait, daemon=True).start()
+        asked.over.wait(whole * number / MOMENTS)
+        zygotes = below_directly(served.pid)
+        for pid in served.processes():
+            if parent(pid) in zygotes:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        assert asked.over.wait(SOON_S)
+        answered = isinstance(asked.end, louver.Answer)
+        assert answered or isinstance(asked.end, (Fault, Refused)), asked.end
+        ends[answered, tuple(fate(served.city, asked.request_id))] += 1
+    allowed = {
+        (True, ("admission", "outcome")),
+        (False, ("admission", "aborted")),
+        (False, ("refusal",)),
+        (False, ()),
+    }
+    assert set(ends) <= allowed, ends
+    assert alive(bank)
+    assert wrongs(served.city) == []
+
+
+def below_directly(pid: int) -> set[int]:
+    """The processes that this one has started itself."""
+    return {one for one in below(pid) if parent(one) == pid}
 
 
 def test_every_process_below_the_service_may_die_and_is_replaced(served: Service, bank: louver.Client) -> None:

@@ -2,7 +2,9 @@
 
 A first child that is not killed counts the calls that the line makes of the platform's own functions, from the question
 to the receipt. The others are killed at calls spread evenly over them, so that with enough kills every function on the
-way is one that a question was killed in. Run as a module: where the state store is, the number of kills, how answers are sealed.
+way is one that a question was killed in. `LOUVER_KILL_SHIFT`, from 0 to 1, moves all of them by that part of the way to
+the next, so that many short runs try other calls than one another. Run as a module: where the state store is, the number of kills,
+how answers are sealed.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import secrets
 import signal
 import sys
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from types import FrameType
 
@@ -82,8 +85,9 @@ def main(place: str, kills: int, seal: str) -> None:
     """Prints how many steps there are, then for each kill its step and whether it was killed."""
     steps = ask_once(place, 0, None, seal)
     print(steps)
+    shift = Fraction(os.environ.get("LOUVER_KILL_SHIFT", "0"))
     for number in range(1, kills + 1):
-        last = 1 + (number - 1) * (steps - 1) // max(1, kills - 1)
+        last = 1 + int((number - 1 + shift) * (steps - 1) / max(1, kills - 1))
         print(last, ask_once(place, number, last, seal), flush=True)
 
 

@@ -87,7 +87,7 @@ def _checked(name: str, profile: Mapping[str, object], folder: Path) -> Mapping[
         else:
             checked[field] = str(folder / Path(value).expanduser()) if field in (*_PATHS, "keys") else value
     log_key = checked.get("log_key")
-    if isinstance(log_key, str) and not _VERIFIER_KEY.fullmatch(log_key.strip()):
+    if isinstance(log_key, str) and not _is_key(log_key):
         checked["log_key"] = str(folder / Path(log_key).expanduser())
     return checked
 
@@ -165,9 +165,14 @@ def _timeout(value: object) -> float:
     return seconds
 
 
+def _is_key(value: str) -> bool:
+    """Whether this is a key, perhaps with its successions below it, and no path."""
+    return _VERIFIER_KEY.fullmatch(value.strip().partition("\n")[0]) is not None
+
+
 def read_log_key(value: str) -> str:
     """The verifier key itself, read from its file when a path was given."""
-    if not value or _VERIFIER_KEY.fullmatch(value.strip()):
+    if not value or _is_key(value):
         return value.strip()
     try:
         return Path(value).expanduser().read_text(encoding="utf-8").strip()

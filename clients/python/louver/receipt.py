@@ -28,8 +28,9 @@ from types import MappingProxyType
 from louver.errors import Unproven
 from louver.transparency.checkpoint import Checkpoint, TreeHead
 from louver.transparency.merkle import leaf_hash
-from louver.transparency.note import VerifierKey, decode_base64
+from louver.transparency.note import decode_base64
 from louver.transparency.proofs import TlogProof
+from louver.transparency.succession import LogKey
 
 ENTRY_VERSION = 1
 """The version of log entries this package reads (field ``v``)."""
@@ -138,7 +139,7 @@ class Receipt:
         Raises ``Unproven``.
         """
         # 1 and 2: signed by the log, and in its tree.
-        head = self.proof.verify(leaf_hash(self.entry), VerifierKey.parse(log_key))
+        head = self.proof.verify(leaf_hash(self.entry), LogKey.parse(log_key))
         entry = _parse_object(self.entry, "the log entry")
         self._check_entry(entry)
         # 3: about this SQL.

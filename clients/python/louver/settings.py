@@ -19,7 +19,7 @@ from louver.sealing.columns import SCHEME
 from louver.signing import sign_registration
 from louver.surroundings import Surroundings
 from louver.tls import Credentials, institution_of, read_credentials
-from louver.transparency import VerifierKey
+from louver.transparency import LogKey
 from louver.v1 import sandbox_pb2 as pb
 from louver.wishes import Accuracy, Epsilon, checked
 
@@ -208,7 +208,7 @@ def settle(
     if verify and not resolved.log_key:
         raise Misused("receipts cannot be verified without the log's public key", "set log_key")
     if resolved.log_key:
-        VerifierKey.parse(resolved.log_key)  # a key that can verify nothing must not look like one that can
+        LogKey.parse(resolved.log_key)  # a key that can verify nothing must not look like one that can
     credentials = read_credentials(resolved, around.clock())
     passphrase = partial(str, key_passphrase) if isinstance(key_passphrase, str) else key_passphrase
     return Settings(

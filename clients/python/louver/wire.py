@@ -33,7 +33,7 @@ from louver.results import (
 )
 from louver.sealing.columns import METADATA
 from louver.statuses import refused
-from louver.transparency import Checkpoint, TreeHead, VerifierKey
+from louver.transparency import Checkpoint, LogKey, TreeHead
 from louver.v1 import sandbox_pb2 as pb
 
 if TYPE_CHECKING:
@@ -264,4 +264,4 @@ def proven_receipt(data: bytes, request_id: str, log_key: str) -> Receipt:
 def proven_head(checkpoint: str, log_key: str) -> TreeHead:
     """The log's head; with a log key, only if the log signed it. Raises ``Unproven``."""
     parsed = Checkpoint.parse(checkpoint.encode())
-    return parsed.verify(VerifierKey.parse(log_key)) if log_key else parsed.claimed
+    return parsed.verify(LogKey.parse(log_key)) if log_key else parsed.claimed

@@ -1,7 +1,8 @@
-"""Signing the heads of the log: C2SP checkpoints under Ed25519."""
+"""Signing the heads of the log, and handing over to the next key: C2SP checkpoints under Ed25519."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
@@ -10,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from louver.transparency.checkpoint import Checkpoint, TreeHead
 from louver.transparency.note import Note, Signature, VerifierKey, check_key_name
+from louver.transparency.succession import Succession, statement
 
 
 class Signer(Protocol):
@@ -44,11 +46,20 @@ class Ed25519Signer:
         return self.private_key.sign(message)
 
 
-def sign_head(head: TreeHead, signer: Signer) -> Checkpoint:
-    """The checkpoint of a tree head. Raises ``ValueError`` when the signer is not the log's own."""
+def hand_over(last: TreeHead, old: Signer, new: Signer) -> Succession:
+    """The old key's last word: it signs no tree larger than ``last``, and ``new`` signs all of them. Both sign it, so
+    nobody is made the successor of a key without having the other. Raises ``Unproven`` for a key of another log."""
+    text = statement(last.size, last.root, old.verifier_key, new.verifier_key).encode()
+    found = Succession(last.size, last.root, old.verifier_key, new.verifier_key, old.sign(text), new.sign(text))
+    return Succession.from_note(found.to_note())
+
+
+def sign_head(head: TreeHead, signer: Signer, successions: Sequence[Succession] = ()) -> Checkpoint:
+    """The checkpoint of a tree head, with the successions that lead to its key. Raises ``ValueError`` when the signer
+    is not the log's own."""
     key = signer.verifier_key
     if key.name != head.origin:
         raise ValueError("a log signs its own heads only")
     text = head.text()
     signature = Signature(key.name, key.id, signer.sign(text.encode()))
-    return Checkpoint(head, Note(text, (signature,)))
+    return Checkpoint(head, Note(text, (signature, *(one.line() for one in successions))))

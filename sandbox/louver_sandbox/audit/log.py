@@ -3,6 +3,9 @@
 A checkpoint is signed only over what is durable or becomes durable with it, and it is stored before it is handed
 out, so that the end of the log cannot be cut off unseen. Before each signature the log checks that it still extends
 the head it signed before (C2SP tlog-checkpoint: a log must not sign inconsistent checkpoints) and refuses otherwise.
+
+Which key signs is said by the log itself (`audit.keys`): the entry by which one hands over is read in the transaction
+that signs, so every service goes over to the next key with the same entry, and none signs with both.
 """
 
 from __future__ import annotations
@@ -17,10 +20,12 @@ from louver.receipt import Receipt
 from louver.transparency.checkpoint import Checkpoint, TreeHead
 from louver.transparency.merkle import verify_inclusion
 from louver.transparency.proofs import ConsistencyProof, TlogProof
-from louver_sandbox.audit import commitments, pruned, stored, tree
+from louver.transparency.succession import LogKey
+from louver_sandbox.audit import commitments, keys, pruned, stored, tree
 from louver_sandbox.audit.commitments import Opening
 from louver_sandbox.audit.entries import JSON, Entry, encode
-from louver_sandbox.audit.head import Signer, sign_head
+from louver_sandbox.audit.head import Signer, hand_over, sign_head
+from louver_sandbox.audit.keys import FindSigner, LogKeyMissing, no_other
 from louver_sandbox.audit.stored import LogDamaged, UnknownEntry
 from louver_sandbox.audit.tree import Span
 from louver_sandbox.store import State, schema
@@ -39,7 +44,8 @@ def _serve_everybody(tx: Connection, institution: str) -> None:
 class AuditLog:
     """An append-only Merkle log in the state store. Threads may share it.
 
-    ``origin`` names the log for ever and is the name of the key that signs it.
+    ``origin`` names the log for ever and is the name of every key that signs it. ``signer`` has the key that signs
+    or one before it; ``find`` gives whoever has another. Raises ``LogKeyMissing`` where nobody has what signs.
     ``marks`` are what every entry says of the installation that writes it. ``require_served`` raises, in the
     transaction of an entry of `SERVED_ONLY`, where its institution is served no more. Every method may raise the
     state store's errors; those that prove or sign may raise ``LogDamaged``.
@@ -55,13 +61,16 @@ class AuditLog:
         randomness: Randomness,
         marks: Mapping[str, JSON] | None = None,
         require_served: Callable[[Connection, str], None] = _serve_everybody,
+        find: FindSigner = no_other,
     ) -> None:
-        self._key = signer.verifier_key
-        if self._key.name != origin:
+        if signer.verifier_key.name != origin:
             raise ValueError("the log's key must bear the log's name")
         self.state = state
         self.origin = origin
-        self._signer = signer
+        # Which key was held first never changes, so what is read of the others does not depend on who reads when.
+        self._held = signer.verifier_key
+        self._signers = {self._held: signer}
+        self._find = find
         self._clock = clock
         self._randomness = randomness
         self._marks = dict(marks or {})
@@ -69,13 +78,16 @@ class AuditLog:
         self._remembering = threading.Lock()
         self._latest: Checkpoint | None = None
         with state.reading() as tx:
+            self._present(keys.read(tx, self._held))
             last, _ = self._checked(tx, None)
         self._remember(last)
 
     @property
     def key(self) -> str:
-        """The log's public key, ``name+id+key``; all that a verifier needs."""
-        return str(self._key)
+        """All that a verifier needs: the public key that signs, ``name+id+key``, and below it the successions that
+        lead to it from former ones."""
+        with self.state.reading() as tx:
+            return str(keys.read(tx, self._held))
 
     def append(
         self,
@@ -118,6 +130,28 @@ class AuditLog:
             receipt = _receipt(tx, entry, checkpoint, disclose)
         self._remember(checkpoint)
         return receipt
+
+    def succeeded(self, tx: Connection, successor: Signer, body: Mapping[str, JSON]) -> Entry:
+        """The entry by which the key that signs hands over to another, with what else it is to say. Every head over
+        it is signed by the other; the transaction must not sign one before.
+
+        Raises ``Unproven`` for a key that was the log's before, or is of another log.
+        """
+        known = keys.read(tx, self._held)
+        _, current = self._checked(tx, self._latest)
+        handed = hand_over(current, self._present(known), successor)
+        known.learn([handed])
+        return self.append(tx, {**body, "kind": keys.KIND, keys.FIELD: handed.to_note().decode()})
+
+    def _present(self, known: LogKey) -> Signer:
+        """Whoever has the key that signs."""
+        key = known.newest
+        if key not in self._signers:
+            found = self._find(key)
+            if found is None or found.verifier_key != key:
+                raise LogKeyMissing(f"the log is signed by {key} now, and its secret is not among these")
+            self._signers[key] = found
+        return self._signers[key]
 
     def head(self) -> Checkpoint:
         """The signed head over everything committed; signed once per size. Not inside a transaction."""
@@ -276,9 +310,12 @@ class AuditLog:
             return known
         try:
             checkpoint = Checkpoint.parse(stored.head(tx, signed) or b"")
-            size = checkpoint.verify(self._key).size
+            size = checkpoint.verify(keys.read(tx, self._held)).size
         except Unproven:
-            raise LogDamaged(f"the head stored for {signed} entries is not one that this log signed") from None
+            raise LogDamaged(
+                f"the head stored for {signed} entries is not one that this log signed: it was altered, or the store "
+                "was put back from before the log's key was replaced and needs an export (`ledger rebuild --log`)"
+            ) from None
         if size != signed:
             raise LogDamaged(f"the head stored for {signed} entries was signed for {size}")
         return checkpoint
@@ -297,7 +334,8 @@ class AuditLog:
         """The head as it stands in a writing transaction; to be remembered and handed out when that has committed."""
         last, current = self._checked(tx, self._latest)
         if last is None or last.claimed.size < current.size:
-            last = sign_head(current, self._signer)
+            known = keys.read(tx, self._held)
+            last = sign_head(current, self._present(known), known.successions)
             stored.add_head(tx, last, rfc3339(self._clock()))
         return last
 

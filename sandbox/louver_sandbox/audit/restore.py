@@ -27,6 +27,8 @@ from louver_sandbox.store.upserts import insert_into
 
 BATCH = 500
 """Entries that are emptied at a time."""
+SAYING_SO = frozenset({"answers_erased", "pruning", "purge"})
+"""Kinds of entries that say that something is gone which is no entry and no text of one."""
 
 
 class Forgetting(Protocol):
@@ -34,6 +36,9 @@ class Forgetting(Protocol):
 
     def erase(self, tx: Connection, entry: Entry, name: str, time: str) -> None:
         """Forgets a text behind an entry, as a later entry says that it was erased."""
+
+    def forget(self, tx: Connection, entry: Entry) -> None:
+        """Forgets what else an entry says is gone."""
 
     def prune(self, tx: Connection, batch: Sequence[Entry], lefts: Mapping[int, Pruned], time: str) -> None:
         """Empties these entries, of which this is left, and forgets what was made of them."""
@@ -54,6 +59,7 @@ def restore_log(
         raise LogDamaged(f"the export does not verify: {report.findings[0]}")
     added, time = 0, rfc3339(clock())
     erasures: list[tuple[int, str]] = []
+    others: list[Entry] = []
     emptied: dict[int, Pruned] = {}
     with state.transaction() as tx, file.open("rb") as lines:
         source, size = ExportSource(lines), stored.size_of(tx)
@@ -70,6 +76,8 @@ def restore_log(
             fields = found.fields
             if fields["kind"] == "erasure":
                 erasures.append((int(str(fields["entry"])), str(fields["field"])))
+            if fields["kind"] in SAYING_SO:
+                others.append(found)
             if entry.index < size:
                 if stored.find(tx, entry.index).body != entry.body:
                     raise LogDamaged(f"entry {entry.index} of the export is another than the log's")
@@ -82,6 +90,8 @@ def restore_log(
             added += 1
         if report.size < size:
             raise LogDamaged(f"the export ends at {report.size} entries, and the log has {size}")
+        for one in others:
+            forgetting.forget(tx, one)
         _forget(tx, erasures, emptied, time, forgetting)
         for head in heads:
             if stored.head(tx, head.claimed.size) is None:

@@ -19,9 +19,10 @@ from typing import TypeAlias
 
 from louver.errors import Unproven
 from louver.transparency.checkpoint import Checkpoint, TreeHead
+from louver.transparency.handovers import Handovers
 from louver.transparency.merkle import leaf_hash, node_hash
-from louver.transparency.note import VerifierKey
 from louver.transparency.retention import Prunings
+from louver.transparency.succession import KeyContradiction, LogKey
 from louver_sandbox.audit import tree
 from louver_sandbox.audit.entries import InvalidEntry, commitments_of, parse
 from louver_sandbox.audit.sources import ExportSource, LogSource, MalformedExport, StateSource, StoredEntry
@@ -31,6 +32,8 @@ from louver_sandbox.store.texts import findable
 
 MAX_FINDINGS = 100
 """Where verification stops; such a log needs no further words."""
+MAX_WAITING = 100_000
+"""Heads that are held until a later one has led to their key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +74,12 @@ def verify_log(source: State | Path, log_key: str, anchors: Sequence[Checkpoint]
     Raises ``Unproven`` when the key cannot be read or an anchor is not signed by it, the state store's errors
     when it cannot be read.
     """
-    key = VerifierKey.parse(log_key)
-    trusted = [anchor.verify(key) for anchor in anchors]
+    keys = Handovers(LogKey.parse(log_key))
     if isinstance(source, State):
         with source.reading() as tx:
-            return _Verification(StateSource(tx), key, trusted).run()
+            return _Verification(StateSource(tx), keys, anchors).run()
     with source.open("rb") as lines:
-        return _Verification(ExportSource(lines), key, trusted).run()
+        return _Verification(ExportSource(lines), keys, anchors).run()
 
 
 Heads: TypeAlias = Mapping[int, Sequence[TreeHead]]
@@ -92,8 +94,8 @@ class _Verification:
     """One pass over a log. The frontier holds the perfect subtrees so far, from left to right."""
 
     source: LogSource
-    key: VerifierKey
-    anchors: Sequence[TreeHead]
+    keys: Handovers
+    anchors: Sequence[Checkpoint]
     findings: list[Finding] = field(default_factory=list)
     frontier: list[tuple[NodeId, bytes]] = field(default_factory=list)
     prunings: Prunings = field(default_factory=Prunings)
@@ -108,7 +110,7 @@ class _Verification:
             self._check_entries(heads)
             self._check_heads(heads)
             self._check_cut(heads)
-            for index, what in self.prunings.unsaid():
+            for index, what in (*self.prunings.unsaid(), *self.keys.unsaid(self.size)):
                 self._find(index, what)
             for index, named, name in self.erasures:
                 if self.source.is_kept(named, name):
@@ -133,20 +135,35 @@ class _Verification:
     def _heads(self) -> dict[int, list[TreeHead]]:
         """Every head known, by size: those the log stores and those kept elsewhere."""
         heads: dict[int, list[TreeHead]] = {}
-        for anchor in self.anchors:
-            heads.setdefault(anchor.size, []).append(anchor)
+        waiting: list[tuple[int | None, bytes]] = []
         for size, note in self.source.heads():
-            try:
-                head = Checkpoint.parse(note).verify(self.key)
-            except Unproven as unproven:
-                self._find(
-                    size or 0, f"the head stored for {_count(size)} is not one the log signed: {unproven.message}"
-                )
-                continue
-            if size not in (None, head.size):
-                self._find(size or 0, f"the head stored for {_count(size)} was signed for {head.size}")
-            heads.setdefault(head.size, []).append(head)
+            self._take_head(heads, size, note, waiting)
+        # A later head may have led to the key of an earlier one.
+        for size, note in waiting:
+            self._take_head(heads, size, note, None)
+        for anchor in self.anchors:
+            head = self.keys.verify(anchor)
+            heads.setdefault(head.size, []).insert(0, head)
         return heads
+
+    def _take_head(
+        self,
+        heads: dict[int, list[TreeHead]],
+        size: int | None,
+        note: bytes,
+        waiting: list[tuple[int | None, bytes]] | None,
+    ) -> None:
+        try:
+            head = self.keys.verify(Checkpoint.parse(note))
+        except Unproven as unproven:
+            if waiting is not None and len(waiting) < MAX_WAITING and not isinstance(unproven, KeyContradiction):
+                waiting.append((size, note))
+                return
+            self._find(size or 0, f"the head stored for {_count(size)} is not one the log signed: {unproven.message}")
+            return
+        if size not in (None, head.size):
+            self._find(size or 0, f"the head stored for {_count(size)} was signed for {head.size}")
+        heads.setdefault(head.size, []).append(head)
 
     def _check_entries(self, heads: Heads) -> None:
         for page in self.source.pages():
@@ -212,6 +229,8 @@ class _Verification:
                 self.erasures.append((entry.index, named, text))
         for index, what in self.prunings.entry(entry.index, fields):
             self._find(index, what)
+        for what in self.keys.entry(entry.index, fields, self._root):
+            self._find(entry.index, what)
         return fields
 
     def _grow(self, leaf: bytes, stored: Mapping[NodeId, bytes] | None, heads: Heads) -> None:
@@ -235,6 +254,9 @@ class _Verification:
                 value = stored.get(node, value)
         self.frontier.append((node, value))
 
+    def _root(self) -> bytes:
+        return tree.fold([value for _, value in self.frontier])
+
     def _check_heads(self, heads: Heads) -> None:
         for head in heads.get(self.size, ()):
             self._check_head(head)
@@ -242,7 +264,7 @@ class _Verification:
     def _check_head(self, head: TreeHead) -> None:
         if self.broken:
             return
-        root = tree.fold([value for _, value in self.frontier])
+        root = self._root()
         if root != head.root:
             self._find(
                 self.proven,

@@ -50,7 +50,15 @@ from louver_sandbox.catalog.schema import (
 )
 from louver_sandbox.catalog.sources import data_version, first_folder, overlap, source_files
 
-__all__ = ["CatalogProblem", "CatalogRefused", "Declared", "catalog_of", "load_catalog", "read_declarations"]
+__all__ = [
+    "CatalogProblem",
+    "CatalogRefused",
+    "Declared",
+    "catalog_of",
+    "load_catalog",
+    "read_declarations",
+    "with_record_key",
+]
 
 _TYPES: Mapping[str, Type] = {
     str(type_): type_ for type_ in (TEXT, INTEGER, DOUBLE, BOOLEAN, DATE, TIMESTAMP, TEXT_LIST)
@@ -161,7 +169,14 @@ def catalog_of(tables: Iterable[Table], *, base: Path | None = None) -> Catalog:
     return Catalog(by_name, digest)
 
 
-_LATER = frozenset({"kept", "sunset", "repaired", "rules", "themes"})
+def with_record_key(catalog: Catalog, fingerprint: str | None, base: Path) -> Catalog:
+    """The catalogue whose snapshots are made with the record key of this fingerprint (None: the first one): they are
+    others, and so it has another digest. Tables without units have no record keys."""
+    tables = [replace(table, record_key=fingerprint if table.units else None) for table in catalog.tables.values()]
+    return catalog_of(tables, base=base.resolve())
+
+
+_LATER = frozenset({"kept", "sunset", "repaired", "rules", "themes", "record_key"})
 """Keys that came after catalogues had digests: where they are not given they are not in them."""
 
 

@@ -157,7 +157,8 @@ class Table:
     `sunset` is the last day of a special-purpose dataset: no grant on it holds after, and purging removes it.
     `repaired` is the date column that says since when a record no longer counts (信用修复): whoever was told of one
     before is told so. `rules` are what its quality is measured by beside its columns, `themes` the catalogues
-    of themes (主题目录) that it belongs to.
+    of themes (主题目录) that it belongs to. `record_key` is the fingerprint of the secret that its snapshots'
+    record keys are made with, None for the first one.
     """
 
     name: TableName
@@ -180,6 +181,7 @@ class Table:
     repaired: str | None = None
     rules: tuple[QualityRule, ...] | None = None
     themes: tuple[str, ...] | None = None
+    record_key: str | None = None
 
     def column(self, name: str) -> Column | None:
         """The column of that exact name, or None."""

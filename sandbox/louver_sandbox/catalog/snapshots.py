@@ -18,7 +18,8 @@ def snapshot_id(
     """The identity of the snapshot of these columns and rows: SHA-256 in hex, or an upload's content digest.
 
     Equal for the same table name, data version, set of columns, row filter text, unit declarations, atom rules, and
-    the unique columns, code lists and bounds that the publisher checks, whatever the order of the columns. An
+    the unique columns, code lists and bounds that the publisher checks, and the record key's fingerprint where it is
+    not the first one, whatever the order of the columns. An
     institution's own table is one immutable file already: its data version is the identity.
     """
     if table.space is SpaceKind.INSTITUTION:
@@ -37,6 +38,8 @@ def snapshot_id(
     }
     if unique := sorted(column.name for column in table.columns if column.unique and column.name in columns):
         content["unique"] = unique
+    if table.record_key is not None:
+        content["record_key"] = table.record_key
     if atoms is not None:
         content["atoms"] = atoms.model_dump(mode="json")
     promised = [column for column in table.columns if column.name in columns]

@@ -64,8 +64,8 @@ class City:
 
     @property
     def log_key(self) -> str:
-        """The log's public key."""
-        return (self.settings.home / "log.pub").read_text(encoding="utf-8").strip()
+        """The public key that signs the log, without those before it."""
+        return (self.settings.home / "log.pub").read_text(encoding="utf-8").partition("\n")[0].strip()
 
 
 def build(

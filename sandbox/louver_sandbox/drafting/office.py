@@ -40,7 +40,7 @@ from louver_sandbox.policy.lifecycle import State, Version
 from louver_sandbox.policy.officers import Officer, Signature, serves
 from louver_sandbox.policy.revocations import SignedRevocation, parse_revocations
 from louver_sandbox.policy.sealing import SOME_KEY
-from louver_sandbox.premises import InstallationRefused, Tools
+from louver_sandbox.premises import InstallationRefused, Tools, record_epoch
 from louver_sandbox.processes.pool import CheckerFailed
 from louver_sandbox.publishing.publish_main import Job, published_by_process
 from louver_sandbox.publishing.record_keys import KeyRefused
@@ -285,7 +285,14 @@ class Office:
         platform, settings = self._platform, self._platform.settings
         if not (missing := self._unpublished(bundle)):
             return
-        job = Job((settings.catalog,), settings.data, settings.secrets / "record.key", settings.snapshots, missing)
+        job = Job(
+            (settings.catalog,),
+            settings.data,
+            settings.secrets / "record.key",
+            settings.snapshots,
+            missing,
+            fingerprint=record_epoch(settings),
+        )
         try:
             for item in published_by_process(job):
                 journal.note(
@@ -304,7 +311,7 @@ class Office:
 
     def _unpublished(self, bundle: Bundle) -> tuple[GrantSet, ...]:
         """What the bundle grants and has no snapshot."""
-        catalog, folder = self._platform.judgement.catalog, self._platform.settings.snapshots
+        catalog, folder = self._platform.succession.catalog(), self._platform.settings.snapshots
         return tuple(
             grant
             for grant in bundle.grant_sets(catalog, self.today)

@@ -17,7 +17,7 @@ from contextlib import closing
 from pathlib import Path
 
 from louver.transparency.checkpoint import Checkpoint, TreeHead
-from louver.transparency.note import VerifierKey
+from louver.transparency.succession import LogKey
 from louver_sandbox import journal
 from louver_sandbox.audit.verify import verify_log
 from louver_sandbox.operator.installation import InstallationRefused
@@ -37,6 +37,7 @@ FILES = (
     "revocations.json",
     "auditors.json",
     "log.pub",
+    "record.epoch",
 )
 FOLDERS = ("bundle", "catalog", "policies", "requests", "pki", "uploads", "run/kept")
 STORE = "state.db"
@@ -99,7 +100,7 @@ def verify_backup(folder: Path, witnessed: Sequence[Checkpoint]) -> TreeHead:
         beside.unlink()
     if wrong:
         raise InstallationRefused(wrong[0])
-    return head.verify(VerifierKey.parse(key))
+    return head.verify(LogKey.parse(key))
 
 
 def checkpoint_of(file: Path) -> Checkpoint:

@@ -11,6 +11,7 @@ from louver_sandbox.audit import commitments, pruned
 from louver_sandbox.audit.entries import Entry
 from louver_sandbox.audit.pruned import Pruned
 from louver_sandbox.auditing import index
+from louver_sandbox.operator import purging
 from louver_sandbox.retention import pruning
 
 
@@ -28,6 +29,13 @@ class Forgotten:
         if kept is not None and name == "sql":
             index.forget(tx, index.entries_with(tx, who, request, value), kept.text)
         history.forget(tx, who, request)
+
+    def forget(self, tx: Connection, entry: Entry) -> None:
+        """Erases answers that pruning spared the entries of, reports that were redacted, and what was told of a
+        dataset that was purged."""
+        pruning.forget_again(tx, entry.fields)
+        if entry.fields["kind"] == "purge":
+            purging.forget_again(tx, str(entry.fields["table"]), entry.index)
 
     def prune(self, tx: Connection, batch: Sequence[Entry], lefts: Mapping[int, Pruned], time: str) -> None:
         """Empties these entries, each with the line that is left of it and the entry that says so."""

@@ -11,9 +11,10 @@ from pathlib import Path
 from cryptography import x509
 
 from louver.errors import Unproven
+from louver.transparency.succession import LogKey
 from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.administrators import parse_administrators
-from louver_sandbox.audit.head import Ed25519Signer
+from louver_sandbox.audit import seeds
 from louver_sandbox.audit.stored import LogDamaged
 from louver_sandbox.auditors import parse_auditors
 from louver_sandbox.catalog.positions import CatalogRefused
@@ -111,8 +112,17 @@ def _secrets(settings: Settings) -> Iterator[str]:
         content = seed.read_bytes()
         if len(content) != 32:
             yield "secrets/log.seed: not 32 bytes"
-        elif str(Ed25519Signer.from_seed(settings.origin, content).verifier_key) != public.read_text().strip():
+        elif not _fits(settings, public.read_text(encoding="utf-8")):
             yield "log.pub: not the public key of secrets/log.seed under this origin; banks could verify nothing"
+
+
+def _fits(settings: Settings, public: str) -> bool:
+    """Whether a public key is that of the secret that signs, or of its successor while it takes its place."""
+    try:
+        key = LogKey.parse(public).pinned
+    except Unproven:
+        return False
+    return seeds.finder(settings.secrets, settings.origin)(key) is not None
 
 
 def _certificates(settings: Settings, now: datetime) -> Iterator[str]:

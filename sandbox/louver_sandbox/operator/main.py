@@ -20,6 +20,7 @@ from louver_sandbox.operator import (
     cubes,
     doctor,
     institutions,
+    keys,
     ledger,
     log,
     matching,
@@ -70,6 +71,7 @@ app.add_typer(redress.subjects_app, name="subjects")
 app.add_typer(log.app, name="log")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(stores.app, name="store")
+app.add_typer(keys.app, name="keys")
 app.add_typer(noise.app, name="noise")
 app.add_typer(matching.app, name="matching")
 app.add_typer(uploads.app, name="uploads")

@@ -14,7 +14,7 @@ from louver_sandbox.catalog.positions import CatalogProblem
 from louver_sandbox.catalog.snapshots import snapshot_id
 from louver_sandbox.operator.installation import Tools
 from louver_sandbox.operator.telling import tell_qualities
-from louver_sandbox.premises import load_judgement, open_books
+from louver_sandbox.premises import load_judgement, open_books, record_epoch
 from louver_sandbox.publishing.publish_main import Job, published_by_process
 from louver_sandbox.publishing.publisher import Published, recorded_partition
 from louver_sandbox.publishing.recoding import Partition
@@ -22,18 +22,27 @@ from louver_sandbox.publishing.registration import check_registration
 from louver_sandbox.settings import Settings
 from louver_sandbox.store import State
 
+RECORD_KEY = "record.key"
+"""The file in `secrets/` that the publisher alone reads."""
+
 
 def publish_all(settings: Settings, tools: Tools) -> Iterator[Published]:
     """Publishes every grant set of the active bundle; what is there already is verified and kept. Then the quality
     of what was published is measured, once for each version of the data."""
+    yield from published_with(settings, tools, settings.secrets / RECORD_KEY, record_epoch(settings))
+
+
+def published_with(settings: Settings, tools: Tools, key: Path, fingerprint: str | None) -> Iterator[Published]:
+    """The same, with the record key in a file, which has this fingerprint where it is not the first one."""
     now = tools.clock()
     judgement = load_judgement(settings, now)
     job = Job(
         catalog=(settings.catalog,),
         base=settings.data,
-        key=settings.secrets / "record.key",
+        key=key,
         folder=settings.snapshots,
         grants=judgement.bundle.grant_sets(judgement.catalog, now.astimezone(SHANGHAI).date()),
+        fingerprint=fingerprint,
     )
     with State.open(settings.state) as state:
         books = open_books(settings, state, tools.clock)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, select
 
 from louver_sandbox import inquiries, journal, reports_kept
 from louver_sandbox.accounting.ledger import SHANGHAI
-from louver_sandbox.audit.entries import JSON, Entry
+from louver_sandbox.audit.entries import JSON, Entry, parse
 from louver_sandbox.audit.log import MAX_PAGE
 from louver_sandbox.catalog.load import load_catalog
 from louver_sandbox.catalog.model import Table
@@ -97,13 +97,26 @@ def _purge(settings: Settings, books: Books, table: Table, made: _Made) -> bytes
 
     def write(tx: Connection) -> Entry:
         _demand_free(tx, table, evidence, f"{len(files)} files were gone before it; the answers and reports stay")
-        for institution, request_id in made.requests:
-            for kept in (schema.answers, reports_kept.reports):
-                this = (kept.c.institution == institution) & (kept.c.request_id == request_id)
-                tx.execute(delete(kept).where(this))
+        _forget(tx, made.requests)
         return books.log.append(tx, {"kind": "purge", **said})
 
     return books.log.attested(write).to_bytes()
+
+
+def _forget(tx: Connection, requests: Collection[tuple[str, str]]) -> None:
+    for institution, request_id in requests:
+        for kept in (schema.answers, reports_kept.reports):
+            this = (kept.c.institution == institution) & (kept.c.request_id == request_id)
+            tx.execute(delete(kept).where(this))
+
+
+def forget_again(tx: Connection, table: str, purged: int) -> None:
+    """Removes the answers and reports that were made of a table before entry `purged` said that they are gone, where
+    a store from before has them again."""
+    entries = schema.entries.c
+    query = select(entries.body).where(entries.kind == "admission", entries.index < purged, entries.body != b"")
+    admitted = (parse(bytes(body)) for body in tx.execute(query.order_by(entries.index)).scalars().all())
+    _forget(tx, _asking(table, admitted) & _stored(tx))
 
 
 def _evidence(books: Books, table: str) -> Sequence[Entry]:
@@ -152,24 +165,29 @@ def _made(settings: Settings, books: Books, table: Table, *, source: bool) -> _M
     if source and table.source is not None:
         wanted += [Path(path) for path in sorted(glob(table.source.path))]
     files = tuple(dict.fromkeys(path for path in wanted if path.is_file()))
-    return _Made(files, tuple(sorted(_requests(books, name))))
+    asked = _asking(name, _entries(books, "admission"))
+    with books.state.reading() as tx:
+        return _Made(files, tuple(sorted(asked & _stored(tx))))
 
 
-def _requests(books: Books, table: str) -> set[tuple[str, str]]:
-    """The requests with a stored answer or report that was made of the table."""
+def _asking(table: str, admitted: Iterable[Mapping[str, object]]) -> set[tuple[str, str]]:
+    """The requests for something that is made of the table, by what was admitted."""
     asked = {
         (str(fields["institution"]), str(fields["request_id"]))
-        for fields in _entries(books, "admission")
+        for fields in admitted
         if isinstance(read := fields.get("snapshots"), Mapping) and table in read
     }
     asked |= {(institution, inquiries.asked_as(request_id)) for institution, request_id in asked}
-    with books.state.reading() as tx:
-        stored = {
-            (row.institution, row.request_id)
-            for kept in (schema.answers, reports_kept.reports)
-            for row in tx.execute(select(kept.c.institution, kept.c.request_id))
-        }
-    return asked & stored
+    return asked
+
+
+def _stored(tx: Connection) -> set[tuple[str, str]]:
+    """The requests with a stored answer or report."""
+    return {
+        (row.institution, row.request_id)
+        for kept in (schema.answers, reports_kept.reports)
+        for row in tx.execute(select(kept.c.institution, kept.c.request_id))
+    }
 
 
 def _entries(books: Books, kind: str) -> Iterator[Mapping[str, object]]:

@@ -18,6 +18,7 @@ from louver_sandbox.audit.restore import restore_log
 from louver_sandbox.operator.backup import HEAD, MANIFEST, STORE, verify_backup
 from louver_sandbox.operator.forgetting import Forgotten
 from louver_sandbox.operator.installation import InstallationRefused, write_registry
+from louver_sandbox.operator.keys import settle_log
 from louver_sandbox.operator.stores import log_key, require_sound
 from louver_sandbox.premises import open_books, utc_now
 from louver_sandbox.recount import anchor, verify
@@ -106,6 +107,7 @@ def _brought_up(settings: Settings, size: int, export: Path | None) -> str:
             journal.noted(books, tx, "restored", size=size, entries=entries, charges=charges, revoked=revoked)
         anchor.keep(books, settings.anchors)
         require_sound(state, settings)
+        settle_log(settings, books)
         later = [text for kind, text in LATER.items() if books.log.entries(size, 1, kind=kind)]
     told = (
         f"{size} log entries in the backup, {entries} more and {charges} charges from the export; "

@@ -5,8 +5,9 @@ Reads one job as JSON on stdin and writes one JSON line per event on stdout:
 the exit status is 1, `{"event": "refused", "reason": ...}`. Whoever starts it writes the log entries.
 
 Job: `catalog` (declaration files or folders), `base` (data folder), `key` (record-key file), `folder` (snapshots),
-`grants` (list of {table, columns, row_filter, atoms}), and optionally `threads`, `memory_mib`. The record key is read
-here from its file; it is neither in the job nor in arguments nor in the environment.
+`grants` (list of {table, columns, row_filter, atoms}), and optionally `threads`, `memory_mib`, and `fingerprint`,
+that of the record key where it is not the first one. The record key is read here from its file; it is neither in the
+job nor in arguments nor in the environment.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ import duckdb
 from louver.errors import Refused
 from louver_sandbox.algebra.types import TableName
 from louver_sandbox.catalog.atoms import AtomRules
-from louver_sandbox.catalog.load import CatalogRefused, load_catalog
+from louver_sandbox.catalog.load import CatalogRefused, load_catalog, with_record_key
 from louver_sandbox.policy.grants import GrantSet
 from louver_sandbox.publishing.predicates import predicate_sql
 from louver_sandbox.publishing.publisher import Published, PublishRefused, Resources, publish
 from louver_sandbox.publishing.recoding import decode_partition
-from louver_sandbox.publishing.record_keys import KeyRefused, read_key
+from louver_sandbox.publishing.record_keys import KeyRefused, fingerprint, read_key
 
 MAX_JOB_BYTES = 8_000_000
 
@@ -45,6 +46,7 @@ class Job:
     folder: Path
     grants: tuple[GrantSet, ...]
     resources: Resources = field(default_factory=Resources)
+    fingerprint: str | None = None
 
     def encode(self) -> str:
         """The job as the process reads it."""
@@ -66,6 +68,7 @@ class Job:
                 ],
                 "threads": self.resources.threads,
                 "memory_mib": self.resources.memory_mib,
+                "fingerprint": self.fingerprint,
             }
         )
 
@@ -90,15 +93,28 @@ def decode_job(text: str) -> Job:
         )
         resources = Resources(int(fields.get("threads", 2)), int(fields.get("memory_mib", 1_536)))
         paths = tuple(Path(path) for path in fields["catalog"])
-        return Job(paths, Path(fields["base"]), Path(fields["key"]), Path(fields["folder"]), grants, resources)
+        said = fields.get("fingerprint")
+        return Job(
+            paths,
+            Path(fields["base"]),
+            Path(fields["key"]),
+            Path(fields["folder"]),
+            grants,
+            resources,
+            None if said is None else str(said),
+        )
     except (ValueError, KeyError, TypeError):
         raise PublishRefused("this is not a publication job") from None
 
 
 def events(job: Job) -> Iterator[dict[str, object]]:
     """What happens, in order; a refusal is the last event and is raised by `publish`."""
-    catalog = load_catalog(job.catalog, job.base)
+    catalog = with_record_key(load_catalog(job.catalog, job.base), job.fingerprint, job.base)
     key = read_key(job.key)
+    if job.fingerprint not in (None, fingerprint(key)):
+        raise KeyRefused(
+            "the record key is not the one in use; `louver-sandbox keys rotate record` was cut off, run it"
+        )
     for item in publish(catalog, job.grants, folder=job.folder, key=key, emit=predicate_sql, resources=job.resources):
         yield _event(item)
     yield {"event": "done", "catalog": catalog.digest}

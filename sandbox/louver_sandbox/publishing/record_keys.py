@@ -60,6 +60,11 @@ def read_key(path: Path, called: str = "record key") -> bytes:
     return key
 
 
+def fingerprint(key: bytes) -> str:
+    """What catalogue and log call a record key; it tells nothing of 32 random bytes."""
+    return hashlib.sha256(b"louver record key\0" + key).hexdigest()[:32]
+
+
 def record_keys(units: Iterable[str], type_: UnitType, key: bytes) -> NDArray[np.int64]:
     """The record keys of unit ids, in order, as signed 64-bit numbers.
 

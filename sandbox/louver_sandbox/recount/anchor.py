@@ -14,7 +14,7 @@ from pathlib import Path
 
 from louver.errors import Refused, Unproven
 from louver.transparency.checkpoint import Checkpoint
-from louver.transparency.note import VerifierKey
+from louver.transparency.succession import LogKey
 from louver_sandbox import suspensions
 from louver_sandbox.accounting import ledger
 from louver_sandbox.journal import Books
@@ -58,7 +58,7 @@ def checkpoints(anchors: Path) -> Iterator[tuple[str, Checkpoint]]:
 
 
 def _behind_anchors(books: Books, anchors: Path) -> Iterator[str]:
-    key = VerifierKey.parse(books.log.key)
+    key = LogKey.parse(books.log.key)
     try:
         for name, checkpoint in checkpoints(anchors):
             head = checkpoint.verify(key)

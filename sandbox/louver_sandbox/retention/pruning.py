@@ -22,6 +22,7 @@ from louver.transparency.retention import (
     LEAST_DAYS,
     PRUNABLE,
     PRUNING,
+    REDACTABLE,
     REDACTION,
     Holds,
     digest_of,
@@ -29,7 +30,7 @@ from louver.transparency.retention import (
 )
 from louver_sandbox import inquiries, reports_kept
 from louver_sandbox.accounting import history
-from louver_sandbox.audit import commitments, pruned, stored
+from louver_sandbox.audit import commitments, pruned
 from louver_sandbox.audit.entries import JSON, Entry, commitments_of
 from louver_sandbox.audit.stored import entry_of
 from louver_sandbox.auditing import index
@@ -43,6 +44,8 @@ from louver_sandbox.store.clock import rfc3339
 BATCH = 500
 """Entries of one transaction, for which a question may have to wait, and of one entry about them."""
 _PARAMETERS = 400
+ANSWERS_ERASED = "answers_erased"
+"""The kind of the entry that names outcomes which stay, and lost the answer that was kept for retries."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,8 @@ def by_age(books: Books, before: Mapping[str, str], *, execute: bool) -> Found:
         else:
             with books.state.transaction() as tx:
                 some = _next(tx, before, start)
-                _erase_answers(tx, some.told)
+                if told := _erase_answers(tx, some.told):
+                    books.log.append(tx, {"kind": ANSWERS_ERASED, "rule": BY_AGE, "outcomes": told})
                 if some.batch:
                     _empty(books, tx, some.batch, {"rule": BY_AGE, "before": dict(before)})
         found.pruned.update(str(entry.fields["kind"]) for entry in some.batch)
@@ -103,22 +107,10 @@ def redact(books: Books, institution: str, request_id: str, more: Mapping[str, J
             holds.demand_free(tx, entry.index)
         if _newest_admission(tx) in {entry.index for entry in batch}:
             raise holds.Held("the newest admission says what the ledgers hold; it can go once there is another")
-        _forget_report(books, tx, institution, inquiries.asked_as(request_id))
+        reports_kept.forget(tx, institution, inquiries.asked_as(request_id))
         _empty(books, tx, batch, {"rule": REDACTION, **more})
     books.log.head()
     return [entry.index for entry in batch]
-
-
-def _forget_report(books: Books, tx: Connection, institution: str, request_id: str) -> None:
-    """Erases a report's document, and the texts of its entry, which itself stays. Raises ``Held``."""
-    report = reports_kept.find(tx, institution, request_id)
-    if report is None:
-        return
-    holds.demand_free(tx, report.entry)
-    reports_kept.forget(tx, institution, request_id)
-    kept = stored.find(tx, report.entry).commitments
-    for name in sorted(commitments.find(tx, kept)):
-        books.log.erased(tx, report.entry, name)
 
 
 def of_request(tx: Connection, institution: str, request_id: str) -> list[Entry]:
@@ -126,7 +118,7 @@ def of_request(tx: Connection, institution: str, request_id: str) -> list[Entry]
     table = schema.entries.c
     parts = [table.request_id.startswith(request_id + mark, autoescape=True) for mark in (SECTION, SCORED)]
     query = select(table.index, table.body, table.request_id).where(
-        or_(table.request_id == request_id, *parts), table.institution == institution, table.kind.in_(PRUNABLE)
+        or_(table.request_id == request_id, *parts), table.institution == institution, table.kind.in_(REDACTABLE)
     )
     return [
         entry_of(number, body)
@@ -231,11 +223,24 @@ def erase(tx: Connection, batch: Sequence[Entry], time: str) -> None:
         history.forget(tx, who, request)
 
 
-def _erase_answers(tx: Connection, outcomes: Collection[int]) -> None:
-    """What is kept for retries of these outcomes, and of the noise that was drawn for them."""
+def _erase_answers(tx: Connection, outcomes: Collection[int]) -> list[int]:
+    """What is kept for retries of these outcomes, and of the noise that was drawn for them; which ones had some."""
+    found: set[int] = set()
     for some in (sorted(outcomes)[at : at + _PARAMETERS] for at in range(0, len(outcomes), _PARAMETERS)):
         for kept in (schema.answers, schema.draws):
-            tx.execute(delete(kept).where(kept.c.outcome_index.in_(some)))
+            this = kept.c.outcome_index.in_(some)
+            found.update(tx.execute(select(kept.c.outcome_index).where(this)).scalars())
+            tx.execute(delete(kept).where(this))
+    return sorted(found)
+
+
+def forget_again(tx: Connection, fields: Mapping[str, object]) -> None:
+    """Erases what an entry says was erased beside entries and texts, where a store from before has it again."""
+    match fields:
+        case {"kind": str(kind), "outcomes": [*outcomes]} if kind == ANSWERS_ERASED:
+            _erase_answers(tx, {one for one in outcomes if type(one) is int})
+        case {"kind": str(kind), "order": {"institution": str(who), "request_id": str(request)}} if kind == PRUNING:
+            reports_kept.forget(tx, who, inquiries.asked_as(request))
 
 
 def _still_said(tx: Connection, requests: set[tuple[str, str]], gone: set[int]) -> set[str]:

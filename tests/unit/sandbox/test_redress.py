@@ -11,8 +11,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from sqlalchemy import insert, select
 from tests.support.line import NOON, Line, line
 from tests.support.policy_questions import city_catalog, table_name
+from tests.support.restored import copied, restored
 
 from louver.errors import Refused
 from louver_sandbox import corrections, disputes, inquiries, journal, reports_kept
@@ -24,6 +26,7 @@ from louver_sandbox.publishing.predicates import predicate_sql
 from louver_sandbox.publishing.registration import connect
 from louver_sandbox.quality.repairs import repairs
 from louver_sandbox.retention import pruning
+from louver_sandbox.store import State, schema
 
 FIRM, OTHER, NOBODY = "91370299MA3TEST012", "91370299MA3TEST020", "91370299MA3NOBODY1"
 TABLE = "gov.pen_penalty"
@@ -69,6 +72,15 @@ class Office:
 
     def seen(self, identity: str) -> tuple[str, str]:
         return self.dispute(identity).seen(self.now.date())
+
+
+def kept_answer(request: str, outcome: int) -> dict[str, object]:
+    """An answer of bank A's that is kept for retries."""
+    digests = {"request_digest": "0" * 64, "question_digest": request * 32}
+    return {
+        "institution": "bank_a", "request_id": request, **digests, "released": b"rows", "outcome_index": outcome,
+        "created": "2026-07-01T00:00:00Z",
+    }  # fmt: skip
 
 
 @pytest.fixture
@@ -118,6 +130,32 @@ def test_a_repair_reaches_who_was_told_before_the_log_was_pruned(office: Office)
     assert told == 1
     (notice,) = office.corrections.fetch("bank_a", 10)
     assert notice.requests == ("r1",)
+
+
+def test_an_answer_that_pruning_erased_is_erased_again_where_an_older_copy_is_restored(
+    office: Office, tmp_path: Path
+) -> None:
+    """The outcome stays, since the subject may ask what was told; the answer that was kept for retries does not."""
+    office.asked("bank_a", "r1")
+    office.asked("bank_a", "r2")
+    books = office.line.books
+    with books.state.transaction() as tx:
+        for request, outcome in (("r1", 1), ("r2", 3)):
+            tx.execute(insert(schema.answers).values(kept_answer(request, outcome)))
+    copy = copied(books, tmp_path / "before.db")
+    later = journal.moment(books.log.entry(0)) + timedelta(days=400)
+    books.log._clock = lambda: later
+    before = pruning.limits({"admission": 200, "outcome": 200}, later)
+    found = pruning.by_age(books, before, execute=True)
+    (said,) = books.log.latest(kinds=("answers_erased",))
+    assert list(said.fields["outcomes"]) == [1, 3]  # type: ignore[call-overload]
+    assert "outcome" not in found.pruned
+    pruning.by_age(books, before, execute=True)
+    assert len(books.log.latest(kinds=("answers_erased",))) == 1, "said once"
+    with State.open(copy) as back, back.reading() as tx:
+        assert len(tx.execute(select(schema.answers)).all()) == 2
+    with restored(books, copy) as back, back.reading() as tx:
+        assert tx.execute(select(schema.answers)).all() == []
 
 
 def test_the_five_working_days_of_a_correction_leave_out_a_long_holiday(office: Office) -> None:

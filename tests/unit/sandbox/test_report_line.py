@@ -15,11 +15,14 @@ import pyarrow as pa
 import pytest
 from tests.support.line import NOON, Line, call, line
 from tests.support.policy_questions import city_bundle
+from tests.support.restored import copied, restored
 
 from louver.errors import Refused
 from louver.receipt import Receipt
 from louver.transparency.retention import Hold
 from louver_sandbox import inquiries, journal, reports_kept
+from louver_sandbox.audit import JSON, verify_log
+from louver_sandbox.audit.stored import PrunedEntry
 from louver_sandbox.consents import Consent, Consents
 from louver_sandbox.lookups import LookupRules, LookupSource
 from louver_sandbox.pipeline import facts_at
@@ -283,7 +286,12 @@ def test_what_is_public_needs_nobodys_leave_and_a_person_is_masked(counter: Coun
     assert json.loads(person.document)["subject"]["number"].startswith("370291***")
 
 
-def test_a_report_is_redacted_with_its_sections_and_its_document(counter: Counter) -> None:
+def ordered() -> dict[str, JSON]:
+    """What an order says in the log; who has to sign it is no matter here."""
+    return {"reason": "r", "order": {"institution": BANK.institution, "request_id": ASKED.id}}
+
+
+def test_a_report_is_redacted_with_its_sections_and_its_document(counter: Counter, tmp_path: Path) -> None:
     before, books = counter.make(), counter.line.books
     counter.make(id="5f0c6a52-6a0e-4f6c-9a55-5b1f0c8f2d12")  # so that the newest admission is another's
     with books.state.reading() as tx:
@@ -293,18 +301,25 @@ def test_a_report_is_redacted_with_its_sections_and_its_document(counter: Counte
         kept = reports_kept.find(tx, BANK.institution, ASKED.id)
         assert kept is not None
     assert FIRM in books.log.open(kept.entry)["parameters"].text
-    assert len(number) == len(sections(before)), "an admission of each"
+    assert len(number) == len(sections(before)) + 1, "an admission of each, and the report's own"
+    assert kept.entry in number, "its digest of the question would confirm a guess at the subject"
+    copy = copied(books, tmp_path / "before.db")
     hold = Hold("case", "a court", entries=((kept.entry, kept.entry),))
     holds.place(books, hold)
     with pytest.raises(holds.Held, match="'case'"):
-        pruning.redact(books, BANK.institution, ASKED.id, {"reason": "r"})
+        pruning.redact(books, BANK.institution, ASKED.id, ordered())
     holds.release(books, "case", "closed")
-    assert set(pruning.redact(books, BANK.institution, ASKED.id, {"reason": "r"})) == number
-    assert books.log.open(kept.entry) == {}, "nor is the subject left in the texts of the report's own entry"
+    assert set(pruning.redact(books, BANK.institution, ASKED.id, ordered())) == number
+    with pytest.raises(PrunedEntry) as gone:
+        books.log.open(kept.entry)
+    assert not {"request_digest", "result_digest", "signature"} & gone.value.left.fields.keys()
+    assert not verify_log(books.state, books.log.key).findings
+    with restored(books, copy) as back, back.reading() as tx:
+        assert reports_kept.find(tx, BANK.institution, ASKED.id) is None, "nor is it there after a restore"
     with books.state.reading() as tx:
         assert reports_kept.find(tx, BANK.institution, ASKED.id) is None
         assert pruning.of_request(tx, BANK.institution, ASKED.id) == []
         assert inquiries.was_told(tx, asked), "the subject may still ask, and hears that it was told"
     lookups = len(counter.lookups.asked)
     assert counter.make().document
-    assert len(counter.lookups.asked) == lookups + len(number), "a retry is asked anew"
+    assert len(counter.lookups.asked) == lookups + len(number) - 1, "a retry is asked anew"

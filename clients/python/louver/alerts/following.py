@@ -29,8 +29,8 @@ from louver.failures import Misused
 from louver.receipt import commitment
 from louver.transparency.checkpoint import Checkpoint, TreeHead
 from louver.transparency.merkle import EMPTY_ROOT, leaf_hash, node_hash
-from louver.transparency.note import VerifierKey
-from louver.transparency.retention import PRUNABLE, PRUNING, Residue, read_residue
+from louver.transparency.retention import PRUNING, REDACTABLE, Residue, read_residue
+from louver.transparency.succession import KeyContradiction, LogKey
 from louver.transparency.whole_log import read_entry
 
 BATCH: Final = 500
@@ -63,7 +63,7 @@ class Follower:
     def __init__(self, rules: Sequence[Rule], memory: Memory, log_key: str) -> None:
         self._rules = rules
         self._memory = memory
-        self._key = VerifierKey.parse(log_key)
+        self._key = LogKey.parse(log_key)
         self._gone: dict[int, list[int]] = {}
         """Entries of this look that were pruned, by the entry that has to say so."""
 
@@ -84,14 +84,15 @@ class Follower:
     def _look(self, log: Log, position: Position, now: Callable[[], datetime]) -> Step:
         if position.origin != self._key.name:
             raise Unproven("the follower's file is of another log", b"")
+        key = self._known(position)
         checkpoint = log.checkpoint()
-        head = checkpoint.verify(self._key)
+        head = self._verified(position, key, checkpoint)
         self._check_same(position, head, checkpoint)
         alerts: list[Alert] = []
         at = position
         if head.size > position.size:
             checkpoint, entries = log.read_entries(position.size)
-            head = checkpoint.verify(self._key)
+            head = self._verified(position, key, checkpoint)
             self._check_same(position, head, checkpoint)
             entries = iter(entries)
             self._gone.clear()
@@ -110,6 +111,18 @@ class Follower:
             said = checkpoint.to_bytes().decode()
             self._memory.keep(replace(at, checkpoint=said, proven=at.size, looked=now().isoformat()))
         return Step(position.size, at.size, tuple(alerts))
+
+    def _known(self, position: Position) -> LogKey:
+        """The log's key with the successions that the newest head carries that was seen."""
+        if not position.checkpoint:
+            return self._key
+        return self._key.learnt_from(Checkpoint.parse(position.checkpoint.encode()).note)
+
+    def _verified(self, position: Position, key: LogKey, checkpoint: Checkpoint) -> TreeHead:
+        try:
+            return checkpoint.verify(key)
+        except KeyContradiction as found:
+            raise self._contradiction(position, checkpoint, f"split view: {found.message}") from None
 
     def _check_same(self, position: Position, head: TreeHead, checkpoint: Checkpoint) -> None:
         if head.size < position.size:
@@ -177,7 +190,7 @@ def _left(given: Given, size: int) -> Residue:
         found = read_residue(given.residue)
     except ValueError as invalid:
         raise Unproven(f"entry {size}: {invalid}", given.residue.encode()) from None
-    if found.index != size or given.pruned_by <= size or found.fields["kind"] not in PRUNABLE:
+    if found.index != size or given.pruned_by <= size or found.fields["kind"] not in REDACTABLE:
         raise Unproven(
             f"entry {size}: what is left of it is of another, or it is never pruned", given.residue.encode()
         )

@@ -14,7 +14,7 @@ from louver.errors import Unproven
 from louver.failures import Misused
 from louver.settings import settle
 from louver.surroundings import Surroundings
-from louver.transparency import Checkpoint, ConsistencyProof, Signature, VerifierKey
+from louver.transparency import Checkpoint, ConsistencyProof, LogKey, Signature
 from louver.v1 import access_pb2 as access_pb
 from louver.v1 import audit_pb2 as pb
 from louver.v1.access_pb2_grpc import AccessOfficeServiceStub
@@ -209,7 +209,7 @@ class AuditClient(Connection):
         request = pb.GetCheckpointRequest(size=size, cosigned=cosigned)
         found = Checkpoint.parse(self._call(self._stub.GetCheckpoint, request).checkpoint.encode())
         if self.settings.log_key:
-            found.verify(VerifierKey.parse(self.settings.log_key))
+            found.verify(LogKey.parse(self.settings.log_key))
         if size and found.claimed.size != size:
             raise Unproven("the service has answered with another head", found.to_bytes())
         return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from louver.errors import Unproven
 from louver.receipt import Receipt, VerifiedReceipt
-from louver.transparency import Checkpoint, TlogProof, TreeHead, VerifierKey
+from louver.transparency import Checkpoint, LogKey, TlogProof, TreeHead
 from louver.transparency.retention import read_residue
 from louver.v1 import audit_pb2 as pb
 
@@ -201,7 +201,7 @@ def _pruned(message: pb.GetEntryResponse, index: int, log_key: str) -> WholeEntr
         raise Unproven(f"entry {index}: {invalid}", message.residue.encode()) from None
     if {left.index, told.index, proof.index} != {index} or message.pruned_by <= index:
         raise Unproven("the service has answered with another entry", message.proof)
-    head = proof.verify(left.leaf, VerifierKey.parse(log_key)) if log_key else None
+    head = proof.verify(left.leaf, LogKey.parse(log_key)) if log_key else None
     related = tuple(map(entry, message.related))
     proof = TlogProof(proof.index, proof.path, proof.checkpoint, message.residue.encode())
     return WholeEntry(told, left.fields, None, None, False, True, related, proof, message.pruned_by, head)

@@ -1,11 +1,12 @@
 """A witness: follows the log, checks that it only grows, and cosigns what it has seen (C2SP tlog-witness).
 
 What was seen lies in a file that is on the disk before a cosignature leaves, so a witness that is stopped and started
-again cannot be shown another history. Three things are caught and named, with both sides kept as evidence:
+again cannot be shown another history. Four things are caught and named, with both sides kept as evidence:
 
     rewind       the log's newest head covers fewer entries than one seen before
     split view   two heads over as many entries differ, or the larger does not begin with the smaller
     no proof     the log signs a larger head and does not prove that it extends the smaller
+    stolen key   a key signs that had handed over to another, or hands over to a second one
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from louver.errors import Refused, Unproven
 from louver.failures import Misused
-from louver.transparency import Checkpoint, ConsistencyProof, Signature, TreeHead, VerifierKey
+from louver.transparency import Checkpoint, ConsistencyProof, LogKey, Signature, TreeHead
 from louver.transparency.cosignature import ED25519, ML_DSA_44, Cosigner, WitnessKey, cosign, ml_dsa
 from louver.transparency.note import check_key_name
+from louver.transparency.succession import KeyContradiction
 
 KINDS = {"ed25519": ED25519, "ml-dsa-44": ML_DSA_44}
 
@@ -109,9 +111,8 @@ def look(log: Log, state: Path, log_key: str, cosigners: Sequence[Cosigner], now
     Raises ``Contradiction``, ``Unproven`` for a head that the log has not signed, ``Misused`` for a state file that
     cannot be read or written.
     """
-    key = VerifierKey.parse(log_key)
-    seen = read_state(state, key)
     current = log.checkpoint()
+    seen, key = _known(LogKey.parse(log_key), state, current)
     head = current.verify(key)
     if seen is not None and head.size == seen.claimed.size and head.root == seen.claimed.root:
         done = _handed_in(state)
@@ -125,7 +126,24 @@ def look(log: Log, state: Path, log_key: str, cosigners: Sequence[Cosigner], now
     return Step(head, True)
 
 
-def _check(log: Log, key: VerifierKey, seen: Checkpoint, current: Checkpoint) -> None:
+def _known(pinned: LogKey, state: Path, current: Checkpoint) -> tuple[Checkpoint | None, LogKey]:
+    """What was seen, and the log's key with the successions that were and are shown. Raises ``Contradiction`` where
+    they cannot be true together."""
+    remembered = _parsed_state(state)
+    try:
+        key = pinned if remembered is None else pinned.learnt_from(remembered.note)
+    except Unproven:
+        raise _no_memory(state) from None
+    try:
+        key = key.learnt_from(current.note)
+        current.verify(key)
+    except KeyContradiction as found:
+        both = (b"" if remembered is None else remembered.to_bytes() + b"\n") + current.to_bytes()
+        raise Contradiction(f"stolen key: {found.message}", both) from None
+    return read_state(state, key), key
+
+
+def _check(log: Log, key: LogKey, seen: Checkpoint, current: Checkpoint) -> None:
     """Raises ``Contradiction`` unless the current head extends the one seen before."""
     old, new = seen.verify(key), current.claimed
     both = seen.to_bytes() + b"\n" + current.to_bytes()
@@ -154,18 +172,30 @@ def _hand_in(
         write_state(state, current, [*done, *(str(one.key) for one in cosigners[:number])])
 
 
-def read_state(path: Path, key: VerifierKey) -> Checkpoint | None:
+def read_state(path: Path, key: LogKey) -> Checkpoint | None:
     """The newest head seen, None before the first. Raises ``Misused``; a file that was altered is not overlooked."""
+    found = _parsed_state(path)
     try:
-        found = Checkpoint.parse(json.loads(path.read_text(encoding="utf-8"))["checkpoint"].encode())
-        found.verify(key)
+        if found is not None:
+            found.verify(key)
+    except Unproven:
+        raise _no_memory(path) from None
+    return found
+
+
+def _parsed_state(path: Path) -> Checkpoint | None:
+    try:
+        return Checkpoint.parse(json.loads(path.read_text(encoding="utf-8"))["checkpoint"].encode())
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError, Unproven):
-        raise Misused(
-            f"{path} is not this witness's memory of this log", "put back its copy; never begin anew unless you must"
-        ) from None
-    return found
+        raise _no_memory(path) from None
+
+
+def _no_memory(path: Path) -> Misused:
+    return Misused(
+        f"{path} is not this witness's memory of this log", "put back its copy; never begin anew unless you must"
+    )
 
 
 def _handed_in(path: Path) -> list[str]:

@@ -88,6 +88,26 @@ def verify(
             typer.echo(f"        {name}: " + ("the one in the entry" if given else f"not checked, pass {option}"))
 
 
+@app.command("key")
+def newest_key(
+    context: typer.Context,
+    file: ReceiptFile,
+    log_key: Annotated[str | None, typer.Option(help="The log's public key that you know, or a file.")] = None,
+) -> None:
+    """Print the key that signed a receipt, as the one that you know leads to it: to be pinned in its place.
+
+    Example: louver receipt key newest.receipt --log-key log.pub
+    """
+    session: Session = context.obj
+    with ending(session.language):
+        from louver.transparency import LogKey
+
+        receipt = Receipt.from_bytes(read_bytes(file))
+        key = log_key_of(log_key or session.log_key, session.profile)
+        receipt.verify(key)
+        typer.echo(str(LogKey.parse(key).learnt_from(receipt.checkpoint.note).repinned()))
+
+
 def log_key_of(option: str | None, profile: str | None) -> str:
     """From the option, the environment or the profile; certificates are not needed to verify."""
     default, profiles = read_config(config_path(os.environ, Path.home()))

@@ -108,7 +108,7 @@ def _verify_pack(file: Path, key: str, witnesses: Sequence[WitnessKey], language
 
 def _verify_proof(content: bytes, key: str, witnesses: Sequence[WitnessKey], language: str) -> None:
     from louver.receipt import Receipt
-    from louver.transparency import TlogProof, VerifierKey
+    from louver.transparency import LogKey, TlogProof
     from louver.transparency.retention import read_residue
 
     left = TlogProof.parse(content)
@@ -117,7 +117,7 @@ def _verify_proof(content: bytes, key: str, witnesses: Sequence[WitnessKey], lan
             residue = read_residue(left.extra.decode())
         except ValueError:
             raise Unproven("the proof does not enclose what is left of an entry", content) from None
-        head = left.verify(residue.leaf, VerifierKey.parse(key))
+        head = left.verify(residue.leaf, LogKey.parse(key))
         _demand(left.checkpoint, witnesses)
         typer.echo(visible_json(left.extra))
         said = (
@@ -136,9 +136,9 @@ def _verify_proof(content: bytes, key: str, witnesses: Sequence[WitnessKey], lan
 
 
 def _verify_checkpoint(checkpoint: Checkpoint, key: str, witnesses: Sequence[WitnessKey], language: str) -> None:
-    from louver.transparency import VerifierKey
+    from louver.transparency import LogKey
 
-    found = checkpoint.verify(VerifierKey.parse(key))
+    found = checkpoint.verify(LogKey.parse(key))
     _demand(checkpoint, witnesses)
     said = "已证明：{0} 的检查点，共 {1} 条" if language == "zh" else "proven: a head of {0}, {1} entries"
     typer.echo(said.format(visible(found.origin), found.size))

@@ -22,9 +22,9 @@ from louver.failures import Misused
 from louver.receipt import Receipt
 from louver.transparency.checkpoint import Checkpoint, TreeHead
 from louver.transparency.cosignature import Cosigned, WitnessKey, cosignatures
-from louver.transparency.note import VerifierKey
 from louver.transparency.proofs import ConsistencyProof, TlogProof
 from louver.transparency.retention import read_residue
+from louver.transparency.succession import LogKey
 from louver.transparency.whole_log import read_entry, verify_export
 
 LARGEST_FILE: Final = 4 << 30
@@ -59,7 +59,7 @@ class _Check:
     """One pass over a pack."""
 
     files: zipfile.ZipFile
-    key: VerifierKey
+    key: LogKey
     findings: list[str] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
 
@@ -70,7 +70,7 @@ class _Check:
 
 def verify_pack(source: IO[bytes], log_key: str, witnesses: Sequence[WitnessKey] = ()) -> Checked:
     """Verifies a pack. Raises ``Misused`` for a file that is none, ``Unproven`` where its head is not the log's."""
-    key = VerifierKey.parse(log_key)
+    key = LogKey.parse(log_key)
     try:
         with zipfile.ZipFile(source) as files:
             return _checked(_Check(files, key), tuple(witnesses))
@@ -84,6 +84,7 @@ def _checked(check: _Check, witnesses: tuple[WitnessKey, ...]) -> Checked:
     _check_files(check, manifest["files"])
     checkpoint = Checkpoint.parse(check.files.read("checkpoint"))
     head = checkpoint.verify(check.key)
+    check.key = check.key.learnt_from(checkpoint.note)
     if (head.origin, head.size) != (manifest["origin"], manifest["head"]):
         check.find("the manifest names another head than the checkpoint is")
     cosigned = _cosigned(check, checkpoint, head, witnesses)

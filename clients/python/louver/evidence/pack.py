@@ -18,9 +18,9 @@ from louver.evidence.words import READ_ME
 from louver.receipt import Receipt
 from louver.transparency.checkpoint import Checkpoint, TreeHead
 from louver.transparency.merkle import leaf_hash
-from louver.transparency.note import VerifierKey
 from louver.transparency.proofs import ConsistencyProof, TlogProof
 from louver.transparency.retention import read_residue
+from louver.transparency.succession import LogKey
 from louver.transparency.whole_log import read_entry
 
 FORMAT: Final = "louver-evidence/1"
@@ -123,7 +123,7 @@ def read_records(log: Log, log_key: str, scope: Scope) -> tuple[TreeHead, Sequen
 
 def _read(log: Log, log_key: str, scope: Scope) -> _Read:
     checkpoint, given = log.read_entries(0)
-    head = checkpoint.verify(VerifierKey.parse(log_key))
+    head = checkpoint.verify(LogKey.parse(log_key))
     leaves: list[bytes] = []
     records: list[Record] = []
     for one in given:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from louver.errors import Unproven
 from louver.transparency.merkle import HASH_SIZE
 from louver.transparency.note import Note, VerifierKey, decode_base64
-
-_MAX_SIZE = 1 << 63
+from louver.transparency.note import parse_decimal as parse_decimal
+from louver.transparency.succession import LogKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +66,13 @@ class Checkpoint:
     def to_bytes(self) -> bytes:
         return self.note.to_bytes()
 
-    def verify(self, key: VerifierKey) -> TreeHead:
-        """The tree head, once the log's own key is known to have signed it. Raises ``Unproven``.
+    def verify(self, key: VerifierKey | LogKey) -> TreeHead:
+        """The tree head, once the log's own key, or one that it handed over to, is known to have signed it.
 
-        The key's name must be the origin: a key of one log says nothing about another.
+        The key's name must be the origin: a key of one log says nothing about another. Raises ``Unproven``.
         """
-        head = TreeHead.parse(self.note.verify(key))
+        known = key if isinstance(key, LogKey) else LogKey(key)
+        head = TreeHead.parse(known.verify(self.note, self.claimed.size, self.claimed.root))
         if head.origin != key.name:
             raise Unproven(f"the key of {key.name} has signed for another log", self.to_bytes())
         return head
-
-
-def parse_decimal(text: str) -> int:
-    """A decimal number in its one spelling: ASCII digits, no leading zeroes. Raises ``Unproven``."""
-    if not (text.isascii() and text.isdigit()) or (text[0] == "0" and text != "0") or len(text) > 19:
-        raise Unproven("not a decimal number without leading zeroes", text.encode(errors="replace"))
-    number = int(text)
-    if number >= _MAX_SIZE:
-        raise Unproven("a number beyond 63 bits", text.encode())
-    return number

@@ -32,6 +32,7 @@ MAX_SIGNATURES = 64
 """The format asks for at least 16."""
 
 _DASH = "\u2014 "
+_MAX_DECIMAL = 1 << 63
 
 
 def key_id(name: str, public_key: bytes) -> bytes:
@@ -48,6 +49,16 @@ def decode_base64(text: str) -> bytes:
     if base64.b64encode(data).decode() != text:
         raise Unproven("base 64 in an unusual spelling", text.encode())
     return data
+
+
+def parse_decimal(text: str) -> int:
+    """A decimal number in its one spelling: ASCII digits, no leading zeroes. Raises ``Unproven``."""
+    if not (text.isascii() and text.isdigit()) or (text[0] == "0" and text != "0") or len(text) > 19:
+        raise Unproven("not a decimal number without leading zeroes", text.encode(errors="replace"))
+    number = int(text)
+    if number >= _MAX_DECIMAL:
+        raise Unproven("a number beyond 63 bits", text.encode())
+    return number
 
 
 def check_key_name(name: str) -> None:

@@ -23,6 +23,7 @@ from louver.errors import Unproven
 from louver.transparency.checkpoint import Checkpoint, TreeHead, parse_decimal
 from louver.transparency.merkle import HASH_SIZE, verify_consistency, verify_inclusion
 from louver.transparency.note import VerifierKey, decode_base64
+from louver.transparency.succession import LogKey
 
 MAGIC = "c2sp.org/tlog-proof@v1"
 """First line of a tlog-proof."""
@@ -68,7 +69,7 @@ class TlogProof:
         lines.append(f"index {self.index}")
         return _join([*lines, *_path_lines(self.path)], self.checkpoint)
 
-    def verify(self, leaf: bytes, key: VerifierKey) -> TreeHead:
+    def verify(self, leaf: bytes, key: VerifierKey | LogKey) -> TreeHead:
         """The log's head, once the leaf hash is known to be in it. Raises ``Unproven``."""
         head = self.checkpoint.verify(key)
         verify_inclusion(leaf, self.index, head.size, self.path, head.root)
@@ -94,7 +95,7 @@ class ConsistencyProof:
     def to_bytes(self) -> bytes:
         return _join([f"old {self.old_size}", *_path_lines(self.path)], self.checkpoint)
 
-    def verify(self, old: TreeHead, key: VerifierKey) -> TreeHead:
+    def verify(self, old: TreeHead, key: VerifierKey | LogKey) -> TreeHead:
         """The new head, once it is known to extend ``old``, a head verified earlier. Raises ``Unproven``."""
         new = self.checkpoint.verify(key)
         if (old.origin, old.size) != (new.origin, self.old_size):

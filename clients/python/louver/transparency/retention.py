@@ -17,7 +17,9 @@ from typing import Any, Final
 
 QUESTIONS: Final = ("admission", "outcome", "aborted", "refusal", "explain")
 PRUNABLE: Final = (*QUESTIONS, "audit_look")
-"""Kinds of entries that may be pruned. All others say by what was decided and by whom, and stay."""
+"""Kinds of entries that may be pruned by age. All others say by what was decided and by whom, and stay."""
+REDACTABLE: Final = (*PRUNABLE, "report")
+"""Kinds that a redaction takes: those about one request, whose digests and signatures would confirm a guess at it."""
 
 LEAST_DAYS: Final = 183
 """How young no entry is pruned by its age (网络安全法: logs are kept for six months)."""
@@ -167,7 +169,7 @@ class Prunings:
         if found.index != index:
             raise ValueError(f"what is left of it says that it is entry {found.index}")
         kind = str(found.fields["kind"])
-        if kind not in PRUNABLE:
+        if kind not in REDACTABLE:
             raise ValueError(f"an entry of kind {kind} is never pruned")
         batch = self._open.setdefault(by, _Batch())
         batch.running.update(line.encode() + b"\n")
@@ -199,6 +201,8 @@ class Prunings:
             hold = self.holds.over(number, kind, institution, time)
             if hold is not None:
                 yield number, f"entry {number}: it was pruned by entry {index} while {hold.name!r} held it"
+            if fields.get("rule") != REDACTION and kind not in PRUNABLE:
+                yield number, f"entry {number}: an entry of kind {kind} is pruned by a redaction only"
             young = time >= str(limits.get(kind, "")) or time >= latest
             if fields.get("rule") != REDACTION and young:
                 yield number, f"entry {number}: it was pruned by entry {index} before its time"

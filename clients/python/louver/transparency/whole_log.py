@@ -20,16 +20,19 @@ from louver.errors import Unproven
 from louver.receipt import ENTRY_VERSION
 from louver.transparency.checkpoint import Checkpoint, TreeHead
 from louver.transparency.cosignature import Cosigned, WitnessKey, cosignatures
+from louver.transparency.handovers import Handovers
 from louver.transparency.ledger_totals import Totals
 from louver.transparency.merkle import EMPTY_ROOT, leaf_hash, node_hash
-from louver.transparency.note import VerifierKey
 from louver.transparency.retention import Prunings
+from louver.transparency.succession import KeyContradiction, LogKey
 
 FORMAT = "louver-log/1"
 PRUNED_FORMAT = "louver-log/2"
 """Of a log some of whose entries were pruned."""
 MAX_LINE = 1 << 20
 MAX_FINDINGS = 100
+MAX_WAITING = 100_000
+"""Heads that are held until a later one has led to their key."""
 MAX_INTEGER = 2**53 - 1
 
 
@@ -77,7 +80,7 @@ class _Enough(Exception):
 class _Pass:
     """One pass over a file."""
 
-    key: VerifierKey
+    keys: Handovers
     witnesses: tuple[WitnessKey, ...]
     heads: dict[int, list[TreeHead]] = field(default_factory=dict)
     cosigned: dict[str, Cosigned] = field(default_factory=dict)
@@ -88,6 +91,8 @@ class _Pass:
     size: int = 0
     covered: int = 0
     signed: int = 0
+    waiting: list[Checkpoint] | None = field(default_factory=list)
+    """Heads by a key that a later head may lead to, None once all heads were read."""
 
     def find(self, index: int, what: str) -> None:
         self.findings.append(Finding(index, what))
@@ -101,12 +106,38 @@ class _Pass:
     def head(self, note: bytes) -> None:
         try:
             checkpoint = Checkpoint.parse(note)
-            head = checkpoint.verify(self.key)
         except Unproven as unproven:
             self.find(0, f"a head in the file is not one that the log signed: {unproven.message}")
             return
+        self.checkpoint(checkpoint)
+
+    def checkpoint(self, checkpoint: Checkpoint) -> None:
+        try:
+            head = self.keys.verify(checkpoint)
+        except KeyContradiction as found:
+            self.find(checkpoint.claimed.size, f"stolen key: {found.message}")
+            return
+        except Unproven as unproven:
+            if self.waiting is not None and len(self.waiting) < MAX_WAITING:
+                self.waiting.append(checkpoint)
+            else:
+                self.find(0, f"a head in the file is not one that the log signed: {unproven.message}")
+            return
         self.signed += 1
         self.expect(head)
+        self.cosignatures(checkpoint, head)
+
+    def begin(self, anchors: Sequence[Checkpoint]) -> None:
+        """Once all heads were read: those whose key is known by now, checkpoints from elsewhere, and the empty tree.
+        Raises ``Unproven`` for an anchor that the log has not signed."""
+        waiting, self.waiting = self.waiting, None
+        for checkpoint in waiting or ():
+            self.checkpoint(checkpoint)
+        for anchor in anchors:
+            self.expect(self.keys.verify(anchor))
+        self.check()
+
+    def cosignatures(self, checkpoint: Checkpoint, head: TreeHead) -> None:
         try:
             for one in cosignatures(checkpoint, self.witnesses):
                 known = self.cosigned.get(one.witness)
@@ -129,6 +160,8 @@ class _Pass:
         self._charge(index, fields)
         for where, what in self.prunings.entry(index, fields):
             self.find(where, what)
+        for what in self.keys.entry(index, fields, self.root):
+            self.find(index, what)
         # On from the leaf in the file, so that one changed entry is one finding and not one for each later head.
         self.grow(leaf)
 
@@ -195,26 +228,26 @@ def verify_export(
     ``anchors`` are checkpoints kept elsewhere, which it must extend. Raises ``Unproven`` when the key cannot be read
     or an anchor is not signed by it.
     """
-    done = _Pass(VerifierKey.parse(log_key), tuple(witnesses))
-    for anchor in anchors:
-        done.expect(anchor.verify(done.key))
+    done = _Pass(Handovers(LogKey.parse(log_key)), tuple(witnesses))
     try:
         for kind, content, leaf in _lines(lines, done):
             if kind == "head":
                 done.head(content)
                 continue
-            if not done.size:
-                done.check()
+            if done.waiting is not None:
+                done.begin(anchors)
             if kind == "pruned":
                 done.left(content, int.from_bytes(leaf))
                 continue
             done.entry(content, leaf)
+        if done.waiting is not None:
+            done.begin(anchors)
         _check_end(done)
     except _Enough:
         pass
     found = tuple(sorted(done.findings, key=lambda finding: finding.index))
     return WholeLog(
-        done.key.name,
+        done.keys.key.name,
         done.size,
         done.covered,
         done.signed,
@@ -228,9 +261,7 @@ def verify_export(
 
 
 def _check_end(done: _Pass) -> None:
-    if not done.size:
-        done.check()
-    for index, what in done.prunings.unsaid():
+    for index, what in (*done.prunings.unsaid(), *done.keys.unsaid(done.size)):
         done.find(index, what)
     largest = max(done.heads, default=0)
     if largest > done.size:
