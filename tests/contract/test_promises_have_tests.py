@@ -35,5 +35,32 @@ def test_a_promise_has_a_test_and_a_limit(row: list[str]) -> None:
     assert re.findall(r"`tests/[\w/]+\.py`", held)
 
 
+def listed_in_the_makefile(name: str) -> set[str]:
+    """The paths of a variable of the Makefile."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    (said,) = re.findall(rf"^{name} := (.*)$", text, re.MULTILINE)
+    folders = re.sub(
+        r"\$\(addprefix ([^,]+),([^)]*)\)", lambda found: " ".join(found[1] + one for one in found[2].split()), said
+    )
+    return set(folders.split())
+
+
+def test_whatever_waits_for_a_long_run_is_in_the_long_run() -> None:
+    listed = listed_in_the_makefile("AT_LENGTH")
+    waiting = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if "tests.support.lengths" in path.read_text(encoding="utf-8") and path != Path(__file__)
+    }
+    assert waiting
+    for name in sorted(waiting):
+        assert any(name == one or name.startswith(f"{one}/") for one in listed), name
+
+
+@pytest.mark.parametrize("name", ["ATTACKED", "AT_LENGTH"])
+def test_the_makefile_names_what_is_there(name: str) -> None:
+    assert all((ROOT / one).exists() for one in listed_in_the_makefile(name))
+
+
 def test_there_are_promises() -> None:
     assert len(promises()) >= 15
