@@ -15,6 +15,7 @@ import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.audit_logs import KEY
@@ -152,12 +153,12 @@ def test_sql_that_is_told_twice_is_named() -> None:
 
 # What entries say
 
-ADMISSION = {
+ADMISSION: dict[str, Any] = {
     "kind": "admission", "request_id": "r", "institution": "bank_a", "purpose": "P", "charged": "2026-07-01T00:00:00Z",
     "charges": [{"dataset": "t", "kind": "queries", "limit": 1, "further": {}, "count": 1, "keys": []}],
 }  # fmt: skip
 CHARGE = {"dataset": "t", "kind": "queries", "limit": 1, "further": {}, "count": 1, "keys": []}
-ODD = {
+ODD: dict[str, dict[str, Any]] = {
     "charges without end": {"charges": [{**CHARGE, "count": 2**53 - 1}]},
     "no number of charges": {"charges": [{**CHARGE, "count": -1}]},
     "a day before time": {"charged": "0001-01-01T00:00:00+23:59"},
@@ -180,7 +181,7 @@ def test_what_was_never_charged_so_is_named_and_not_counted(odd: str, tmp_path: 
     with State.open(tmp_path / "state.db") as state:
         log = year_log(state, 1)
         with state.transaction() as tx:
-            log.append(tx, said)  # type: ignore[arg-type]
+            log.append(tx, said)
         assert [str(found) for found in verify.differences(state)] == [
             "log entry 0: it does not say in a known form what was charged"
         ]
@@ -228,9 +229,9 @@ def torn(backup: Path) -> None:
     store(bytes(content))(backup)
 
 
-def piped(backup: Path) -> None:
-    (backup / "log.pub").unlink()
-    os.mkfifo(backup / "log.pub")
+def piped(backup: Path, name: str = "log.pub") -> None:
+    (backup / name).unlink()
+    os.mkfifo(backup / name)
 
 
 DAMAGE: dict[str, Callable[[Path], object]] = {
@@ -241,7 +242,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "a link to what is not the backup's": lambda backup: (backup / "catalog" / "x").symlink_to("/etc/passwd"),
     "a link to a folder": lambda backup: (backup / "policies" / "x").symlink_to("/etc"),
     "a pipe": piped,
-    "a pipe as its manifest": lambda backup: ((backup / "backup.json").unlink(), os.mkfifo(backup / "backup.json")),
+    "a pipe as its manifest": lambda backup: piped(backup, "backup.json"),
     "a store that is none": store(b"no database at all" * 1000),
     "an empty store": store(b""),
     "a torn store": torn,

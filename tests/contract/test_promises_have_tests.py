@@ -35,6 +35,26 @@ def test_a_promise_has_a_test_and_a_limit(row: list[str]) -> None:
     assert re.findall(r"`tests/[\w/]+\.py`", held)
 
 
+def cited() -> list[tuple[str, str]]:
+    """File and part of a test's name, where the page on isolation's sentences cites one; "the same" is the escape."""
+    section = PAGE.partition("## Isolation, sentence by sentence")[2].partition("\n## ")[0]
+    found, file = [], ""
+    for said in re.findall(r"`([\w/.]+)`|\b(the same):", "\n".join(re.findall(r"\|([^|]*)\|$", section, re.M))):
+        name, same = said
+        if same:
+            file = "tests/attacks/test_escape_from_isolation.py"
+        elif name.endswith(".py"):
+            file = name
+        else:
+            found.append((file, name))
+    return found
+
+
+@pytest.mark.parametrize(("file", "part"), cited())
+def test_a_cited_test_is_there(file: str, part: str) -> None:
+    assert re.search(rf"^def test_\w*{part}\w*\(", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
+
+
 def listed_in_the_makefile(name: str) -> set[str]:
     """The paths of a variable of the Makefile."""
     text = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
@@ -63,4 +83,5 @@ def test_the_makefile_names_what_is_there(name: str) -> None:
 
 
 def test_there_are_promises() -> None:
+    assert len(cited()) >= 35
     assert len(promises()) >= 15

@@ -173,7 +173,13 @@ def _guide(name: str, runs: int, seed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for number, content in enumerate(target.seeds()):
             (Path(folder) / f"{number:04}").write_bytes(content[: target.longest])
-        options = [f"-runs={runs}", f"-seed={seed}", f"-max_len={target.longest}", "-timeout=30", "-rss_limit_mb=4096"]
+        options = [
+            f"-runs={runs}",
+            f"-seed={seed}",
+            f"-max_len={target.longest}",
+            "-timeout=30",
+            "-rss_limit_mb=4096",
+        ]
         atheris.Setup([sys.argv[0], *options, "-print_final_stats=1", folder], target.read)
         atheris.Fuzz()
 
