@@ -8,6 +8,13 @@ PIP    := $(BIN)/pip install -q --no-compile --disable-pip-version-check -c cons
 # Fuzzing guided by coverage, where its tool is installed: pip install 'louver[fuzz]'.
 GUIDED := $(BIN)/python -c 'import atheris' 2>/dev/null || { echo 'not guided by coverage: atheris is not installed'; exit 0; }; $(BIN)/python -m tests.support.guided
 
+# What a security office and an operations team ask about: attacks, isolation, damaged bytes, crashes, restores.
+ATTACKED := tests/attacks $(addprefix tests/e2e/,test_fuzzed_wire.py test_console_interface.py test_crashes.py test_restores.py) \
+	$(addprefix tests/unit/sandbox/,test_isolation.py test_store_damage.py test_backups.py test_processes_admission.py test_turnstile.py test_pace.py)
+# Whatever tries more with LOUVER_SOAK (tests/support/lengths.py); a test holds this list to that.
+AT_LENGTH := tests/attacks tests/property tests/real tests/tpc tests/e2e \
+	$(addprefix tests/unit/sandbox/,test_intervals_of_every_kind.py test_curved_intervals.py test_store_damage.py test_store_migrations.py test_store_postgres.py)
+
 .PHONY: demo test attack soak check lock audit proto bench bench-peers help
 help:            ## Show this help
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+: *##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 10
@@ -29,15 +36,16 @@ demo: .venv/.demo  ## A bank asks, is answered and refused, and verifies its rec
 test: .venv/.dev   ## Run every test
 	@$(BIN)/python -m bench.support.peers acro
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
-attack: .venv/.dev ## Attack it: the tests of tests/attacks and of damaged bytes, in some minutes
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/attacks tests/e2e/test_fuzzed_wire.py
-	@$(GUIDED) --runs 2000
+attack: .venv/.dev ## Attack it, break it, restore it: the quick form of everything, in less than ten minutes
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(ATTACKED)
+	@$(GUIDED) --runs 1000
 soak: .venv/.dev   ## The same at length, for hours: SEED=n for other statements
 	@$(BIN)/python -m tests.support.fuzzing --count 1000000 --seed $(or $(SEED),2) --jobs 2
 	@$(BIN)/python -m tests.support.fuzzed_documents --count 100000 --seed $(or $(SEED),2)
+	@$(BIN)/python -m tests.support.fuzzed_files --count 20000 --seed $(or $(SEED),2)
 	@$(GUIDED) --runs 1000000 --seed $(or $(SEED),2)
 	@$(BIN)/python -m bench.overload --full
-	@LOUVER_SOAK=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -o timeout=36000 tests/attacks tests/property tests/real tests/tpc tests/e2e tests/unit/sandbox/test_intervals_of_every_kind.py tests/unit/sandbox/test_curved_intervals.py
+	@LOUVER_SOAK=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -o timeout=36000 $(AT_LENGTH)
 	@LOUVER_SOAK=1 LOUVER_KILLS=400 $(BIN)/python -m pytest -q -n 0 -o timeout=36000 tests/unit/sandbox/test_private_kills.py
 check: .venv/.dev  ## Format, lint, types, layers
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo

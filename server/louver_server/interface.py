@@ -111,11 +111,16 @@ def _response(status: str, told: str, types: tuple[str, ...]) -> dict[str, Any]:
     return {"description": told} | ({} if status == "303" else {"content": {one: {} for one in content}})
 
 
+def form_of(path: str) -> tuple[str, ...]:
+    """The fields of the form that a route reads, besides the session's token."""
+    return _FIELDS.get(path, ())
+
+
 def _form(route: APIRoute) -> dict[str, Any]:
     """The fields of a form, each a text. All but the sign-in and the language carry the session's own token."""
     text = {"type": "string"}
     needed = () if route.path in {"/login", "/language"} else (CSRF_FIELD,)
-    fields = (*needed, *_FIELDS.get(route.path, ()))
+    fields = (*needed, *form_of(route.path))
     return {"type": "object", "properties": dict.fromkeys(fields, text), "required": list(needed)}
 
 

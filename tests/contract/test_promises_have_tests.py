@@ -35,5 +35,53 @@ def test_a_promise_has_a_test_and_a_limit(row: list[str]) -> None:
     assert re.findall(r"`tests/[\w/]+\.py`", held)
 
 
+def cited() -> list[tuple[str, str]]:
+    """File and part of a test's name, where the page on isolation's sentences cites one; "the same" is the escape."""
+    section = PAGE.partition("## Isolation, sentence by sentence")[2].partition("\n## ")[0]
+    found, file = [], ""
+    for said in re.findall(r"`([\w/.]+)`|\b(the same):", "\n".join(re.findall(r"\|([^|]*)\|$", section, re.M))):
+        name, same = said
+        if same:
+            file = "tests/attacks/test_escape_from_isolation.py"
+        elif name.endswith(".py"):
+            file = name
+        else:
+            found.append((file, name))
+    return found
+
+
+@pytest.mark.parametrize(("file", "part"), cited())
+def test_a_cited_test_is_there(file: str, part: str) -> None:
+    assert re.search(rf"^def test_\w*{part}\w*\(", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def listed_in_the_makefile(name: str) -> set[str]:
+    """The paths of a variable of the Makefile."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    (said,) = re.findall(rf"^{name} := (.*)$", text, re.MULTILINE)
+    folders = re.sub(
+        r"\$\(addprefix ([^,]+),([^)]*)\)", lambda found: " ".join(found[1] + one for one in found[2].split()), said
+    )
+    return set(folders.split())
+
+
+def test_whatever_waits_for_a_long_run_is_in_the_long_run() -> None:
+    listed = listed_in_the_makefile("AT_LENGTH")
+    waiting = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if "tests.support.lengths" in path.read_text(encoding="utf-8") and path != Path(__file__)
+    }
+    assert waiting
+    for name in sorted(waiting):
+        assert any(name == one or name.startswith(f"{one}/") for one in listed), name
+
+
+@pytest.mark.parametrize("name", ["ATTACKED", "AT_LENGTH"])
+def test_the_makefile_names_what_is_there(name: str) -> None:
+    assert all((ROOT / one).exists() for one in listed_in_the_makefile(name))
+
+
 def test_there_are_promises() -> None:
+    assert len(cited()) >= 35
     assert len(promises()) >= 15

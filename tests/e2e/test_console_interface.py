@@ -11,18 +11,20 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 
 import pytest
 from fastapi.routing import APIRoute
 from tests.support.console import AUDITOR, OFFICER, Browser, RunningConsole, console
+from tests.support.hostile_forms import FORM, VALUES, bodies, stored
 from tests.support.installation import Service
 from tests.support.lengths import at_length
 
 from louver_server.accounts.model import Role
 from louver_server.app import ROUTES, create_app, open_console
 from louver_server.configuration import read
-from louver_server.interface import described, roles_of
+from louver_server.interface import described, form_of, roles_of
 
 EVERYBODY = frozenset(Role)
 ANALYST, OFFICERS, AUDITORS, BOSS = (
@@ -117,6 +119,8 @@ WHOSE: dict[str, frozenset[Role] | None] = {
 }
 PROFILES = {Role.ADMINISTRATOR: "", Role.AUDITOR: AUDITOR, Role.OFFICER: OFFICER, Role.ANALYST: "bank_a"}
 HOMES = {Role.ADMINISTRATOR: "/journal", Role.AUDITOR: "/head", Role.OFFICER: "/draft", Role.ANALYST: "/catalogue"}
+EACH = at_length(6, 1)
+"""One of so many odd forms is sent; all of them at length."""
 PLACES = {"index": "0", "request_id": str(uuid.UUID(int=7)), "form": "json"}
 
 
@@ -176,6 +180,64 @@ def test_every_route_is_for_its_roles_and_for_nobody_else(
     assert stranger[1].post("/logout", data={"csrf": ""}, follow_redirects=False).headers["location"] == "/login"
     for _, browser, _ in insiders:
         assert browser.post("/logout", data={"csrf": ""}).status_code == 400
+
+
+def places(browser: Browser, path: str) -> str:
+    """A path with something in each of its places: what a page links to, or else what need not be there."""
+    listed, _, _ = path.partition("/{")
+    found = re.search(rf'href="{listed}/([\w.-]+)"', browser.get(listed).text) if listed.count("/") == 1 else None
+    known = {**PLACES, **({"name": found[1]} if found and listed in ("/lookups", "/reports") else {})}
+    return re.sub(r"\{(\w+)\}", lambda place: known.get(place[1], "x"), path)
+
+
+def forms(people: dict[Role, Browser]) -> Iterator[tuple[str, Browser, dict[str, str]]]:
+    """Each form of each role but the last, with somebody who may send it and what would be well-formed."""
+    for name, route in named().items():
+        if not name.startswith("POST ") or route.path == "/logout":
+            continue
+        roles = WHOSE[name] or EVERYBODY
+        role = next(one for one in Role if one in roles)
+        fields = {"csrf": people[role].csrf(HOMES[role]), **dict.fromkeys(form_of(route.path), "x")}
+        if "request_id" in fields:
+            fields["request_id"] = str(uuid.uuid4())
+        yield places(people[role], route.path), people[role], fields
+
+
+def test_what_is_no_form_is_refused_and_nothing_is_stored(
+    running: RunningConsole, people: dict[Role, Browser], served: Service
+) -> None:
+    """Multipart, JSON, other encodings, repeated fields, too many, no token or another's: by every route of forms."""
+    open_to_all = {"/login", "/language"}  # no session's token is asked for
+    made = list(forms(people))
+    with served.connect("bank_b") as bank:
+        before, size = stored(running.home), bank.head().size
+        for number, (path, browser, fields) in enumerate(made):
+            for kind, body in list(bodies(fields))[number % EACH :: EACH]:
+                reply = browser.post(path, content=body, headers={"content-type": kind}, follow_redirects=False)
+                refused = reply.status_code in {303, 400, 404, 422, 429} if path in open_to_all else None
+                well = refused if refused is not None else reply.status_code in {303, 400, 404}
+                assert well, (path, kind, body[:200], reply.status_code)
+                if path not in open_to_all and reply.status_code == 303:
+                    assert reply.headers["location"] in {"/", "/login"}, (path, reply.headers["location"])
+                assert "Traceback" not in reply.text
+        assert (stored(running.home), bank.head().size) == (before, size)
+    assert "Traceback" not in (running.home / "console.log").read_text(encoding="utf-8")
+
+
+def test_fields_may_say_anything(running: RunningConsole, people: dict[Role, Browser]) -> None:
+    """A form that is ours, with fields of control characters, other kinds and other lengths: no page breaks over it,
+    neither when it is sent nor when what was taken is shown."""
+    for at, (path, browser, fields) in enumerate(forms(people)):
+        names = [name for name in fields if name != "csrf"]
+        for number, (name, value) in enumerate(product(names, VALUES)):
+            if (number + at) % (2 * EACH):
+                continue
+            reply = browser.post(path, data={**fields, name: value}, headers={"content-type": FORM})
+            assert reply.status_code < 500, (path, name, value[:50], reply.status_code)
+            assert "Traceback" not in reply.text
+    for role, browser in people.items():
+        assert browser.get(HOMES[role]).status_code == 200
+    assert "Traceback" not in (running.home / "console.log").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

@@ -49,6 +49,14 @@ def test_every_page_shows_one_of_each(page: Path) -> None:
     assert {tag.split()[0] for tag, _ in blocks(page)} == {"admitted", "refused"}
 
 
+def test_every_text_that_parsers_read_differently_is_shown() -> None:
+    """The numbers are without a gap but D3, which no page can hold, and below each stands what becomes of it."""
+    parts = re.split(r"^## D(\d+)$", (DOCS / "parsers.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    shown = {int(number): text for number, text in zip(parts[::2], parts[1::2], strict=True)}
+    assert shown.keys() == set(range(1, 18)) - {3}
+    assert all("```sql " in text for text in shown.values())
+
+
 @pytest.mark.parametrize("name", [rule.name for rule in FUNCTIONS])
 def test_every_function_has_its_page(name: str) -> None:
     assert (DOCS / f"{OPERATORS.get(name, name)}.md").exists()

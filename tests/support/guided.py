@@ -33,6 +33,7 @@ class Target:
 
     read: Callable[[bytes], object]
     seeds: Callable[[], Sequence[bytes]]
+    longest: int = LONGEST
 
 
 def _sql(content: bytes) -> object:
@@ -133,10 +134,27 @@ def _tables() -> Sequence[bytes]:
     ]
 
 
+def _file(kind: str) -> Target:
+    def read(content: bytes) -> object:
+        from tests.support import fuzzed_files as files
+
+        reader: Callable[[bytes], object] = getattr(files, f"read_{kind}")
+        return reader(content)
+
+    def seeds() -> Sequence[bytes]:
+        from tests.support import fuzzed_files as files
+
+        return [files.genuine()[kind]]
+
+    return Target(read, seeds, 1 << 17)
+
+
+FILES = ("pack", "export", "receipt", "residue")
 KINDS = ("catalogue", "policy", "bundle", "registry", "certificate")
 TARGETS: Mapping[str, Target] = {
     "sql": Target(_sql, _statements),
     **{kind: Target(_document(kind), _documents(kind)) for kind in KINDS},
+    **{kind: _file(kind) for kind in FILES},
     "message": Target(_message, _messages),
     "arrow": Target(_arrow, _tables),
 }
@@ -147,13 +165,21 @@ def _guide(name: str, runs: int, seed: int) -> None:
     import atheris
 
     with atheris.instrument_imports(include=list(OURS)):
+        for module in ("evidence.checking", "transparency.whole_log", "cli.verifying"):
+            importlib.import_module(f"louver.{module}")
         for module in ("sql.parse", "policy.load", "catalog.load", "service.convert", "uploads.ingest", "plan.plan"):
             importlib.import_module(f"louver_sandbox.{module}")
     target = TARGETS[name]
     with tempfile.TemporaryDirectory() as folder:
         for number, content in enumerate(target.seeds()):
-            (Path(folder) / f"{number:04}").write_bytes(content[:LONGEST])
-        options = [f"-runs={runs}", f"-seed={seed}", f"-max_len={LONGEST}", "-timeout=30", "-rss_limit_mb=4096"]
+            (Path(folder) / f"{number:04}").write_bytes(content[: target.longest])
+        options = [
+            f"-runs={runs}",
+            f"-seed={seed}",
+            f"-max_len={target.longest}",
+            "-timeout=30",
+            "-rss_limit_mb=4096",
+        ]
         atheris.Setup([sys.argv[0], *options, "-print_final_stats=1", folder], target.read)
         atheris.Fuzz()
 

@@ -12,8 +12,10 @@ import hashlib
 import json
 import shutil
 import sqlite3
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 from louver.transparency.checkpoint import Checkpoint, TreeHead
@@ -73,7 +75,8 @@ def back_up(settings: Settings, target: Path, *, secrets: bool) -> Iterator[str]
         if (settings.home / name).is_dir():
             shutil.copytree(settings.home / name, target / name)
             yield f"{name}/"
-    (target / MANIFEST).write_text(json.dumps(_digests(target), indent=1, sort_keys=True), encoding="utf-8")
+    digests = _digests(target, _files(target))
+    (target / MANIFEST).write_text(json.dumps(digests, indent=1, sort_keys=True), encoding="utf-8")
     yield MANIFEST
 
 
@@ -83,24 +86,36 @@ def verify_backup(folder: Path, witnessed: Sequence[Checkpoint]) -> TreeHead:
 
     Raises `InstallationRefused`, or `Unproven` for a checkpoint that is not of this log.
     """
+    if not (folder / MANIFEST).is_file():
+        raise InstallationRefused(f"{folder} is no backup, or one that was not finished")
+    files = _files(folder)
     try:
-        said: Mapping[str, str] = json.loads((folder / MANIFEST).read_bytes())
+        said = _listed((folder / MANIFEST).read_bytes())
         signed = (folder / HEAD).read_bytes()
         key = (folder / "log.pub").read_text(encoding="utf-8").strip()
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise InstallationRefused(f"{folder} is no backup, or one that was not finished") from None
-    found = _digests(folder)
+    found = _digests(folder, files)
     if other := sorted(name for name in said.keys() | found.keys() if said.get(name) != found.get(name)):
         raise InstallationRefused(f"{other[0]} is not as it was copied")
     head = Checkpoint.parse(signed)
     with State.open(folder / STORE) as state:
-        report = verify_log(state, key, [head, *witnessed])
-        wrong = [*map(str, report.findings), *map(str, verify.differences(state))]
+        # What a log says that does not hold is not counted.
+        wrong = [*map(str, verify_log(state, key, [head, *witnessed]).findings)]
+        wrong = wrong or [str(found) for found in islice(verify.differences(state), 1)]
     for beside in folder.glob(f"{STORE}-*"):
         beside.unlink()
     if wrong:
         raise InstallationRefused(wrong[0])
     return head.verify(LogKey.parse(key))
+
+
+def _listed(content: bytes) -> Mapping[str, str]:
+    """The digests that a manifest lists. Raises `ValueError`."""
+    said = json.loads(content)
+    if not isinstance(said, dict) or not all(isinstance(digest, str) for digest in said.values()):
+        raise ValueError
+    return said
 
 
 def checkpoint_of(file: Path) -> Checkpoint:
@@ -134,12 +149,25 @@ def _copy_database(source: Path, target: Path) -> None:
         live.backup(copy)
 
 
-def _digests(folder: Path) -> dict[str, str]:
+def _files(folder: Path) -> list[Path]:
+    """Every file in it but those that SQLite puts beside the store. Raises `InstallationRefused` for what is neither
+    a file nor a folder: a link would bring in what somebody else may not read, a pipe would never end."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        kind = path.lstat().st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+            raise InstallationRefused(f"{path.relative_to(folder)} is neither a file nor a folder")
+        if stat.S_ISREG(kind):
+            found.append(path)
+    return found
+
+
+def _digests(folder: Path, files: Sequence[Path]) -> dict[str, str]:
     """The SHA-256 of every file, by its name below the folder."""
     left_out = {folder / MANIFEST, *folder.glob(f"{STORE}-*")}
     found = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path not in left_out:
+    for path in files:
+        if path not in left_out:
             with path.open("rb") as content:
                 found[str(path.relative_to(folder))] = hashlib.file_digest(content, "sha256").hexdigest()
     return found

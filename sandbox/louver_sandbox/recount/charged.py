@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
+from itertools import repeat
 from typing import Any
 
 from sqlalchemy import Connection
 
+from louver.transparency.ledger_totals import exact_decimal
 from louver_sandbox.accounting import ledger, privacy, unit_sets
 from louver_sandbox.audit.entries import JSON
 from louver_sandbox.catalog.model import UnitType
@@ -24,6 +26,8 @@ from louver_sandbox.stages import Plan
 from louver_sandbox.store.clock import rfc3339
 
 UNLIMITED = 2**62
+MOST_ALIKE = 100_000
+"""Charges of one admission that are alike; each is a row of a ledger, and what says more was not written by us."""
 _UNLIMITED = PrivacyCost(Fraction(UNLIMITED), Fraction(UNLIMITED))
 
 
@@ -62,7 +66,7 @@ def again(tx: Connection, fields: Mapping[str, Any]) -> None:
         ledger.charge(tx, items, limits, now, request_id=request_id)
         unit_sets.charge(tx, cells, institution, now, request_id=request_id)
         privacy.charge(tx, losses, institution, now, request_id=request_id)
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         raise Unreadable("it does not say in a known form what was charged") from None
 
 
@@ -95,7 +99,9 @@ def _item(alike: Sequence[Charge]) -> dict[str, JSON]:
 
 def _charges(item: Mapping[str, Any], institution: str, purpose: str) -> Iterator[ledger.Charge]:
     whose = ledger.EVERYBODY if item.get("everybody") is True else institution
-    for key in (*(None for _ in range(item["count"])), *item["keys"]):
+    if not 0 <= item["count"] <= MOST_ALIKE:
+        raise ValueError
+    for key in (*repeat(None, item["count"]), *item["keys"]):
         amount, of = int(item.get("amount", 1)), str(item.get("purpose", purpose))
         yield ledger.Charge(whose, str(item["dataset"]), of, str(item["kind"]), amount, key)
 
@@ -144,6 +150,6 @@ def _amounts(cost: PrivacyCost) -> dict[str, JSON]:
 
 
 def _privacy_charge(item: Mapping[str, Any], purpose: str) -> PrivacyCharge:
-    cost = PrivacyCost(Fraction(item["cost"]["rho"]), Fraction(item["cost"]["delta"]))
+    cost = PrivacyCost(exact_decimal(item["cost"]["rho"]), exact_decimal(item["cost"]["delta"]))
     terms = PrivacyTerms(UnitType(item["unit"]), _UNLIMITED, _UNLIMITED, Period.LIFETIME, _UNLIMITED)
     return PrivacyCharge(str(item["dataset"]), purpose, cost, terms)

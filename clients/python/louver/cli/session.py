@@ -222,9 +222,10 @@ def read_text(path: Path) -> str:
         raise Misused(f"cannot read {path} as UTF-8 text") from None
 
 
-def read_bytes(path: Path) -> bytes:
-    """A file. Raises ``Misused``."""
+def read_bytes(path: Path, most: int = -1) -> bytes:
+    """A file, or so many bytes of one that is longer. Raises ``Misused``."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as opened:
+            return opened.read(most)
     except OSError:
         raise Misused(f"cannot read {path}") from None

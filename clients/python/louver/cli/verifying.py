@@ -68,7 +68,8 @@ def verify(
     """
     from louver.transparency import Checkpoint
     from louver.transparency.cosignature import WitnessKey
-    from louver.transparency.proofs import MAGIC
+    from louver.transparency.note import MAX_NOTE_BYTES
+    from louver.transparency.proofs import MAGIC, MAX_PROOF_BYTES
 
     session: Session = context.obj
     with ending(session.language):
@@ -80,14 +81,15 @@ def verify(
         except OSError:
             raise Misused(f"cannot read {file}") from None
         if begin == MAGIC.encode():
-            _verify_proof(read_bytes(file), key, witnesses, session.language)
+            _verify_proof(read_bytes(file, MAX_PROOF_BYTES + 1), key, witnesses, session.language)
         elif begin[:2] == b"PK":
             _verify_pack(file, key, witnesses, session.language)
         elif begin[:1] == b"{":
-            anchors = [Checkpoint.parse(read_bytes(path)) for path in anchor or ()]
+            anchors = [Checkpoint.parse(read_bytes(path, MAX_NOTE_BYTES + 1)) for path in anchor or ()]
             _verify_log(file, key, anchors, witnesses, totals, chosen_form(shape), session.language)
         else:
-            _verify_checkpoint(Checkpoint.parse(read_bytes(file)), key, witnesses, session.language)
+            checkpoint = Checkpoint.parse(read_bytes(file, MAX_NOTE_BYTES + 1))
+            _verify_checkpoint(checkpoint, key, witnesses, session.language)
 
 
 def _verify_pack(file: Path, key: str, witnesses: Sequence[WitnessKey], language: str) -> None:

@@ -8,30 +8,31 @@ the records again, byte for byte. Where the whole log is in it, no entry of the 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Any, Final
+from typing import IO, Any, BinaryIO, Final, cast
 
 from louver.errors import Unproven
 from louver.evidence.pack import FORMAT, Record, report_files
 from louver.evidence.scope import Scope
+from louver.evidence.unpacking import Packed
 from louver.failures import Misused
 from louver.receipt import Receipt
 from louver.transparency.checkpoint import Checkpoint, TreeHead
 from louver.transparency.cosignature import Cosigned, WitnessKey, cosignatures
-from louver.transparency.proofs import ConsistencyProof, TlogProof
+from louver.transparency.note import MAX_NOTE_BYTES
+from louver.transparency.proofs import MAX_PROOF_BYTES, ConsistencyProof, TlogProof
 from louver.transparency.retention import read_residue
 from louver.transparency.succession import LogKey
-from louver.transparency.whole_log import read_entry, verify_export
+from louver.transparency.whole_log import MAX_LINE, read_entry, verify_export
 
-LARGEST_FILE: Final = 4 << 30
-LARGEST_PACK: Final = 16 << 30
-MOST_FILES: Final = 2_000_000
 MANIFEST: Final = "manifest.json"
 MOST_FINDINGS: Final = 100
+LARGEST_LIST: Final = 1 << 20
+"""Bytes of the alerts, and of a manifest beside its files."""
+LISTED: Final = 512
+"""Bytes with which a manifest lists a file, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Checked:
 class _Check:
     """One pass over a pack."""
 
-    files: zipfile.ZipFile
+    files: Packed
     key: LogKey
     findings: list[str] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
@@ -70,19 +71,14 @@ class _Check:
 
 def verify_pack(source: IO[bytes], log_key: str, witnesses: Sequence[WitnessKey] = ()) -> Checked:
     """Verifies a pack. Raises ``Misused`` for a file that is none, ``Unproven`` where its head is not the log's."""
-    key = LogKey.parse(log_key)
-    try:
-        with zipfile.ZipFile(source) as files:
-            return _checked(_Check(files, key), tuple(witnesses))
-    except (zipfile.BadZipFile, KeyError, NotImplementedError, EOFError):
-        raise Misused("not an evidence pack, or one with files missing") from None
+    return _checked(_Check(Packed(source), LogKey.parse(log_key)), tuple(witnesses))
 
 
 def _checked(check: _Check, witnesses: tuple[WitnessKey, ...]) -> Checked:
     manifest = _manifest(check)
     scope = Scope(str(manifest["since"]), str(manifest["until"]), tuple(map(str, manifest["institutions"])))
     _check_files(check, manifest["files"])
-    checkpoint = Checkpoint.parse(check.files.read("checkpoint"))
+    checkpoint = Checkpoint.parse(check.files.read("checkpoint", MAX_NOTE_BYTES))
     head = checkpoint.verify(check.key)
     check.key = check.key.learnt_from(checkpoint.note)
     if (head.origin, head.size) != (manifest["origin"], manifest["head"]):
@@ -101,14 +97,10 @@ def _checked(check: _Check, witnesses: tuple[WitnessKey, ...]) -> Checked:
 
 
 def _manifest(check: _Check) -> Mapping[str, Any]:
-    infos = check.files.infolist()
-    sizes = [one.file_size for one in infos]
-    if len(infos) > MOST_FILES or max(sizes, default=0) > LARGEST_FILE or sum(sizes) > LARGEST_PACK:
-        raise Misused("a pack is not as large as that")
-    if len({one.filename for one in infos}) != len(infos):
-        raise Misused("two files of the pack have one name")
+    # What can be parsed into many times its size is no larger than the list of the files that there are.
+    content = check.files.read(MANIFEST, LARGEST_LIST + LISTED * len(check.files.names))
     try:
-        found: Any = json.loads(check.files.read(MANIFEST))
+        found: Any = json.loads(content)
         named = {"format", "origin", "head", "entries", "since", "until", "institutions", "files"}
         if not isinstance(found, dict) or found.keys() != named or found["format"] != FORMAT:
             raise ValueError
@@ -120,16 +112,12 @@ def _manifest(check: _Check) -> Mapping[str, Any]:
 
 
 def _check_files(check: _Check, listed: Mapping[str, Any]) -> None:
-    there = set(check.files.namelist()) - {MANIFEST}
+    there = check.files.names - {MANIFEST}
     for name in sorted(there ^ set(listed)):
         check.find(f"{name}: {'not in the manifest' if name in there else 'missing'}")
     for name in sorted(there & set(listed)):
         said = listed[name]
-        digest = hashlib.sha256()
-        with check.files.open(name) as opened:
-            while part := opened.read(1 << 20):
-                digest.update(part)
-        if not isinstance(said, dict) or said.get("sha256") != digest.hexdigest():
+        if not isinstance(said, dict) or said.get("sha256") != check.files.digest(name):
             check.find(f"{name}: not the file that the manifest lists")
 
 
@@ -137,9 +125,9 @@ def _cosigned(
     check: _Check, checkpoint: Checkpoint, head: TreeHead, witnesses: tuple[WitnessKey, ...]
 ) -> tuple[Cosigned, ...]:
     found = list(cosignatures(checkpoint, witnesses))
-    if "cosigned" in check.files.namelist():
-        earlier = Checkpoint.parse(check.files.read("cosigned"))
-        proof = ConsistencyProof.parse(check.files.read("consistency"))
+    if "cosigned" in check.files.names:
+        earlier = Checkpoint.parse(check.files.read("cosigned", MAX_NOTE_BYTES))
+        proof = ConsistencyProof.parse(check.files.read("consistency", MAX_PROOF_BYTES))
         if proof.verify(earlier.verify(check.key), check.key) != head:
             check.find("consistency: it leads to another head")
         found += cosignatures(earlier, witnesses)
@@ -150,27 +138,43 @@ def _cosigned(
 
 
 def _check_records(check: _Check, scope: Scope, head: TreeHead) -> None:
-    texts = _texts(check)
-    for name in check.files.namelist():
-        if not name.startswith("records/"):
+    """First those whose SQL is told, each as it is told, so that only one text is held at a time."""
+    told: set[str] = set()
+    for index, sql in _texts(check):
+        name = _named(index)
+        if name not in check.files.names or name in told:
+            said = "told twice" if name in told else "which is not here"
+            check.find(f"texts.jsonl: the SQL of entry {index}, {said}")
             continue
-        content = check.files.read(name)
-        try:
-            record = _record(check, content, head, texts)
-        except Unproven as unproven:
-            check.find(f"{name}: {unproven.message}")
-            continue
-        if name != f"records/{record.index}.tlog-proof":
-            check.find(f"{name}: it is entry {record.index}")
-        if not scope.covers(record.fields):
-            check.find(f"{name}: it is not in what the pack is about")
-        check.records.append(record)
+        told.add(name)
+        _check_record(check, name, scope, head, sql)
+    for name in sorted(check.files.names - told):
+        if name.startswith("records/"):
+            _check_record(check, name, scope, head, None)
     check.records.sort(key=lambda one: one.index)
-    for index in sorted(texts.keys() - {one.index for one in check.records}):
-        check.find(f"texts.jsonl: the SQL of entry {index}, which is not here")
 
 
-def _record(check: _Check, content: bytes, head: TreeHead, texts: Mapping[int, str]) -> Record:
+def _named(index: int) -> str:
+    return f"records/{index}.tlog-proof"
+
+
+def _check_record(check: _Check, name: str, scope: Scope, head: TreeHead, sql: str | None) -> None:
+    """Keeps what the log has proved, once, so that nobody else's bytes are kept."""
+    content = check.files.read(name, MAX_PROOF_BYTES)
+    try:
+        record = _record(check, content, head, sql)
+    except Unproven as unproven:
+        check.find(f"{name}: {unproven.message}")
+        return
+    if name != _named(record.index):
+        check.find(f"{name}: it is entry {record.index}")
+        return
+    if not scope.covers(record.fields):
+        check.find(f"{name}: it is not in what the pack is about")
+    check.records.append(record)
+
+
+def _record(check: _Check, content: bytes, head: TreeHead, sql: str | None) -> Record:
     proof = TlogProof.parse(content)
     if proof.extra is not None and b'"entry":' not in proof.extra:
         try:
@@ -182,7 +186,6 @@ def _record(check: _Check, content: bytes, head: TreeHead, texts: Mapping[int, s
             raise Unproven("what is left of it is of another entry", content)
         return Record(proof.index, json.loads(proof.extra), b"", proof.extra.decode())
     receipt = Receipt.from_bytes(content)
-    sql = texts.get(receipt.index)
     if ("sql" in receipt.openings) != (sql is not None):
         raise Unproven("its SQL is told without what proves it, or the other way round", content)
     _same(receipt.verify(str(check.key), sql=sql).head, head, content)
@@ -190,7 +193,7 @@ def _record(check: _Check, content: bytes, head: TreeHead, texts: Mapping[int, s
         fields = read_entry(receipt.entry)
     except ValueError as invalid:
         raise Unproven(str(invalid), content) from None
-    return Record(receipt.index, fields, receipt.entry, sql=sql or "")
+    return Record(receipt.index, fields, receipt.entry)
 
 
 def _same(found: TreeHead, head: TreeHead, content: bytes) -> None:
@@ -198,75 +201,86 @@ def _same(found: TreeHead, head: TreeHead, content: bytes) -> None:
         raise Unproven("it is proved under another head than the pack's", content)
 
 
-def _texts(check: _Check) -> dict[int, str]:
-    found: dict[int, str] = {}
-    for line in check.files.read("texts.jsonl").decode(errors="replace").splitlines():
+def _texts(check: _Check) -> Iterator[tuple[int, str]]:
+    for line in _lines(check, "texts.jsonl"):
         try:
             said = json.loads(line)
-            found[int(said["index"])] = str(said["sql"])
+            index, sql = said["index"], said["sql"]
+            if type(index) is not int or not 0 <= index < 1 << 63 or not isinstance(sql, str):
+                raise ValueError
+            sql.encode()
         except (ValueError, KeyError, TypeError, RecursionError):
             check.find("texts.jsonl: a line of it is damaged")
-    return found
+            continue
+        yield index, sql
+
+
+def _lines(check: _Check, name: str) -> Iterator[bytes]:
+    """What is longer than a line may be comes in pieces, which are none."""
+    with check.files.open(name) as opened:
+        while line := opened.readline(MAX_LINE):
+            yield line
 
 
 def _check_deciders(check: _Check) -> None:
     """A bundle's digest is that of its bytes. A catalogue's covers what tables declare, not how it was written down,
     so only the name of its file can be held against entries."""
     named = {str(one.fields.get(name)) for one in check.records for name in ("bundle", "catalog")}
-    for name in check.files.namelist():
+    for name in sorted(check.files.names):
         folder, _, file = name.partition("/")
         if folder not in ("bundles", "catalogs"):
             continue
         digest = file.removesuffix(".json")
         if digest not in named:
             check.find(f"{name}: no entry names it")
-        elif folder == "bundles" and hashlib.sha256(check.files.read(name)).hexdigest() != digest:
+        elif folder == "bundles" and check.files.digest(name) != digest:
             check.find(f"{name}: its bytes have another digest")
 
 
 def _check_report(check: _Check, scope: Scope, origin: str) -> None:
     alerts: Any = None
     try:
-        if "alerts.json" in check.files.namelist():
-            alerts = {str(rule): int(n) for rule, n in json.loads(check.files.read("alerts.json")).items()}
+        if "alerts.json" in check.files.names:
+            read = json.loads(check.files.read("alerts.json", LARGEST_LIST))
+            alerts = {str(rule): int(n) for rule, n in read.items()}
         made = report_files(check.records, scope, origin, alerts)
     except (ValueError, AttributeError, TypeError, RecursionError):
         check.find("the report cannot be made from the records")
         return
     for name, content in made.items():
-        if check.files.read(name) != content:
+        if name not in check.files.names or check.files.digest(name) != hashlib.sha256(content).hexdigest():
             check.find(f"{name}: the records give another report")
 
 
 def _check_whole(check: _Check, scope: Scope, checkpoint: Checkpoint) -> bool:
     """Whether the whole log is here, and gives exactly these records."""
-    if "log.jsonl" not in check.files.namelist():
+    if "log.jsonl" not in check.files.names:
         return False
-    content = check.files.read("log.jsonl")
-    found = verify_export(io.BytesIO(content), str(check.key), [checkpoint])
+    with check.files.open("log.jsonl") as lines:
+        found = verify_export(cast("BinaryIO", lines), str(check.key), [checkpoint])
     for finding in found.findings:
         check.find(f"log.jsonl: {finding}")
-    wanted = {
-        index for index, fields in _entries(content) if index < checkpoint.claimed.size and scope.covers(fields)
-    }
-    here = {one.index for one in check.records}
-    for index in sorted(wanted ^ here)[:MOST_FINDINGS]:
-        check.find(
-            f"entry {index}: {'left out of the pack' if index in wanted else 'not in the log as the pack has it'}"
-        )
-    return wanted == here and found.ok
+    if not found.ok:
+        return False
+    here, size, complete = {one.index for one in check.records}, checkpoint.claimed.size, True
+    for index, fields in _entries(check):
+        if index >= size or not scope.covers(fields):
+            continue
+        if index not in here:
+            complete = False
+            check.find(f"entry {index}: left out of the pack")
+        here.discard(index)
+    for index in sorted(here):
+        check.find(f"entry {index}: not in the log as the pack has it")
+    return complete and not here
 
 
-def _entries(content: bytes) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _entries(check: _Check) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Of a log that was verified."""
     index = 0
-    for line in content.splitlines():
-        try:
-            item = json.loads(line)
-            text = item.get("entry", item.get("pruned"))
-            if text is None:
-                continue
-            fields = json.loads(text)
-        except (ValueError, AttributeError, RecursionError):
-            return
-        yield index, fields if isinstance(fields, dict) else {}
-        index += 1
+    for line in _lines(check, "log.jsonl"):
+        item = json.loads(line)
+        text = item.get("entry", item.get("pruned"))
+        if text is not None:
+            yield index, json.loads(text)
+            index += 1

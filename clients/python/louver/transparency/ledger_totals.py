@@ -18,7 +18,8 @@ BEIJING = timezone(timedelta(hours=8))
 """The calendar of the windows, without daylight saving time."""
 
 EVERYBODY = ANY = "*"
-_DECIMAL = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,40})?")
+_DECIMAL = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,30})?")
+"""With no more places than `decimal` writes."""
 CELLS, OWN_CELLS = "cells", "cells_of_institution"
 
 Access = tuple[str, str, str, str, str]
@@ -54,7 +55,7 @@ class Totals:
             held = f"{said['charges']} charges and {said['privacy']} of privacy loss"
             counted = f"{self.charges} and {self.losses}"
             self.charges, self.losses = int(said["charges"]), int(said["privacy"])
-        except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError):
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
             return "it does not say in a known form what was charged"
         return f"it says that the ledgers hold {held}; by the entries there are {counted}"
 
@@ -68,9 +69,11 @@ class Totals:
             of.update(dict.fromkeys(item["further"]))
         for item in items:
             dataset, kind, amount = str(item["dataset"]), str(item["kind"]), int(item.get("amount", 1))
-            for key in (*(None for _ in range(item["count"])), *item["keys"]):
-                for period in periods[(dataset, kind)]:
-                    self._book((institution, dataset, purpose, kind, period), now, amount, key)
+            for period in periods[(dataset, kind)]:
+                account = (institution, dataset, purpose, kind, period)
+                self._book(account, now, amount, None, times=_count(item["count"]))
+                for key in item["keys"]:
+                    self._book(account, now, amount, str(key))
 
     def _cells(self, fields: Mapping[str, Any]) -> None:
         for item in fields.get("unit_sets", ()):
@@ -92,8 +95,10 @@ class Totals:
                 self.privacy[account] = spent[0] + rho, spent[1] + delta
                 self.losses += 1
 
-    def _book(self, account: Access, now: datetime, amount: int, key: str | None) -> None:
-        """One charge, in the latest window that the account was ever charged in; a key counts once in a window."""
+    def _book(self, account: Access, now: datetime, amount: int, key: str | None, times: int = 1) -> None:
+        """So many charges, in the latest window that the account was ever charged in; a key counts once in one."""
+        if not times:
+            return
         window, spent = self.access.get(account, ("", 0))
         today = window_of(account[4], now)
         if today > window:
@@ -102,8 +107,8 @@ class Totals:
             if (account, window, key) in self._paid:
                 return
             self._paid.add((account, window, key))
-        self.access[account] = window, spent + amount
-        self.charges += 1
+        self.access[account] = window, spent + amount * times
+        self.charges += times
 
     def lines(self) -> Iterator[dict[str, str]]:
         """Every balance as text: institution, dataset, purpose, kind, window, spent."""
@@ -112,6 +117,12 @@ class Totals:
         for (institution, dataset, unit, purpose), (rho, delta) in sorted(self.privacy.items()):
             spent_text = f"rho {decimal(rho)} delta {decimal(delta)}"
             yield _line(institution, dataset, purpose, f"privacy:{unit}", "always", spent_text)
+
+
+def _count(said: object) -> int:
+    if type(said) is not int or said < 0:
+        raise ValueError("not a number of charges")
+    return said
 
 
 def window_of(period: str, now: datetime) -> str:
