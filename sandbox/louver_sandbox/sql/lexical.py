@@ -205,8 +205,11 @@ class _Lexer:
                 self.words.add(before)
             if before == ";":
                 raise refusals.several_statements(self.at(start))
+            touching = start_before + len(before) == start
             if kind in ("text", "name"):
-                self.quoted(kind, start, kind_before, touching=start_before + len(before) == start)
+                self.quoted(kind, start, kind_before, touching=touching)
+            if kind in ("number", "parameter") and kind_before in ("word", "name"):
+                self.no_name(start, before, touching=touching)
             if found == "," and kind == "operator":
                 self.separates(start)
         elif found == ";":
@@ -224,6 +227,11 @@ class _Lexer:
         nothing = before in (",", "(") if kind == "operator" else kind == "word" and before.lower() in _BEGIN_LISTS
         if nothing or (earlier.lower() in _BEFORE_BY and kind == "word" and before.lower() == "by"):
             raise refusals.syntax(self.at(start), "nothing stands before this comma", "此逗号之前没有内容")
+
+    def no_name(self, start: int, before: str, *, touching: bool) -> None:
+        """Refuses a number or parameter where a name stands: the parser would take it for one, and no engine does."""
+        if touching or before.lower() == "as":
+            raise refusals.syntax(self.at(start), "a name begins with a letter", "名称须以字母开头")
 
     def bound_retries(self, kind: str, found: str, start: int) -> None:
         """Refuses what the parser would read again and again."""
