@@ -194,8 +194,9 @@ def _admission(asked: Asked, admitted: MatchAdmitted, edition: Edition) -> dict[
     }
 
 
-def outcome(paid: Paid, digest: str) -> dict[str, JSON]:
-    """What the log says of what leaves."""
+def outcome(paid: Paid, digest: str, subjects: int | None = None) -> dict[str, JSON]:
+    """What the log says of what leaves. `subjects` is how many blinded ones the requester has evaluated, made-up ones
+    among them (modes count and sum): more than the set has records would be none of the list's."""
     return common(paid.asked, "outcome") | {
         "admission": paid.admission,
         "treatment": "matched",
@@ -204,15 +205,16 @@ def outcome(paid: Paid, digest: str) -> dict[str, JSON]:
         "result_digest": digest,
         "bundle": paid.admitted.bundle_digest,
         "catalog": paid.admitted.catalog_digest,
+        **({} if subjects is None else {"subjects": subjects}),
     }
 
 
-def record(tx: Connection, paid: Paid, drawn: int, books: Books) -> tuple[int, Entry]:
+def record(tx: Connection, paid: Paid, drawn: int, subjects: int, books: Books) -> tuple[int, Entry]:
     """Logs a number and keeps it, so that the same batch has it again. The first that was kept leaves: of two calls
     at once the second gets what the first has drawn."""
     earlier = _given(tx, paid.asked, paid.edition)
     number = drawn if earlier is None else earlier
-    entry = books.log.append(tx, outcome(paid, number_digest(number)))
+    entry = books.log.append(tx, outcome(paid, number_digest(number), subjects))
     if earlier is None:
         answers.store(
             tx,

@@ -16,7 +16,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from louver.errors import Fault, Refused
-from louver.matching.oprf import ELEMENT_BYTES, evaluated_bytes, hits_digest, number_digest
+from louver.matching.oprf import ELEMENT_BYTES, evaluated_bytes, evaluated_elements, hits_digest, number_digest
 from louver_sandbox import match_commit
 from louver_sandbox.accounting.ledger import SHANGHAI
 from louver_sandbox.audit import stored as log_rows
@@ -185,7 +185,7 @@ class MatchLine:
             said = session.ask(matcher.RESULT + paid.asked.public_key, 4096)
             if said[:1] == matcher.OK:
                 number = self._drawn(paid, said[1:])
-                return self._kept(paid, number)
+                return self._kept(paid, number, evaluated_elements(len(evaluated)))
         except Exception as error:
             raise self._aborted(paid, error) from error
         self.abandon(paid, "evaluation")
@@ -199,14 +199,14 @@ class MatchLine:
         met = met_from(json.loads(found))
         return release(met, asked.mode, asked.ids, rules, self._sampler) if paid.given is None else paid.given
 
-    def _kept(self, paid: Paid, number: int) -> tuple[int, bytes]:
+    def _kept(self, paid: Paid, number: int, subjects: int) -> tuple[int, bytes]:
         log, told = self._books.log, number
         if paid.outcome is not None and log.entry(paid.outcome).fields.get("result_digest") == number_digest(number):
             return number, log.receipt(paid.outcome).to_bytes()
 
         def write(tx: Connection) -> Entry:
             nonlocal told
-            told, entry = match_commit.record(tx, paid, number, self._books)
+            told, entry = match_commit.record(tx, paid, number, subjects, self._books)
             return entry
 
         receipt = log.attested(write).to_bytes()

@@ -7,18 +7,26 @@ customers. What stops each is named.
 from __future__ import annotations
 
 import secrets
+import uuid
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.audit_logs import KEY as LOG_KEY
 from tests.support.matching import House, Listed, firm, house, match_bundle, terms, tomorrow
 from tests.support.policy_questions import BANK_A
 
 from louver.errors import Refused, Unproven
+from louver.failures import Unreachable
 from louver.matching import oprf
-from louver.matching.asking import Batch
+from louver.matching.asking import Batch, Exchange, Question, Sets, _tokens
+from louver.matching.evaluating import OneList
 from louver.matching.sets import MatchSet
 from louver.matching.subjects import value_of
+from louver.receipt import Receipt
+from louver.v1 import matching_pb2 as pb
 from louver_sandbox.matching.building import build, entries, entry_bytes, given
 from louver_sandbox.matching.oprf import MATCH_USE, Key
 from louver_sandbox.policy.matching import specs
@@ -201,6 +209,101 @@ def test_of_numbers_the_platform_sees_hits_and_no_miss(here: House) -> None:
     assert all(subject.encode() not in sent for subject in book)
     platform = Key(here.seed, MATCH_USE, "gov.credit_list/black", here.entries("match_set")[0]["edition"])
     assert all(platform.token(value_of(subject))[:16] not in sent for subject in book)
+
+
+class DishonestOperator:
+    """A platform that blinds ids of its own choice in place of the list's subjects, and reads the batch's tokens."""
+
+    def __init__(self, batch: Batch, content: bytes, public_key: bytes) -> None:
+        rows = (content[start : start + 40] for start in range(0, len(content), 40))
+        self._amounts = {row[:32]: int.from_bytes(row[32:], "big") for row in rows}
+        self._public_key = public_key
+
+    def named(self, guesses: Sequence[str], evaluate: Callable[[bytes], bytes]) -> dict[str, int]:
+        """Which of its guesses are in the batch, with the amount beside each: hits of no list."""
+        blinded = oprf.blind([value_of(guess) for guess in guesses])
+        tokens = oprf.finalize(blinded, evaluate(blinded.elements), self._public_key)
+        pairs = zip(guesses, tokens, strict=True)
+        return {guess: self._amounts[token[:32]] for guess, token in pairs if token[:32] in self._amounts}
+
+
+def a_sum(book: Sequence[str]) -> tuple[Question, DishonestOperator, oprf.Evaluator]:
+    """A match of mode sum as the client asks it, and who answers."""
+    key = oprf.Evaluator.of(secrets.token_bytes(32))
+    batch = Batch.of(book, [1000 + n for n in range(len(book))])
+    content = _tokens(key, batch)
+    message = pb.MatchQuestion(request_id="r", mode="sum", ids=len(book), public_key=key.public)
+    return Question(message, batch, content, None, OneList(key)), DishonestOperator(batch, content, key.public), key
+
+
+def evaluated_by(exchange: Exchange, elements: bytes, announced: int) -> bytes:
+    """What a client gives back, of one attempt."""
+    header = pb.MatchHeader(request_id="r", mode="sum", subjects=announced)
+    assert list(exchange.take(pb.MatchResponse(header=header))) == []
+    answers = exchange.take(pb.MatchResponse(blinded=elements))
+    return b"".join(answer.evaluated for answer in answers)
+
+
+def test_an_operator_reads_misses_by_evaluations_of_its_own_choice_and_has_one_a_match() -> None:
+    """Naive: a client that evaluates whatever it is sent, as often as it is told that the call was cut off; the whole
+    book is read, a few ids at a time. Stopped by: one list for each match, of as many as were announced (and the
+    outcome in the log must say: below). Within that one list ids can still be guessed: docs/reference/matching.md."""
+    book = [firm(n) for n in range(0, 600, 20)]
+    guesses = [[firm(n) for n in range(start, start + 64)] for start in range(0, 576, 64)]
+    question, operator, key = a_sum(book)
+    naively = {id_ for part in guesses for id_ in operator.named(part, key.evaluate)}
+    assert naively == {id_ for id_ in book if id_ <= guesses[-1][-1]}
+    first = Exchange(question, Sets(), "")
+    found = operator.named(guesses[0], lambda elements: evaluated_by(first, elements, 64))
+    assert set(found) == set(book) & set(guesses[0]), "one list of its own choice it has"
+    for part in guesses[1:]:
+        retried = Exchange(question, Sets(), "")
+        with pytest.raises(Unreachable, match="no list is evaluated twice") as cut_off:
+            operator.named(part, partial(evaluated_by, retried, announced=64))
+        assert not cut_off.value.transient, "so the client does not try a third time by itself"
+    more = oprf.blind([value_of(guess) for guess in guesses[1]]).elements
+    with pytest.raises(Unproven, match="longer than its header says"):
+        list(first.take(pb.MatchResponse(blinded=more)))
+    with pytest.raises(Unproven, match="second header"):
+        list(first.take(pb.MatchResponse(header=pb.MatchHeader(request_id="r", mode="sum", subjects=128))))
+
+
+def test_an_operator_announces_no_more_subjects_than_a_list_can_have(here: House) -> None:
+    """Stopped by: a list is filled up to a power of two, and has no more subjects than the set has records."""
+    question, _, _ = a_sum([firm(n) for n in range(30)])
+    sets, known = Sets(), here.ask([firm(n) for n in range(20)]).set
+    assert known is not None
+    sets.keep(known)
+    assert len(known) == here.entries("match_set")[0]["records"] == 1024
+    digest = bytes.fromhex(known.digest)
+    for announced, wrong in (
+        (90, "filled up to"),
+        (32, "filled up to"),
+        (1 << 22, "larger"),
+        (2048, "than the list"),
+    ):
+        header = pb.MatchHeader(request_id="r", mode="sum", subjects=announced, set_sha256=digest)
+        with pytest.raises(Unproven, match=wrong):
+            list(Exchange(question, sets, "").take(pb.MatchResponse(header=header)))
+
+
+def test_how_many_subjects_were_evaluated_stands_in_the_log_and_in_the_receipt(here: House) -> None:
+    """Stopped by: an outcome that names fewer than the client has evaluated is not believed; one that names more than
+    the set has shows to whoever reads the log."""
+    book, identity = [firm(n) for n in range(20)], str(uuid.uuid4())
+    answered = here.ask(book, "count", request_id=identity)
+    (outcome,), (built,) = here.entries("outcome"), here.entries("match_set")
+    assert outcome["subjects"] == 128, "86 subjects, filled up"
+    assert outcome["subjects"] <= built["records"]
+    assert answered.number is not None
+    batch, key = Batch.of(book), oprf.Evaluator.of(bytes(range(32)))
+    asked = pb.MatchQuestion(request_id=identity, list=outcome["list"], mode="count", ids=20)
+    exchange = Exchange(Question(asked, batch, b"", None, OneList(key)), Sets(), LOG_KEY)
+    receipt, digest = Receipt.from_bytes(answered.receipt), oprf.number_digest(answered.number)
+    announced = partial(pb.MatchHeader, set_sha256=bytes.fromhex(built["sha256"]))
+    assert exchange._prove(receipt, announced(subjects=128), digest).entry["subjects"] == 128
+    with pytest.raises(Unproven, match="records another subjects"):
+        exchange._prove(receipt, announced(subjects=1 << 20), digest)
 
 
 def test_no_number_leaves_that_tells_persons_from_firms_apart(tmp_path: Path) -> None:

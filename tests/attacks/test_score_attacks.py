@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import compress, product
 from pathlib import Path
 
 import gmpy2
@@ -22,9 +24,11 @@ from louver.failures import Misused
 from louver.scoring import audit, layout
 from louver.scoring.models import Opening, prepare
 from louver.scoring.results import Scores, opened
+from louver.scoring.telling import Telling
 from louver.sealing import bulk
 from louver.sealing.ciphertexts import Owner, encrypt
 from louver.sealing.randomisers import randomisers
+from louver_sandbox.demo.scorecard import POINTS
 from louver_sandbox.sealing.packing import Points
 
 N, SQUARE = KEY.public.n, KEY.public.square
@@ -55,7 +59,7 @@ def test_points_on_one_feature_read_it_out_and_no_auditor_signs_for_them(world: 
         (naive,) = Owner(KEY).decrypt([points_of(unit_vector).packed([bins_of(firm)])])
         assert naive == bins_of(firm)[3], "unaudited, the feature is read out"
     opening = scorecards.opening(KEY, world.features, scorecards.card(world.features, unit_vector))
-    assert len(audit.findings(opening)) == 2
+    assert any("scores tell 100 percent of what there is to know of f3" in each for each in audit.findings(opening))
     with pytest.raises(Misused, match="fewer than 8 features"):
         audit.certify(opening, scorecards.AUDITOR, scorecards.AUDITOR_KEY)
     with pytest.raises(Refused, match="LVR-5203"):
@@ -114,7 +118,8 @@ def test_above_its_window_a_score_tells_nothing_whatever_was_signed() -> None:
 
 
 def test_every_mixed_radix_code_of_all_features_breaks_a_rule() -> None:
-    """Points by which each combination of bins has a score of its own give one feature at least half the range."""
+    """Points that are digits to some base give one feature at least half the range. Other points whose sums all differ
+    do not: see below."""
     for bins in ((2,) * 10, (3,) * 8, (4,) * 8, (2, 3, 4, 5, 2, 3, 4, 2)):
         weight, points = 1, []
         for most in bins:
@@ -127,6 +132,74 @@ def test_every_mixed_radix_code_of_all_features_breaks_a_rule() -> None:
         except Misused:
             continue
         assert any("percent of the range" in each for each in audit.findings(opening))
+
+
+def certificate_of(points: list[list[int]]) -> audit.Certificate:
+    """An auditor's signature for a card of so many features with these points. Raises ``Misused``."""
+    features = scorecards.feature_set([len(of) for of in points])
+    card = scorecards.card(features, points, base=0)
+    return audit.certify(scorecards.opening(KEY, features, card), scorecards.AUDITOR, scorecards.AUDITOR_KEY)
+
+
+SUMS_THAT_DIFFER = (84, 83, 82, 80, 77, 71, 60, 40)
+"""The Conway-Guy set: no two of its 256 subsets have one sum, and no number in it is 15 percent of them all."""
+
+
+def test_small_points_whose_sums_all_differ_read_everything_out_and_no_auditor_signs_for_them() -> None:
+    """They pass every rule about single features. Naive: an auditor who looks at no more than those."""
+    points = [[0, each] for each in SUMS_THAT_DIFFER]
+    assert max(SUMS_THAT_DIFFER) * 100 < audit.MOST_SHARE * sum(SUMS_THAT_DIFFER)
+    told = {sum(compress(SUMS_THAT_DIFFER, bins)): bins for bins in product((0, 1), repeat=8)}
+    assert len(told) == 256
+    naively, drawn = points_of(points), random.Random(3)
+    for _ in range(5):
+        bins = tuple(drawn.randrange(2) for _ in range(8))
+        (score,) = Owner(KEY).decrypt([naively.packed([bins])])
+        assert told[int(score)] == bins, "one score tells all eight features"
+    with pytest.raises(
+        Misused, match="100 percent of all combinations of bins have a score that fewer than 10 share"
+    ):
+        certificate_of(points)
+    # What is read may stay the same while others join in: bins of which there is nobody.
+    with pytest.raises(Misused, match="where nothing is missing"):
+        certificate_of([[drawn.randrange(600), *of] for of in [*points, *[[0, 0]] * 4]])
+
+
+def test_points_far_apart_tell_most_combinations_and_no_auditor_signs_for_them() -> None:
+    """Eight features of four bins, drawn at random from a wide range: 65,536 combinations and as many scores."""
+    drawn = random.Random(5)
+    points = [[0, *sorted(drawn.randrange(16_000) for _ in range(3))] for _ in range(8)]
+    sums = Counter(map(sum, product(*points)))
+    assert sum(number == 1 for number in sums.values()) > 10_000, "scores that are one combination's alone"
+    with pytest.raises(Misused, match="fewer than 10 share"):
+        certificate_of(points)
+
+
+def test_a_feature_in_the_last_digit_is_told_by_it_and_no_auditor_signs_for_it() -> None:
+    """Every score has thousands of combinations, and the feature has a thirtieth of the range: what gives it away is
+    that all other points are tens. Naive: an auditor who counts combinations alone."""
+    points = [[0, 10, 20, 30] for _ in range(9)] + [list(range(10))]
+    telling = Telling(points)
+    assert telling.lonely(audit.CROWD) < 0.001
+    (score,) = Owner(KEY).decrypt([points_of(points).packed([(1, 3, 0, 2, 2, 1, 3, 3, 0, 7)])])
+    assert score % 10 == 7
+    with pytest.raises(Misused, match="scores tell 100 percent of what there is to know of f9"):
+        certificate_of(points)
+
+
+def test_scorecards_as_banks_have_them_are_signed_for() -> None:
+    """Eight to twenty features of three to eight bins, points to a hundred; the demo's own."""
+    drawn = random.Random(8)
+    cards = [
+        [[0, *sorted(drawn.randrange(101) for _ in range(drawn.randrange(3, 8)))] for _ in range(number)]
+        for number in range(8, 21)
+    ]
+    features = scorecards.feature_set([len(of) for of in POINTS.values()])
+    explained = {one.name: "as it is" for one in features.features}
+    demo = scorecards.card(features, list(POINTS.values()), explained=explained)
+    assert audit.findings(scorecards.opening(KEY, features, demo)) == ()
+    for points in cards:
+        assert certificate_of(points).auditor == scorecards.AUDITOR
 
 
 def bins_by_marks(ciphertext: mpz, primes: list[int]) -> tuple[int, ...] | None:

@@ -347,12 +347,13 @@ class Client(ScoringCalls, RedressCalls, AccessCalls, Connection):
 
         Mode ``hits`` gives those of your ids that are on the list, with what it says of them; the platform learns
         neither hits nor misses. ``count`` and ``sum`` (of ``amounts``, whole smallest units, one for each id) give
-        one number with noise; the platform learns the hits, never the misses. Noise of a sum is for ``largest``, the
-        bound of amounts that is signed and logged; by default the largest of them. The same batch against the same
-        edition has the same number and costs no privacy; any other is paid for. ``authorisations`` are ids of
-        recorded ones by persons among yours, whom a list may show to whom they have allowed it; the platform knows
-        whom these are about. Every id of every match is charged, but not again when a call that was cut off is
-        repeated, which is done here by itself.
+        one number with noise; the platform learns the hits, and a dishonest one could test as many other ids as the
+        list is long: once, so a call that is cut off after that is not repeated here. Noise of a sum is for
+        ``largest``, the bound of amounts that is signed and logged; by default the largest of them. The same batch
+        against the same edition has the same number and costs no privacy; any other is paid for. ``authorisations``
+        are ids of recorded ones by persons among yours, whom a list may show to whom they have allowed it; the
+        platform knows whom these are about. Every id of every match is charged, but not again when a call that was
+        cut off is repeated, which else is done here by itself.
         """
         batch = asking.Batch.of(ids, amounts)
         if progress:

@@ -7,6 +7,7 @@ and in every receipt of a match.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import stat
 import threading
@@ -115,11 +116,18 @@ class Editions:
                 day=spec.day.isoformat(),
                 data_version=spec.data_version,
                 sha256=digest,
+                records=_records(self._path(spec, "set")),
                 bytes=size,
             )
 
     def _path(self, spec: ListSpec, kind: str) -> Path:
         return self._settings.matching / "sets" / f"{spec.id}.{kind}"
+
+
+def _records(made: Path) -> int:
+    """How many records a set says it has: its subjects, filled up to a power of two."""
+    with made.open("rb") as content:
+        return int(json.loads(content.readline())["records"])
 
 
 def _sweep(made: Path) -> None:

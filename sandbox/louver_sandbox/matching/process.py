@@ -20,6 +20,7 @@ from typing import Final
 
 from louver.errors import Unproven
 from louver.matching import oprf as requester
+from louver.matching.evaluating import LEAST_SUBJECTS
 from louver.matching.sets import LABEL_BYTES, label_and_key
 from louver.matching.subjects import value_of
 from louver_sandbox.matching.oprf import JOIN_USE, MATCH_USE, Key, NotElements, elements_of
@@ -199,5 +200,3 @@ class Matcher:
 
 SIZE_BYTES: Final = 4
 """Of the length that stands before the records of persons (`building` writes it)."""
-LEAST_SUBJECTS: Final = 64
-"""Blinded subjects of the shortest list; others are filled up to a power of two."""

@@ -37,6 +37,11 @@ def refused(house_: House, *args: Any, **more: Any) -> str:
     return caught.value.code
 
 
+def test_how_many_elements_an_evaluation_is_of_follows_from_its_bytes() -> None:
+    for count in range(200):
+        assert oprf.evaluated_elements(oprf.evaluated_bytes(count)) == count
+
+
 def sound(house_: House) -> bool:
     """The log verifies, and the ledger is what it says."""
     assert [str(found) for found in verify_log(house_.books.state, KEY).findings] == []

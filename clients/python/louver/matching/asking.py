@@ -1,7 +1,8 @@
 """A match from the institution's side: what is sent, what is believed of what comes back. No input or output here.
 
 ``Question`` is made once and may be sent again: a retry has the same blinded ids, so that it is the same request and
-pays nothing. ``Exchange`` is one attempt: give it every message that comes, send what it gives back.
+pays nothing; but a list is evaluated for it once. ``Exchange`` is one attempt: give it every message that comes, send
+what it gives back.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from louver import questions, wire
 from louver.errors import Unproven
 from louver.failures import Misused, cut_off
 from louver.matching import oprf, spread
+from louver.matching.evaluating import OneList, check_subjects
 from louver.matching.results import Hit, Match, MatchableList
 from louver.matching.sets import LABEL_BYTES, LARGEST_ENTRY, TAG_BYTES, MatchSet
 from louver.matching.spread import Finishing
@@ -31,8 +33,6 @@ MATCH_SECONDS = 900.0
 """How long a match may take when nobody says otherwise."""
 MOST_IDS = 100_000
 """Ids of the largest match."""
-MOST_SUBJECTS = 1 << 21
-"""Blinded subjects that are evaluated for a list at most: each tells the platform whether one subject is ours."""
 MOST_SET_BYTES = 8 << 30
 TOKEN_SENT = 32
 PIECE = 512 * 1024
@@ -94,7 +94,7 @@ class Question:
     batch: Batch
     content: bytes
     blinded: Finishing | None = field(repr=False)
-    evaluator: oprf.Evaluator | None = field(repr=False)
+    evaluator: OneList | None = field(repr=False)
 
     def close(self) -> None:
         """Ends what stands ready to finish the ids."""
@@ -151,7 +151,7 @@ def ask(
         largest_amount=bound,
     )
     message.signature = sign_match(message, settings.credentials.signing_key)
-    return Question(message, batch, content, blinded, evaluator)
+    return Question(message, batch, content, blinded, None if evaluator is None else OneList(evaluator))
 
 
 def _bound(batch: Batch, mode: str, largest: int | None) -> int:
@@ -245,9 +245,7 @@ class Exchange:
             case "progress":
                 self._progress(response.progress)
             case "header":
-                self._header = response.header
-                if response.header.subjects > MOST_SUBJECTS or response.header.set_bytes > MOST_SET_BYTES:
-                    raise Unproven("the platform announces a larger list than there can be", b"")
+                self._take_header(response.header)
             case "set":
                 self._add(self._set, response.set, self._announced.set_bytes)
             case "evaluated":
@@ -263,6 +261,16 @@ class Exchange:
                 self._number = response.number
             case "receipt":
                 self._receipt = response.receipt
+
+    def _take_header(self, header: pb.MatchHeader) -> None:
+        if self._header is not None:
+            raise Unproven("the answer has a second header", b"")
+        if header.set_bytes > MOST_SET_BYTES:
+            raise Unproven("the platform announces a larger list than there can be", b"")
+        if self._question.evaluator is not None:
+            known = self._sets.find(header.set_sha256.hex())
+            check_subjects(header.subjects, None if known is None else len(known))
+        self._header = header
 
     @property
     def _announced(self) -> pb.MatchHeader:
@@ -280,17 +288,10 @@ class Exchange:
         """The list's subjects under our key, with the proofs of it."""
         if self._question.evaluator is None:
             raise Unproven("blinded subjects came for a match in mode hits", b"")
-        size = oprf.AT_ONCE * oprf.ELEMENT_BYTES
-        done = 0
-        for start in range(0, len(self._blinded), size):
-            piece = bytes(self._blinded[start : start + size])
-            try:
-                evaluated = self._question.evaluator.evaluate(piece)
-            except oprf.NotElements:
-                raise Unproven("a blinded subject of the list is no element", b"") from None
-            done += len(piece) // oprf.ELEMENT_BYTES
+        evaluated = self._question.evaluator.evaluated(bytes(self._blinded), self._question.message.request_id)
+        for done, piece in evaluated:
             self._progress(f"evaluating {done} of {self._announced.subjects}")
-            for part in _pieces(evaluated):
+            for part in _pieces(piece):
                 yield pb.MatchRequest(evaluated=part)
 
     def result(self) -> Match:
@@ -378,6 +379,7 @@ class Exchange:
             "ids": asked.ids,
             "match_set": header.set_sha256.hex(),
             **({"largest": asked.largest_amount} if asked.largest_amount else {}),
+            **({} if self._question.evaluator is None else {"subjects": header.subjects}),
         }
         for name, value in recorded.items():
             if proof.entry.get(name) != value:

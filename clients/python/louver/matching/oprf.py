@@ -69,6 +69,12 @@ def evaluated_bytes(count: int) -> int:
     return count * ELEMENT_BYTES + -(-count // BATCH) * PROOF_BYTES
 
 
+def evaluated_elements(size: int) -> int:
+    """Of how many elements an answer with so many bytes is."""
+    batches, rest = divmod(size, evaluated_bytes(BATCH))
+    return batches * BATCH + max(0, rest - PROOF_BYTES) // ELEMENT_BYTES
+
+
 def finalize(blinded: Blinded, evaluated: bytes, public_key: bytes) -> list[bytes]:
     """The tokens, in the order of the inputs. Raises ``Unproven`` when any of them is not by the key of that name.
 

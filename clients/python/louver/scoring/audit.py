@@ -1,7 +1,8 @@
 """What a model auditor does: opens every ciphertext, looks at the points, and signs for them.
 
-The platform sees no points, so it relies on this: a scorecard of one feature reads that feature out, and points of
-1, 2, 4, ... read all of them out at once. The auditor is a regulator or a certified officer whom the contract names.
+The platform sees no points, so it relies on this: a scorecard of one feature reads that feature out, and points whose
+sums all differ (1, 2, 4, ..., and far smaller ones) read all of them out at once. The auditor is a regulator or a
+certified officer whom the contract names.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
@@ -20,6 +21,7 @@ from louver.failures import Misused
 from louver.scoring import layout
 from louver.scoring.cards import Feature, FeatureSet
 from louver.scoring.models import Model, Opening, encrypted, flat, rules_digest
+from louver.scoring.telling import Telling, TooWide
 from louver.sealing import bulk
 from louver.sealing.keys import PublicKey
 
@@ -28,6 +30,15 @@ LEAST_FEATURES = 8
 
 MOST_SHARE = 40
 """Percent of the whole range of scores that one feature may decide."""
+
+CROWD = 10
+"""Combinations of points that have a score together, so that the score does not tell which."""
+
+MOST_LONELY = 10
+"""Percent of all combinations whose score fewer than ``CROWD`` have: the ends of a scale, and no more."""
+
+MOST_TOLD = 50
+"""Percent of a feature's entropy that a score may tell."""
 
 MOST_POINTS = 2**16
 DOMAIN = "louver.dev/scorecard-audit/v1"
@@ -125,6 +136,29 @@ def _rules(opening: Opening) -> Iterator[str]:
             yield f"{feature.name} decides more than {MOST_SHARE} percent of the range of scores"
         if not _in_order(feature, points) and not explained.get(feature.name, "").strip():
             yield f"the points of {feature.name} neither only rise nor only fall, and nobody has explained why"
+    names = [feature.name for feature in features]
+    # Points for what is missing may be any, and most subjects miss nothing: whoever does is no company for them.
+    yield from tuple(_told(names, opening.points, "")) or _told(
+        names, [of[1:] or of for of in opening.points], " where nothing is missing"
+    )
+
+
+def _told(names: Sequence[str], points: Sequence[Sequence[int]], where: str) -> Iterator[str]:
+    """Whether scores tell combinations of bins, or single features, apart."""
+    try:
+        telling = Telling(points)
+    except TooWide:
+        yield f"there are too many different scores{where} to count who shares one: use fewer decimals"
+        return
+    lonely = telling.lonely(CROWD) * 100
+    if lonely > MOST_LONELY:
+        yield (
+            f"{lonely:.0f} percent of all combinations of bins have a score that fewer than {CROWD} share{where}: "
+            f"use coarser points"
+        )
+    for name, share in zip(names, telling.of_features(), strict=True):
+        if share * 100 > MOST_TOLD:
+            yield f"scores tell {share * 100:.0f} percent of what there is to know of {name}{where}"
 
 
 def _in_order(feature: Feature, points: tuple[int, ...]) -> bool:
