@@ -55,6 +55,7 @@ class Limits:
     unfinished_mib: int = 8192
     upload_seconds: int = 900
     concurrent_calls: int = 512
+    sealing_keys: int = 24
     sealed_cells: int = 1_000
     randomisers: int = 512
     scorers: int = 2

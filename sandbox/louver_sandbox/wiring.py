@@ -143,7 +143,8 @@ class Platform:
                 per_institution=min(limits.per_institution, limits.workers),
             )
         )
-        self.sealing_keys = SealingKeys(self.state, self.clock, partial(journal.noted, self.books))
+        most_keys = settings.limits.sealing_keys
+        self.sealing_keys = SealingKeys(self.state, self.clock, partial(journal.noted, self.books), most=most_keys)
         self._matchers: SessionPool | None = None
         self.join_keys = JoinKeys(settings, self._match_sessions)
         self.token_tables = TokenTables(
@@ -387,7 +388,9 @@ class Platform:
             return preview(tx, plan, request, self.clock())
 
     def register_key(self, subject: Subject, message: pb.RegisterKeyRequest, expires: datetime) -> Registered:
-        """Admits a Paillier key and begins to make randomisers for it. Raises `Refused` LVR-5001 to LVR-5005."""
+        """Admits a Paillier key and begins to make randomisers for it.
+
+        Raises `Refused` LVR-5001 to LVR-5005 and LVR-5029."""
         kept = self.sealing_keys.register(subject, message.modulus, message.proof, expires, message.signature)
         self.sealer.keep_ready(kept.key.kid)
         return kept

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+import pytest
 from tests.e2e.soundness import entries
 from tests.support.installation import Service
 from tests.support.matched_city import failure_of, question, raw, refusal
@@ -16,6 +19,9 @@ import louver
 from louver.errors import Refused
 from louver.matching import oprf
 from louver.v1 import matching_pb2 as pb
+from louver.v1.matching_pb2_grpc import MatchingServiceStub
+from louver.v1.sandbox_pb2_grpc import SandboxServiceStub
+from louver.v1.tokens_pb2_grpc import TokenServiceStub
 
 ELEMENTS = oprf.blind([b"%d" % n for n in range(100)]).elements
 OFF = ELEMENTS[:-32] + b"\xff" * 32
@@ -50,8 +56,46 @@ BAD: list[tuple[str, dict[str, Any], list[bytes], str]] = [
 ]
 
 
+@dataclass
+class Silence:
+    """Streams of one bank on which nothing, or no batch, ever comes; what another bank was answered meanwhile."""
+
+    channel: grpc.Channel
+    stubs: tuple[Any, Any, Any]
+    over: threading.Event = field(default_factory=threading.Event)
+    calls: list[Any] = field(default_factory=list)
+    answered: int = 0
+
+    def open(self, method: Any, *said: Any) -> None:
+        def saying() -> Iterator[Any]:
+            yield from said
+            self.over.wait()
+
+        self.calls.append(method(saying(), timeout=60))
+
+
+@pytest.fixture(scope="module")
+def silence(matched: Service) -> Iterator[Silence]:
+    """Begun before the other tests of this file, which then need not wait for it to end."""
+    authority, key, certificate = matched.files("bank_a")
+    secrets = grpc.ssl_channel_credentials(authority.read_bytes(), key.read_bytes(), certificate.read_bytes())
+    with grpc.secure_channel(matched.address, secrets) as channel, matched.connect("bank_b") as other:
+        made = Silence(
+            channel, (MatchingServiceStub(channel), TokenServiceStub(channel), SandboxServiceStub(channel))
+        )
+        matching, tokens, sandbox = made.stubs
+        for method in [matching.Match] * 5 + [tokens.Evaluate] * 2 + [sandbox.UploadTable.future] * 2:
+            made.open(method)
+        for _ in range(3):
+            assert other.explain("SELECT count(*) AS n FROM gov.ent_registry", purpose="RESEARCH") is not None
+            made.answered += 1
+        assert not any(call.done() for call in made.calls), "they were to be silent meanwhile"
+        yield made
+        made.over.set()
+
+
 def test_bad_input_is_refused_with_a_code_in_bounded_time_and_stores_nothing(
-    matched: Service, matching: louver.Client
+    matched: Service, matching: louver.Client, silence: Silence
 ) -> None:
     charged = len(entries(matched.city, kind="admission"))
     channel, stub = raw(matched)
@@ -110,3 +154,15 @@ def conversation(asked: pb.MatchQuestion, content: bytes, wrong: Any, seen: byte
     while len(seen) < 64 * 32:
         time.sleep(0.01)
     yield pb.MatchRequest(evaluated=wrong(bytes(seen)))
+
+
+def test_who_opens_streams_and_says_nothing_holds_up_nobody(matched: Service, silence: Silence) -> None:
+    """Five such streams were half of all places for as long as their caller liked, and ten of two banks all of them:
+    a place was taken before the first message came. Now a batch is whole before a place is asked for."""
+    assert silence.answered == 3
+    for call in silence.calls:
+        found = failure_of(call.exception())
+        assert isinstance(found, Refused)
+        assert (found.code, found.rule) == ("LVR-3107", "capacity.silence")
+    with matched.connect("bank_a") as own:
+        assert own.lists()

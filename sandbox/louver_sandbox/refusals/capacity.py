@@ -131,3 +131,16 @@ def noise_not_installed() -> Refused:
         hint_zh="请告知运营方缺少附加组件 louver[dp]；本次未扣除任何预算",
         rule="dp",
     )
+
+
+def silent() -> Refused:
+    """LVR-3107: the caller did not send in time what it has to send; nothing was charged for it."""
+    return refusal(
+        "LVR-3107",
+        message="what you had to send did not come in time, so the call was ended",
+        hint="send it as soon as the call is open, without pauses; retry with the same request id",
+        message_zh="应由您发送的内容未及时到达，调用已结束",
+        hint_zh="请在调用建立后立即发送，中途不要停顿；可用同一请求编号重试",
+        rule="capacity.silence",
+        retry_after=1.0,
+    )

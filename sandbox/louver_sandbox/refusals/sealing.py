@@ -144,3 +144,16 @@ def unsealable(column: str, type_: str) -> Refused:
         hint_zh="请直接查询计算它所用的数值，或去掉该列",
         details={"column": column, "type": type_},
     )
+
+
+def key_registrations(facts: Mapping[str, str]) -> Refused:
+    """LVR-5029: the institution has registered as many keys in this calendar quarter as it may."""
+    limit = facts.get("limit", "?")
+    return refusal(
+        "LVR-5029",
+        message=f"you have registered {limit} keys in this calendar quarter, and more are not taken",
+        hint="go on with your current key; ask the operator where you must replace it now",
+        message_zh=f"本季度登记的密钥已达上限 {limit} 个",
+        hint_zh="请继续使用当前密钥；确需立即更换时请联系平台运营方",
+        details=dict(facts),
+    )

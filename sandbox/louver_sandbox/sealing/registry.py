@@ -6,7 +6,6 @@ sealed to an institution's newest key while it is valid, and moduli are compared
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -21,6 +20,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    func,
     insert,
     select,
 )
@@ -93,10 +93,16 @@ def find(tx: Connection, kid: str) -> Registered | None:
     return None if row is None else _registered(*row)
 
 
-def moduli(tx: Connection) -> Iterator[mpz]:
-    """The modulus of every key there is."""
-    for content in tx.execute(select(_k.modulus)).scalars():
-        yield mpz(int.from_bytes(content, "big"))
+def moduli(tx: Connection, after: int = 0) -> tuple[int, tuple[mpz, ...]]:
+    """The moduli of all keys that were registered after the one of that place, and the place of the last."""
+    rows = tx.execute(select(_k.id, _k.modulus).where(_k.id > after).order_by(_k.id)).all()
+    return (rows[-1][0] if rows else after), tuple(mpz(int.from_bytes(content, "big")) for _, content in rows)
+
+
+def count_since(tx: Connection, institution: str, moment: datetime) -> int:
+    """How many keys the institution has registered from that moment on."""
+    of_it = (_k.institution == institution) & (_k.registered >= _text(moment))
+    return tx.execute(select(func.count()).select_from(sealing_keys).where(of_it)).scalar_one()
 
 
 def live(tx: Connection, now: datetime) -> tuple[str, ...]:

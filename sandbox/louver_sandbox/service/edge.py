@@ -38,6 +38,7 @@ _STATUS_BY_CODE: Mapping[str, grpc.StatusCode] = {
     "LVR-3101": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "LVR-3103": grpc.StatusCode.UNAVAILABLE,
     "LVR-3104": grpc.StatusCode.DEADLINE_EXCEEDED,
+    "LVR-3107": grpc.StatusCode.DEADLINE_EXCEEDED,
     "LVR-7101": grpc.StatusCode.PERMISSION_DENIED,
     "LVR-7102": grpc.StatusCode.PERMISSION_DENIED,
     "LVR-7103": grpc.StatusCode.RESOURCE_EXHAUSTED,

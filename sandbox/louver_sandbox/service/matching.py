@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import date
+from functools import partial
 
 import grpc
 from cryptography import x509
@@ -26,13 +26,15 @@ from louver_sandbox.matching.exactness import accuracy_of
 from louver_sandbox.policy.match_terms import MOST_AMOUNT, MOST_BATCH, MatchMode
 from louver_sandbox.policy.matching import MatchQuestion, Offered
 from louver_sandbox.processes.sessions import Session
+from louver_sandbox.refusals import capacity
 from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.refusals import matching as refuse
 from louver_sandbox.service.convert import PURPOSE, accuracy
-from louver_sandbox.service.edge import deadline, guarded, on_end
+from louver_sandbox.service.edge import guarded, on_end
 from louver_sandbox.service.gauge import losses
+from louver_sandbox.service.incoming import BATCH_S, SILENCE_S, UNTAKEN_S, Incoming, Intake, taken
 from louver_sandbox.service.peers import peer
-from louver_sandbox.service.turnstile import Turnstile
+from louver_sandbox.service.turnstile import Turnstile, lane
 from louver_sandbox.stages import Request, Subject
 from louver_sandbox.wiring import Platform
 
@@ -43,14 +45,17 @@ KNOWN = re.compile(r"[0-9A-Za-z._-]{1,64}\Z")
 PIECE = 512 * 1024
 LONGEST_NOTE = 500
 MOST_KNOWN_SETS = 64
+EVALUATION_S = 0.001
+"""How long a caller may take for each of a list's subjects, in the line: several times what it needs."""
 
 
 class Matching(pb_grpc.MatchingServiceServicer):
-    """Private matching over one `Platform`; it waits at the same turnstile as questions do."""
+    """Private matching over one `Platform`; it waits at the turnstile of questions, once its batch is there."""
 
-    def __init__(self, platform: Platform, turnstile: Turnstile) -> None:
+    def __init__(self, platform: Platform, turnstile: Turnstile, intake: Intake) -> None:
         self._platform = platform
         self._turnstile = turnstile
+        self._intake = intake
 
     @property
     def _line(self) -> MatchLine:
@@ -76,18 +81,23 @@ class Matching(pb_grpc.MatchingServiceServicer):
         """One match, from its signed question to its receipt."""
         with guarded(context), ExitStack() as held:
             subject, certificate = peer(self._platform, context)
-            seconds = deadline(context, self._platform.settings.limits.upload_seconds)
             cancelled = threading.Event()
             on_end(context, cancelled.set)
-            place = held.enter_context(self._turnstile.line_up(subject.institution, seconds))
-            on_end(context, place.wake)
-            place.wait(math.inf)
-            place.take()
-            first = _next(messages, lambda: refusals.malformed_request("question"))
+            coming = held.enter_context(ExitStack())
+            incoming = coming.enter_context(self._intake.stream(subject.institution, messages))
+            first = _next(incoming, lambda: refusals.malformed_request("question"))
             asked = self._asked(first.question, subject, certificate)
             claimed = Request(asked.id, subject, asked.question.purpose, "")
             held.enter_context(self._turnstile.claim(claimed))
-            yield from self._answered(asked, first, messages, seconds, cancelled)
+            behind = partial(self._behind, subject.institution, context, coming)
+            yield from taken(self._answered(asked, first, incoming, behind, cancelled), context)
+
+    @contextmanager
+    def _behind(self, institution: str, context: grpc.ServicerContext, coming: ExitStack) -> Iterator[float]:
+        """A place in the line, with the seconds left; what was `coming` in has come. Raises `Refused` LVR-3101."""
+        with lane(self._turnstile, institution, context, self._platform.settings.limits.upload_seconds) as seconds:
+            coming.close()
+            yield seconds
 
     def _asked(self, question: pb.MatchQuestion, subject: Subject, certificate: x509.Certificate) -> Asked:
         """The match as a value. Raises `Refused` (logged as a question's is) for what was not signed or is none."""
@@ -102,32 +112,35 @@ class Matching(pb_grpc.MatchingServiceServicer):
         self,
         asked: Asked,
         first: pb.MatchRequest,
-        messages: Iterator[pb.MatchRequest],
-        seconds: float,
+        incoming: Incoming[pb.MatchRequest],
+        behind: Callable[[], AbstractContextManager[float]],
         cancelled: threading.Event,
     ) -> Iterator[pb.MatchResponse]:
+        """The batch is whole before a place in the line is asked for: nobody holds one by saying nothing."""
         line = self._line  # once: a bundle that comes into force meanwhile decides the next match
         admitted = line.decide(asked)
         yield pb.MatchResponse(progress="decided")
         size = asked.question.ids * asked.item_bytes
-        batch = _received(messages, size, "batch", lambda: line.logged(asked, refuse.batch_form()))
+        incoming.allow(SILENCE_S, BATCH_S, lambda: line.logged(asked, capacity.silent()))
+        batch = _received(incoming, size, "batch", lambda: line.logged(asked, refuse.batch_form()))
         line.check_batch(asked, batch)
         yield pb.MatchResponse(progress="received")
-        with line.open(asked, seconds, cancelled) as session:
+        with behind() as seconds, line.open(asked, seconds, cancelled) as session:
             edition, public = line.prepare(asked, admitted, batch, session)
             yield pb.MatchResponse(progress="checked")
             paid = line.commit(asked, admitted, edition)
             yield pb.MatchResponse(progress="admitted")
-            if asked.question.mode is MatchMode.HITS:
-                known = frozenset(first.known_sets[:MOST_KNOWN_SETS])
-                yield from self._hits(line, paid, batch, session, public, known)
-            else:
-                yield from self._number(line, paid, messages, session)
+            if asked.question.mode is not MatchMode.HITS:
+                yield from self._number(line, paid, incoming, session)
+                return
+            found = line.hits(paid, batch, session)
+        # Behind the line: how fast the caller takes it holds up nobody else.
+        yield from self._hits(paid, found, public, frozenset(first.known_sets[:MOST_KNOWN_SETS]))
 
     def _hits(
-        self, line: MatchLine, paid: Paid, batch: bytes, session: Session, public: bytes, known: frozenset[bytes]
+        self, paid: Paid, found: tuple[bytes, bytes, bytes], public: bytes, known: frozenset[bytes]
     ) -> Iterator[pb.MatchResponse]:
-        evaluated, personal, receipt = line.hits(paid, batch, session)
+        evaluated, personal, receipt = found
         header = self._header(paid)
         header.public_key = public
         if header.set_sha256 not in known:
@@ -144,7 +157,7 @@ class Matching(pb_grpc.MatchingServiceServicer):
         yield pb.MatchResponse(receipt=receipt)
 
     def _number(
-        self, line: MatchLine, paid: Paid, messages: Iterator[pb.MatchRequest], session: Session
+        self, line: MatchLine, paid: Paid, incoming: Incoming[pb.MatchRequest], session: Session
     ) -> Iterator[pb.MatchResponse]:
         subjects = line.blinded(paid, session)
         header = self._header(paid)
@@ -153,11 +166,12 @@ class Matching(pb_grpc.MatchingServiceServicer):
         for piece in line.elements(paid, subjects, session):
             yield pb.MatchResponse(blinded=piece)
 
-        def cut_off() -> Refused:
-            line.abandon(paid, "cut_off")
+        def lost(reason: str) -> Refused:
+            line.abandon(paid, reason)
             return refuse.evaluation()
 
-        evaluated = _received(messages, evaluated_bytes(subjects), "evaluated", cut_off)
+        incoming.allow(UNTAKEN_S, UNTAKEN_S + EVALUATION_S * subjects, lambda: lost("silent"))
+        evaluated = _received(incoming, evaluated_bytes(subjects), "evaluated", lambda: lost("cut_off"))
         yield pb.MatchResponse(progress="evaluated")
         number, receipt = line.number(paid, evaluated, session)
         yield pb.MatchResponse(number=_number(paid, number))
@@ -178,22 +192,19 @@ class Matching(pb_grpc.MatchingServiceServicer):
         )
 
 
-def _next(messages: Iterator[pb.MatchRequest], refused: Callable[[], Refused]) -> pb.MatchRequest:
+def _next(incoming: Incoming[pb.MatchRequest], refused: Callable[[], Refused]) -> pb.MatchRequest:
     """The next message; the refusal where the caller has no more, or has gone."""
-    try:
-        found = next(messages, None)
-    except grpc.RpcError:
-        found = None
+    found = incoming.get()
     if found is None:
         raise refused()
     return found
 
 
-def _received(messages: Iterator[pb.MatchRequest], size: int, part: str, refused: Callable[[], Refused]) -> bytes:
+def _received(incoming: Incoming[pb.MatchRequest], size: int, part: str, refused: Callable[[], Refused]) -> bytes:
     """So many bytes of one part, no more and no fewer."""
     content = bytearray()
     while len(content) < size:
-        message = _next(messages, refused)
+        message = _next(incoming, refused)
         if message.WhichOneof("part") != part or not (piece := getattr(message, part)):
             raise refused()
         content += piece

@@ -40,6 +40,7 @@ from louver_sandbox.registered import RegistryRefused, ending
 from louver_sandbox.service.access import AccessDesk, AccessOffice
 from louver_sandbox.service.auditing import Auditing
 from louver_sandbox.service.edge import new_incident
+from louver_sandbox.service.incoming import Intake, Prompt
 from louver_sandbox.service.matching import Matching
 from louver_sandbox.service.messages import ReadableMessages
 from louver_sandbox.service.observed import Observed
@@ -126,17 +127,27 @@ class Server:
             self._watch = Watch(self.platform, turnstile, lambda: self._serving, self.problems)
             self._executor = ThreadPoolExecutor(turnstile.lanes, thread_name_prefix="line")
             self._handlers = ThreadPoolExecutor(limits.concurrent_calls + SPARE, thread_name_prefix="edge")
+            self._intake = Intake(limits.concurrent_calls + SPARE)
             self._server = grpc.server(
                 self._handlers,
-                interceptors=[Observed(self._watch.record), ReadableMessages(), StillServed(self.platform)],
+                interceptors=[
+                    Observed(self._watch.record),
+                    ReadableMessages(),
+                    StillServed(self.platform),
+                    Prompt(self._intake),
+                ],
                 options=OPTIONS,
                 maximum_concurrent_rpcs=MOST_CALLS,
             )
             pb_grpc.add_SandboxServiceServicer_to_server(
-                Sandbox(self.platform, self._executor, turnstile), self._server
+                Sandbox(self.platform, self._executor, turnstile, self._intake), self._server
             )
-            matching_grpc.add_MatchingServiceServicer_to_server(Matching(self.platform, turnstile), self._server)
-            tokens_grpc.add_TokenServiceServicer_to_server(Tokens(self.platform, turnstile), self._server)
+            matching_grpc.add_MatchingServiceServicer_to_server(
+                Matching(self.platform, turnstile, self._intake), self._server
+            )
+            tokens_grpc.add_TokenServiceServicer_to_server(
+                Tokens(self.platform, turnstile, self._intake), self._server
+            )
             scoring_grpc.add_ScoringServiceServicer_to_server(
                 Scoring(self.platform, self._executor, turnstile), self._server
             )
@@ -185,6 +196,7 @@ class Server:
         self._server.stop(grace_s).wait()
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._handlers.shutdown(wait=True, cancel_futures=True)
+        self._intake.close()
         for thread in (self._prober, self._keeper, self._warner, self._poster):
             if thread.is_alive():
                 thread.join()

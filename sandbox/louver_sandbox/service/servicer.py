@@ -20,6 +20,7 @@ from louver_sandbox.pipeline import Call
 from louver_sandbox.policy.called import is_call
 from louver_sandbox.service import catalogue, convert, trail
 from louver_sandbox.service.edge import deadline, guarded, on_end
+from louver_sandbox.service.incoming import UPLOAD_SILENCE_S, Intake
 from louver_sandbox.service.marks import LOOKUP_MARK_S, Started
 from louver_sandbox.service.observed import call_of
 from louver_sandbox.service.peers import peer
@@ -34,10 +35,11 @@ HEARTBEAT_S = 5.0
 class Sandbox(pb_grpc.SandboxServiceServicer):
     """The data plane's edge over one `Platform`."""
 
-    def __init__(self, platform: Platform, executor: Executor, turnstile: Turnstile) -> None:
+    def __init__(self, platform: Platform, executor: Executor, turnstile: Turnstile, intake: Intake) -> None:
         self._platform = platform
         self._executor = executor
         self._turnstile = turnstile
+        self._intake = intake
 
     def _peer(self, context: grpc.ServicerContext) -> tuple[Subject, x509.Certificate]:
         """Who asks; somebody with a certificate of our authority that is not registered is noted in the log."""
@@ -131,10 +133,12 @@ class Sandbox(pb_grpc.SandboxServiceServicer):
             seconds = deadline(context, self._platform.settings.limits.upload_seconds)
             cancelled = threading.Event()
             on_end(context, cancelled.set)
-            name, replace, coming = convert.upload(messages)
-            stored = self._platform.own_tables.receive(
-                subject.institution, name, coming, seconds, cancelled, replace=replace
-            )
+            with self._intake.stream(subject.institution, messages) as incoming:
+                name, replace, coming = convert.upload(incoming)
+                incoming.allow(UPLOAD_SILENCE_S, math.inf)
+                stored = self._platform.own_tables.receive(
+                    subject.institution, name, coming, seconds, cancelled, replace=replace
+                )
             return pb.UploadTableResponse(
                 table=catalogue.own_table(stored),
                 held=[pb.HeldIdentifier(column=o.column, element=o.element, texts=o.texts) for o in stored.held],

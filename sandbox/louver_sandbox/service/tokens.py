@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import threading
 import uuid
@@ -19,11 +18,13 @@ from louver.v1 import tokens_pb2_grpc as pb_grpc
 from louver_sandbox.identity import check_tokens
 from louver_sandbox.policy.token_terms import MOST_IDS
 from louver_sandbox.policy.tokens import TokenQuestion
+from louver_sandbox.refusals import capacity
 from louver_sandbox.refusals import identity as refusals
 from louver_sandbox.refusals.encrypted import tokens as refuse
-from louver_sandbox.service.edge import deadline, guarded, on_end
+from louver_sandbox.service.edge import guarded, on_end
+from louver_sandbox.service.incoming import BATCH_S, SILENCE_S, Incoming, Intake, taken
 from louver_sandbox.service.peers import peer
-from louver_sandbox.service.turnstile import Turnstile
+from louver_sandbox.service.turnstile import Turnstile, lane
 from louver_sandbox.stages import Request, Subject
 from louver_sandbox.token_line import Asked, Evaluated
 from louver_sandbox.wiring import Platform
@@ -33,34 +34,37 @@ PIECE = 512 * 1024
 
 
 class Tokens(pb_grpc.TokenServiceServicer):
-    """Tokens over one `Platform`; it waits at the same turnstile as questions do."""
+    """Tokens over one `Platform`; it waits at the same turnstile as questions do, once its batch is there."""
 
-    def __init__(self, platform: Platform, turnstile: Turnstile) -> None:
+    def __init__(self, platform: Platform, turnstile: Turnstile, intake: Intake) -> None:
         self._platform = platform
         self._turnstile = turnstile
+        self._intake = intake
 
     def Evaluate(
         self, messages: Iterator[pb.EvaluateRequest], context: grpc.ServicerContext
     ) -> Iterator[pb.EvaluateResponse]:
         """One evaluation, from its signed question to its receipt."""
-        with guarded(context), ExitStack() as held:
+        with guarded(context), ExitStack() as held, ExitStack() as behind:
             subject, certificate = peer(self._platform, context)
-            seconds = deadline(context, self._platform.settings.limits.upload_seconds)
             cancelled = threading.Event()
             on_end(context, cancelled.set)
-            place = held.enter_context(self._turnstile.line_up(subject.institution, seconds))
-            on_end(context, place.wake)
-            place.wait(math.inf)
-            place.take()
-            first = _next(messages)
-            if first is None or first.WhichOneof("part") != "question":
-                raise refusals.malformed_request("question")
-            asked = self._asked(first.question, subject, certificate)
-            held.enter_context(self._turnstile.claim(Request(asked.id, subject, "", "")))
-            line = self._platform.tokens
-            admitted = line.decide(asked)
-            batch = _received(messages, asked.question.ids * ELEMENT_BYTES)
-            yield from self._told(line.answer(asked, admitted, batch, seconds, cancelled))
+            with self._intake.stream(subject.institution, messages) as incoming:
+                first = incoming.get()
+                if first is None or first.WhichOneof("part") != "question":
+                    raise refusals.malformed_request("question")
+                asked = self._asked(first.question, subject, certificate)
+                held.enter_context(self._turnstile.claim(Request(asked.id, subject, "", "")))
+                line = self._platform.tokens
+                admitted = line.decide(asked)
+                incoming.allow(SILENCE_S, BATCH_S, lambda: line.logged(asked, capacity.silent()))
+                batch = _received(incoming, asked.question.ids * ELEMENT_BYTES)
+                # The batch is whole before a place in the line is asked for: nobody holds one by saying nothing.
+                longest = self._platform.settings.limits.upload_seconds
+                left = behind.enter_context(lane(self._turnstile, subject.institution, context, longest))
+            with behind:
+                made = line.answer(asked, admitted, batch, left, cancelled)
+            yield from taken(self._told(made), context)
 
     def _asked(self, question: pb.TokenQuestion, subject: Subject, certificate: x509.Certificate) -> Asked:
         """The question as a value. Raises `Refused` (logged as a question's is) where it was not signed."""
@@ -88,18 +92,10 @@ class Tokens(pb_grpc.TokenServiceServicer):
         yield pb.EvaluateResponse(receipt=made.receipt)
 
 
-def _next(messages: Iterator[pb.EvaluateRequest]) -> pb.EvaluateRequest | None:
-    """The next message; None where the caller has no more, or has gone."""
-    try:
-        return next(messages, None)
-    except grpc.RpcError:
-        return None
-
-
-def _received(messages: Iterator[pb.EvaluateRequest], size: int) -> bytes:
+def _received(incoming: Incoming[pb.EvaluateRequest], size: int) -> bytes:
     """The batch as far as it has come, and a little of what is too much: the line says whether it is whole."""
     content = bytearray()
-    while len(content) < size and (message := _next(messages)) is not None and message.batch:
+    while len(content) < size and (message := incoming.get()) is not None and message.batch:
         content += message.batch
     return bytes(content)
 

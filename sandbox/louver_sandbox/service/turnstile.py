@@ -14,9 +14,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import grpc
+
 from louver_sandbox.processes.admission import Admission, Overloaded, Turn
 from louver_sandbox.refusals import capacity
 from louver_sandbox.refusals import identity as refusals
+from louver_sandbox.service.edge import deadline, on_end
 from louver_sandbox.settings import Limits
 from louver_sandbox.stages import Request
 
@@ -114,3 +117,16 @@ class Turnstile:
         finally:
             with self._lock:
                 self._claimed.remove(key)
+
+
+@contextmanager
+def lane(turnstile: Turnstile, institution: str, context: grpc.ServicerContext, longest: float) -> Iterator[float]:
+    """A place behind the turnstile, for a call that has all it needs: seconds left of `longest`, and of the caller's.
+
+    Raises `Refused` LVR-3101.
+    """
+    with turnstile.line_up(institution, deadline(context, longest)) as place:
+        on_end(context, place.wake)
+        place.wait(math.inf)
+        place.take()
+        yield deadline(context, longest)

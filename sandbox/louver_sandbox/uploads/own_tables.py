@@ -67,6 +67,8 @@ EXPANSION = 8
 """How many times its spool file a table may be after decompression."""
 UPLOADS_AT_ONCE = 4
 """Uploads of one institution that may come in at the same time."""
+CUT_OFF = ("LVR-3107", "LVR-5313")
+"""After these refusals an upload with an id may go on."""
 RETRY_S = 5.0
 
 
@@ -154,7 +156,8 @@ class OwnTables:
 
         Raises `Refused` LVR-4001 to LVR-4007, LVR-4009, LVR-5012 to LVR-5014, LVR-5301, LVR-5320, LVR-5324, LVR-5325,
         LVR-3101, LVR-3103; then nothing is kept. Of an upload with an id what has come is kept for a while where it
-        was cut off (LVR-5313 or a broken connection); LVR-5311 where it does not go on there, LVR-5312 and LVR-5314.
+        was cut off (LVR-3107, LVR-5313 or a broken connection); LVR-5311 where it does not go on there, LVR-5312 and
+        LVR-5314.
         """
         if not NAME.match(name):
             raise upload_table_name({})
@@ -177,7 +180,7 @@ class OwnTables:
                 if not secrets.compare_digest(part.digest.digest(), coming.sha256):
                     raise refuse.other_bytes()
             except Refused as refused:
-                if refused.code != "LVR-5313":
+                if refused.code not in CUT_OFF:
                     self.partials.done(institution, coming.upload)
                 raise
             try:

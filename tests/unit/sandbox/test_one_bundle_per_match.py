@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing, nullcontext
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +16,8 @@ from tests.support.matching import House, Listed, firm, house
 from louver.matching import oprf
 from louver.matching.asking import Batch, _tokens
 from louver.v1 import matching_pb2 as pb
+from louver_sandbox.match_commit import Asked
+from louver_sandbox.service.incoming import Intake
 from louver_sandbox.service.matching import Matching
 
 BOOK = [firm(n) for n in range(40, 90)]
@@ -34,6 +38,13 @@ class Replaced:
         return line
 
 
+def answered(edge: Any, asked: Asked, sent: Iterator[pb.MatchRequest]) -> Iterator[pb.MatchResponse]:
+    """What the match is told, with a place in the line whenever it asks for one."""
+    intake = Intake(1)
+    with closing(intake), intake.stream("bank_a", sent) as incoming:
+        yield from edge._answered(asked, pb.MatchRequest(), incoming, partial(nullcontext, 60.0), threading.Event())
+
+
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[House]:
     with house(tmp_path, [Listed(firm(n)) for n in range(60)]) as made:
@@ -43,9 +54,9 @@ def here(tmp_path: Path) -> Iterator[House]:
 def test_hits_are_one_bundles(here: House) -> None:
     blinded = oprf.blind(Batch.of(BOOK).values)
     asked = here.asked(blinded.elements, len(blinded), "hits")
-    edge: Any = Matching(Replaced(here.line), None)  # type: ignore[arg-type]  # what stands behind it is no matter here
+    edge: Any = Matching(Replaced(here.line), None, None)  # type: ignore[arg-type]  # what stands behind it is no matter here
     sent = iter([pb.MatchRequest(batch=blinded.elements)])
-    told = list(edge._answered(asked, pb.MatchRequest(), sent, 60.0, threading.Event()))
+    told = list(answered(edge, asked, sent))
     evaluated = b"".join(one.evaluated for one in told)
     assert len(oprf.finalize(blinded, evaluated, told[4].header.public_key)) == len(BOOK)
     assert told[-1].receipt
@@ -56,7 +67,7 @@ def test_a_number_is_one_bundles(here: House) -> None:
     batch = Batch.of(BOOK)
     content = _tokens(evaluator, batch)
     asked = here.asked(content, len(batch.values), "count", public=evaluator.public)
-    edge: Any = Matching(Replaced(here.line), None)  # type: ignore[arg-type]  # what stands behind it is no matter here
+    edge: Any = Matching(Replaced(here.line), None, None)  # type: ignore[arg-type]  # what stands behind it is no matter here
     blinded = bytearray()
 
     def sent() -> Iterator[pb.MatchRequest]:
@@ -64,7 +75,7 @@ def test_a_number_is_one_bundles(here: House) -> None:
         yield pb.MatchRequest(evaluated=evaluator.evaluate(bytes(blinded)))
 
     told = []
-    for one in edge._answered(asked, pb.MatchRequest(), sent(), 60.0, threading.Event()):
+    for one in answered(edge, asked, sent()):
         blinded += one.blinded
         told.append(one)
     assert told[-2].number.accuracy.kind

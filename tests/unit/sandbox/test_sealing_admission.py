@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -200,6 +200,41 @@ def test_a_factor_shared_with_anybodys_key_is_found_and_told_in_the_same_words(k
     with pytest.raises(Refused) as caught:
         register(keys, related, BANK_B)
     assert vars(caught.value) == vars(refusals.key_shared({}))
+    assert keys.current("bank_b") == ""
+
+
+def test_an_institution_registers_so_many_keys_in_a_quarter(opened: Line, keys: SealingKeys) -> None:
+    keys._most = 2
+    register(keys)
+    register(keys, small_key(2))
+    assert code(lambda: register(keys, small_key(3))) == "LVR-5029"
+    assert register(keys, small_key(2)).key == small_key(2).public  # the current one again is no registration
+    register(keys, small_key(3), BANK_B)
+    opened.clock.now = NOON + timedelta(days=92)
+    register(keys, small_key(4))
+    refused = opened.books.log.entries(kind="sealing_key_refused")
+    assert [entry.fields["code"] for entry in refused] == ["LVR-5029"]
+
+
+def test_a_factor_is_found_of_a_key_that_came_while_others_were_compared(
+    keys: SealingKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All keys are compared with outside the transaction that keeps the new one, and those since then within it."""
+    related = PrivateKey(KEY.p, small_key(2).q)
+    if related.public.bits != SMALL:
+        related = PrivateKey(KEY.q, small_key(2).p)
+    apart, seen = admission.apart, list[int]()
+
+    def meanwhile(key: PublicKey, others: Iterable[mpz]) -> None:
+        found = tuple(others)
+        seen.append(len(found))
+        apart(key, found)
+        if len(seen) == 1:
+            register(keys)
+
+    monkeypatch.setattr(admission, "apart", meanwhile)
+    assert code(lambda: register(keys, related, BANK_B)) == "LVR-5004"
+    assert seen == [0, 0, 0, 1]
     assert keys.current("bank_b") == ""
 
 
