@@ -7,9 +7,9 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from types import FrameType
 from typing import Final
@@ -390,15 +390,18 @@ TURN_S: Final = 0.001
 five times as long. What computes for longer without a turn does so without the lock, or in a process of its own."""
 
 
-YOUNG_OBJECTS: Final = 20_000
-"""Objects made and not freed before the collector looks at the young ones; a question leaves a few hundred."""
+@contextmanager
+def settled() -> Iterator[None]:
+    """What is loaded stays out of every later collection, one of which held the interpreter's lock for 110 ms.
 
-
-def settle() -> None:
-    """What is loaded stays out of every later collection, one of which held the interpreter's lock for 110 ms."""
+    At the end it is let go of, or modules written in C take it for lost and say so where nobody wants to hear it.
+    """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def serve(settings: Settings, ready: Callable[[str], None]) -> None:
@@ -411,7 +414,6 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    with Server(settings) as server:
-        settle()
+    with Server(settings) as server, settled():
         ready(server.address)
         ended.wait()
