@@ -63,7 +63,10 @@ def _grants(grants: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             continue
         if fills and grant["table"] in TOO_FEW:
             continue
-        grant.get("threshold", {}).pop("accepts_risk", None)
+        if "threshold" in grant:
+            # Noise without a cap is a risk too, and over atoms nothing is hidden by it.
+            grant["threshold"].pop("accepts_risk", None)
+            grant["threshold"]["noise"] = "none"
         if fills and dimensions is not None:
             if "row_filter" not in grant:
                 # One partition a table: a grant of some of its rows cannot stand beside it.

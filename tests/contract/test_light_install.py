@@ -9,7 +9,8 @@ import ast
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
 
@@ -66,14 +67,19 @@ def imports(source: str) -> Iterator[tuple[str, bool]]:
         waiting.extend((child, always and not inside) for child in ast.iter_child_nodes(node))
 
 
+@cache
+def provided() -> Mapping[str, list[str]]:
+    """The distributions that provide each importable name here."""
+    return packages_distributions()
+
+
 def strangers(source: str) -> set[str]:
     """Imported names that no dependency of the client provides."""
-    provided = packages_distributions()
     found = set()
     for name, always in imports(source):
         allowed = BASE if always else BASE | OPTIONAL
         # Of an extra that is not installed here nobody knows the modules but by its own name.
-        providers = {canonicalize_name(item) for item in provided.get(name, [name])}
+        providers = {canonicalize_name(item) for item in provided().get(name, [name])}
         if name not in sys.stdlib_module_names and name != "louver" and not providers & allowed:
             found.add(name)
     return found
@@ -120,8 +126,9 @@ print(louver.connect.__module__, louver.dbapi.apilevel)
 
 def test_every_module_is_imported_where_only_the_dependencies_are_installed() -> None:
     installed = closure(BASE)
-    provided = packages_distributions().items()
-    tops = {name for name, providers in provided if {canonicalize_name(item) for item in providers} & installed}
+    tops = {
+        name for name, providers in provided().items() if {canonicalize_name(item) for item in providers} & installed
+    }
     run = subprocess.run(
         [sys.executable, "-c", PROBE, " ".join({*tops, "louver"})], capture_output=True, text=True, check=False
     )

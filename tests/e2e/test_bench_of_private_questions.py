@@ -4,12 +4,14 @@ from decimal import Decimal
 
 import pytest
 from bench.dp_queries import allow, measured
+from tests.support.lengths import at_length_only
 
 from louver_sandbox.demo.city import City
 
 pytest.importorskip("opendp", reason="the extra louver[dp] is not installed")
 
 
+@at_length_only
 def test_every_question_is_drawn_anew_and_compared_cell_by_cell(own_city: City) -> None:
     allow(own_city)
     found = measured(own_city, (Decimal(4),), runs=2)

@@ -19,8 +19,8 @@ from louver_sandbox.policy.model import Policy
 from louver_sandbox.stages import Facts, Request, Subject
 
 GRADES = "SELECT grade, count(*) AS n FROM gov.tax_credit GROUP BY grade"
-SEVERAL = """SELECT r.section, avg(q.vat_paid) AS v, stddev(q.vat_paid) AS s
-FROM gov.tax_quarter q JOIN gov.ent_registry r USING (uscc) WHERE r.n_employees > 5 GROUP BY 1 ORDER BY 2"""
+SEVERAL = """SELECT r.section, avg(c.score) AS v, stddev(c.score) AS s FROM gov.tax_credit c
+JOIN gov.ent_registry r USING (uscc) WHERE r.n_employees > 5 AND c.score > 60 GROUP BY 1 ORDER BY 2"""
 NAMES = "SELECT section, ent_name FROM gov.ent_registry"
 
 
@@ -87,7 +87,7 @@ def test_the_draft_as_printed_makes_the_question_legal_and_can_spare_no_right(
 def test_what_is_granted_already_is_not_asked_for_again() -> None:
     found, _ = asked(SEVERAL)
     assert {wanted.policy: set(wanted.grant.columns) for wanted in found.wanted} == {
-        "taxation": {"vat_paid"},
+        "taxation": {"score"},
         "market-regulation": {"n_employees"},
     }
     assert asked(GRADES)[0] == Granting((), None)

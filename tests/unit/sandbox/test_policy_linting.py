@@ -67,16 +67,15 @@ def test_nobody_is_unknown_where_no_registry_is_read(tmp_path: Path) -> None:
     assert "unknown-institution" not in findings(tmp_path, ("groups: [banks]", "institutions: [bank_x]"))
 
 
-@pytest.mark.parametrize(
-    "edit",
-    [
-        (GRADES, "queries_per_day: 5000, queries_per_year: 9, predicates_per_day: 500}"),
-        ("noise: none}", "noise: none, unit_sets: {}}"),
-    ],
-)
-def test_a_longer_window_or_a_cap_ends_the_note(tmp_path: Path, edit: tuple[str, str]) -> None:
+LONGER = (GRADES, "queries_per_day: 5000, queries_per_year: 9, predicates_per_day: 500}")
+CAPPED = ("noise: none}", "noise: none, unit_sets: {}}")
+CAPPED_WITH_NOISE = ("sums: {share: 2}}}", "sums: {share: 2}}, unit_sets: {}}")
+
+
+@pytest.mark.parametrize("edits", [(LONGER, LONGER), (CAPPED, CAPPED_WITH_NOISE)])
+def test_a_longer_window_or_a_cap_ends_the_note(tmp_path: Path, edits: tuple[tuple[str, str], ...]) -> None:
     assert "budget-without-window" in findings(tmp_path)
-    assert "budget-without-window" not in findings(tmp_path, edit, edit)
+    assert "budget-without-window" not in findings(tmp_path, *edits)
 
 
 PROBLEM = PolicyProblem("a,b.yaml", 3, 7, "x: 5 %\nno", "不行", "do", "改", "shadowed-grant", Severity.WARNING)

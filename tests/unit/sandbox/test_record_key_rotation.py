@@ -83,7 +83,7 @@ def test_snapshots_have_the_same_rows_under_other_keys_beside_the_former(small: 
     with State.open(small.state) as state:
         (entry,) = open_books(small, state, TOOLS.clock).log.latest(kinds=("record-rotation",))
     assert entry.fields["key"] == record_epoch(small)
-    assert entry.fields["redraws_noise"] is False, "the demo's policies ask for none"
+    assert entry.fields["redraws_noise"] is True, "returns leave with noise, whose sets record keys name"
     beside = (small.secrets / RECORD_KEY).rename(small.secrets / "elsewhere")
     create_key(small.secrets / RECORD_KEY)
     with pytest.raises(PublishRefused, match="was cut off, run it"):
@@ -91,9 +91,8 @@ def test_snapshots_have_the_same_rows_under_other_keys_beside_the_former(small: 
     beside.replace(small.secrets / RECORD_KEY)
 
 
-def test_noise_is_not_drawn_again_unasked(own_city: City, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a policy asks for noise by cell keys, its sets are known by record keys."""
-    monkeypatch.setattr(keys, "asks_for_noise", lambda bundle: True)
+def test_noise_is_not_drawn_again_unasked(own_city: City) -> None:
+    """Where a policy asks for noise by cell keys, as the demo's for returns, its sets are known by record keys."""
     with pytest.raises(InstallationRefused, match="--redraw-noise"):
         rotated(own_city.settings, redraw=False)
     assert record_epoch(own_city.settings) is None

@@ -66,7 +66,7 @@ def test_an_institution_lists_its_own_the_newest_first(world: ScoreWorld) -> Non
 LATER = (
     "SELECT name FROM sqlite_master WHERE type = 'table' AND "
     "(name IN ('authorisation_uses', 'draws', 'cosignatures', 'inquiries', 'reports', 'disputes', 'corrections', "
-    "'correction_notices', 'pruned', "
+    "'correction_notices', 'pruned', 'qualities', "
     "'registrations', 'suspensions', 'certificate_requests', 'access_requests') OR name LIKE 'warning\\_%' ESCAPE '\\' OR name LIKE 'audit\\_%' ESCAPE '\\')"
 )
 """The tables that versions after 0006 have made."""
