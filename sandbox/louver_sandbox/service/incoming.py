@@ -82,6 +82,8 @@ class Incoming(Iterator[M]):
             found: list[M] = coming.result(max(0.0, min(self._silence, self._until - self._clock())))
         except TimeoutError:
             raise self._silent() from None
+        finally:
+            del coming  # it holds what it raised, and the traceback of that this frame and the call
         if not found:
             raise StopIteration
         return found[0]

@@ -146,7 +146,11 @@ class Scoring(pb_grpc.ScoringServiceServicer):
                     stage = said.get(timeout=HEARTBEAT_S)
                 except queue.Empty:
                     stage = "running"
-            yield from self._parts(request.id, future.result())
+            try:
+                scored = future.result()
+            finally:
+                del future  # as in `Analyse`
+            yield from self._parts(request.id, scored)
 
     def _answer(
         self,

@@ -69,7 +69,12 @@ class Sandbox(pb_grpc.SandboxServiceServicer):
             yield from _progress(said)
             observed.passed("answer")
             started.wait_for_pace()
-            receipted = future.result()
+            try:
+                receipted = future.result()
+            finally:
+                # It holds what it raised, whose traceback holds this frame: a circle that would keep the call's
+                # stream until a collection, and a connection has 64.
+                del future
             if is_call(request):
                 started.wait_for_mark(LOOKUP_MARK_S)
             yield from self._parts(request, receipted)
